@@ -1,0 +1,109 @@
+// Package backend says what it means to check a user's credentials.
+//
+// A [Backend] answers two questions: is this password right for this user, and
+// which groups is that user in. The packages below this one answer them from a
+// particular kind of source (a password file, a directory); the types in this
+// package wrap any Backend to add something to it (a cache, a name). The
+// gateway knows nothing but this package, so that it treats every kind the same.
+//
+// # Errors
+//
+// What a caller may learn from a failed [Backend.Authenticate] is one of four
+// kinds, tested with [errors.Is]:
+//
+//   - [ErrUnknownUser], [ErrWrongPassword] and [ErrLocked] are answers. The
+//     client sees 401 and the same bytes for all three, or it could find out
+//     which names exist.
+//   - [ErrUnavailable] is the absence of an answer. The client sees 503, never
+//     401: clients throw a stored password away after a 401.
+//
+// Any other error is a fault. It is treated as no answer, fails closed, and is
+// loud in the log. The text of an error is for the log alone; it never holds a
+// password or a hash and never reaches a client.
+//
+// # Writing a backend
+//
+// Make a package beside the existing ones which exports Config, New and
+// Backend, name it in cmd/gatehouse/build.go, and add a row to the conformance
+// table in this package's tests.
+package backend
+
+import (
+	"context"
+	"errors"
+)
+
+// A Backend checks credentials. Its methods may be called from any number of
+// goroutines at once, and return soon after ctx is done, with an error that
+// wraps ctx.Err() and [ErrUnavailable].
+type Backend interface {
+	// Authenticate checks that password belongs to user and returns who that
+	// is. The name and the password are what the client sent, checked for
+	// nothing: a Backend answers ErrUnknownUser or ErrWrongPassword for what
+	// it cannot hold (an empty or an over-long password, a NUL in a name) and
+	// must not be confused by it.
+	Authenticate(ctx context.Context, user, password string) (Identity, error)
+
+	// Groups returns the names of all groups that id, an Identity returned by
+	// Authenticate of the same Backend, is in. No groups is an empty slice and
+	// no error; an error means that they are not known. The caller may keep
+	// and modify the slice.
+	Groups(ctx context.Context, id Identity) ([]string, error)
+}
+
+// Identity is a user as a backend knows it. It is comparable.
+type Identity struct {
+	// User is the name as the backend spells it, which need not be what was
+	// typed. Rules, caches, logs and upstream headers use this name alone.
+	User string
+
+	// Handle is what the backend needs to find the user again, such as a
+	// distinguished name. It may be empty and means nothing to anybody else.
+	Handle string
+
+	// Source is the name of the configured backend that vouched for the user.
+	Source string
+}
+
+// The answers that are not a success; see the package documentation.
+var (
+	// ErrUnknownUser: this backend has no such user. It is the only answer
+	// after which a chain asks its next member.
+	ErrUnknownUser = errors.New("unknown user")
+
+	// ErrWrongPassword: the user is known here, and the password is wrong.
+	ErrWrongPassword = errors.New("wrong password")
+
+	// ErrLocked: the user may not log in whatever the password: locked,
+	// disabled, expired, or bound to change the password first.
+	ErrLocked = errors.New("account may not log in")
+
+	// ErrUnavailable: the backend could not be asked, or not in time.
+	ErrUnavailable = errors.New("backend unavailable")
+)
+
+// Refused reports whether err is a definitive answer about the credentials, as
+// against a failure to get one.
+func Refused(err error) bool {
+	return errors.Is(err, ErrUnknownUser) || errors.Is(err, ErrWrongPassword) || errors.Is(err, ErrLocked)
+}
+
+// The interfaces below are abilities that a Backend may have besides. A
+// decorator that wraps a Backend passes them on.
+
+// A Versioner's answers about a user change at moments that it knows of.
+type Versioner interface {
+	// Version returns a number that differs from an earlier one when what
+	// Authenticate or Groups would say of user may have changed since. It is
+	// cheap, and changes for as few users as the backend can tell apart.
+	Version(user string) uint64
+}
+
+// A Canonicalizer has more than one spelling for the name of a user or group.
+type Canonicalizer interface {
+	// CanonicalUser returns the spelling that Identity.User would have.
+	CanonicalUser(name string) string
+
+	// CanonicalGroup returns the spelling that Groups would return.
+	CanonicalGroup(name string) string
+}
