@@ -1,0 +1,63 @@
+package gateway
+
+import (
+	"encoding/base64"
+	"strings"
+)
+
+const (
+	errBasicScheme   parseError = "credentials: not of the Basic scheme"
+	errBasicEncoding parseError = "credentials: not in canonical base64"
+	errBasicPair     parseError = "credentials: user or password missing"
+	errBasicLength   parseError = "credentials: too long"
+	errBasicControl  parseError = "credentials: control character in password"
+)
+
+const (
+	maxBasicHeader = 3 << 10 // more than two names of the length below can fill
+	maxCredential  = 1 << 10
+)
+
+// strictBase64 refuses trailing bits that decode to nothing, so that one pair of
+// user and password has one spelling.
+var strictBase64 = base64.StdEncoding.Strict()
+
+// parseBasic reads the value of an Authorization header (RFC 7617). It takes one
+// spelling for each pair and what no backend could misread: a NUL would cut the
+// password for some, and an empty one turn an LDAP bind into an anonymous one, which
+// succeeds. A password need not be UTF-8 and is returned byte for byte. Errors do
+// not contain any of the header.
+func parseBasic(header string) (user, password string, err error) {
+	if len(header) > maxBasicHeader {
+		return "", "", errBasicLength
+	}
+	scheme, encoded, _ := strings.Cut(header, " ")
+	if strings.ToLower(scheme) != "basic" {
+		return "", "", errBasicScheme
+	}
+	// The decoder skips line breaks, even a strict one.
+	if strings.ContainsAny(encoded, "\r\n") {
+		return "", "", errBasicEncoding
+	}
+	decoded, err := strictBase64.DecodeString(encoded)
+	if err != nil {
+		return "", "", errBasicEncoding
+	}
+	user, password, _ = strings.Cut(string(decoded), ":")
+	if err := checkCredentials(user, password); err != nil {
+		return "", "", err
+	}
+	return user, password, nil
+}
+
+func checkCredentials(user, password string) error {
+	switch {
+	case user == "" || password == "":
+		return errBasicPair
+	case len(user) > maxCredential || len(password) > maxCredential:
+		return errBasicLength
+	case hasControl(password):
+		return errBasicControl
+	}
+	return checkUserName(user)
+}

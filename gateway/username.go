@@ -1,0 +1,65 @@
+package gateway
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	errUserBlank   parseError = "user name: empty, or blanks at an edge or doubled"
+	errUserControl parseError = "user name: control character"
+	errUserText    parseError = "user name: not in canonical Unicode form"
+	errUserScripts parseError = "user name: alphabets mixed in one word"
+)
+
+// checkUserName refuses names that a backend could take for another one:
+// directories ignore insignificant blanks (RFC 4518, section 2.6.1) and normalise
+// what they compare, so that each spelling would have a cache entry and a count of
+// wrong passwords of its own.
+func checkUserName(name string) error {
+	if name == "" || strings.HasPrefix(name, " ") || strings.HasSuffix(name, " ") || strings.Contains(name, "  ") {
+		return errUserBlank
+	}
+	switch {
+	case hasControl(name):
+		return errUserControl
+	case isASCII(name):
+		return nil
+	case !hasOneReading(name), strings.IndexFunc(name, foldsToASCII) >= 0:
+		return errUserText
+	case mixesAlphabets(name):
+		return errUserScripts
+	}
+	return nil
+}
+
+// foldsToASCII is true for letters such as the dotless i, which turn into an
+// ASCII letter when a directory ignores case.
+func foldsToASCII(r rune) bool {
+	return r >= utf8.RuneSelf &&
+		(unicode.ToUpper(r) < utf8.RuneSelf || unicode.ToLower(r) < utf8.RuneSelf)
+}
+
+// mixesAlphabets finds words with letters of more than one of the alphabets that
+// look alike: "admin" with a Cyrillic a. Different words may differ, as in
+// "иван@corp.example".
+func mixesAlphabets(name string) bool {
+	var alphabet *unicode.RangeTable
+	for _, r := range name {
+		if !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r) {
+			alphabet = nil
+			continue
+		}
+		for _, table := range []*unicode.RangeTable{unicode.Latin, unicode.Cyrillic, unicode.Greek, unicode.Armenian, unicode.Cherokee} {
+			if !unicode.Is(table, r) {
+				continue
+			}
+			if alphabet != nil && alphabet != table {
+				return true
+			}
+			alphabet = table
+		}
+	}
+	return false
+}
