@@ -1,0 +1,28 @@
+package backend
+
+// VersionOf returns b's version of user, and 0 where b is no [Versioner]. With
+// it and its siblings a decorator passes on what the Backend inside it can do.
+func VersionOf(b Backend, user string) uint64 {
+	if v, ok := b.(Versioner); ok {
+		return v.Version(user)
+	}
+	return 0
+}
+
+// CanonicalUserOf returns b's spelling of a user's name, and the name itself
+// where b is no [Canonicalizer].
+func CanonicalUserOf(b Backend, name string) string {
+	if c, ok := b.(Canonicalizer); ok {
+		return c.CanonicalUser(name)
+	}
+	return name
+}
+
+// CanonicalGroupOf returns b's spelling of a group's name, and the name itself
+// where b is no [Canonicalizer].
+func CanonicalGroupOf(b Backend, name string) string {
+	if c, ok := b.(Canonicalizer); ok {
+		return c.CanonicalGroup(name)
+	}
+	return name
+}

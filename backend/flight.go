@@ -1,0 +1,63 @@
+package backend
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+// A flight is a question on its way to a Backend. All who ask the same question
+// meanwhile wait for the one answer; the question belongs to none of them, and
+// goes on when any of them gives up.
+type flight[T any] struct {
+	group   *singleflight.Group
+	key     string
+	timeout time.Duration
+}
+
+// ask returns the answer, or an error that wraps [ErrUnavailable] once ctx is
+// done or the timeout is over. Values in ctx reach the question, its end does
+// not.
+func (f flight[T]) ask(ctx context.Context, question func(context.Context) (T, error)) (T, error) {
+	answer := f.group.DoChan(f.key, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.timeout)
+		defer cancel()
+		return safely(ctx, question)
+	})
+
+	// The question has the same bound, but a Backend may disregard it.
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	select {
+	case a := <-answer:
+		return a.Val.(T), a.Err
+	case <-ctx.Done():
+		var none T
+		return none, fmt.Errorf("%w: waiting for its answer: %w", ErrUnavailable, ctx.Err())
+	}
+}
+
+// safely turns a panic of the question into an error. It would end the process
+// otherwise, since no caller is below the question on its stack.
+func safely[T any](ctx context.Context, question func(context.Context) (T, error)) (answer T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			var none T
+			answer, err = none, fmt.Errorf("backend panicked: %s\n%s", describe(p), debug.Stack())
+		}
+	}()
+	return question(ctx)
+}
+
+// describe says what a panic was about. The value itself is told only where the
+// runtime made it: any other may hold a password.
+func describe(p any) string {
+	if err, ok := p.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("%T", p)
+}

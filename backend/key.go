@@ -1,0 +1,70 @@
+package backend
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"hash"
+	"sync"
+)
+
+// A key stands for one login in a cache: the HMAC of a version, a user and a
+// password. Neither can be had from it, nor can a guess be tried against it
+// without the secret, which is gone with the process.
+type key [sha256.Size]byte
+
+// A keyer makes keys under a random secret of its own. Two keyers never make
+// the same key, so that what one cache knows cannot be found in another.
+type keyer struct {
+	macs sync.Pool // of *mac: setting up an HMAC costs as much as using it
+}
+
+func newKeyer() *keyer {
+	secret := make([]byte, sha256.Size)
+	rand.Read(secret) // never fails: without randomness it ends the process
+	return &keyer{macs: sync.Pool{New: func() any { return newMAC(secret) }}}
+}
+
+func (k *keyer) login(version uint64, user, password string) key {
+	m := k.macs.Get().(*mac)
+	defer k.macs.Put(m)
+	return m.login(version, user, password)
+}
+
+// A mac is an HMAC that is used again and again, and holds nothing of the last
+// password in between.
+type mac struct {
+	hash hash.Hash
+	buf  []byte
+	sum  key
+}
+
+func newMAC(secret []byte) *mac {
+	m := &mac{hash: hmac.New(sha256.New, secret)}
+	// A hash holds on to the end of what it was fed until a Reset that restores
+	// a saved state overwrites it, and the first Reset is the one that saves.
+	m.hash.Reset()
+	return m
+}
+
+func (m *mac) login(version uint64, user, password string) key {
+	m.buf = appendQuestion(m.buf[:0], version, user, password)
+	m.hash.Write(m.buf)
+	m.hash.Sum(m.sum[:0])
+	m.hash.Reset()
+	clear(m.buf)
+	return m.sum
+}
+
+// appendQuestion appends a version and the parts of a question to b. The length
+// before each part makes sure that no two questions look the same: without it,
+// "ab" with password "c" would be "a" with password "bc".
+func appendQuestion(b []byte, version uint64, parts ...string) []byte {
+	b = binary.BigEndian.AppendUint64(b, version)
+	for _, part := range parts {
+		b = binary.BigEndian.AppendUint64(b, uint64(len(part)))
+		b = append(b, part...)
+	}
+	return b
+}
