@@ -1,0 +1,138 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+)
+
+// pattern describes paths, as segments of which each is literal, oneSegment or
+// anySegments. Upper and lower case differ, and a slash at the end of a pattern
+// or path does not count: to a registry, /v2/_catalog/ is /v2/_catalog.
+type pattern []string
+
+const (
+	oneSegment  = "*"
+	anySegments = "**"
+
+	// maxSegments bounds the work of match, which is at most the product of
+	// the segments of both sides.
+	maxSegments = 64
+)
+
+func parsePattern(text string) (pattern, error) {
+	if err := checkPattern(text); err != nil {
+		return nil, fmt.Errorf("path pattern %q: %w", text, err)
+	}
+	var p pattern
+	for segment := range segments(text) {
+		if segment == anySegments && len(p) > 0 && p[len(p)-1] == anySegments {
+			continue
+		}
+		p = append(p, segment)
+	}
+	return p, nil
+}
+
+func checkPattern(text string) error {
+	switch {
+	case !strings.HasPrefix(text, "/"):
+		return errors.New(`it must begin with "/"; it is matched against whole paths and is no regular expression`)
+	case strings.Contains(text, "?"):
+		return errors.New(`"?" is not allowed: rules see the path without the query, and * stands for one whole segment`)
+	case strings.Contains(text, "%"):
+		return errors.New(`"%" is not allowed: rules see the decoded path, so write the character itself`)
+	case strings.ContainsAny(text, `\;#`) || !hasOneReading(text):
+		return errors.New(`it can match nothing: requests with \ ; # in the path are refused, as are invisible characters and compatibility forms`)
+	case !canonicalPath(text):
+		return errors.New(`it can match nothing: requests with empty, "." or ".." segments in the path are refused`)
+	case strings.Count(text, "/") > maxSegments:
+		return fmt.Errorf("it has more than %d segments", maxSegments)
+	}
+	for segment := range segments(text) {
+		if strings.Contains(segment, "*") && segment != oneSegment && segment != anySegments {
+			return fmt.Errorf(`in %q the * is part of a segment; it stands for whole segments only: /*/ for one, /**/ for any number`, segment)
+		}
+	}
+	return nil
+}
+
+func (p pattern) String() string {
+	return "/" + strings.Join(p, "/")
+}
+
+// match reports whether p describes path, which must be canonical. After a
+// mismatch it is enough to let the last ** take one segment more, because
+// whatever an earlier ** could give up the last one could take: no pattern
+// makes it backtrack exponentially.
+func (p pattern) match(path string) bool {
+	rest, i := trimSlashes(path), 0
+	retryRest, retry := "", -1
+	for rest != "" {
+		if i < len(p) && p[i] == anySegments {
+			i++
+			retryRest, retry = rest, i
+			continue
+		}
+		segment, next, _ := strings.Cut(rest, "/")
+		if i < len(p) && matchSegment(p[i], segment) {
+			rest, i = next, i+1
+			continue
+		}
+		if retry < 0 {
+			return false
+		}
+		_, retryRest, _ = strings.Cut(retryRest, "/")
+		rest, i = retryRest, retry
+	}
+	return i == len(p) || i == len(p)-1 && p[i] == anySegments
+}
+
+// unbounded stands in a path for segments of unknown number; see covers.
+const unbounded = "\x00"
+
+func matchSegment(want, got string) bool {
+	return want == got || want == oneSegment && got != unbounded
+}
+
+// covers reports whether p describes every path that q does. It reads q as a
+// path whose wildcards are segments that only wildcards at least as wide match.
+func (p pattern) covers(q pattern) bool {
+	return p.match(strings.ReplaceAll(q.String(), anySegments, unbounded))
+}
+
+// meets reports whether p describes any path at or below prefix.
+func (p pattern) meets(prefix pattern) bool {
+	for i, segment := range prefix {
+		switch {
+		case i >= len(p):
+			return false
+		case p[i] == anySegments:
+			return true
+		case !matchSegment(p[i], segment):
+			return false
+		}
+	}
+	return true
+}
+
+// segments yields what stands between the slashes of path.
+func segments(path string) iter.Seq[string] {
+	if path = trimSlashes(path); path == "" {
+		return func(func(string) bool) {}
+	}
+	return strings.SplitSeq(path, "/")
+}
+
+func trimSlashes(path string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/")
+}
+
+// canonicalPath reports whether path is absolute and has neither empty nor dot
+// segments, except for a slash at its end. Requests for other paths are refused
+// long before any rule sees them; rules check again, since a path with two
+// readings is what nearly every bypass of a path rule was made of.
+func canonicalPath(path string) bool {
+	return strings.HasPrefix(path, "/") && checkSegments(path) == nil
+}

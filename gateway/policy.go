@@ -1,0 +1,90 @@
+package gateway
+
+import (
+	"net/netip"
+
+	"gatehouse/backend"
+)
+
+// Request holds the facts of a request that rules look at.
+type Request struct {
+	Method string
+	Path   string // decoded, in canonical form
+	Source netip.Addr
+}
+
+// Subject is what is known of who sent a request. The zero value is somebody
+// who has not logged in.
+type Subject struct {
+	LoggedIn    bool
+	Identity    backend.Identity
+	GroupsKnown bool
+	Groups      []string
+}
+
+// A Policy is the compiled rules of one [Route]. It does not change and may be
+// used from any number of goroutines at once.
+type Policy struct {
+	rules []rule // the route's, in order, and after them the built-in one
+	route Route  // as it was configured, for Warnings
+}
+
+// Decision is what a [Policy] says of a request.
+type Decision struct {
+	Verdict Verdict
+
+	// Rule is the name of the rule that decided: one of the route's,
+	// [BuiltinRule], or empty where no rule is about the request.
+	Rule string
+
+	// Requires says in words what the rule asks for, such as "group pusher or
+	// user ci-bot". It may be shown to the client; it is empty where no rule is
+	// about the request.
+	Requires string
+}
+
+// Decide says what becomes of req, sent by who. It looks at its arguments alone
+// and has no effect but to fill trace, which may be nil.
+//
+// The first rule whose methods and paths match decides alone. NeedsLogin and
+// NeedsGroups mean that nothing can be said until who is logged in, or the
+// groups are known; Decide is then asked again with a Subject that knows more.
+// NeedsGroups is only ever said of a Subject that is logged in.
+func (p *Policy) Decide(req Request, who Subject, trace *Trace) Decision {
+	r := p.deciding(req)
+	d := Decision{Verdict: decide(r, req, who)}
+	if r != nil {
+		d.Rule, d.Requires = r.Name, r.wants
+	}
+	if trace != nil {
+		*trace = Trace{Decision: d, Steps: p.explain(r, req, who)}
+	}
+	return d
+}
+
+// deciding returns the first rule that is about req, nil if there is none.
+func (p *Policy) deciding(req Request) *rule {
+	for i := range p.rules {
+		if r := &p.rules[i]; r.coversMethod(req.Method) && r.coversPath(req.Path) {
+			return r
+		}
+	}
+	return nil
+}
+
+// decide evaluates the deciding rule r, nil if there is none. Where a fact is
+// malformed it denies before "not" can turn that into a pass: a login without a
+// name is "not user bob", and no address is "not ip 10.0.0.0/8".
+func decide(r *rule, req Request, who Subject) Verdict {
+	switch {
+	case !canonicalPath(req.Path), who.LoggedIn && who.Identity.User == "":
+		return Denied
+	case r == nil && who.LoggedIn:
+		return Denied
+	case r == nil:
+		return NeedsLogin // a stranger does not learn what there are rules for
+	case r.usesIP && !req.Source.IsValid():
+		return Denied
+	}
+	return r.require.eval(req, who)
+}

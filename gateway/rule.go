@@ -1,0 +1,170 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gatehouse/backend"
+)
+
+// BuiltinRule is the [Decision.Rule] of the rule that every policy ends with:
+// GET and HEAD of /v2/ need a valid user. A registry's clients log in there, so
+// that without it rules with paths would lock out "docker login".
+const BuiltinRule = "(built-in)"
+
+// rule is a [Rule] in the form that requests are compared with.
+type rule struct {
+	Rule
+	methods methodSet
+	paths   []pattern // empty for all
+	require Requirement
+	wants   string // require in words that a client may see
+	usesIP  bool
+}
+
+func (r *rule) coversMethod(method string) bool {
+	return r.methods&methodBit(method) != 0
+}
+
+func (r *rule) coversPath(path string) bool {
+	if len(r.paths) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(r.paths, func(p pattern) bool { return p.match(path) })
+}
+
+// NewPolicy compiles the rules of r. It reports everything that is wrong with
+// them at once.
+func NewPolicy(r Route) (*Policy, error) {
+	if len(r.Rules) == 0 {
+		return nil, fmt.Errorf("route %q has no rules: nobody could use it; add at least one [[route.rule]]", r.Path)
+	}
+	p := &Policy{route: r}
+	seen := make(map[string]bool)
+	var errs []error
+	for i, from := range r.Rules {
+		c, err := compileRule(from, r)
+		if err == nil && seen[from.Name] {
+			err = errors.New("another rule of the route has the same name: names stand in logs and refusals and must differ")
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", describeRule(i, from), err))
+		}
+		seen[from.Name] = true
+		p.rules = append(p.rules, c)
+	}
+	p.rules = append(p.rules, builtinRule())
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func describeRule(i int, r Rule) string {
+	text := fmt.Sprintf("rule %d", i+1)
+	if r.Name != "" {
+		text = fmt.Sprintf("rule %q", r.Name)
+	}
+	if r.Position != "" {
+		text = r.Position + ": " + text
+	}
+	return text
+}
+
+func builtinRule() rule {
+	return rule{
+		Rule:    Rule{Name: BuiltinRule, Methods: []string{"GET"}, Paths: []string{"/v2/"}, Require: validUser{}},
+		methods: methodBit("GET") | methodBit("HEAD"),
+		paths:   []pattern{{"v2"}},
+		require: validUser{},
+		wants:   validUser{}.String(),
+	}
+}
+
+func compileRule(from Rule, route Route) (rule, error) {
+	methods, errMethods := compileMethods(from.Methods)
+	paths, errPaths := compilePaths(from.Paths)
+	require, errRequire := bindNames(from.Require, route)
+	err := errors.Join(checkRuleName(from.Name), errMethods, errPaths, errRequire)
+	if err != nil {
+		return rule{}, err
+	}
+	c := rule{Rule: from, methods: methods, paths: paths, require: require, wants: clientWords(require)}
+	leaves(require, func(leaf Requirement) {
+		if _, ok := leaf.(network); ok {
+			c.usesIP = true
+		}
+	})
+	return c, nil
+}
+
+func checkRuleName(name string) error {
+	switch {
+	case strings.TrimSpace(name) == "":
+		return errors.New("it has no name: logs and refusals need one")
+	case name == BuiltinRule:
+		return errors.New("the name is taken by a rule that every route has")
+	}
+	return nil
+}
+
+func compilePaths(texts []string) ([]pattern, error) {
+	if texts == nil {
+		return nil, nil
+	}
+	if len(texts) == 0 {
+		return nil, errors.New("paths is an empty list: name the paths, or leave the key out for all of them")
+	}
+	var paths []pattern
+	var errs []error
+	for _, text := range texts {
+		p, err := parsePattern(text)
+		paths, errs = append(paths, p), append(errs, err)
+	}
+	return paths, errors.Join(errs...)
+}
+
+// bindNames gives the names in r the meaning that they have on route: it splits
+// off the names of backends and asks the backend for the canonical spelling,
+// because Identity and Groups use no other.
+func bindNames(r Requirement, route Route) (Requirement, error) {
+	if r == nil {
+		return nil, errors.New(`it has no require: say who is let in, such as require = ["valid-user"]`)
+	}
+	canonical, _ := route.Backend.(backend.Canonicalizer)
+	return r.rename(func(p principal) (principal, error) {
+		text := p.String()
+		if source, name, ok := strings.Cut(p.name, ":"); ok && source != "" && slices.Contains(route.Backends, source) {
+			p.source, p.name = source, name
+		}
+		switch {
+		case canonical == nil || p.name == "":
+		case p.kind == userKind:
+			p.name = canonical.CanonicalUser(p.name)
+		default:
+			p.name = canonical.CanonicalGroup(p.name)
+		}
+		if p.name == "" {
+			return p, fmt.Errorf("%s: there is no such name", text)
+		}
+		return p, nil
+	})
+}
+
+// clientWords describes r without the distinguished names in it, of which it
+// keeps the first value: the structure of a directory is no client's business.
+func clientWords(r Requirement) string {
+	short, err := r.rename(func(p principal) (principal, error) {
+		rdn, _, isDN := strings.Cut(p.name, ",")
+		if _, value, ok := strings.Cut(rdn, "="); ok && isDN {
+			p.name = value
+		}
+		return p, nil
+	})
+	if err != nil {
+		return ""
+	}
+	return short.String()
+}

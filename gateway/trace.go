@@ -1,0 +1,55 @@
+package gateway
+
+// Trace is how a [Policy] came to a [Decision].
+type Trace struct {
+	Decision Decision
+
+	// Steps has one for each rule of the route, in order, and one for the
+	// built-in rule.
+	Steps []Step
+}
+
+// Step is what became of one rule.
+type Step struct {
+	Rule Rule // as configured
+
+	MethodMatches bool
+	PathMatches   bool
+
+	// Decides marks the first rule of which both match.
+	Decides bool
+
+	// Check is what the rule's requirement says of the request. It is made for
+	// every rule, also for one that does not decide.
+	Check Check
+}
+
+// Check is the evaluation of a requirement and of each of its parts.
+type Check struct {
+	Requirement string // in words, with canonical names
+	Verdict     Verdict
+	Parts       []Check
+}
+
+func (p *Policy) explain(deciding *rule, req Request, who Subject) []Step {
+	steps := make([]Step, len(p.rules))
+	for i := range p.rules {
+		r := &p.rules[i]
+		steps[i] = Step{
+			Rule:          r.Rule,
+			MethodMatches: r.coversMethod(req.Method),
+			PathMatches:   r.coversPath(req.Path),
+			Decides:       r == deciding,
+			Check:         check(r.require, req, who),
+		}
+	}
+	return steps
+}
+
+func check(r Requirement, req Request, who Subject) Check {
+	c := Check{Requirement: r.String(), Verdict: r.eval(req, who)}
+	for _, part := range parts(r) {
+		c.Parts = append(c.Parts, check(part, req, who))
+	}
+	return c
+}

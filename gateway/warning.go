@@ -1,0 +1,121 @@
+package gateway
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Warning is something in a route's rules that works as written and is likely
+// not what was meant.
+type Warning struct {
+	Rule     string // name
+	Position string // of the rule, as configured
+	Text     string
+}
+
+// Warnings returns what somebody should look at before using the policy.
+func (p *Policy) Warnings() []Warning {
+	var list []Warning
+	for i := range p.rules[:len(p.rules)-1] {
+		r := &p.rules[i]
+		for _, text := range slices.Concat(p.hidden(i), p.anonymous(r), p.unreachable(r), p.names(r)) {
+			list = append(list, Warning{Rule: r.Name, Position: r.Position, Text: text})
+		}
+	}
+	return list
+}
+
+// hidden warns of a rule that decides nothing because, for each of its methods
+// and paths, a single earlier rule takes all. It misses rules that only several
+// earlier ones together hide on one path, and never accuses one wrongly.
+func (p *Policy) hidden(i int) []string {
+	var by []string
+	r := &p.rules[i]
+	paths := r.paths
+	if len(paths) == 0 {
+		paths = []pattern{append(p.prefix(), anySegments)}
+	}
+	for _, method := range knownMethods {
+		for _, path := range paths {
+			if !r.coversMethod(method) {
+				continue
+			}
+			j := slices.IndexFunc(p.rules[:i], func(e rule) bool { return e.coversMethod(method) && e.coversPattern(path) })
+			if j < 0 {
+				return nil
+			}
+			if name := fmt.Sprintf("%q", p.rules[j].Name); !slices.Contains(by, name) {
+				by = append(by, name)
+			}
+		}
+	}
+	return []string{"it never decides: earlier rules (" + strings.Join(by, ", ") + ") take every request that it is about; move it before them or take it out"}
+}
+
+func (r *rule) coversPattern(q pattern) bool {
+	return len(r.paths) == 0 || slices.ContainsFunc(r.paths, func(p pattern) bool { return p.covers(q) })
+}
+
+// anonymous warns of a rule that lets in whoever has not logged in. Clients send
+// a password only after a 401, and a registry's clients ask for it at /v2/.
+func (p *Policy) anonymous(r *rule) []string {
+	if !r.admitsStrangers() {
+		return nil
+	}
+	if p.deciding(Request{Method: "GET", Path: "/v2/"}) == r {
+		return []string{`it lets requests to /v2/ through without a login: there "docker login" takes any password for good, and docker never sends one`}
+	}
+	return []string{"it lets requests through without a login: clients that log in at all send no password here, and with Basic authentication docker cannot both pull without a login and push with one"}
+}
+
+// admitsStrangers tries the rule from each address that it names and from one
+// that it need not name.
+func (r *rule) admitsStrangers() bool {
+	sources := []netip.Addr{netip.IPv6Unspecified()}
+	leaves(r.require, func(leaf Requirement) {
+		if n, ok := leaf.(network); ok {
+			sources = append(sources, n.Addr())
+		}
+	})
+	return slices.ContainsFunc(sources, func(source netip.Addr) bool {
+		return r.require.eval(Request{Source: source}, Subject{}) == Allowed
+	})
+}
+
+// prefix returns the path of the route, which takes what is at and below it.
+func (p *Policy) prefix() pattern {
+	return slices.Collect(segments(p.route.Path))
+}
+
+// unreachable warns of paths that the route never takes.
+func (p *Policy) unreachable(r *rule) []string {
+	prefix := p.prefix()
+	var texts []string
+	for _, q := range r.paths {
+		if !q.meets(prefix) {
+			texts = append(texts, fmt.Sprintf("its path %s matches nothing: the route takes only what is below %s", q, prefix))
+		}
+	}
+	return texts
+}
+
+// names warns of users and groups that more than one backend of a chain may
+// know, and of what looks like the name of a backend and is none.
+func (p *Policy) names(r *rule) []string {
+	var texts []string
+	leaves(r.require, func(leaf Requirement) {
+		n, ok := leaf.(principal)
+		if !ok || n.source != "" {
+			return
+		}
+		if qualifier, _, ok := strings.Cut(n.name, ":"); ok && n.kind == userKind {
+			texts = append(texts, fmt.Sprintf("%s matches nobody: user names have no colon, and no backend of the route is called %q", n, qualifier))
+		} else if len(p.route.Backends) > 1 {
+			texts = append(texts, fmt.Sprintf("%s means that name in each of the backends %s; write %s if one of them is meant",
+				n, strings.Join(p.route.Backends, ", "), principal{n.kind, p.route.Backends[0], n.name}))
+		}
+	})
+	return texts
+}
