@@ -1,0 +1,130 @@
+package htpasswd
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// groups are the groups of each user, by the user's name.
+type groups struct {
+	of       map[string][]string
+	warnings []string
+}
+
+const blanks = " \t\r\n\v\f"
+
+// parseGroups reads a file as Apache's mod_authz_groupfile does: GROUP: NAME
+// NAME…, names with blanks in quotes. A backslash at the end of a line joins it
+// with the next one. A group with several lines has the members of all of them.
+// Names of groups are equal whatever the case of their ASCII letters.
+func parseGroups(file, text string) (*groups, error) {
+	g := &groups{of: make(map[string][]string)}
+	var bad, shapeless list
+	some := false
+	number := 0
+	text = strings.TrimPrefix(text, "\ufeff")
+	for text != "" {
+		var line string
+		first := number + 1
+		line, text, number = logicalLine(text, number)
+		line = strings.Trim(line, blanks)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		name, members, ok := strings.Cut(line, ":")
+		if !ok {
+			shapeless.add(fmt.Sprint(first))
+			continue
+		}
+		if err := g.add(name, members); err != nil {
+			bad.add(fmt.Sprintf("%s:%d: %v", file, first, err))
+		}
+		some = true
+	}
+	switch {
+	case len(bad) > 0:
+		return nil, bad.err()
+	case !some:
+		return nil, fmt.Errorf("%s: there is no group in it; a line NAME: makes a group without members", file)
+	}
+	if len(shapeless) > 0 {
+		g.warnings = append(g.warnings, "lines without a colon make no group: "+shapeless.join(", "))
+	}
+	return g, nil
+}
+
+// logicalLine takes the next line off text, joined with those that it is
+// continued on, and counts them all.
+func logicalLine(text string, number int) (line, rest string, last int) {
+	for more := true; more && text != ""; number++ {
+		var part string
+		part, text, _ = strings.Cut(text, "\n")
+		part, more = strings.CutSuffix(strings.TrimSuffix(part, "\r"), `\`)
+		line += part
+	}
+	return line, text, number
+}
+
+func (g *groups) add(name, members string) error {
+	group := lower(strings.Trim(name, blanks))
+	switch {
+	case group == "":
+		return errors.New("the name of the group is empty")
+	case strings.IndexByte(name, 0) >= 0 || strings.IndexByte(members, 0) >= 0:
+		return errors.New("there is a NUL in it")
+	}
+	for {
+		var user string
+		var err error
+		members = strings.TrimLeft(members, blanks)
+		if members == "" {
+			return nil
+		}
+		user, members, err = word(members)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(g.of[user], group) {
+			g.of[user] = append(g.of[user], group)
+		}
+	}
+}
+
+// word takes the first word off s, which begins with one, as Apache's
+// ap_getword_conf does: it may be in quotes of either kind, and a backslash
+// stands before a backslash, or before a quote inside such quotes.
+func word(s string) (word, rest string, err error) {
+	quote := s[0]
+	if quote != '"' && quote != '\'' {
+		end := strings.IndexAny(s, blanks)
+		if end < 0 {
+			end = len(s)
+		}
+		return strings.ReplaceAll(s[:end], `\\`, `\`), s[end:], nil
+	}
+	var b strings.Builder
+	for i := 1; i < len(s); i++ {
+		switch {
+		case s[i] == quote:
+			return b.String(), s[i+1:], nil
+		case s[i] == '\\' && i+1 < len(s) && (s[i+1] == '\\' || s[i+1] == quote):
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return "", "", errors.New("a quote is not closed")
+}
+
+// lower maps ASCII letters alone, as Apache does: under Unicode's rules a
+// Kelvin sign would become a k, and one group another.
+func lower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}

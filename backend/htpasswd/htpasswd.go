@@ -1,0 +1,227 @@
+// Package htpasswd checks credentials against the password and group files of
+// Apache httpd.
+//
+// The users file has a line NAME:HASH for each user, as written by htpasswd and
+// by gatehouse passwd. Hashes may be bcrypt ($2a$, $2b$, $2y$), SHA-crypt ($5$,
+// $6$), yescrypt ($y$), argon2id and, with a warning, MD5-crypt ($apr1$, $1$)
+// and {SHA}. Passwords in the clear and DES crypt are refused, and so is a hash
+// that is malformed or would take seconds to check. Names of users are
+// case-sensitive. A user whose hash is empty, "*" or begins with "!" exists and
+// cannot log in.
+//
+// The groups file has lines GROUP: NAME NAME…; names of groups are not
+// case-sensitive, and this package spells them in lower case.
+//
+// # Changes
+//
+// Files that change are read again within a second. A file that cannot be used,
+// because it is missing, empty, malformed in any line, or open for others to
+// write to, never takes the place of one that can: the last good one stays in
+// use, and the log says so.
+//
+// # Guessing
+//
+// A refusal takes as long as the most expensive hash in the file, whoever the
+// user is and whether there is such a user, so that its time tells nothing.
+// No more hashes are computed at once than there are processors.
+package htpasswd
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"gatehouse/backend"
+	"gatehouse/backend/watch"
+)
+
+var (
+	_ backend.Backend       = (*Backend)(nil)
+	_ backend.Versioner     = (*Backend)(nil)
+	_ backend.Canonicalizer = (*Backend)(nil)
+)
+
+// fileMax holds three million users with bcrypt hashes.
+const fileMax = 256 << 20
+
+// passwordMax bounds the work that one guess can make.
+const passwordMax = 1 << 10
+
+// Config is what a [Backend] is made from.
+type Config struct {
+	// UsersFile is the path of the password file.
+	UsersFile string
+
+	// GroupsFile is the path of the group file. Without one, nobody is in a
+	// group.
+	GroupsFile string
+
+	// Log takes what there is to say of the files. Default: nothing.
+	Log *slog.Logger
+}
+
+// Backend checks credentials against the files of its [Config].
+type Backend struct {
+	config Config
+	log    *slog.Logger
+	seed   maphash.Seed
+	slots  slots
+	stop   func()
+
+	loading sync.Mutex
+	current atomic.Pointer[content]
+}
+
+// content is what both files said when they were last read. It never changes.
+type content struct {
+	users  *users
+	groups *groups
+}
+
+// New reads the files and watches them until [Backend.Close]. Its error lists
+// everything that is wrong with them.
+func New(c Config) (*Backend, error) {
+	if c.UsersFile == "" {
+		return nil, fmt.Errorf("htpasswd: no users file is set")
+	}
+	b := &Backend{
+		config: c,
+		log:    c.Log,
+		seed:   maphash.MakeSeed(),
+		slots:  newSlots(runtime.GOMAXPROCS(0), queueLength),
+	}
+	if b.log == nil {
+		b.log = slog.New(slog.DiscardHandler)
+	}
+	// First watch and then read, so that no change falls in between.
+	b.stop = watch.Start(b.files(), b.reload)
+	if err := b.load(); err != nil {
+		b.stop()
+		return nil, err
+	}
+	return b, nil
+}
+
+// Close ends the watch of the files. It returns nil.
+func (b *Backend) Close() error {
+	b.stop()
+	return nil
+}
+
+func (b *Backend) files() []string {
+	if b.config.GroupsFile == "" {
+		return []string{b.config.UsersFile}
+	}
+	return []string{b.config.UsersFile, b.config.GroupsFile}
+}
+
+// Authenticate checks password against the hash in the line of user.
+func (b *Backend) Authenticate(ctx context.Context, user, password string) (backend.Identity, error) {
+	users := b.current.Load().users
+	h := users.hash(user)
+	refusal := refusalOf(h)
+	if password == "" || len(password) > passwordMax || strings.IndexByte(password, 0) >= 0 {
+		return backend.Identity{}, refusal
+	}
+	right := false
+	err := b.slots.do(ctx, func() { right = check(h, users.dearest, password) })
+	switch {
+	case err != nil:
+		return backend.Identity{}, err
+	case !right:
+		return backend.Identity{}, refusal
+	}
+	return backend.Identity{User: user}, nil
+}
+
+func refusalOf(h hash) error {
+	switch {
+	case h == nil:
+		return backend.ErrUnknownUser
+	case isLocked(h):
+		return backend.ErrLocked
+	default:
+		return backend.ErrWrongPassword
+	}
+}
+
+// Groups returns the groups that the groups file puts id.User in.
+func (b *Backend) Groups(ctx context.Context, id backend.Identity) ([]string, error) {
+	if ctx.Err() != nil {
+		return nil, gaveUp(ctx)
+	}
+	return append([]string{}, b.current.Load().groups.of[id.User]...), nil
+}
+
+// Version returns a number that changes with the hash and the groups of user,
+// and not with those of anybody else.
+func (b *Backend) Version(user string) uint64 {
+	c := b.current.Load()
+	var sum maphash.Hash
+	sum.SetSeed(b.seed)
+	text, known := c.users.hashes[user]
+	if known {
+		sum.WriteByte(':')
+		sum.WriteString(text)
+	}
+	for _, group := range c.groups.of[user] {
+		sum.WriteByte(0) // which is in neither
+		sum.WriteString(group)
+	}
+	return sum.Sum64()
+}
+
+// CanonicalUser returns name: it has one spelling.
+func (b *Backend) CanonicalUser(name string) string { return name }
+
+// CanonicalGroup returns name in lower case.
+func (b *Backend) CanonicalGroup(name string) string { return lower(name) }
+
+func (b *Backend) reload() {
+	if err := b.load(); err != nil {
+		b.log.Error("changed password files cannot be used; the last good ones stay in use", "error", err)
+		return
+	}
+	b.log.Info("password files read again", "files", b.files())
+}
+
+// load reads both files and puts them to use together, or neither.
+func (b *Backend) load() error {
+	b.loading.Lock()
+	defer b.loading.Unlock()
+	text, err := b.read(b.config.UsersFile)
+	if err != nil {
+		return fmt.Errorf("users file: %w", err)
+	}
+	c := &content{groups: &groups{}}
+	if c.users, err = parseUsers(b.config.UsersFile, text); err != nil {
+		return fmt.Errorf("users file cannot be used:\n%w", err)
+	}
+	if b.config.GroupsFile != "" {
+		if text, err = b.read(b.config.GroupsFile); err != nil {
+			return fmt.Errorf("groups file: %w", err)
+		}
+		if c.groups, err = parseGroups(b.config.GroupsFile, text); err != nil {
+			return fmt.Errorf("groups file cannot be used:\n%w", err)
+		}
+	}
+	for _, warning := range slices.Concat(c.users.warnings, c.groups.warnings) {
+		b.log.Warn(warning)
+	}
+	b.current.Store(c)
+	return nil
+}
+
+func (b *Backend) read(path string) (string, error) {
+	text, mode, err := watch.Read(path, watch.Limits{MaxSize: fileMax})
+	if err == nil && mode&0o004 != 0 {
+		b.log.Warn("every user of this machine may read the file; run chmod o-r", "file", path)
+	}
+	return text, err
+}

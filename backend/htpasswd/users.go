@@ -1,0 +1,144 @@
+package htpasswd
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// users is the content of a users file.
+type users struct {
+	hashes   map[string]string // by name
+	dearest  hash              // what every refusal has to cost
+	warnings []string
+}
+
+// hash returns the hash of the user of that name, nil if there is none.
+func (u *users) hash(name string) hash {
+	text, ok := u.hashes[name]
+	if !ok {
+		return nil
+	}
+	h, err := parseHash(text)
+	if err != nil {
+		return locked{} // unreachable: it did parse when the file was read
+	}
+	return h
+}
+
+// listMax bounds how many lines a message lists.
+const listMax = 100
+
+// parseUsers reads a file as Apache's mod_authn_file does: NAME:HASH, further
+// fields ignored, and of two lines for one name the first counts. It is
+// stricter where Apache lets nobody in by the line and says nothing: there, and
+// where a line could be read in two ways, the whole file is refused. The error
+// lists all such lines, in the form FILE:LINE.
+func parseUsers(file, text string) (*users, error) {
+	u := &usersParser{
+		file:  file,
+		users: users{hashes: make(map[string]string, strings.Count(text, "\n")+1), dearest: locked{}},
+	}
+	text = strings.TrimPrefix(text, "\ufeff")
+	for line := range strings.Lines(text) {
+		u.number++
+		u.line(line)
+	}
+	switch {
+	case len(u.bad) > 0:
+		return nil, u.bad.err()
+	case len(u.hashes) == 0:
+		return nil, fmt.Errorf("%s: there is no user in it", file)
+	}
+	u.warn()
+	return &u.users, nil
+}
+
+type usersParser struct {
+	users
+	file       string
+	number     int // of the line
+	bad        list
+	legacy     int
+	duplicates list
+}
+
+func (u *usersParser) line(line string) {
+	entry := strings.Trim(line, " \t\r\n\v\f")
+	var err error
+	switch {
+	case strings.IndexByte(entry, 0) >= 0:
+		err = errors.New("there is a NUL in it")
+	case strings.HasSuffix(entry, `\`):
+		err = errors.New("it ends in a backslash, by which Apache joins it with the next line; write it as one line")
+	case entry == "" || entry[0] == '#':
+	default:
+		err = u.entry(strings.TrimLeft(line, " \t\r\v\f"), !strings.HasSuffix(line, "\n"))
+	}
+	if err != nil {
+		u.bad.add(fmt.Sprintf("%s:%d: %v", u.file, u.number, err))
+	}
+}
+
+// entry reads a line that has a user. The last line of a file may lack its
+// line feed, but then it may also have been cut off.
+func (u *usersParser) entry(line string, unfinished bool) error {
+	name, rest, ok := strings.Cut(line, ":")
+	text, _, _ := strings.Cut(rest, ":")
+	text = strings.TrimRight(text, " \t\r\n\v\f")
+	switch {
+	case !ok:
+		return errors.New("there is no colon in it; want NAME:HASH")
+	case name == "":
+		return errors.New("the name is empty")
+	case unfinished && rest == "":
+		return fmt.Errorf("user %q: it ends before the hash", name)
+	}
+	h, err := parseHash(text)
+	if err != nil {
+		return fmt.Errorf("user %s: %w; set a new one with gatehouse passwd", printable(name), err)
+	}
+	if _, ok := u.hashes[name]; ok {
+		u.duplicates.add(fmt.Sprintf("%q in line %d", name, u.number))
+		return nil
+	}
+	u.hashes[name] = text
+	if h.cost(0) > u.dearest.cost(0) || isLocked(u.dearest) {
+		u.dearest = h
+	}
+	if h.legacy() {
+		u.legacy++
+	}
+	return nil
+}
+
+// printable is name in quotes, unless name and hash were swapped.
+func printable(name string) string {
+	if strings.HasPrefix(name, "$") || strings.HasPrefix(name, "{") {
+		return "(a hash where the name should be)"
+	}
+	return fmt.Sprintf("%q", name)
+}
+
+func (u *usersParser) warn() {
+	if u.legacy > 0 {
+		u.warnings = append(u.warnings, fmt.Sprintf("%d passwords have a hash that is quick to guess from ({SHA}, $apr1$ or $1$); set them again with gatehouse passwd", u.legacy))
+	}
+	if len(u.duplicates) > 0 {
+		u.warnings = append(u.warnings, "users with more than one line, of which the first counts: "+u.duplicates.join(", "))
+	}
+}
+
+// A list is of things for a message, of which there may be a million.
+type list []string
+
+func (l *list) add(s string) { *l = append(*l, s) }
+
+func (l list) join(separator string) string {
+	if len(l) > listMax {
+		return strings.Join(l[:listMax], separator) + fmt.Sprintf("%sand %d more", separator, len(l)-listMax)
+	}
+	return strings.Join(l, separator)
+}
+
+func (l list) err() error { return errors.New(l.join("\n")) }
