@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// The profiler is compiled into gatehouse for one run by an overlay of the go
+// tool; nothing of it is in the program that people get. It answers on a unix
+// socket in the working folder, to which a variable of the environment points.
+const (
+	profilerSocketVariable = "BENCH_PROFILER_SOCKET"
+	profilerSource         = `package main
+
+import (
+	"net"
+	"net/http"
+	_ "net/http/pprof"
+	"os"
+)
+
+func init() {
+	path := os.Getenv("` + profilerSocketVariable + `")
+	if path == "" {
+		return
+	}
+	socket, err := net.Listen("unix", path)
+	if err != nil {
+		panic(err)
+	}
+	go http.Serve(socket, nil)
+}
+`
+)
+
+func profilerSocket(l *lab) string { return filepath.Join(l.Dir, "profiler.sock") }
+
+// writeProfiler writes the overlay for go build.
+func writeProfiler(l *lab, root string) (string, error) {
+	source := filepath.Join(l.Dir, "profiler.go.txt")
+	if err := writeFile(source, profilerSource, 0o600); err != nil {
+		return "", err
+	}
+	overlay, err := json.Marshal(map[string]map[string]string{
+		"Replace": {filepath.Join(root, "cmd", "gatehouse", "bench_profiler.go"): source},
+	})
+	if err != nil {
+		return "", fmt.Errorf("write the overlay: %w", err)
+	}
+	file := filepath.Join(l.Dir, "overlay.json")
+	return file, writeFile(file, string(overlay), 0o600)
+}
+
+// profile writes what gatehouse does with its processor time under one load.
+func profile(ctx context.Context, l *lab, f *field, o options) error {
+	if len(f.servers) == 0 {
+		return errors.New("profile: gatehouse is not there")
+	}
+	const length = 10 * time.Second
+	all := loads(o)
+	w := all[slices.IndexFunc(all, func(w load) bool { return w.name == o.profileOf })]
+	w.count, w.limit = 1<<30, length+time.Second
+	loaded := make(chan error, 1)
+	go func() {
+		_, err := w.run(ctx, l, f.servers[0])
+		loaded <- err
+	}()
+	fetched := fetchProfile(ctx, profilerSocket(l), o.profile, length)
+	return errors.Join(<-loaded, fetched)
+}
+
+func fetchProfile(ctx context.Context, socket, file string, length time.Duration) error {
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}
+	defer transport.CloseIdleConnections()
+	url := fmt.Sprintf("http://profiler/debug/pprof/profile?seconds=%.0f", length.Seconds())
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return fmt.Errorf("profile: %w", err)
+	}
+	res, err := transport.RoundTrip(req)
+	if err != nil {
+		return fmt.Errorf("profile: %w", err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("profile: the profiler answered %s", res.Status)
+	}
+	out, err := os.Create(file)
+	if err != nil {
+		return fmt.Errorf("profile: %w", err)
+	}
+	_, err = io.Copy(out, res.Body)
+	return errors.Join(err, out.Close())
+}
