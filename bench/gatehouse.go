@@ -11,6 +11,7 @@ import (
 
 // gatehouseConfig has the recipe's rules, and every other setting as it comes.
 const gatehouseConfig = `listen = ["{{.Listen}}"]
+{{if not .AccessLog}}access_log = "off"{{end}}
 
 [tls]
 cert_file = "{{.CertFile}}"
@@ -47,6 +48,9 @@ func findGatehouse(ctx context.Context, l *lab, o options) (string, error) {
 	root, err := goTool(ctx, "list", "-m", "-f", "{{.Dir}}")
 	if err != nil {
 		return "", err
+	}
+	if root == "" {
+		return "", errors.New("cannot be built: the working folder is not in the module")
 	}
 	binary := filepath.Join(l.Dir, "gatehouse.bin")
 	args := []string{"build", "-C", root, "-o", binary}
