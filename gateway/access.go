@@ -1,0 +1,189 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// accessLog writes one record for each request. What a client sent appears in it
+// escaped, and credentials not at all.
+type accessLog interface {
+	record(x *exchange)
+	close()
+}
+
+// Forms of the access record, as Config.AccessLog names them.
+const (
+	accessJSON     = "json"
+	accessCommon   = "common"
+	accessCombined = "combined"
+	accessOff      = "off"
+)
+
+func newAccessLog(form string, out io.Writer) (accessLog, error) {
+	switch form {
+	case "", accessJSON:
+		sink := newSink(out)
+		return &jsonAccess{sink: sink, handler: slog.NewJSONHandler(sink, nil)}, nil
+	case accessCommon, accessCombined:
+		return &apacheAccess{sink: newSink(out), combined: form == accessCombined}, nil
+	case accessOff:
+		return noAccess{}, nil
+	}
+	return nil, fmt.Errorf("access log %q: it can be json, common, combined or off", form)
+}
+
+type noAccess struct{}
+
+func (noAccess) record(*exchange) {}
+func (noAccess) close()           {}
+
+// jsonAccess writes records as JSON, one in each line.
+type jsonAccess struct {
+	sink    *sink
+	handler slog.Handler
+}
+
+// maxLoggedText bounds each text of a record that a client has chosen.
+const maxLoggedText = 4 << 10
+
+func (l *jsonAccess) record(x *exchange) {
+	r := slog.NewRecord(x.start, slog.LevelInfo, "request", 0)
+	if x.status >= http.StatusInternalServerError {
+		r.Level = slog.LevelError
+	}
+	method, target, proto := x.requestLine()
+	r.AddAttrs(
+		slog.String("id", x.id),
+		slog.String("source", x.conn.source.String()),
+		slog.String("user", bounded(x.user())),
+		slog.String("backend", x.who.Identity.Source),
+		slog.String("method", method),
+		slog.String("host", bounded(x.r.Host)),
+		slog.String("target", bounded(target)),
+		slog.String("proto", proto),
+		slog.String("rule", x.decision.Rule),
+		slog.Int("status", x.loggedStatus()),
+		slog.Int64("bytes", x.sent),
+		slog.Float64("seconds", time.Since(x.start).Seconds()),
+		slog.String("user_agent", bounded(x.r.UserAgent())),
+	)
+	if x.cause != nil {
+		r.AddAttrs(slog.String("cause", bounded(x.cause.Error())))
+	}
+	l.handler.Handle(context.Background(), r)
+}
+
+func (l *jsonAccess) close() { l.sink.close() }
+
+func bounded(s string) string {
+	if len(s) > maxLoggedText {
+		return s[:maxLoggedText]
+	}
+	return s
+}
+
+// statusClientGone is what the record says of a request that nobody waited for
+// any more. It is nginx's number; no client ever sees it.
+const statusClientGone = 499
+
+// loggedStatus is the status that the client saw, or was going to.
+func (x *exchange) loggedStatus() int {
+	if x.status == 0 {
+		return statusClientGone
+	}
+	return x.status
+}
+
+// user is the name to log: the one that the backend vouched for, else the one that
+// was sent.
+func (x *exchange) user() string {
+	if x.who.LoggedIn {
+		return x.who.Identity.User
+	}
+	return x.claimed
+}
+
+// requestLine returns the parts of the request line as the client sent them.
+func (x *exchange) requestLine() (method, target, proto string) {
+	if x.r.Method != refusedMethod || x.conn.guard == nil {
+		return x.r.Method, x.r.RequestURI, x.r.Proto
+	}
+	method, rest, _ := strings.Cut(x.conn.guard.line, " ")
+	target, proto, _ = strings.Cut(rest, " ")
+	return bounded(method), target, bounded(proto)
+}
+
+// apacheAccess writes the log formats "common" and "combined" of Apache httpd.
+type apacheAccess struct {
+	sink     *sink
+	combined bool
+}
+
+// apacheTime is the %t of Apache's formats.
+const apacheTime = "[02/Jan/2006:15:04:05 -0700]"
+
+func (l *apacheAccess) record(x *exchange) {
+	b := make([]byte, 0, 512)
+	b = append(b, x.conn.source.String()...)
+	b = append(b, " - "...)
+	b = appendApache(b, orDash(x.user()))
+	b = append(b, ' ')
+	b = x.start.AppendFormat(b, apacheTime)
+	method, target, proto := x.requestLine()
+	b = append(b, ` "`...)
+	b = appendApache(b, strings.TrimRight(method+" "+target+" "+proto, " "))
+	b = append(b, `" `...)
+	b = strconv.AppendInt(b, int64(x.loggedStatus()), 10)
+	b = append(b, ' ')
+	if x.sent == 0 {
+		b = append(b, '-')
+	} else {
+		b = strconv.AppendInt(b, x.sent, 10)
+	}
+	if l.combined {
+		b = append(b, ` "`...)
+		b = appendApache(b, orDash(x.r.Referer()))
+		b = append(b, `" "`...)
+		b = appendApache(b, orDash(x.r.UserAgent()))
+		b = append(b, '"')
+	}
+	l.sink.Write(append(b, '\n'))
+}
+
+func (l *apacheAccess) close() { l.sink.close() }
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// appendApache appends s as Apache escapes what clients send.
+func appendApache(b []byte, s string) []byte {
+	for _, c := range []byte(bounded(s)) {
+		switch {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c == '\n':
+			b = append(b, `\n`...)
+		case c == '\r':
+			b = append(b, `\r`...)
+		case c == '\t':
+			b = append(b, `\t`...)
+		case c < ' ' || c >= 0x7f:
+			b = append(b, `\x`...)
+			b = append(b, "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
+		default:
+			b = append(b, c)
+		}
+	}
+	return b
+}

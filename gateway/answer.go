@@ -1,0 +1,239 @@
+package gateway
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httputil"
+	"os"
+	"strconv"
+	"time"
+)
+
+// answer is what an upstream says to a request: a head, and a body that is read
+// from it.
+type answer struct {
+	upstream *upstream
+	conn     *upstreamConn
+	method   string
+	release  func() bool // stops watching the context; false if it is done
+	sent     chan error  // takes the outcome of sending the request's body; nil without one
+
+	status int
+	header http.Header
+	length int64 // of the body; -1 if the head does not say
+
+	body     io.Reader
+	complete bool // the body has been read to its proven end
+	hangsUp  bool // the upstream closes the connection behind the answer
+	pace     pace
+}
+
+// maxInformational bounds the 1xx answers before the real one.
+const maxInformational = 8
+
+// readHead reads the head of the answer. Informational answers (RFC 9110, section
+// 15.2) are dropped: they would carry fields past the checks of the real one.
+func (a *answer) readHead() error {
+	for range maxInformational {
+		head, err := readAnswerHead(a.conn.br)
+		if err != nil {
+			return a.headError(len(head) > 0, err)
+		}
+		if err := a.parseHead(head); err != nil {
+			return fmt.Errorf("%w: %w", errUpstreamAnswer, err)
+		}
+		if a.status == http.StatusSwitchingProtocols {
+			return fmt.Errorf("%w: it switches protocols unasked", errUpstreamAnswer)
+		}
+		if a.status >= 200 {
+			return a.frame()
+		}
+	}
+	return fmt.Errorf("%w: no end of informational answers", errUpstreamAnswer)
+}
+
+// headError says which failure it is that no head came.
+func (a *answer) headError(begun bool, err error) error {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("%w: %w", errUpstreamTimeout, err)
+	case errors.Is(err, errBareLF), errors.Is(err, errAnswerHead), begun:
+		return fmt.Errorf("%w: %w", errUpstreamAnswer, err)
+	}
+	return fmt.Errorf("%w: connection lost before the answer: %w", errUpstreamGone, err)
+}
+
+var errAnswerHead = errors.New("head that is larger than 256 KiB")
+
+// readAnswerHead returns a complete head, or the part of it that came before an
+// error.
+func readAnswerHead(br *bufio.Reader) ([]byte, error) {
+	var head []byte
+	for {
+		part, err := br.ReadSlice('\n')
+		scanned := len(head)
+		head = append(head, part...)
+		switch {
+		case len(head) > maxResponseHead:
+			return head, errAnswerHead
+		case err == bufio.ErrBufferFull:
+			continue
+		case err != nil:
+			return head, err
+		}
+		end, err := headEnd(head, max(scanned, len(head)-1))
+		if err != nil {
+			return head, err
+		}
+		if end > 0 {
+			return head, nil
+		}
+	}
+}
+
+// parseHead reads the status line and the fields of head.
+func (a *answer) parseHead(head []byte) error {
+	line, rest := cutLine(head)
+	status, err := parseStatusLine(line)
+	if err != nil {
+		return err
+	}
+	a.status, a.hangsUp = status, line[7] == '0'
+	a.header = make(http.Header, 16)
+	for len(rest) > 2 {
+		line, rest = cutLine(rest)
+		name, value, err := parseField(line)
+		if err != nil {
+			return err
+		}
+		key := http.CanonicalHeaderKey(string(name))
+		a.header[key] = append(a.header[key], string(value))
+	}
+	return nil
+}
+
+var errStatusLine = errors.New("malformed status line")
+
+// parseStatusLine reads HTTP/1.x SP status [SP reason] (RFC 9112, section 4).
+func parseStatusLine(line []byte) (int, error) {
+	if len(line) < 12 || string(line[:7]) != "HTTP/1." || line[7] != '0' && line[7] != '1' || line[8] != ' ' ||
+		len(line) > 12 && line[12] != ' ' {
+		return 0, errStatusLine
+	}
+	status, err := strconv.ParseUint(string(line[9:12]), 10, 16)
+	if err != nil || status < 100 {
+		return 0, errStatusLine
+	}
+	return int(status), nil
+}
+
+// frame finds out where the body ends (RFC 9112, section 6.3). What says it twice
+// or in a way that we do not know is refused: what is left over would be taken
+// for the answer to somebody else.
+func (a *answer) frame() error {
+	lengths, codings := a.header["Content-Length"], a.header["Transfer-Encoding"]
+	if connectionHas(a.header, "close") {
+		a.hangsUp = true
+	}
+	if len(lengths) > 1 || len(lengths) == 1 && len(codings) > 0 {
+		return fmt.Errorf("%w: it says in two ways how long its body is", errUpstreamAnswer)
+	}
+	a.length = -1
+	if len(lengths) == 1 {
+		length, err := strconv.ParseUint(lengths[0], 10, 63)
+		if err != nil {
+			return fmt.Errorf("%w: malformed Content-Length", errUpstreamAnswer)
+		}
+		a.length = int64(length)
+	}
+	a.pace = newPace(a.upstream.timeouts.BodyIdle, a.conn.SetReadDeadline)
+	switch {
+	case a.method == http.MethodHead || a.status == http.StatusNoContent || a.status == http.StatusNotModified:
+		a.complete = true
+	case len(codings) > 0:
+		if len(codings) > 1 || !equalFold([]byte(codings[0]), "chunked") {
+			return fmt.Errorf("%w: unknown Transfer-Encoding", errUpstreamAnswer)
+		}
+		a.body = httputil.NewChunkedReader(a.conn.br)
+	case a.length >= 0:
+		a.body = io.LimitReader(a.conn.br, a.length)
+		a.complete = a.length == 0
+	default:
+		a.body, a.hangsUp = a.conn.br, true
+	}
+	return nil
+}
+
+// delimited reports whether the end of the body shows on the wire. Where it does
+// not, a body that is cut off looks like one that is complete.
+func (a *answer) delimited() bool {
+	return a.complete || a.length >= 0 || len(a.header["Transfer-Encoding"]) > 0
+}
+
+// Read reads the body. io.EOF means its end; a connection that breaks off before
+// that is [io.ErrUnexpectedEOF].
+func (a *answer) Read(p []byte) (int, error) {
+	if a.complete {
+		return 0, io.EOF
+	}
+	a.pace.step()
+	n, err := a.body.Read(p)
+	switch limited, ok := a.body.(*io.LimitedReader); {
+	case ok && limited.N == 0:
+		a.complete = true
+	case ok && err == io.EOF:
+		return n, io.ErrUnexpectedEOF
+	case err == io.EOF && len(a.header["Transfer-Encoding"]) > 0:
+		if err := skipTrailers(a.conn.br); err != nil {
+			return n, err
+		}
+		a.complete = true
+	}
+	return n, err
+}
+
+// pauses reports whether nothing more of the body has come in yet.
+func (a *answer) pauses() bool { return a.conn.br.Buffered() == 0 }
+
+// skipTrailers reads the lines behind the last chunk. Trailers are dropped: no
+// client asks for them, and they come too late for any check.
+func skipTrailers(br *bufio.Reader) error {
+	for read := 0; read < maxTrailerBytes; {
+		line, err := br.ReadSlice('\n')
+		if err != nil {
+			return io.ErrUnexpectedEOF
+		}
+		if len(line) == 2 && line[0] == '\r' {
+			return nil
+		}
+		read += len(line)
+	}
+	return errChunk
+}
+
+// close ends the exchange. The connection is kept if both bodies came to their
+// end and nothing lies behind the answer.
+func (a *answer) close() {
+	if a.release() && a.complete && !a.hangsUp && a.bodySent() && a.conn.br.Buffered() == 0 {
+		a.conn.SetDeadline(time.Time{})
+		a.upstream.keep(a.conn)
+		return
+	}
+	a.conn.Close()
+}
+
+// bodySent reports whether all of the request's body has gone out by now.
+func (a *answer) bodySent() bool {
+	if a.sent == nil {
+		return true
+	}
+	select {
+	case err := <-a.sent:
+		return err == nil
+	default:
+		return false
+	}
+}

@@ -1,0 +1,147 @@
+package gateway
+
+import (
+	"io"
+	"log/slog"
+	"time"
+
+	"gatehouse/backend"
+)
+
+// Config is everything that a [Gateway] is made from. The zero value of a field
+// that has a default means the default.
+type Config struct {
+	// Listen holds the addresses to accept clients on, as host:port.
+	Listen []string
+
+	// TLS is the certificate to end TLS with. Without it the gateway speaks
+	// plain HTTP and New refuses any address that is not on the loopback
+	// interface, since Basic credentials cross the wire readable.
+	TLS *TLS
+
+	// InsecurePlaintext lifts that refusal.
+	InsecurePlaintext bool
+
+	// Routes are the services behind the gateway, in any order: the one whose
+	// host and longest path prefix match a request takes it.
+	Routes []Route
+
+	Timeouts Timeouts
+
+	// AccessLog is the form of the access record: "json" (default), "common",
+	// "combined" (Apache's log formats of these names) or "off".
+	AccessLog string
+
+	// AccessOut takes the access records, one Write for each. Default:
+	// standard output.
+	AccessOut io.Writer
+
+	// Log takes everything else that there is to say. Default: nothing.
+	Log *slog.Logger
+}
+
+// TLS names the files of the certificate that clients see. They are read again
+// when they change; a pair that does not work leaves the old one in use.
+type TLS struct {
+	CertFile string
+	KeyFile  string
+}
+
+// Timeouts bound how long a client or an upstream may be silent. There is no
+// limit on how long a request takes in total: a layer of any size passes over a
+// connection of any speed, as long as it moves.
+type Timeouts struct {
+	Handshake      time.Duration // of TLS; default 10 s
+	Header         time.Duration // to receive a request head; default 30 s
+	Idle           time.Duration // between requests of one connection; default 120 s
+	BodyIdle       time.Duration // without progress of a body in either direction; default 5 min
+	Connect        time.Duration // to connect to an upstream; default 10 s
+	Response       time.Duration // until an upstream begins to answer; default 60 s
+	UploadResponse time.Duration // the same for PUT, PATCH and POST, where a registry may hash a whole layer first; default 15 min
+	Login          time.Duration // for a backend to answer; default 10 s
+	Drain          time.Duration // for running requests to finish at the end; default 5 min
+}
+
+// Route is one service behind the gateway.
+type Route struct {
+	// Host is the host name that the route answers to, without a port; empty
+	// for any.
+	Host string
+
+	// Path is the prefix of the paths that the route takes, in whole segments:
+	// "/v2/" takes "/v2", "/v2/" and all below, and not "/v2x".
+	Path string
+
+	// Realm is what the challenge names. Default "Registry Authentication".
+	Realm string
+
+	// Backend checks the credentials.
+	Backend backend.Backend
+
+	// Backends are the names by which a rule may qualify a user or group
+	// ("user corp:alice"); only the names in this list are read as qualifiers.
+	Backends []string
+
+	// Rules decide who may do what. The first whose methods and paths match
+	// decides alone; where none does, the request is denied.
+	Rules []Rule
+
+	// Upstream is where requests go that are allowed.
+	Upstream Upstream
+
+	// ForwardAuthorization passes the client's credentials to the upstream.
+	ForwardAuthorization bool
+
+	// UserHeader and GroupsHeader name headers that tell the upstream who the
+	// user is; empty for none. What a client sends under these names, or under
+	// any spelling of them, is removed in any case.
+	UserHeader   string
+	GroupsHeader string
+}
+
+// Upstream is the service that a route leads to.
+type Upstream struct {
+	// URL is http://host:port, https://host:port or unix:/path/to/socket. A
+	// path in an http or https URL is refused: a route adds and removes none.
+	URL string
+
+	// CAFile holds the authorities to trust for https, in PEM, in place of the
+	// system's.
+	CAFile string
+
+	// ServerName is the name to verify for https where it is not the URL's host.
+	ServerName string
+
+	// CertFile and KeyFile are a client certificate for https.
+	CertFile string
+	KeyFile  string
+
+	// User and Password are sent as Basic credentials, in place of the client's.
+	User     string
+	Password string
+
+	// IdleTimeout is how long an unused connection is kept. It must be below
+	// the upstream's own: a request that is sent just when the upstream hangs
+	// up is lost. Default 30 s.
+	IdleTimeout time.Duration
+}
+
+// Rule is one access rule of a route.
+type Rule struct {
+	// Name is what logs and refusals call the rule.
+	Name string
+
+	// Methods the rule is about; GET covers HEAD. Empty for all.
+	Methods []string
+
+	// Paths the rule is about, as patterns of whole segments in which * stands
+	// for one segment and ** for any number, also none. Empty for all.
+	Paths []string
+
+	// Require says who is let in; see [ParseRequire] and the types of
+	// [Requirement].
+	Require Requirement
+
+	// Position is where the rule was read, as FILE:LINE, for explanations.
+	Position string
+}

@@ -1,0 +1,171 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// forward sends the request to the upstream and the answer to the client. What
+// fails before the head of the answer has gone out is a problem to be told; what
+// fails later cuts the connection, because a body that broke off must not look
+// like one that is complete.
+func (x *exchange) forward() *problem {
+	head := headBuffers.Get().(*[]byte)
+	defer headBuffers.Put(head)
+	answer, err := x.route.upstream.roundTrip(x.r.Context(), x.outgoing(head))
+	if err != nil {
+		return x.upstreamProblem(err)
+	}
+	defer answer.close()
+	if p := x.examineAnswer(answer); p != nil {
+		return p
+	}
+	x.status = answer.status
+	x.copyHeader(x.w.Header(), answer)
+	x.pace.step()
+	x.w.WriteHeader(answer.status)
+	if err := x.copyBody(answer); err != nil {
+		x.abort(err)
+	}
+	x.settleUpload()
+	return nil
+}
+
+var headBuffers = sync.Pool{New: func() any {
+	b := make([]byte, 0, 2048)
+	return &b
+}}
+
+// outgoing returns the request to the upstream, with its head in buf.
+func (x *exchange) outgoing(buf *[]byte) *outgoing {
+	q := &outgoing{method: x.r.Method, length: x.r.ContentLength}
+	*buf = x.appendHead((*buf)[:0], q.length)
+	q.head = *buf
+	if x.upload != nil {
+		q.body = x.upload
+	}
+	return q
+}
+
+// upstreamProblem says which status a failure to get an answer is. containerd
+// repeats a request after 503, and never after 502.
+func (x *exchange) upstreamProblem(err error) *problem {
+	switch {
+	case x.clientGone() || errors.Is(err, context.Canceled):
+		x.abort(fmt.Errorf("client has gone: %w", err))
+	case errors.Is(err, errRequestBody) && errors.Is(err, errChunk):
+		p := badRequest("the request has a malformed chunked body")
+		p.cause = err
+		return p
+	case errors.Is(err, errRequestBody):
+		x.abort(err)
+	case errors.Is(err, errUpstreamTimeout):
+		p := unavailable("the service behind the gateway did not answer in time; please try again", err)
+		p.status = http.StatusGatewayTimeout
+		return p
+	case errors.Is(err, errUpstreamAnswer):
+		return badGateway("the service behind the gateway gave an answer that is not valid HTTP", err)
+	}
+	return unavailable("the service behind the gateway cannot be reached at the moment; please try again", err)
+}
+
+func badGateway(message string, cause error) *problem {
+	return &problem{status: http.StatusBadGateway, code: codeUnavailable, message: message, cause: cause, signed: true}
+}
+
+// examineAnswer refuses answers that must not be passed on.
+func (x *exchange) examineAnswer(a *answer) *problem {
+	switch {
+	case a.status == http.StatusUnauthorized && !x.route.forwardAuthorization:
+		// The user is logged in here. The challenge would lead clients to send
+		// the password wherever the upstream likes.
+		return badGateway("the service behind the gateway asks for a login of its own",
+			errors.New("upstream answered 401: it needs credentials, or forward_authorization"))
+	case !a.delimited() && x.r.ProtoMajor != 1:
+		return badGateway("the service behind the gateway gave an answer without an end",
+			errors.New("upstream answer is delimited by the end of its connection alone"))
+	case !a.delimited():
+		// Passed on as it came: with no more of an end than it has.
+		x.w.Header().Set("Transfer-Encoding", "identity")
+	}
+	return nil
+}
+
+// copyBody passes the body of an answer on, piece by piece as it comes.
+func (x *exchange) copyBody(a *answer) error {
+	if a.complete {
+		return nil
+	}
+	buf := bodyBuffers.Get().(*[]byte)
+	defer bodyBuffers.Put(buf)
+	for {
+		n, err := a.Read(*buf)
+		if n > 0 {
+			x.pace.step()
+			m, err := x.w.Write((*buf)[:n])
+			x.sent += int64(m)
+			if err != nil {
+				return fmt.Errorf("send answer: %w", err)
+			}
+		}
+		switch {
+		case err == io.EOF || err == nil && a.complete:
+			return nil
+		case err != nil:
+			return fmt.Errorf("answer of upstream broke off: %w", err)
+		}
+		if a.pauses() {
+			x.w.(http.Flusher).Flush() // the client gets what there is
+		}
+	}
+}
+
+// uploadBody is the body of a request as it is read for the upstream. After stop,
+// nobody reads from the client any more.
+type uploadBody struct {
+	body     io.Reader
+	left     int64 // bytes to come; negative if that is not known
+	deadline func(time.Time) error
+	pace     pace
+
+	mu             sync.Mutex // held by Read and stop
+	started, ended atomic.Bool
+	stopped        atomic.Bool
+}
+
+var errUploadStopped = errors.New("the rest of the body is not wanted")
+
+// Read implements [io.Reader].
+func (u *uploadBody) Read(p []byte) (int, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.stopped.Load() {
+		return 0, errUploadStopped
+	}
+	u.started.Store(true)
+	u.pace.step()
+	n, err := u.body.Read(p)
+	u.left -= int64(n)
+	if err == io.EOF || u.left == 0 {
+		u.ended.Store(true)
+	}
+	return n, err
+}
+
+// stop ends reading of the body, a read under way included. With drain it then
+// reads what the client sends for a moment, and forgets it.
+func (u *uploadBody) stop(drain bool) {
+	u.stopped.Store(true)
+	u.deadline(time.Now().Add(lingerTime))
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if drain {
+		io.CopyN(io.Discard, u.body, lingerBytes)
+	}
+}

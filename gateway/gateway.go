@@ -1,0 +1,208 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"gatehouse/backend"
+)
+
+// Gateway is a running gateway. Make one with [New], give it addresses with
+// [Gateway.Listen] and let it work with [Gateway.Serve].
+type Gateway struct {
+	cfg       Config
+	site      *site
+	cert      *certificate // nil for plain HTTP
+	server    *server
+	listeners []net.Listener
+}
+
+// route is a compiled [Route].
+type route struct {
+	policy               *Policy
+	backend              backend.Backend
+	upstream             *upstream
+	realm                string
+	userHeader           string
+	groupsHeader         string
+	forwardAuthorization bool
+}
+
+// New checks cfg and compiles it. It reports everything that is wrong with the
+// routes at once. The backends stay the caller's to close, after Serve has
+// returned.
+func New(cfg Config) (*Gateway, error) {
+	setDefaults(&cfg)
+	if err := checkListen(cfg); err != nil {
+		return nil, err
+	}
+	site, err := newSite(cfg)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{cfg: cfg, site: site}
+	if cfg.TLS != nil {
+		if g.cert, err = newCertificate(*cfg.TLS, cfg.Log); err != nil {
+			g.site.close()
+			return nil, err
+		}
+	}
+	g.server = newServer(g.site, g.cert, cfg.Timeouts, cfg.Log)
+	return g, nil
+}
+
+func newSite(cfg Config) (*site, error) {
+	router, err := newRouter(cfg.Routes)
+	if err != nil {
+		return nil, err
+	}
+	s := &site{router: router, log: cfg.Log, bodyIdle: cfg.Timeouts.BodyIdle}
+	var errs []error
+	for _, r := range cfg.Routes {
+		compiled, err := newRoute(r, cfg.Timeouts)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("route %q: %w", r.Host+r.Path, err))
+		}
+		s.routes = append(s.routes, compiled)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	s.access, err = newAccessLog(cfg.AccessLog, cfg.AccessOut)
+	return s, err
+}
+
+func newRoute(r Route, t Timeouts) (*route, error) {
+	if r.Backend == nil {
+		return nil, errors.New("it has no backend to check credentials")
+	}
+	policy, err := NewPolicy(r)
+	if err != nil {
+		return nil, err
+	}
+	upstream, err := newUpstream(r.Upstream, t)
+	if err != nil {
+		return nil, err
+	}
+	if r.ForwardAuthorization && upstream.authorization != "" {
+		return nil, errors.New("the upstream can get the client's credentials or its own, not both")
+	}
+	return &route{
+		policy: policy, backend: r.Backend, upstream: upstream,
+		realm:      cmp.Or(r.Realm, "Registry Authentication"),
+		userHeader: plainName(r.UserHeader), groupsHeader: plainName(r.GroupsHeader),
+		forwardAuthorization: r.ForwardAuthorization,
+	}, nil
+}
+
+func (s *site) close() {
+	for _, r := range s.routes {
+		r.upstream.close()
+	}
+	s.access.close()
+}
+
+func setDefaults(cfg *Config) {
+	t := &cfg.Timeouts
+	for _, d := range []struct {
+		value *time.Duration
+		or    time.Duration
+	}{
+		{&t.Handshake, 10 * time.Second}, {&t.Header, 30 * time.Second}, {&t.Idle, 120 * time.Second},
+		{&t.BodyIdle, 5 * time.Minute}, {&t.Connect, 10 * time.Second}, {&t.Response, time.Minute},
+		{&t.UploadResponse, 15 * time.Minute}, {&t.Drain, 5 * time.Minute},
+	} {
+		*d.value = cmp.Or(*d.value, d.or)
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.AccessOut == nil {
+		cfg.AccessOut = os.Stdout
+	}
+}
+
+// checkListen refuses to ask for passwords over a wire that others can read.
+func checkListen(cfg Config) error {
+	if len(cfg.Listen) == 0 {
+		return errors.New("there is no address to listen on")
+	}
+	for _, address := range cfg.Listen {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return fmt.Errorf("listen address %q: give it as host:port or :port", address)
+		}
+		if cfg.TLS == nil && !cfg.InsecurePlaintext && !isLoopback(host) {
+			return fmt.Errorf("listen address %q: passwords would cross the network readable: "+
+				"configure a certificate, listen on 127.0.0.1, or accept it with insecure_plaintext = true", address)
+		}
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// Listen opens the configured addresses. It is separate from Serve so that a
+// caller knows the addresses, which may have been given with port 0, and can give
+// up privileges.
+func (g *Gateway) Listen() error {
+	for _, address := range g.cfg.Listen {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			for _, open := range g.listeners {
+				open.Close()
+			}
+			return fmt.Errorf("listen on %s: %w", address, err)
+		}
+		g.listeners = append(g.listeners, l)
+	}
+	return nil
+}
+
+// Addrs returns the addresses that Listen has opened.
+func (g *Gateway) Addrs() []net.Addr {
+	addrs := make([]net.Addr, len(g.listeners))
+	for i, l := range g.listeners {
+		addrs[i] = l.Addr()
+	}
+	return addrs
+}
+
+// Serve carries out requests until ctx is done. From then on it accepts no new
+// connection, and returns when the running requests have ended, which they may
+// take Timeouts.Drain for; Close ends them at once. The error is nil if all of
+// them ended by themselves.
+func (g *Gateway) Serve(ctx context.Context) error {
+	defer g.release()
+	return g.server.serve(ctx, g.listeners)
+}
+
+// Close ends all requests at once. It may be called at any time, also beside
+// Serve, which then returns.
+func (g *Gateway) Close() {
+	for _, l := range g.listeners {
+		l.Close()
+	}
+	g.server.close()
+}
+
+// release gives back what New has taken.
+func (g *Gateway) release() {
+	if g.cert != nil {
+		g.cert.stop()
+	}
+	g.site.close()
+}

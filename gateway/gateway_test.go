@@ -1,0 +1,330 @@
+package gateway
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/pem"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gatehouse/backend"
+)
+
+// people is a backend of a few users in memory. Its password for each is the name
+// and "-secret".
+type people map[string][]string
+
+func (p people) Authenticate(ctx context.Context, user, password string) (backend.Identity, error) {
+	switch _, known := p[user]; {
+	case !known:
+		return backend.Identity{}, backend.ErrUnknownUser
+	case password != user+"-secret":
+		return backend.Identity{}, backend.ErrWrongPassword
+	}
+	return backend.Identity{User: user, Source: "people"}, nil
+}
+
+func (p people) Groups(ctx context.Context, id backend.Identity) ([]string, error) {
+	return slices.Clone(p[id.User]), nil
+}
+
+var everyone = people{"pull": {}, "push": {"pusher"}, "alice": {"devs"}}
+
+// testGateway is a gateway under test and what it says in its access log.
+type testGateway struct {
+	*Gateway
+	addr   string
+	roots  *x509.CertPool
+	access *lockedBuffer
+	log    *lockedBuffer
+	served chan error
+	end    context.CancelFunc
+}
+
+// lockedBuffer may be written and read at once.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// recipeRoute is the route of the recipe, in front of upstream.
+func recipeRoute(t *testing.T, upstream string) Route {
+	t.Helper()
+	r := recipe(t)
+	r.Backend, r.Upstream = everyone, Upstream{URL: upstream}
+	return r
+}
+
+// startGateway runs a gateway on loopback until the test ends. Without change it
+// speaks plain HTTP.
+func startGateway(t *testing.T, change func(*Config), routes ...Route) *testGateway {
+	t.Helper()
+	tg := &testGateway{access: new(lockedBuffer), log: new(lockedBuffer), served: make(chan error, 1)}
+	cfg := Config{Listen: []string{"127.0.0.1:0"}, Routes: routes, AccessOut: tg.access, Log: newTestLog(tg.log)}
+	if change != nil {
+		change(&cfg)
+	}
+	g, err := New(cfg)
+	if err != nil {
+		t.Fatalf("New: %v", err)
+	}
+	tg.Gateway = g
+	if err := g.Listen(); err != nil {
+		t.Fatalf("Listen: %v", err)
+	}
+	tg.addr = g.Addrs()[0].String()
+	var ctx context.Context
+	ctx, tg.end = context.WithCancel(context.Background())
+	go func() { tg.served <- g.Serve(ctx) }()
+	t.Cleanup(func() {
+		tg.end()
+		tg.Close()
+		select {
+		case <-tg.served:
+		case <-time.After(time.Minute):
+			t.Error("Serve did not return after Close")
+		}
+	})
+	return tg
+}
+
+func withTLS(t *testing.T, tg func(*x509.CertPool)) func(*Config) {
+	t.Helper()
+	files, roots := testCertificate(t, t.TempDir(), "localhost", "registry.test")
+	if tg != nil {
+		tg(roots)
+	}
+	return func(c *Config) { c.TLS = &files }
+}
+
+// testCertificate writes a certificate for the names and 127.0.0.1 into dir.
+func testCertificate(t *testing.T, dir string, names ...string) (TLS, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serial, _ := rand.Int(rand.Reader, big.NewInt(1<<62))
+	template := &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore:   time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, _ := x509.MarshalPKCS8PrivateKey(key)
+	files := TLS{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")}
+	chain := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	writeFile(t, files.CertFile, chain)
+	writeFile(t, files.KeyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(chain)
+	return files, roots
+}
+
+func writeFile(t *testing.T, path string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// upstreamLog is an upstream which remembers what it was asked.
+type upstreamLog struct {
+	*httptest.Server
+	mu   sync.Mutex
+	seen []*http.Request
+}
+
+// newUpstreamLog answers with handler, or with 200 and "hello" if there is none.
+func newUpstreamLog(t *testing.T, handler http.HandlerFunc) *upstreamLog {
+	t.Helper()
+	u := &upstreamLog{}
+	u.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		u.mu.Lock()
+		u.seen = append(u.seen, r.Clone(context.Background()))
+		u.mu.Unlock()
+		if handler != nil {
+			handler(w, r)
+			return
+		}
+		io.WriteString(w, "hello")
+	}))
+	t.Cleanup(u.Close)
+	return u
+}
+
+func (u *upstreamLog) requests() []*http.Request {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Clone(u.seen)
+}
+
+func (u *upstreamLog) last(t *testing.T) *http.Request {
+	t.Helper()
+	all := u.requests()
+	if len(all) == 0 {
+		t.Fatal("nothing reached the upstream")
+	}
+	return all[len(all)-1]
+}
+
+// basic is an Authorization field for a user of people.
+func basic(user string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+user+"-secret"))
+}
+
+// raw sends bytes on a new connection and reads everything that comes back until
+// the other side closes or is silent for long.
+func (tg *testGateway) raw(t *testing.T, request string) string {
+	t.Helper()
+	c, err := net.Dial("tcp", tg.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(20 * time.Second))
+	if _, err := io.WriteString(c, request); err != nil {
+		t.Fatalf("write: %v", err)
+	}
+	if tc, ok := c.(*net.TCPConn); ok {
+		tc.CloseWrite()
+	}
+	b, _ := io.ReadAll(c)
+	return string(b)
+}
+
+// get1 sends one request head as it is and reads one answer.
+func (tg *testGateway) get1(t *testing.T, request string) *http.Response {
+	t.Helper()
+	answer := tg.raw(t, request)
+	method, _, _ := strings.Cut(request, " ")
+	resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(answer)), &http.Request{Method: method})
+	if err != nil {
+		t.Fatalf("answer to %.200q: %v\n%q", request, err, answer)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatalf("answer to %.200q: body: %v", request, err)
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp
+}
+
+func (tg *testGateway) url(path string) string {
+	if tg.cfg.TLS != nil {
+		return "https://" + tg.addr + path
+	}
+	return "http://" + tg.addr + path
+}
+
+// do sends a request as user, empty for nobody, with an ordinary client.
+func (tg *testGateway) do(t *testing.T, user, method, path string, body io.Reader) *http.Response {
+	t.Helper()
+	r, err := http.NewRequest(method, tg.url(path), body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if user != "" {
+		r.Header.Set("Authorization", basic(user))
+	}
+	resp, err := tg.client(t).Do(r)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	t.Cleanup(func() { resp.Body.Close() })
+	return resp
+}
+
+func (tg *testGateway) client(t *testing.T) *http.Client {
+	transport := &http.Transport{
+		DisableCompression: true, ForceAttemptHTTP2: true,
+		TLSClientConfig: &tls.Config{RootCAs: tg.roots},
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+func text(t *testing.T, resp *http.Response) string {
+	t.Helper()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatalf("read body: %v", err)
+	}
+	return string(b)
+}
+
+func TestRecipeThroughProxy(t *testing.T) {
+	up := newUpstreamLog(t, nil)
+	tg := startGateway(t, nil, recipeRoute(t, up.URL))
+	for _, tt := range []struct {
+		user, method, path string
+		want               int
+	}{
+		{"", "GET", "/v2/", 401},
+		{"", "HEAD", "/v2/", 401},
+		{"stranger", "GET", "/v2/", 401},
+		{"pull", "GET", "/v2/", 200},
+		{"pull", "GET", "/v2", 200},
+		{"pull", "HEAD", "/v2/app/manifests/1", 200},
+		{"pull", "PUT", "/v2/app/manifests/1", 403},
+		{"push", "PUT", "/v2/app/manifests/1", 200},
+		{"push", "DELETE", "/v2/app/manifests/1", 200},
+		{"", "OPTIONS", "/v2/", 401},
+		{"push", "OPTIONS", "/v2/", 403},
+		{"push", "TRACE", "/v2/", 405},
+		{"push", "PROPFIND", "/v2/", 501},
+		{"push", "GET", "/", 404},
+		{"push", "GET", "/v2x", 404},
+	} {
+		before := len(up.requests())
+		resp := tg.do(t, tt.user, tt.method, tt.path, nil)
+		if resp.StatusCode != tt.want {
+			t.Errorf("%s: %s %s: status %d, want %d", tt.user, tt.method, tt.path, resp.StatusCode, tt.want)
+		}
+		if reached := len(up.requests()) > before; reached != (tt.want == 200) {
+			t.Errorf("%s: %s %s: reached the upstream: %v", tt.user, tt.method, tt.path, reached)
+		}
+	}
+}
+
+func newTestLog(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}

@@ -1,0 +1,91 @@
+package gateway
+
+import (
+	"bytes"
+	"errors"
+)
+
+// Limits of a message head. Registry clients stay far below them; a head that
+// does not is an attack on memory.
+const (
+	maxRequestLine   = 8190     // bytes, as Apache's LimitRequestLine
+	maxRequestHead   = 32 << 10 // bytes
+	maxRequestFields = 100
+	maxResponseHead  = 256 << 10
+)
+
+var (
+	errBareLF    = errors.New("line that ends in a bare LF")
+	errFieldFold = errors.New("folded header field")
+	errFieldName = errors.New("header field name that is no token")
+	errFieldText = errors.New("control character in a header field")
+)
+
+// headEnd returns the length of the message head that buf begins with, its
+// empty line included, or 0 if the head is not complete. scanned is how much of
+// buf earlier calls have been through without finding an end.
+//
+// A bare LF ends a line for some servers and not for others (RFC 9112, section
+// 2.2), which makes two readings of one message. It is refused.
+func headEnd(buf []byte, scanned int) (int, error) {
+	for {
+		i := bytes.IndexByte(buf[scanned:], '\n')
+		if i < 0 {
+			return 0, nil
+		}
+		i += scanned
+		if i == 0 || buf[i-1] != '\r' {
+			return 0, errBareLF
+		}
+		if i == 1 || i >= 3 && buf[i-2] == '\n' {
+			return i + 1, nil
+		}
+		scanned = i + 1
+	}
+}
+
+// cutLine returns the first line of a complete head, without its CRLF, and what
+// is behind it.
+func cutLine(head []byte) (line, rest []byte) {
+	i := bytes.IndexByte(head, '\n')
+	return head[:i-1], head[i+1:]
+}
+
+// parseField splits a field line into its name and its value without the blanks
+// around it (RFC 9112, section 5). Folding is refused, as are blanks before the
+// colon and control characters in the value: each has hidden one field from one
+// of two servers in a row.
+func parseField(line []byte) (name, value []byte, err error) {
+	if line[0] == ' ' || line[0] == '\t' {
+		return nil, nil, errFieldFold
+	}
+	colon := bytes.IndexByte(line, ':')
+	if colon < 1 || !isToken(line[:colon]) {
+		return nil, nil, errFieldName
+	}
+	value = bytes.Trim(line[colon+1:], " \t")
+	for _, c := range value {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return nil, nil, errFieldText
+		}
+	}
+	return line[:colon], value, nil
+}
+
+// isToken reports whether s is a token (RFC 9110, section 5.6.2).
+func isToken(s []byte) bool {
+	for _, c := range s {
+		if !tokenChar[c] {
+			return false
+		}
+	}
+	return len(s) > 0
+}
+
+var tokenChar = func() (t [256]bool) {
+	for c := range 256 {
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		t[c] = letter || '0' <= c && c <= '9' || c < 128 && bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), byte(c)) >= 0
+	}
+	return t
+}()

@@ -1,0 +1,174 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"unicode"
+
+	"gatehouse/backend"
+)
+
+// authorize lets a request pass that a rule allows, and finds out no more about
+// the user than that rule needs to know.
+func (x *exchange) authorize() *problem {
+	d, p := x.judge(Request{Method: x.r.Method, Path: x.target.Path, Source: x.conn.source})
+	x.decision = d
+	switch {
+	case p != nil:
+		return p
+	case d.Verdict != Allowed:
+		return x.denied(d)
+	}
+	return nil
+}
+
+// judge decides about req, which is the request itself or one that it implies.
+func (x *exchange) judge(req Request) (Decision, *problem) {
+	d := x.route.policy.Decide(req, x.who, nil)
+	if d.Verdict == NeedsLogin {
+		if p := x.login(); p != nil {
+			return d, p
+		}
+		d = x.route.policy.Decide(req, x.who, nil)
+	}
+	if d.Verdict == NeedsGroups {
+		if p := x.learnGroups(); p != nil {
+			return d, p
+		}
+		d = x.route.policy.Decide(req, x.who, nil)
+	}
+	return d, nil
+}
+
+// login finds out who the user is.
+func (x *exchange) login() *problem {
+	header := x.r.Header["Authorization"]
+	if len(header) == 0 {
+		return unauthorized(nil)
+	}
+	user, password, err := parseBasic(header[0])
+	if err != nil {
+		return unauthorized(err)
+	}
+	x.claimed = user
+	id, err := x.route.backend.Authenticate(x.r.Context(), user, password)
+	if err == nil {
+		err = checkIdentity(id)
+	}
+	switch {
+	case err == nil:
+		x.who.LoggedIn, x.who.Identity = true, id
+		return x.neededGroups()
+	case backend.Refused(err):
+		return unauthorized(err)
+	}
+	return x.noAnswer("login", err)
+}
+
+// neededGroups asks for the groups where the upstream is to be told of them.
+func (x *exchange) neededGroups() *problem {
+	if x.route.groupsHeader == "" {
+		return nil
+	}
+	return x.learnGroups()
+}
+
+// learnGroups asks for the groups of the user. That they cannot be had is not the
+// same as that there are none.
+func (x *exchange) learnGroups() *problem {
+	if x.who.GroupsKnown {
+		return nil
+	}
+	groups, err := x.route.backend.Groups(x.r.Context(), x.who.Identity)
+	if err != nil {
+		return x.noAnswer("groups", err)
+	}
+	x.who.Groups, x.who.GroupsKnown = groups, true
+	return nil
+}
+
+// noAnswer is what a client hears when the backend gave none. It is never a 401,
+// after which clients throw stored passwords away.
+func (x *exchange) noAnswer(question string, err error) *problem {
+	if x.clientGone() {
+		x.abort(fmt.Errorf("client has gone: %w", err))
+	}
+	if !errors.Is(err, backend.ErrUnavailable) {
+		x.site.log.Error("a backend failed", "id", x.id, "question", question, "error", err)
+	}
+	return unavailable("logins cannot be checked at the moment; please try again", err)
+}
+
+// checkIdentity refuses a name that could not be told on: to a header, a log or a
+// rule.
+func checkIdentity(id backend.Identity) error {
+	if id.User == "" || strings.IndexFunc(id.User, unicode.IsControl) >= 0 {
+		return errors.New("the backend vouched for a user whose name is empty or has control characters")
+	}
+	return nil
+}
+
+// denied puts into one sentence who was refused what, and what is missing.
+func (x *exchange) denied(d Decision) *problem {
+	p := &problem{status: http.StatusForbidden, code: codeDenied, signed: true}
+	action, repository := describe(x.r.Method, x.target.Path)
+	who := "this request"
+	if x.who.LoggedIn {
+		who = x.who.Identity.User
+	}
+	p.message = strings.TrimSpace(who + " may not " + action + " " + repository)
+	if d.Requires == "" {
+		p.message += ": no rule allows it"
+	} else {
+		p.message += fmt.Sprintf(": rule %q needs %s", d.Rule, d.Requires)
+	}
+	p.detail = map[string]string{"rule": d.Rule, "requires": d.Requires, "action": action}
+	if repository != "" {
+		p.detail["repository"] = repository
+	}
+	return p
+}
+
+// guardMount judges the second repository of a cross-repository mount, of which
+// the blob would become readable. Without the right to read it the upload begins
+// as an ordinary one: a refusal would break the push of clients that try every
+// repository they have ever seen.
+func (x *exchange) guardMount() *problem {
+	m, ok, err := mountOf(x.r.Method, x.target)
+	switch {
+	case err != nil:
+		return badRequest(err.Error())
+	case !ok:
+		return nil
+	}
+	allowed, p := x.mayMount(m)
+	if p != nil {
+		return p
+	}
+	if !allowed {
+		x.target = x.target.withoutQuery("mount", "from")
+	}
+	return nil
+}
+
+func (x *exchange) mayMount(m mount) (bool, *problem) {
+	if m.path == "" || x.routeOf(m.path) != x.route {
+		return false, nil
+	}
+	d, p := x.judge(Request{Method: http.MethodGet, Path: m.path, Source: x.conn.source})
+	return d.Verdict == Allowed, p
+}
+
+// routeOf returns the route of another path at the same host.
+func (x *exchange) routeOf(path string) *route {
+	host, err := canonicalHost(x.r.Host)
+	if err != nil {
+		return nil
+	}
+	if i := x.site.router.lookup(host, path); i >= 0 {
+		return x.site.routes[i]
+	}
+	return nil
+}

@@ -1,0 +1,38 @@
+package gateway
+
+import (
+	"sync"
+	"time"
+)
+
+// pace puts off a deadline as long as bytes move: bodies may take any time in
+// all, but not be still for longer than idle. Setting a deadline costs about as
+// much as copying a few kilobytes, so that it is not done for each piece.
+type pace struct {
+	idle time.Duration
+	set  func(time.Time) error
+	next time.Time
+}
+
+func newPace(idle time.Duration, set func(time.Time) error) pace {
+	return pace{idle: idle, set: set}
+}
+
+// step is called before each read or write.
+func (p *pace) step() {
+	now := time.Now()
+	if now.Before(p.next) {
+		return
+	}
+	p.next = now.Add(p.idle / 16)
+	p.set(now.Add(p.idle))
+}
+
+// bodyBufferSize is what a body moves by. Larger pieces save system calls; these
+// are within what the kernel takes at once on a fast connection.
+const bodyBufferSize = 128 << 10
+
+var bodyBuffers = sync.Pool{New: func() any {
+	b := make([]byte, bodyBufferSize)
+	return &b
+}}

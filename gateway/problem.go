@@ -1,0 +1,118 @@
+package gateway
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// problem is a request that is answered by the gateway itself. The client sees
+// status, code, message and detail; cause is for the log alone.
+//
+// The body has the shape of the OCI distribution specification. The messages
+// are our own and the detail is never null on purpose: docker takes
+// distribution's stock wording without a detail for a passing fault, retries it
+// for 50 seconds and then prints no reason.
+type problem struct {
+	status  int
+	code    string
+	message string
+	detail  map[string]string
+	cause   error
+
+	allow      string // Allow field
+	retryAfter int    // seconds; 0 for none
+	signed     bool   // the message ends in the request's id
+}
+
+// Codes of the errors in a body. UNAUTHORIZED, DENIED, UNSUPPORTED and
+// TOOMANYREQUESTS are of the OCI distribution specification.
+const (
+	codeUnauthorized = "UNAUTHORIZED"
+	codeDenied       = "DENIED"
+	codeUnsupported  = "UNSUPPORTED"
+	codeBadRequest   = "BAD_REQUEST"
+	codeTooLarge     = "HEADERS_TOO_LARGE"
+	codeMisdirected  = "MISDIRECTED_REQUEST"
+	codeNotFound     = "NOT_FOUND"
+	codeUnavailable  = "UNAVAILABLE"
+)
+
+// retrySeconds is when a client may try again after an outage. docker login
+// gives up after 15 seconds, so a longer time would never be seen to pass.
+const retrySeconds = 5
+
+func badRequest(reason string) *problem {
+	return &problem{status: http.StatusBadRequest, code: codeBadRequest, message: "request refused: " + reason}
+}
+
+func unauthorized(cause error) *problem {
+	return &problem{
+		status: http.StatusUnauthorized, code: codeUnauthorized, cause: cause,
+		message: "please log in with a valid user name and password",
+	}
+}
+
+func unavailable(what string, cause error) *problem {
+	return &problem{
+		status: http.StatusServiceUnavailable, code: codeUnavailable, cause: cause,
+		message: what, retryAfter: retrySeconds, signed: true,
+	}
+}
+
+// endsConnection reports whether the connection closes behind the answer: after
+// a request that was malformed there is no telling where the next one begins.
+func (p *problem) endsConnection() bool {
+	switch p.status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusServiceUnavailable,
+		http.StatusGatewayTimeout, http.StatusBadGateway, http.StatusMisdirectedRequest:
+		return false
+	}
+	return true
+}
+
+// writeHeader sets the header fields of the answer, but for its length.
+func (p *problem) writeHeader(h http.Header, realm string) {
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	if p.status == http.StatusUnauthorized {
+		h.Set("Www-Authenticate", challenge(realm))
+	}
+	if p.allow != "" {
+		h.Set("Allow", p.allow)
+	}
+	if p.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
+	}
+	if p.endsConnection() {
+		h.Set("Connection", "close")
+	}
+}
+
+// body returns the answer's body; id is the request's.
+func (p *problem) body(id string) []byte {
+	type ociError struct {
+		Code    string            `json:"code"`
+		Message string            `json:"message"`
+		Detail  map[string]string `json:"detail"`
+	}
+	e := ociError{p.code, p.message, p.detail}
+	if e.Detail == nil {
+		e.Detail = map[string]string{}
+	}
+	if p.signed {
+		e.Message += " (id " + id + ")"
+	}
+	b, _ := json.Marshal(map[string][]ociError{"errors": {e}}) // strings always encode
+	return append(b, '\n')
+}
+
+// challenge is the WWW-Authenticate field for realm (RFC 7617).
+func challenge(realm string) string {
+	return `Basic realm="` + quotedPair.Replace(realm) + `", charset="UTF-8"`
+}
+
+// quotedPair escapes what would end a quoted-string (RFC 9110, section 5.6.4).
+var quotedPair = strings.NewReplacer(`\`, `\\`, `"`, `\"`)

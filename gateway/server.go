@@ -1,0 +1,237 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// server accepts clients on any number of listeners. It makes the TLS handshake
+// itself, because what comes after it differs: HTTP/2 connections go to net/http
+// as they are, HTTP/1 connections behind a guard.
+type server struct {
+	http     *http.Server
+	tls      *tls.Config // nil for plain HTTP
+	timeouts Timeouts
+	log      *slog.Logger
+	queue    *connQueue
+}
+
+// HTTP/2 settings. The receive windows bound what one connection may have under
+// way: Go's defaults hold an upload to 19 MB/s at a round trip of 50 ms.
+const (
+	http2Window     = 16 << 20
+	http2Streams    = 128
+	http2PingAfter  = time.Minute
+	tcpKeepIdle     = 30 * time.Second
+	tcpKeepInterval = 5 * time.Second
+	tcpKeepCount    = 3
+)
+
+func newServer(h http.Handler, cert *certificate, t Timeouts, log *slog.Logger) *server {
+	s := &server{timeouts: t, log: log, queue: newConnQueue()}
+	if cert != nil {
+		s.tls = cert.serverConfig()
+	}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(cert != nil)
+	s.http = &http.Server{
+		Handler:                      h,
+		Protocols:                    protocols,
+		DisableGeneralOptionsHandler: true, // it would answer "OPTIONS *" without asking anybody
+		ReadHeaderTimeout:            t.Header,
+		IdleTimeout:                  t.Idle,
+		MaxHeaderBytes:               maxRequestHead,
+		ConnContext:                  connContext,
+		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams:          http2Streams,
+			MaxReceiveBufferPerConnection: http2Window,
+			MaxReceiveBufferPerStream:     http2Window,
+			SendPingTimeout:               http2PingAfter,
+			WriteByteTimeout:              t.BodyIdle,
+		},
+	}
+	return s
+}
+
+// connContext tells the requests of a connection what is known of it.
+func connContext(ctx context.Context, c net.Conn) context.Context {
+	info := &clientConn{}
+	if g, ok := c.(*guard); ok {
+		info.guard = g
+		c = g.Conn
+	}
+	if t, ok := c.(*tls.Conn); ok {
+		info.tls = &tlsState{}
+		if name := t.ConnectionState().ServerName; name != "" {
+			info.tls.serverName, _ = canonicalHost(name)
+		}
+	}
+	if addr, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
+		info.source = addr.Addr().Unmap()
+	}
+	return context.WithValue(ctx, clientConnKey{}, info)
+}
+
+// serverName is the host that the client named at the TLS handshake.
+func (c *clientConn) serverName() string {
+	if c.tls == nil {
+		return ""
+	}
+	return c.tls.serverName
+}
+
+// serve accepts clients on the listeners until ctx is done, and then lets running
+// requests finish, for no longer than timeouts.Drain.
+func (s *server) serve(ctx context.Context, listeners []net.Listener) error {
+	var accepting sync.WaitGroup
+	failed := make(chan error, len(listeners)+1)
+	for _, l := range listeners {
+		accepting.Go(func() { failed <- s.accept(l) })
+	}
+	accepting.Go(func() { failed <- s.http.Serve(s.queue) })
+	var err error
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+	}
+	for _, l := range listeners {
+		l.Close()
+	}
+	err = errors.Join(err, s.drain())
+	accepting.Wait()
+	return err
+}
+
+// drain waits for running requests to end.
+func (s *server) drain() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.timeouts.Drain)
+	defer cancel()
+	err := s.http.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		s.http.Close()
+		return errors.New("requests that were still running at the end of the drain time were cut off")
+	}
+	return err
+}
+
+// close ends everything at once.
+func (s *server) close() {
+	s.http.Close()
+}
+
+// Waits after a failed accept, which is what happens when there are no file
+// descriptors left.
+const (
+	minAcceptPause = 5 * time.Millisecond
+	maxAcceptPause = time.Second
+)
+
+// accept takes in the clients of one listener until it is closed.
+func (s *server) accept(l net.Listener) error {
+	pause := minAcceptPause
+	for {
+		c, err := l.Accept()
+		switch {
+		case err == nil:
+			pause = minAcceptPause
+			go s.admit(c)
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		default:
+			s.log.Error("accepting connections", "address", l.Addr().String(), "error", err, "retry_in", pause)
+			time.Sleep(pause)
+			pause = min(2*pause, maxAcceptPause)
+		}
+	}
+}
+
+// admit makes the handshake with a client and hands its connection to net/http.
+func (s *server) admit(c net.Conn) {
+	if t, ok := c.(*net.TCPConn); ok {
+		t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: tcpKeepIdle, Interval: tcpKeepInterval, Count: tcpKeepCount})
+	}
+	if s.tls == nil {
+		s.queue.push(newGuard(c, s.timeouts.Header))
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.timeouts.Handshake)
+	defer cancel()
+	secured := tls.Server(c, s.tls)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		s.explainPlaintext(err)
+		s.log.Debug("TLS handshake", "source", c.RemoteAddr().String(), "error", err)
+		c.Close()
+		return
+	}
+	if secured.ConnectionState().NegotiatedProtocol == "h2" {
+		s.queue.push(secured)
+		return
+	}
+	s.queue.push(newGuard(secured, s.timeouts.Header))
+}
+
+// explainPlaintext answers a client that speaks HTTP where TLS is expected. It is
+// not redirected: it may have sent a password already, and would go on doing so.
+func (s *server) explainPlaintext(err error) {
+	var notTLS tls.RecordHeaderError
+	if !errors.As(err, &notTLS) || notTLS.Conn == nil || !looksLikeHTTP(notTLS.RecordHeader) {
+		return
+	}
+	notTLS.Conn.SetWriteDeadline(time.Now().Add(lingerTime))
+	io.WriteString(notTLS.Conn, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"+
+		"Client sent an HTTP request to an HTTPS server.\n")
+}
+
+func looksLikeHTTP(header [5]byte) bool {
+	switch string(header[:]) {
+	case "GET /", "HEAD ", "POST ", "PUT /", "PATCH", "DELET", "OPTIO":
+		return true
+	}
+	return false
+}
+
+// connQueue is a [net.Listener] of connections that are ready for net/http.
+type connQueue struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func newConnQueue() *connQueue {
+	return &connQueue{conns: make(chan net.Conn), done: make(chan struct{})}
+}
+
+// push hands over a connection, or closes it if nobody wants it any more.
+func (q *connQueue) push(c net.Conn) {
+	select {
+	case q.conns <- c:
+	case <-q.done:
+		c.Close()
+	}
+}
+
+func (q *connQueue) Accept() (net.Conn, error) {
+	select {
+	case c := <-q.conns:
+		return c, nil
+	case <-q.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (q *connQueue) Close() error {
+	q.once.Do(func() { close(q.done) })
+	return nil
+}
+
+func (q *connQueue) Addr() net.Addr { return &net.TCPAddr{} }

@@ -1,0 +1,87 @@
+package gateway
+
+import (
+	"fmt"
+	"io"
+	"sync"
+)
+
+// sink writes log lines from a goroutine of its own, as many at once as have come
+// together, so that a request does not wait for the disk or the pipe.
+type sink struct {
+	out io.Writer
+
+	mu      sync.Mutex
+	some    sync.Cond // lines wait, or the sink is closed
+	waiting []byte
+	dropped int
+	closed  bool
+	done    chan struct{}
+}
+
+// maxSinkBytes bounds the lines that wait for a reader that does not read. What
+// comes beyond it is counted instead, because neither the memory of the gateway
+// nor its requests should hang on who reads the log.
+const maxSinkBytes = 4 << 20
+
+func newSink(out io.Writer) *sink {
+	s := &sink{out: out, done: make(chan struct{})}
+	s.some.L = &s.mu
+	go s.run()
+	return s
+}
+
+// Write takes one line. It does not keep p and never fails.
+func (s *sink) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || len(s.waiting)+len(p) > maxSinkBytes {
+		s.dropped++
+		return len(p), nil
+	}
+	if len(s.waiting) == 0 {
+		s.some.Signal()
+	}
+	s.waiting = append(s.waiting, p...)
+	return len(p), nil
+}
+
+func (s *sink) run() {
+	defer close(s.done)
+	var batch []byte
+	for {
+		var dropped int
+		if batch, dropped = s.next(batch[:0]); batch == nil {
+			return
+		}
+		if dropped > 0 {
+			batch = fmt.Appendf(batch, "{\"level\":\"ERROR\",\"msg\":\"access records lost because nobody read them\",\"count\":%d}\n", dropped)
+		}
+		s.out.Write(batch) // there is nowhere to report that the log cannot be written
+	}
+}
+
+// next waits for lines and takes all of them, leaving spare in their place. It
+// returns nil when the sink is closed and empty.
+func (s *sink) next(spare []byte) (lines []byte, dropped int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.waiting) == 0 {
+		if s.closed {
+			return nil, 0
+		}
+		s.some.Wait()
+	}
+	lines, s.waiting = s.waiting, spare
+	dropped, s.dropped = s.dropped, 0
+	return lines, dropped
+}
+
+// close writes what waits and ends the goroutine.
+func (s *sink) close() {
+	s.mu.Lock()
+	s.closed = true
+	s.some.Signal()
+	s.mu.Unlock()
+	<-s.done
+}

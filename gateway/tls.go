@@ -1,0 +1,111 @@
+package gateway
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"gatehouse/backend/watch"
+)
+
+// tlsState is what the gateway keeps of a TLS handshake.
+type tlsState struct {
+	serverName string // canonical; empty if the client named none
+}
+
+// certificate is the TLS configuration of the listeners with the certificate
+// that is in use. It follows the files of the certificate.
+type certificate struct {
+	files  TLS
+	log    *slog.Logger
+	config atomic.Pointer[tls.Config]
+	stop   func()
+}
+
+// newCertificate reads the certificate and begins to watch its files.
+func newCertificate(files TLS, log *slog.Logger) (*certificate, error) {
+	c := &certificate{files: files, log: log}
+	c.stop = watch.Start([]string{files.CertFile, files.KeyFile}, c.reload)
+	if err := c.load(); err != nil {
+		c.stop()
+		return nil, err
+	}
+	return c, nil
+}
+
+// load makes a new configuration. Each has keys of its own for session tickets, so
+// that nobody resumes a session that was made under an earlier certificate.
+func (c *certificate) load() error {
+	pair, err := LoadKeyPair(c.files.CertFile, c.files.KeyFile)
+	if err != nil {
+		return err
+	}
+	c.config.Store(&tls.Config{
+		MinVersion:   tls.VersionTLS12,
+		Certificates: []tls.Certificate{pair},
+		NextProtos:   []string{"h2", "http/1.1"},
+		// Forward secrecy and AEAD only; TLS 1.3 has nothing else.
+		CipherSuites: []uint16{
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+		},
+		// Small first records save a round trip in browsers and cost a system
+		// call each; registry clients read whole answers.
+		DynamicRecordSizingDisabled: true,
+	})
+	return nil
+}
+
+// reload follows a change of the files. A pair that does not work, such as one of
+// which only half has been replaced yet, leaves the old one in use.
+func (c *certificate) reload() {
+	if err := c.load(); err != nil {
+		c.log.Error("certificate not reloaded; the old one stays in use", "error", err)
+		return
+	}
+	c.log.Info("certificate reloaded", "file", c.files.CertFile)
+}
+
+// serverConfig returns the configuration to give to a listener.
+func (c *certificate) serverConfig() *tls.Config {
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.config.Load(), nil },
+	}
+}
+
+// maxPEMSize bounds the size of a certificate or key file.
+const maxPEMSize = 1 << 20
+
+// LoadKeyPair reads a certificate chain and its key, both PEM, and checks that the
+// pair can be served: that the two belong together and that the certificate has
+// not expired, nor yet to become valid. The key file must not be readable by everybody.
+func LoadKeyPair(certFile, keyFile string) (tls.Certificate, error) {
+	chain, _, err := watch.Read(certFile, watch.Limits{MaxSize: maxPEMSize})
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("certificate: %w", err)
+	}
+	key, _, err := watch.Read(keyFile, watch.Limits{MaxSize: maxPEMSize, Secret: true})
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("key of the certificate: %w", err)
+	}
+	pair, err := tls.X509KeyPair([]byte(chain), []byte(key))
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("certificate %s with key %s: %w", certFile, keyFile, err)
+	}
+	pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0])
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("certificate %s: %w", certFile, err)
+	}
+	switch now := time.Now(); {
+	case now.After(pair.Leaf.NotAfter):
+		return tls.Certificate{}, fmt.Errorf("certificate %s expired on %s: renew it", certFile, pair.Leaf.NotAfter.Format(time.DateOnly))
+	case now.Before(pair.Leaf.NotBefore):
+		return tls.Certificate{}, fmt.Errorf("certificate %s is not valid before %s: check the clock", certFile, pair.Leaf.NotBefore.Format(time.DateTime))
+	}
+	return pair, nil
+}

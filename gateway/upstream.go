@@ -1,0 +1,229 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// upstream is the service behind a route. It speaks HTTP/1.1 on connections of
+// its own making, each used by one exchange at a time from the goroutine of the
+// request: half of what a proxied request costs with [net/http.Transport] is
+// the hand-over between its goroutines.
+type upstream struct {
+	network, address string
+	tls              *tls.Config // nil for plain HTTP
+	scheme           string
+	authority        string // as in the URL; empty for a socket
+	authorization    string // credentials of our own; empty for none
+	timeouts         Timeouts
+	keepFor          time.Duration
+
+	mu     sync.Mutex
+	kept   []*upstreamConn // idle, the one used last at the end
+	closed bool
+}
+
+// defaultKeepFor is below the idle time-out of every registry that was tried
+// (120 s and more): a request sent into a connection that the other side just
+// closes is lost, and only a GET or HEAD may be sent again.
+const defaultKeepFor = 30 * time.Second
+
+func newUpstream(cfg Upstream, t Timeouts) (*upstream, error) {
+	u := &upstream{timeouts: t, keepFor: cfg.IdleTimeout}
+	if u.keepFor == 0 {
+		u.keepFor = defaultKeepFor
+	}
+	if err := u.parseURL(cfg.URL); err != nil {
+		return nil, err
+	}
+	if err := u.configureTLS(cfg); err != nil {
+		return nil, err
+	}
+	if cfg.User != "" || cfg.Password != "" {
+		if strings.Contains(cfg.User, ":") {
+			return nil, errors.New("the user name for the upstream has a colon, which Basic credentials cannot carry")
+		}
+		u.authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(cfg.User+":"+cfg.Password))
+	}
+	return u, nil
+}
+
+func (u *upstream) parseURL(raw string) error {
+	if path, ok := strings.CutPrefix(raw, "unix:"); ok {
+		path = strings.TrimPrefix(path, "//")
+		if !strings.HasPrefix(path, "/") {
+			return fmt.Errorf("upstream %q: a socket is given as unix:/path/to/socket", raw)
+		}
+		u.scheme, u.network, u.address = "http", "unix", path
+		return nil
+	}
+	parsed, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return errors.New("the upstream is not a URL; give http://host:port, https://host:port or unix:/path/to/socket")
+	case parsed.User != nil:
+		return errors.New("the upstream URL holds credentials; give them as user and password of the upstream")
+	case parsed.Scheme != "http" && parsed.Scheme != "https":
+		return fmt.Errorf("upstream %q: the scheme is not http, https or unix", raw)
+	case parsed.Path != "" && parsed.Path != "/" || parsed.RawQuery != "" || parsed.Fragment != "":
+		return fmt.Errorf("upstream %q: only scheme, host and port may be given; paths are passed on unchanged", raw)
+	}
+	if _, err := canonicalHost(parsed.Host); err != nil {
+		return fmt.Errorf("upstream %q: %w", raw, err)
+	}
+	port := parsed.Port()
+	if port == "" {
+		port = defaultPort[parsed.Scheme]
+	}
+	u.scheme, u.network, u.authority = parsed.Scheme, "tcp", parsed.Host
+	u.address = net.JoinHostPort(parsed.Hostname(), port)
+	return nil
+}
+
+var defaultPort = map[string]string{"http": "80", "https": "443"}
+
+// configureTLS sets up verification of an https upstream. The files of a client
+// certificate are read at each handshake, so that a renewed one is used.
+func (u *upstream) configureTLS(cfg Upstream) error {
+	if u.scheme != "https" {
+		if cfg.CAFile != "" || cfg.ServerName != "" || cfg.CertFile != "" || cfg.KeyFile != "" {
+			return fmt.Errorf("upstream %q: certificates are for https upstreams only", cfg.URL)
+		}
+		return nil
+	}
+	host, _, _ := net.SplitHostPort(u.address)
+	u.tls = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host}
+	if cfg.ServerName != "" {
+		u.tls.ServerName = cfg.ServerName
+	}
+	if cfg.CAFile != "" {
+		pem, err := os.ReadFile(cfg.CAFile)
+		if err != nil {
+			return fmt.Errorf("authorities of the upstream: %w", err)
+		}
+		u.tls.RootCAs = x509.NewCertPool()
+		if !u.tls.RootCAs.AppendCertsFromPEM(pem) {
+			return fmt.Errorf("authorities of the upstream: %s holds no certificate in PEM form", cfg.CAFile)
+		}
+	}
+	if (cfg.CertFile == "") != (cfg.KeyFile == "") {
+		return errors.New("client certificate for the upstream: certificate and key are given together or not at all")
+	}
+	if cfg.CertFile == "" {
+		return nil
+	}
+	load := func() (*tls.Certificate, error) {
+		pair, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
+		return &pair, err
+	}
+	if _, err := load(); err != nil {
+		return fmt.Errorf("client certificate for the upstream: %w", err)
+	}
+	u.tls.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return load() }
+	return nil
+}
+
+// dial makes a new connection.
+func (u *upstream) dial(ctx context.Context) (*upstreamConn, error) {
+	ctx, cancel := context.WithTimeout(ctx, u.timeouts.Connect)
+	defer cancel()
+	var d net.Dialer
+	raw, err := d.DialContext(ctx, u.network, u.address)
+	if err != nil {
+		return nil, fmt.Errorf("connect to upstream: %w", err)
+	}
+	conn := raw
+	if u.tls != nil {
+		secured := tls.Client(raw, u.tls)
+		if err := secured.HandshakeContext(ctx); err != nil {
+			raw.Close()
+			return nil, fmt.Errorf("connect to upstream: TLS: %w", err)
+		}
+		conn = secured
+	}
+	return newUpstreamConn(conn, raw), nil
+}
+
+// take returns a connection that is ready for a request: a kept one on which
+// nothing has happened, else, or if fresh is asked for, a new one.
+func (u *upstream) take(ctx context.Context, fresh bool) (*upstreamConn, error) {
+	for !fresh {
+		c := u.pop()
+		if c == nil {
+			break
+		}
+		if c.expiry.Stop() && c.quiet() {
+			return c, nil
+		}
+		c.Close()
+	}
+	return u.dial(ctx)
+}
+
+func (u *upstream) pop() *upstreamConn {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	last := len(u.kept) - 1
+	if last < 0 {
+		return nil
+	}
+	c := u.kept[last]
+	u.kept[last] = nil
+	u.kept = u.kept[:last]
+	return c
+}
+
+// maxKept bounds the idle connections to one upstream.
+const maxKept = 512
+
+// keep holds on to a connection for the next request.
+func (u *upstream) keep(c *upstreamConn) {
+	c.reused = true
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.closed || len(u.kept) == maxKept {
+		c.Close()
+		return
+	}
+	if c.expiry == nil {
+		c.expiry = time.AfterFunc(u.keepFor, func() { u.expire(c) })
+	} else {
+		c.expiry.Reset(u.keepFor)
+	}
+	u.kept = append(u.kept, c)
+}
+
+// expire closes a connection that has been idle for too long.
+func (u *upstream) expire(c *upstreamConn) {
+	c.Close()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for i, k := range u.kept {
+		if k == c {
+			u.kept = append(u.kept[:i], u.kept[i+1:]...)
+			return
+		}
+	}
+}
+
+// close ends all idle connections; those in use end with their exchange.
+func (u *upstream) close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.closed = true
+	for _, c := range u.kept {
+		c.expiry.Stop()
+		c.Close()
+	}
+	u.kept = nil
+}

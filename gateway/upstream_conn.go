@@ -1,0 +1,51 @@
+package gateway
+
+import (
+	"bufio"
+	"net"
+	"syscall"
+	"time"
+)
+
+// upstreamConn is a connection to an upstream. It is used by one exchange at a
+// time, but for Close, which may come at any moment.
+type upstreamConn struct {
+	net.Conn
+	br     *bufio.Reader
+	reused bool        // has carried an exchange before
+	expiry *time.Timer // closes the connection when it has been idle for long
+
+	raw  syscall.RawConn // of the socket; nil where there is none
+	peek func(fd uintptr) bool
+	idle bool
+}
+
+func newUpstreamConn(conn, socket net.Conn) *upstreamConn {
+	c := &upstreamConn{Conn: conn, br: bufio.NewReader(conn)}
+	if s, ok := socket.(syscall.Conn); ok {
+		if raw, err := s.SyscallConn(); err == nil {
+			c.raw, c.peek = raw, c.peekSocket
+		}
+	}
+	return c
+}
+
+// quiet reports whether an idle connection is still open and has nothing to
+// say. Bytes that come unasked, such as the body of an answer that has none,
+// would be taken for the answer to the next request, which is another user's.
+func (c *upstreamConn) quiet() bool {
+	if c.br.Buffered() > 0 {
+		return false
+	}
+	if c.raw == nil {
+		return true
+	}
+	return c.raw.Read(c.peek) == nil && c.idle
+}
+
+func (c *upstreamConn) peekSocket(fd uintptr) bool {
+	var b [1]byte
+	_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	c.idle = err == syscall.EAGAIN
+	return true // do not wait
+}
