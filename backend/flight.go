@@ -30,14 +30,14 @@ func (f flight[T]) ask(ctx context.Context, question func(context.Context) (T, e
 	})
 
 	// The question has the same bound, but a Backend may disregard it.
-	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	patience, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
 	select {
 	case a := <-answer:
 		return a.Val.(T), a.Err
-	case <-ctx.Done():
+	case <-patience.Done():
 		var none T
-		return none, fmt.Errorf("%w: waiting for its answer: %w", ErrUnavailable, ctx.Err())
+		return none, fmt.Errorf("%w: waiting for its answer: %w", ErrUnavailable, patience.Err())
 	}
 }
 

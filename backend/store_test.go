@@ -1,0 +1,86 @@
+package backend
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// checkIndex checks that the index by user holds the good logins, and nothing
+// else, in the order of their arrival.
+func checkIndex(t *testing.T, s *store, size int) {
+	t.Helper()
+	n := 0
+	for user, keys := range s.logins {
+		n += len(keys)
+		if len(keys) == 0 || len(keys) > maxLogins {
+			t.Errorf("user %s: got %d logins, want 1 to %d", user, len(keys), maxLogins)
+		}
+		for _, k := range keys {
+			if a, ok := s.good.lru.Peek(k); !ok || a.value.User != user {
+				t.Errorf("user %s: an indexed login is gone or that of %q", user, a.value.User)
+			}
+		}
+	}
+	if got := s.good.lru.Len(); n != got || got > size {
+		t.Errorf("index has %d logins, store %d, want equal and at most %d", n, got, size)
+	}
+}
+
+func TestIndexByUserHoldsNoMoreThanTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 20
+		s, err := newStore(CacheConfig{Size: size, TTL: time.Minute, NegativeTTL: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := rand.New(rand.NewPCG(1, 2))
+		for range 20_000 {
+			user, k := fmt.Sprint("user", r.IntN(50)), key{byte(r.IntN(8))}
+			copy(k[1:], user)
+			switch op := r.IntN(1000); {
+			case op < 2:
+				s.purge()
+			case op < 20:
+				s.purgeUser(user)
+			case op < 60:
+				time.Sleep(20 * time.Second)
+			case op < 500:
+				s.login(k)
+			default:
+				s.keepLogin(s.now(), k, Identity{User: user}, nil, time.Now())
+			}
+			checkIndex(t, s, size)
+			if t.Failed() {
+				return
+			}
+		}
+		s.purge()
+		if len(s.logins) != 0 {
+			t.Errorf("index has %d users after a purge, want none", len(s.logins))
+		}
+	})
+}
+
+func TestExpiredAnswersAreRemovedOnSight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := newStore(CacheConfig{Size: 9, TTL: time.Minute, NegativeTTL: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		good, bad, m := key{1}, key{2}, membership{id: Identity{User: "alice"}}
+		s.keepLogin(s.now(), good, Identity{User: "alice"}, nil, time.Now())
+		s.keepLogin(s.now(), bad, Identity{}, ErrLocked, time.Now())
+		s.keepGroups(s.now(), m, []string{"dev"}, time.Now())
+		time.Sleep(time.Minute)
+		s.login(good)
+		s.login(bad)
+		s.members(m)
+		if s.good.lru.Len()+s.bad.lru.Len()+s.groups.lru.Len()+len(s.logins) != 0 {
+			t.Errorf("got %d good and %d bad logins, %d groups, %d users in the index, want none",
+				s.good.lru.Len(), s.bad.lru.Len(), s.groups.lru.Len(), len(s.logins))
+		}
+	})
+}
