@@ -1,0 +1,205 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"gatehouse/backend"
+	"gatehouse/gateway"
+)
+
+// assembly is what a configuration comes to.
+type assembly struct {
+	config   *Config
+	gateway  gateway.Config
+	backends map[string]backend.Backend // nil for one that could not be opened
+	closers  []io.Closer
+	report   report
+}
+
+// build opens what c names and returns the configuration of the gateway with a
+// function that closes it all again. It fails with a [*configError] that holds
+// everything that is wrong with c, and logs what it warns of.
+func (c *Config) build(log *slog.Logger) (gateway.Config, func() error, error) {
+	a := c.assemble(log)
+	if err := a.report.err(); err != nil {
+		return gateway.Config{}, nil, errors.Join(err, a.close())
+	}
+	_, warnings := a.report.split()
+	for _, p := range warnings {
+		log.Warn("configuration", "at", p.place.String(), "problem", p.Message)
+	}
+	return a.gateway, a.close, nil
+}
+
+// assemble does the work of build. The caller looks at the report, and closes.
+// Without a log, what backends would log is in the report.
+func (c *Config) assemble(log *slog.Logger) *assembly {
+	a := &assembly{config: c, report: slices.Clone(c.report), backends: map[string]backend.Backend{}}
+	t := c.Timeouts
+	a.gateway = gateway.Config{
+		Listen:            c.Listen,
+		TLS:               a.certificate(),
+		InsecurePlaintext: c.InsecurePlaintext,
+		AccessLog:         c.AccessLog,
+		Log:               log,
+		Timeouts: gateway.Timeouts{
+			Handshake:      t.Handshake.Duration,
+			Header:         t.Header.Duration,
+			Idle:           t.Idle.Duration,
+			BodyIdle:       t.BodyIdle.Duration,
+			Connect:        t.Connect.Duration,
+			Response:       t.Response.Duration,
+			UploadResponse: t.UploadResponse.Duration,
+			Login:          t.Login.Duration,
+			Drain:          c.Drain.Duration,
+		},
+	}
+	a.checkListen()
+	a.openBackends(log)
+	a.checkRoutes()
+	for i := range c.Routes {
+		a.gateway.Routes = append(a.gateway.Routes, a.route(i))
+	}
+	return a
+}
+
+// close closes the backends.
+func (a *assembly) close() error {
+	var errs []error
+	for _, c := range a.closers {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (a *assembly) openBackends(log *slog.Logger) {
+	for i, table := range a.config.Backends {
+		if !a.checkBackend(i, table) {
+			continue
+		}
+		collected := &warningLog{}
+		s := site{log: log, origin: a.config.origin, index: i, report: &a.report}
+		if log == nil {
+			s.log = slog.New(collected)
+		}
+		b, err := a.open(table, s)
+		if err != nil {
+			a.report.errorf(s.at("type"), "%v", err)
+		}
+		for _, text := range collected.take() {
+			a.report.warnf(s.at("type"), "%s", text)
+		}
+		a.backends[table.Name()] = b
+	}
+}
+
+// open returns the backend of a table behind its cache, or nil if it cannot be
+// opened; what the backend said of it itself is in the report.
+func (a *assembly) open(table BackendConfig, s site) (backend.Backend, error) {
+	b, err := kinds[table.Type()].open(table, s)
+	if b == nil || err != nil {
+		return nil, err
+	}
+	if closer, ok := b.(io.Closer); ok {
+		a.closers = append(a.closers, closer)
+	}
+	c := a.config
+	return cached(backend.NewCache(backend.Named(table.Name(), b), backend.CacheConfig{
+		Size:        c.Cache.Size,
+		TTL:         c.Cache.TTL.Duration,
+		NegativeTTL: c.Cache.NegativeTTL.Duration,
+		Timeout:     c.Timeouts.Login.Duration,
+	}))
+}
+
+// cached keeps a nil *Cache from becoming a Backend that is not nil.
+func cached(c *backend.Cache, err error) (backend.Backend, error) {
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// route returns the route at index i, whose errors are in the report.
+func (a *assembly) route(i int) gateway.Route {
+	c, r := a.config, a.config.Routes[i]
+	route := gateway.Route{
+		Host:                 r.Host,
+		Path:                 r.Path,
+		Realm:                cmp.Or(r.Realm, defaultRealm),
+		Backend:              a.backends[r.Backend],
+		Backends:             []string{r.Backend},
+		ForwardAuthorization: r.ForwardAuthorization,
+		UserHeader:           r.UserHeader,
+		GroupsHeader:         r.GroupsHeader,
+		Upstream: gateway.Upstream{
+			URL:         a.upstreamURL(i),
+			CAFile:      c.origin.file(r.UpstreamCAFile),
+			ServerName:  r.UpstreamServerName,
+			CertFile:    c.origin.file(r.UpstreamCertFile),
+			KeyFile:     c.origin.file(r.UpstreamKeyFile),
+			User:        r.UpstreamUser,
+			Password:    a.upstreamPassword(i),
+			IdleTimeout: cmp.Or(r.UpstreamIdleTimeout.Duration, defaultUpstreamIdleTimeout),
+		},
+	}
+	route.Rules = a.rules(i, route)
+	return route
+}
+
+// upstreamPassword returns the password that the upstream is to be sent.
+func (a *assembly) upstreamPassword(i int) string {
+	r := a.config.Routes[i]
+	source := secretSource{
+		Name:       "upstream_password",
+		File:       a.config.origin.file(r.UpstreamPasswordFile),
+		Credential: r.UpstreamPasswordCredential,
+		Variable:   r.UpstreamPasswordEnv,
+	}
+	switch {
+	case r.UpstreamUser == "" && !source.isSet():
+		return ""
+	case r.UpstreamUser == "":
+		a.report.errorf(a.at(i, passwordKey(source)), "a password for the upstream without a user: set upstream_user too")
+		return ""
+	}
+	password, err := source.read()
+	if err != nil {
+		a.report.errorf(a.at(i, cmp.Or(passwordKey(source), "upstream_user")), "%v", err)
+	}
+	return password.Reveal()
+}
+
+// passwordKey returns the key in which a source is named.
+func passwordKey(s secretSource) string {
+	switch {
+	case s.File != "":
+		return "upstream_password_file"
+	case s.Credential != "":
+		return "upstream_password_credential"
+	case s.Variable != "":
+		return "upstream_password_env"
+	}
+	return ""
+}
+
+// at returns the place of a key of the route at index i.
+func (a *assembly) at(i int, path ...any) place {
+	return a.config.origin.at(append([]any{"route", i}, path...)...)
+}
+
+// upstreamURL returns the URL of the upstream, in which the path of a socket is
+// relative to the configuration file, as other paths are.
+func (a *assembly) upstreamURL(i int) string {
+	url := a.config.Routes[i].Upstream
+	if path, ok := strings.CutPrefix(url, "unix:"); ok && path != "" {
+		return fmt.Sprintf("unix:%s", a.config.origin.file(path, "route", i, "upstream"))
+	}
+	return url
+}

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"gatehouse/gateway"
+)
+
+// missing reports that the table at path lacks key. It says nothing if a key of
+// the table was not understood: that is probably the one.
+func (a *assembly) missing(key, advice string, path ...any) {
+	o := a.config.origin
+	if !o.table(path...).flawed {
+		a.report.errorf(o.at(path...), "%s is missing: %s", key, advice)
+	}
+}
+
+// checkListen checks the addresses to listen on.
+func (a *assembly) checkListen() {
+	c := a.config
+	if len(c.Listen) == 0 {
+		a.report.errorf(c.origin.at("listen"), "listen is an empty list: name an address, such as %q, or leave the key out for the default", ":5043")
+	}
+	for i, addr := range c.Listen {
+		at := c.origin.at("listen", i)
+		if slices.Contains(c.Listen[:i], addr) {
+			a.report.errorf(at, "%s is in the list twice", addr)
+		}
+		loopback, err := checkListenAddress(addr)
+		switch {
+		case err != nil:
+			a.report.errorf(at, "%v", err)
+		case !loopback && a.gateway.TLS == nil && !c.InsecurePlaintext && !a.wantsTLS():
+			a.report.errorf(at, "%s would take passwords over the network in plain HTTP: set cert_file and key_file under [tls], "+
+				"listen on 127.0.0.1, or set insecure_plaintext = true if something before it ends TLS", addr)
+		}
+	}
+}
+
+// checkListenAddress reports whether an address can be reached from this machine only.
+func checkListenAddress(addr string) (loopback bool, err error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false, fmt.Errorf("%q is not an address to listen on: write HOST:PORT or :PORT, with an IPv6 address in brackets", addr)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return false, fmt.Errorf("%q has no port number: write HOST:PORT with a port from 1 to 65535", addr)
+	}
+	if host == "" || host == "localhost" {
+		return host == "localhost", nil
+	}
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return false, fmt.Errorf("%q: a server listens on an IP address of its own, not on a name: write it, or only :%s for all addresses", addr, port)
+	}
+	return ip.IsLoopback(), nil
+}
+
+// wantsTLS reports whether anything is set under [tls].
+func (a *assembly) wantsTLS() bool {
+	_, table := a.config.origin.table().table["tls"]
+	return table || a.config.TLS != TLSConfig{}
+}
+
+// certificate returns the files of the certificate that clients see, nil for none.
+func (a *assembly) certificate() *gateway.TLS {
+	c := a.config
+	if !a.wantsTLS() {
+		return nil
+	}
+	switch {
+	case c.TLS == TLSConfig{}:
+		a.missing("cert_file", "[tls] needs the file of the certificate chain and, as key_file, that of its key", "tls")
+	case c.TLS.CertFile == "":
+		a.missing("cert_file", "[tls] needs the file of the certificate chain, in PEM", "tls")
+	case c.TLS.KeyFile == "":
+		a.missing("key_file", "[tls] needs the file of the private key, in PEM", "tls")
+	}
+	if c.TLS.CertFile == "" || c.TLS.KeyFile == "" {
+		return nil
+	}
+	files := &gateway.TLS{
+		CertFile: c.origin.file(c.TLS.CertFile, "tls", "cert_file"),
+		KeyFile:  c.origin.file(c.TLS.KeyFile, "tls", "key_file"),
+	}
+	a.checkPair(pair{files.CertFile, files.KeyFile, c.origin.at("tls", "cert_file"), c.origin.at("tls", "key_file")})
+	return files
+}
+
+// checkBackend reports whether a [[backend]] can be opened at all.
+func (a *assembly) checkBackend(i int, b BackendConfig) bool {
+	o := a.config.origin
+	name := b.Name()
+	if name == "" {
+		a.missing("name", "routes need one to refer to this backend, such as name = \"local\"", "backend", i)
+		return false
+	}
+	at := o.at("backend", i, "name")
+	if a.config.unused(name) {
+		a.report.warnf(at, "no route uses the backend %q: take it out, or name it in a [[route]]", name)
+	}
+	// A rule may say "user NAME-OF-BACKEND:alice".
+	if strings.ContainsAny(name, ": \"") || strings.ContainsFunc(name, unicode.IsControl) {
+		a.report.errorf(at, "the name %q has a colon, a blank or a quote in it, so that rules could not name users of this backend", name)
+		return false
+	}
+	if _, taken := a.backends[name]; taken {
+		a.report.errorf(at, "another backend is called %q too: names must differ, or a route would mean either", name)
+		return false
+	}
+	a.backends[name] = nil
+	_, known := kinds[b.Type()]
+	return known && !a.config.origin.table("backend", i).flawed
+}
+
+// checkRoutes checks what routes say, except for rules and files.
+func (a *assembly) checkRoutes() {
+	c := a.config
+	if len(c.Routes) == 0 {
+		a.missing("route", "without a [[route]] there is nothing that anybody could reach")
+	}
+	seen := map[string]bool{}
+	for i, r := range c.Routes {
+		a.checkRoutePlace(i, r)
+		place := r.Host + " " + strings.TrimSuffix(r.Path, "/")
+		if seen[place] {
+			a.report.errorf(a.at(i, "path"), "another route has the same host and path: make it one route with all the rules")
+		}
+		seen[place] = true
+		a.checkRouteBackend(i, r)
+		a.checkUpstream(i, r)
+		a.checkHeaders(i, r)
+		if strings.ContainsFunc(r.Realm, unicode.IsControl) {
+			a.report.errorf(a.at(i, "realm"), "the realm has a control character in it, which no header may carry")
+		}
+	}
+}
+
+func (a *assembly) checkRoutePlace(i int, r RouteConfig) {
+	switch {
+	case r.Path == "" && a.config.origin.table("route", i).table["path"] == nil:
+		a.missing("path", "say which requests this route takes, such as path = \"/v2/\"", "route", i)
+	case !canonicalPrefix(r.Path):
+		a.report.errorf(a.at(i, "path"), "path %q can match nothing: it must begin with \"/\" and have no empty, \".\" or \"..\" segment and none of * ? %% ; # \\, because requests with these are refused", r.Path)
+	}
+	h := r.Host
+	if h != strings.ToLower(h) || strings.ContainsAny(h, "/*@ :") && !strings.HasPrefix(h, "[") || strings.HasSuffix(h, ".") {
+		a.report.errorf(a.at(i, "host"), "host %q can match nothing: write the bare name in lower case, without a port and without a dot at its end", h)
+	}
+}
+
+// canonicalPrefix reports whether paths that begin with path are ever let in.
+func canonicalPrefix(path string) bool {
+	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, `*?%\;#`) || strings.ContainsFunc(path, unicode.IsControl) {
+		return false
+	}
+	segments := strings.Split(strings.TrimSuffix(path[1:], "/"), "/")
+	return path == "/" || !slices.ContainsFunc(segments, func(s string) bool { return s == "" || s == "." || s == ".." })
+}
+
+func (a *assembly) checkRouteBackend(i int, r RouteConfig) {
+	names := a.config.backendNames()
+	switch {
+	case r.Backend == "":
+		a.missing("backend", "say which [[backend]] checks the passwords", "route", i)
+	case slices.Contains(names, ""):
+		// It may be the one that has no name yet, which is said there.
+	case len(names) == 0:
+		a.report.errorf(a.at(i, "backend"), "there is no backend called %q: add a [[backend]] with that name", r.Backend)
+	case !slices.Contains(names, r.Backend):
+		a.report.errorf(a.at(i, "backend"), "there is no backend called %q, only %s%s", r.Backend,
+			strings.Join(names, ", "), didYouMean(r.Backend, names))
+	}
+}
+
+// backendNames returns the names of all backends.
+func (c *Config) backendNames() []string {
+	var names []string
+	for _, b := range c.Backends {
+		names = append(names, b.Name())
+	}
+	return names
+}
+
+// unused reports whether no route uses the backend called name. It says no where
+// a route names one that does not exist: it may have been meant.
+func (c *Config) unused(name string) bool {
+	names := c.backendNames()
+	return !slices.ContainsFunc(c.Routes, func(r RouteConfig) bool {
+		return r.Backend == name || !slices.Contains(names, r.Backend)
+	})
+}
+
+// checkUpstream checks where a route leads and the files for the way there.
+func (a *assembly) checkUpstream(i int, r RouteConfig) {
+	if r.Upstream == "" {
+		a.missing("upstream", "say where requests go, such as upstream = \"http://127.0.0.1:5000\"", "route", i)
+		return
+	}
+	https := strings.HasPrefix(r.Upstream, "https:")
+	if err := checkUpstreamURL(r.Upstream); err != nil {
+		a.report.errorf(a.at(i, "upstream"), "%v", err)
+	}
+	for key, value := range map[string]string{
+		"upstream_ca_file": r.UpstreamCAFile, "upstream_server_name": r.UpstreamServerName,
+		"upstream_cert_file": r.UpstreamCertFile, "upstream_key_file": r.UpstreamKeyFile,
+	} {
+		if value != "" && !https {
+			a.report.errorf(a.at(i, key), "%s means nothing for an upstream without TLS: write https:// in upstream, or take the key out", key)
+		}
+	}
+	a.checkUpstreamFiles(i, r)
+	if strings.Contains(r.UpstreamUser, ":") || strings.ContainsFunc(r.UpstreamUser, unicode.IsControl) {
+		a.report.errorf(a.at(i, "upstream_user"), "the user name for the upstream has a colon or control character, which Basic credentials cannot carry")
+	}
+	if r.UpstreamUser != "" && r.ForwardAuthorization {
+		a.report.errorf(a.at(i, "forward_authorization"), "the upstream can be sent the client's credentials or those of upstream_user, not both: take one of them out")
+	}
+}
+
+func (a *assembly) checkUpstreamFiles(i int, r RouteConfig) {
+	o := a.config.origin
+	if r.UpstreamCAFile != "" {
+		a.checkAuthorities(o.file(r.UpstreamCAFile), a.at(i, "upstream_ca_file"))
+	}
+	switch {
+	case r.UpstreamCertFile != "" && r.UpstreamKeyFile == "":
+		a.report.errorf(a.at(i, "upstream_cert_file"), "a client certificate for the upstream without its key: set upstream_key_file too")
+	case r.UpstreamKeyFile != "" && r.UpstreamCertFile == "":
+		a.report.errorf(a.at(i, "upstream_key_file"), "a key for the upstream without its certificate: set upstream_cert_file too")
+	case r.UpstreamKeyFile != "":
+		a.checkPair(pair{o.file(r.UpstreamCertFile), o.file(r.UpstreamKeyFile), a.at(i, "upstream_cert_file"), a.at(i, "upstream_key_file")})
+	}
+}
+
+// checkUpstreamURL checks the address of an upstream without repeating it in an
+// error where it may hold a password.
+func checkUpstreamURL(text string) error {
+	const want = "write http://HOST:PORT, https://HOST:PORT or unix:/PATH"
+	if path, ok := strings.CutPrefix(text, "unix:"); ok {
+		if path == "" {
+			return fmt.Errorf("the upstream names no socket: %s", want)
+		}
+		return nil
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the upstream is not a URL: %s", want)
+	case u.User != nil:
+		return fmt.Errorf("the upstream URL has a user or password in it, which every log would show: use upstream_user and upstream_password_file")
+	case u.Scheme != "http" && u.Scheme != "https" || u.Opaque != "":
+		return fmt.Errorf("upstream %q has no scheme that is known: %s", text, want)
+	case u.Hostname() == "":
+		return fmt.Errorf("upstream %q names no host: %s", text, want)
+	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
+		return fmt.Errorf("upstream %q has more than scheme, host and port: a route adds nothing to the path of a request and takes nothing from it; %s", text, want)
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return fmt.Errorf("upstream %q: the port must be a number from 1 to 65535", text)
+		}
+	}
+	return nil
+}
+
+var headerName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
+
+// checkHeaders checks the names of headers that tell the upstream who somebody is.
+func (a *assembly) checkHeaders(i int, r RouteConfig) {
+	for key, name := range map[string]string{"user_header": r.UserHeader, "groups_header": r.GroupsHeader} {
+		switch {
+		case name == "":
+		case !headerName.MatchString(name):
+			a.report.errorf(a.at(i, key), "%q is not the name of a header that upstreams agree on: write letters, digits and hyphens, such as X-Remote-User", name)
+		case slices.Contains(takenHeaders, strings.ToLower(name)):
+			a.report.errorf(a.at(i, key), "the header %s has another meaning: choose another name, such as X-Remote-User", name)
+		}
+	}
+	if r.UserHeader != "" && strings.EqualFold(r.UserHeader, r.GroupsHeader) {
+		a.report.errorf(a.at(i, "groups_header"), "user_header and groups_header are the same: one would replace the other")
+	}
+}
+
+// takenHeaders have a meaning for HTTP or are set by the gateway.
+var takenHeaders = []string{
+	"accept", "authorization", "connection", "content-length", "content-range", "content-type", "cookie", "date", "expect",
+	"forwarded", "host", "keep-alive", "proxy-authorization", "proxy-connection", "range", "te", "trailer", "transfer-encoding",
+	"upgrade", "user-agent", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "x-request-id",
+}

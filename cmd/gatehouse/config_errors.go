@@ -1,0 +1,183 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// place is where a value was set: in a file, or by the variable or flag that
+// name is then the name of.
+type place struct {
+	Name   string `json:"file,omitempty"`
+	Line   int    `json:"line,omitempty"` // 0 for a variable or a flag
+	Column int    `json:"column,omitempty"`
+	source string // the line
+	width  int    // characters that the caret line marks
+}
+
+// String returns FILE:LINE:COLUMN, or the name of a variable or flag.
+func (p place) String() string {
+	if p.Line == 0 {
+		return p.Name
+	}
+	return fmt.Sprintf("%s:%d:%d", p.Name, p.Line, p.Column)
+}
+
+// caret returns the source line and a line below it that marks the place.
+func (p place) caret() string {
+	if p.Line == 0 || strings.TrimSpace(p.source) == "" {
+		return ""
+	}
+	number := fmt.Sprintf("%5d | ", p.Line)
+	runes := []rune(p.source)
+	indent := strings.Map(func(r rune) rune {
+		if r == '\t' {
+			return r
+		}
+		return ' '
+	}, string(runes[:min(p.Column-1, len(runes))]))
+	marks := max(1, min(p.width, len(runes)-p.Column+1))
+	return printable(number+p.source) + "\n" +
+		strings.Repeat(" ", len(number)-2) + "| " + indent + strings.Repeat("^", marks) + "\n"
+}
+
+// printable replaces what could steer a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\t' && (r < ' ' || r >= 0x7f && r < 0xa0 || r == utf8.RuneError) {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// redactLine returns a line of a configuration as it may be shown. The format
+// has no key for a password itself, which does not keep people from trying.
+func redactLine(line string) string {
+	line = userinfo.ReplaceAllString(line, "://"+redacted+"@")
+	for _, m := range secretKey.FindAllStringSubmatchIndex(line, -1) {
+		key := strings.Trim(line[m[2]:m[3]], `"' `)
+		if !slices.ContainsFunc([]string{"_file", "_env", "_credential"}, func(s string) bool { return strings.HasSuffix(key, s) }) {
+			return line[:m[1]] + " " + redacted
+		}
+	}
+	return line
+}
+
+var (
+	userinfo  = regexp.MustCompile(`://[^/\s]*@`)
+	secretKey = regexp.MustCompile(`(?i)([\w"'-]*(?:passw|secret|token)[\w"'-]*\s*)=`)
+)
+
+// problem is one thing that is wrong with a configuration.
+type problem struct {
+	place
+	Message string `json:"message"` // what, why, what to do
+	Warning bool   `json:"-"`
+}
+
+// String returns the problem on one line.
+func (p problem) String() string {
+	text := printable(p.Message)
+	if p.Warning {
+		text = "warning: " + text
+	}
+	if p.Name == "" {
+		return text // about the program, not about its configuration
+	}
+	return p.place.String() + ": " + text
+}
+
+// Detail returns the problem and the line of the file that it is about.
+func (p problem) Detail() string { return p.String() + "\n" + p.caret() }
+
+// report collects problems.
+type report []problem
+
+func (r *report) errorf(at place, format string, args ...any) {
+	*r = append(*r, problem{place: at, Message: fmt.Sprintf(format, args...)})
+}
+
+func (r *report) warnf(at place, format string, args ...any) {
+	*r = append(*r, problem{place: at, Message: fmt.Sprintf(format, args...), Warning: true})
+}
+
+// split returns the errors and the warnings, each in the order of the file.
+func (r report) split() (errs, warnings report) {
+	sorted := slices.Clone(r)
+	slices.SortStableFunc(sorted, func(a, b problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	for _, p := range sorted {
+		if p.Warning {
+			warnings = append(warnings, p)
+		} else {
+			errs = append(errs, p)
+		}
+	}
+	return errs, warnings
+}
+
+// err returns a *configError with all errors, or nil where there is none.
+func (r report) err() error {
+	errs, warnings := r.split()
+	if len(errs) == 0 {
+		return nil
+	}
+	return &configError{errs, warnings}
+}
+
+// configError says everything that is wrong with a configuration.
+type configError struct {
+	Errors   report
+	Warnings report
+}
+
+// Error returns all errors, each with the line of the file that it is about.
+func (e *configError) Error() string {
+	var b strings.Builder
+	for _, p := range e.Errors {
+		b.WriteString(p.Detail())
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// didYouMean returns a question that names the word of known nearest to word,
+// or nothing where none is near.
+func didYouMean(word string, known []string) string {
+	best, distance := "", min(4, len(word)/3+2)
+	for _, k := range known {
+		if d := editDistance(strings.ToLower(word), strings.ToLower(k)); d < distance {
+			best, distance = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+// editDistance counts the insertions, deletions and replacements between a and b.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/spf13/pflag"
+
+	"gatehouse/backend/watch"
+)
+
+// configVariable names the configuration file where --config does not.
+const configVariable = "GATEHOUSE_CONFIG"
+
+// findConfig returns the path of the configuration file: the value of the flag
+// --config, the one of $GATEHOUSE_CONFIG, or the first usual place that has one.
+func findConfig(flag string) (path string, err error) {
+	if flag != "" {
+		return flag, nil
+	}
+	if path := os.Getenv(configVariable); path != "" {
+		return path, nil
+	}
+	usual := []string{"config.toml", "/etc/gatehouse/config.toml"}
+	for _, path := range usual {
+		// What exists and cannot be read is for loadConfig to complain about:
+		// going on to the next place would run with rules nobody meant.
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("no configuration file: --config is not given, $%s is not set, and there is neither ./%s; "+
+		"name one with --config, or make one with: gatehouse demo --write-config DIR", configVariable, strings.Join(usual, " nor "))
+}
+
+// loadConfig reads the configuration file at path and lays the environment and
+// flags, which may be nil, over it.
+//
+// It fails with a [*configError] if the file cannot be understood at all. A
+// Config that it returns may still have errors, which build reports, all of them
+// at once, together with what only shows when the files that it names are read.
+func loadConfig(path string, flags *pflag.FlagSet) (*Config, error) {
+	source, _, err := watch.Read(path, watch.Limits{MaxSize: 1 << 20})
+	if err != nil {
+		return nil, fmt.Errorf("load configuration: %w", err)
+	}
+	return parseConfig(path, []byte(source), flags)
+}
+
+// parseConfig is loadConfig for a file that has been read.
+func parseConfig(path string, source []byte, flags *pflag.FlagSet) (*Config, error) {
+	doc, err := parseDocument(path, source)
+	if err != nil {
+		return nil, err
+	}
+	if len(doc.root.keys) == 0 {
+		// An empty file is valid TOML: it is what a reader sees of a file that
+		// is just being written.
+		return nil, report{{place: doc.start(), Message: "the configuration is empty: it needs at least one [[backend]] and one [[route]]"}}.err()
+	}
+	s := schema{doc: doc}
+	s.check()
+	if s.undecodable {
+		return nil, s.report.err()
+	}
+	c := &Config{Settings: defaultSettings(), origin: origin{doc: doc, set: map[string]string{}}, report: s.report}
+	settings, err := c.decode(source)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.overlay(settings, flags); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// decode fills c and returns the settings of the file as a map.
+func (c *Config) decode(source []byte) (map[string]any, error) {
+	decoder := toml.NewDecoder(bytes.NewReader(source))
+	if len(c.report) == 0 {
+		decoder.DisallowUnknownFields()
+	}
+	var settings map[string]any
+	err := errors.Join(decoder.Decode(c), toml.Unmarshal(source, &settings))
+	if err != nil {
+		// The schema said that this cannot happen.
+		return nil, report{{place: c.decodePlace(err), Message: err.Error()}}.err()
+	}
+	delete(settings, "backend")
+	delete(settings, "route")
+	return settings, nil
+}
+
+// decodePlace returns where a decoder failed, as far as it says.
+func (c *Config) decodePlace(err error) place {
+	var strict *toml.StrictMissingError
+	var decode *toml.DecodeError
+	if errors.As(err, &strict) && len(strict.Errors) > 0 {
+		decode = &strict.Errors[0]
+	}
+	if decode == nil && !errors.As(err, &decode) {
+		return c.origin.doc.start()
+	}
+	return c.origin.doc.position(decode.Position())
+}
+
+// origin tells where the values of a configuration come from.
+type origin struct {
+	doc *document         // nil without a file
+	set map[string]string // for keys not from the file, the variable or flag
+}
+
+// at returns where the value at a path of keys and indexes was set. For a value
+// that was not set it is where the table begins that lacks it.
+func (o origin) at(path ...any) place {
+	for i := len(path); i > 0; i-- {
+		if name, ok := o.set[dotted(path[:i])]; ok {
+			return place{Name: name}
+		}
+	}
+	if o.doc == nil {
+		return place{Name: "command line"}
+	}
+	return o.doc.place(o.doc.root.at(path...).span)
+}
+
+// table returns the table at path, empty if there is none.
+func (o origin) table(path ...any) *node {
+	if o.doc != nil {
+		if n := o.doc.root.at(path...); n.table != nil {
+			return n
+		}
+	}
+	return newTable(span{})
+}
+
+// file returns the path of a file that the value at path names. In a
+// configuration file it is relative to that file, elsewhere to the working
+// directory.
+func (o origin) file(name string, path ...any) string {
+	if name == "" || filepath.IsAbs(name) || o.doc == nil {
+		return name
+	}
+	if _, ok := o.set[dotted(path)]; ok {
+		return name
+	}
+	return filepath.Join(filepath.Dir(o.doc.name), name)
+}
+
+// dotted joins a path of keys and indexes.
+func dotted(path []any) string {
+	steps := make([]string, len(path))
+	for i, step := range path {
+		steps[i] = fmt.Sprint(step)
+	}
+	return strings.Join(steps, ".")
+}

@@ -1,0 +1,255 @@
+package main
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// schema compares a document with the Go types it is to be decoded into and
+// reports every difference. Decoders stop at the first wrong type, accept keys
+// in any case and know no bounds.
+type schema struct {
+	doc    *document
+	report report
+
+	// undecodable is set when a value has a type that cannot be decoded, so
+	// that nothing can be said about what it means.
+	undecodable bool
+}
+
+// fields returns the keys of a struct type, with those of embedded structs.
+func fields(t reflect.Type) map[string]reflect.StructField {
+	all := map[string]reflect.StructField{}
+	for _, f := range reflect.VisibleFields(t) {
+		if key := f.Tag.Get("toml"); key != "" {
+			all[key] = f
+		}
+	}
+	return all
+}
+
+// sortedKeys returns the keys of m in order.
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// check compares the whole document with [Config].
+func (s *schema) check() { s.table(s.doc.root, "", fields(reflect.TypeFor[Config]())) }
+
+// table checks the keys of n, whose header is name and whose keys may be those
+// of known.
+func (s *schema) table(n *node, name string, known map[string]reflect.StructField) {
+	for _, key := range n.keys {
+		child := n.table[key]
+		if f, ok := known[key]; ok {
+			s.value(child, strings.TrimPrefix(name+"."+key, "."), f)
+			continue
+		}
+		n.flawed = true
+		s.report.errorf(s.doc.place(child.span), "unknown key %q%s", key, keyAdvice(key, name, sortedKeys(known)))
+		if _, also := n.table[strings.ToLower(key)]; also {
+			s.undecodable = true // a decoder would let one replace the other
+		}
+	}
+}
+
+// keyAdvice says what to do about a key that the table name does not have.
+func keyAdvice(key, name string, known []string) string {
+	for _, k := range known {
+		if strings.EqualFold(k, key) {
+			return fmt.Sprintf(": keys are case-sensitive; write %q", k)
+		}
+	}
+	if slices.Contains(known, key+"_file") {
+		return fmt.Sprintf(": the configuration holds no secrets itself; name a file with %s_file", key)
+	}
+	if _, ok := fields(reflect.TypeFor[Config]())[key]; ok {
+		return fmt.Sprintf(" in [%s]: in TOML a key belongs to the table above it; move it up, before the first [table]", name)
+	}
+	if hint := didYouMean(key, known); hint != "" {
+		return hint
+	}
+	return "; known here: " + strings.Join(known, ", ")
+}
+
+// value checks that n can be the value of the field f, whose full key is name.
+func (s *schema) value(n *node, name string, f reflect.StructField) {
+	switch {
+	case f.Type == reflect.TypeFor[[]BackendConfig]():
+		s.tables(n, name, s.backend)
+	case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct:
+		s.tables(n, name, func(item *node) { s.table(item, name, fields(f.Type.Elem())) })
+	case isTable(f.Type):
+		if s.kind(n, unstable.Table, fmt.Sprintf("%s is a table: write [%s] on a line of its own and its keys below", name, name)) {
+			s.table(n, name, fields(f.Type))
+		}
+	case f.Type.Kind() == reflect.Slice:
+		s.list(n, f)
+	default:
+		if err := checkScalar(n, f); err != nil {
+			s.wrong(n, "%s: %v", f.Tag.Get("toml"), err)
+		}
+	}
+}
+
+// isTable reports whether values of t are tables, not scalars made of a struct.
+func isTable(t reflect.Type) bool { return t.Kind() == reflect.Struct && !isText(t) }
+
+// isText reports whether values of t are read from a string by themselves.
+func isText(t reflect.Type) bool {
+	return reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
+func (s *schema) wrong(n *node, format string, args ...any) {
+	s.undecodable = true
+	s.report.errorf(s.doc.place(n.span), format, args...)
+}
+
+// kind reports whether n is of the kind want, and says advice if it is not.
+func (s *schema) kind(n *node, want unstable.Kind, advice string) bool {
+	if n.kind == want {
+		return true
+	}
+	s.wrong(n, "%s", advice)
+	return false
+}
+
+// tables checks a list of tables.
+func (s *schema) tables(n *node, name string, check func(*node)) {
+	advice := fmt.Sprintf("%s is a list of tables: write [[%s]] on a line of its own and its keys below", name, name)
+	if !s.kind(n, unstable.Array, advice) {
+		return
+	}
+	for _, item := range n.items {
+		if s.kind(item, unstable.Table, advice) {
+			check(item)
+		}
+	}
+}
+
+// list checks a list of strings, or of anything.
+func (s *schema) list(n *node, f reflect.StructField) {
+	key := f.Tag.Get("toml")
+	if !s.kind(n, unstable.Array, fmt.Sprintf("%s: want a list in brackets, such as %s = [%q]", key, key, n.text)) {
+		return
+	}
+	for _, item := range n.items {
+		if f.Type.Elem().Kind() == reflect.String && item.kind != unstable.String {
+			s.wrong(item, "%s: the list may hold strings only, and this is %s: put it in quotes", key, kindName(item.kind))
+		}
+	}
+}
+
+// backend checks a [[backend]] table, whose keys depend on its type.
+func (s *schema) backend(n *node) {
+	known := fields(reflect.TypeFor[backendHead]())
+	typ, ok := n.table["type"]
+	if !ok {
+		s.report.errorf(s.doc.place(n.span), "this backend has no type: add a line such as type = %q", sortedKeys(kinds)[0])
+		n.flawed = true
+		return
+	}
+	k, ok := kinds[typ.text]
+	if !ok {
+		names := sortedKeys(kinds)
+		s.report.errorf(s.doc.place(typ.span), "unknown backend type %q (known: %s)%s",
+			typ.text, strings.Join(names, ", "), didYouMean(typ.text, names))
+		n.flawed = true
+		return
+	}
+	for key, f := range fields(k.keys) {
+		known[key] = f
+	}
+	s.table(n, "backend", known)
+}
+
+// checkScalar checks that n can be the value of a field that holds one value,
+// and that the value is within what the field's tags allow.
+func checkScalar(n *node, f reflect.StructField) error {
+	switch {
+	case f.Type == reflect.TypeFor[Duration]():
+		return checkDuration(n, f.Tag)
+	case f.Type.Kind() == reflect.String || isText(f.Type):
+		if n.kind != unstable.String {
+			return fmt.Errorf("want a string, and this is %s: put it in quotes", kindName(n.kind))
+		}
+		return checkWord(n.text, f.Tag)
+	case f.Type.Kind() == reflect.Bool:
+		if n.kind != unstable.Bool {
+			return fmt.Errorf("want true or false, without quotes")
+		}
+	case f.Type.Kind() == reflect.Int:
+		return checkInteger(n, f.Tag)
+	}
+	return nil
+}
+
+func checkWord(word string, tag reflect.StructTag) error {
+	words := strings.Fields(tag.Get("oneof"))
+	if len(words) == 0 || slices.Contains(words, word) {
+		return nil
+	}
+	return fmt.Errorf("unknown value %q (known: %s)%s", word, strings.Join(words, ", "), didYouMean(word, words))
+}
+
+func checkInteger(n *node, tag reflect.StructTag) error {
+	if n.kind != unstable.Integer {
+		return fmt.Errorf("want a whole number without quotes, and this is %s", kindName(n.kind))
+	}
+	low, _ := strconv.ParseInt(tag.Get("min"), 10, 64)
+	high, _ := strconv.ParseInt(tag.Get("max"), 10, 64)
+	// Base 0 reads the same notations as TOML: 0x, 0o, 0b, underscores, signs.
+	if v, err := strconv.ParseInt(n.text, 0, 64); err != nil || v < low || v > high {
+		return fmt.Errorf("%s is out of range: write a number from %d to %d", n.text, low, high)
+	}
+	return nil
+}
+
+func checkDuration(n *node, tag reflect.StructTag) error {
+	if n.kind == unstable.Integer || n.kind == unstable.Float {
+		return fmt.Errorf("%s of what? a duration has a unit: write \"%ss\" for seconds or \"%sm\" for minutes", n.text, n.text, n.text)
+	}
+	if n.kind != unstable.String {
+		return fmt.Errorf("want a duration such as \"30s\" or \"5m\", and this is %s", kindName(n.kind))
+	}
+	var d, low, high Duration
+	if err := d.UnmarshalText([]byte(n.text)); err != nil {
+		return err
+	}
+	low.Duration, _ = time.ParseDuration(tag.Get("min"))
+	high.Duration, _ = time.ParseDuration(tag.Get("max"))
+	if d.Duration < low.Duration || d.Duration > high.Duration {
+		return fmt.Errorf("%s is out of range: write a duration from %s to %s", n.text, tag.Get("min"), tag.Get("max"))
+	}
+	return nil
+}
+
+// kindName names a kind of value as an administrator would.
+func kindName(k unstable.Kind) string {
+	switch k {
+	case unstable.Table, unstable.InlineTable:
+		return "a table"
+	case unstable.Array:
+		return "a list"
+	case unstable.String:
+		return "a string"
+	case unstable.Bool:
+		return "true or false"
+	case unstable.Integer, unstable.Float:
+		return "a number"
+	default:
+		return "a date or time"
+	}
+}
