@@ -64,8 +64,9 @@ func (p *Policy) Decide(req Request, who Subject, trace *Trace) Decision {
 
 // deciding returns the first rule that is about req, nil if there is none.
 func (p *Policy) deciding(req Request) *rule {
+	method := methodBit(req.Method)
 	for i := range p.rules {
-		if r := &p.rules[i]; r.coversMethod(req.Method) && r.coversPath(req.Path) {
+		if r := &p.rules[i]; r.coversMethod(method) && r.coversPath(req.Path) {
 			return r
 		}
 	}

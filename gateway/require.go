@@ -3,7 +3,6 @@ package gateway
 import (
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -122,8 +121,8 @@ func (p principal) String() string {
 	if p.source != "" {
 		name = p.source + ":" + name
 	}
-	if strings.ContainsAny(name, " \"") {
-		name = strconv.Quote(name)
+	if strings.ContainsAny(name, ` "`) || checkName(word{text: name}, 1) != nil {
+		name = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name) + `"`
 	}
 	return string(p.kind) + " " + name
 }

@@ -231,6 +231,8 @@ func checkName(name word, of int) error {
 	switch {
 	case name.text == "" || strings.TrimSpace(name.text) != name.text:
 		return fmt.Errorf("the name %q is empty, or begins or ends with a blank", name.text)
+	case strings.Contains(name.text, "%{"):
+		return errors.New("names are taken literally: nothing is put in place of %{…}, which clients could choose")
 	case name.quoted:
 		return nil
 	case strings.Contains(name.text, "=") && of > 1:
@@ -270,12 +272,9 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	if prefix.Masked() != prefix {
 		return netip.Prefix{}, fmt.Errorf("%q has bits set beyond its length: write %s, or %s for the one address", text, prefix.Masked(), prefix.Addr())
 	}
-	if !prefix.Addr().Is4In6() {
-		return prefix, nil
+	if prefix.Addr().Is4In6() {
+		const mappedBits = 96 // of ::ffff:0:0/96, RFC 4291 section 2.5.5.2
+		prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-mappedBits)
 	}
-	const mappedBits = 96 // of ::ffff:0:0/96, RFC 4291 section 2.5.5.2
-	if prefix.Bits() < mappedBits {
-		return netip.Prefix{}, fmt.Errorf("%q holds more than the addresses of IPv4: write the range of IPv4 itself", text)
-	}
-	return netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-mappedBits), nil
+	return prefix, nil
 }

@@ -24,8 +24,8 @@ type rule struct {
 	usesIP  bool
 }
 
-func (r *rule) coversMethod(method string) bool {
-	return r.methods&methodBit(method) != 0
+func (r *rule) coversMethod(method methodSet) bool {
+	return r.methods&method != 0
 }
 
 func (r *rule) coversPath(path string) bool {
@@ -104,6 +104,8 @@ func checkRuleName(name string) error {
 	switch {
 	case strings.TrimSpace(name) == "":
 		return errors.New("it has no name: logs and refusals need one")
+	case hasControl(name):
+		return errors.New("its name has control characters")
 	case name == BuiltinRule:
 		return errors.New("the name is taken by a rule that every route has")
 	}

@@ -37,7 +37,7 @@ func (p *Policy) explain(deciding *rule, req Request, who Subject) []Step {
 		r := &p.rules[i]
 		steps[i] = Step{
 			Rule:          r.Rule,
-			MethodMatches: r.coversMethod(req.Method),
+			MethodMatches: r.coversMethod(methodBit(req.Method)),
 			PathMatches:   r.coversPath(req.Path),
 			Decides:       r == deciding,
 			Check:         check(r.require, req, who),

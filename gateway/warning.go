@@ -39,10 +39,10 @@ func (p *Policy) hidden(i int) []string {
 	}
 	for _, method := range knownMethods {
 		for _, path := range paths {
-			if !r.coversMethod(method) {
+			if !r.coversMethod(methodBit(method)) {
 				continue
 			}
-			j := slices.IndexFunc(p.rules[:i], func(e rule) bool { return e.coversMethod(method) && e.coversPattern(path) })
+			j := slices.IndexFunc(p.rules[:i], func(e rule) bool { return e.coversMethod(methodBit(method)) && e.coversPattern(path) })
 			if j < 0 {
 				return nil
 			}
