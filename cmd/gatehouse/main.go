@@ -1,0 +1,64 @@
+// Command gatehouse is an authenticating reverse proxy for container registries.
+//
+// Its subcommands are one file each; config.go and the files beside it read the
+// configuration, and build.go makes backends and the gateway from it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr}))
+}
+
+// stdio is what the program reads from and writes to.
+type stdio struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// run carries out the command in args and returns the exit code: 0 if all is well,
+// 1 if the answer is no, 2 for wrong usage or an unreadable configuration, 4 if
+// there is no answer.
+func run(ctx context.Context, args []string, std stdio) int {
+	root := newRootCommand()
+	root.SetArgs(args)
+	root.SetIn(std.in)
+	root.SetOut(std.out)
+	root.SetErr(std.err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(std.err, "gatehouse: %v\n", err)
+	var exit *exitError
+	if errors.As(err, &exit) {
+		return exit.code
+	}
+	return 2
+}
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "gatehouse",
+		Short: "A gateway that asks for a login in front of a container registry",
+		Long: `gatehouse stands in front of a container registry: it ends TLS, asks for a user
+name and password, checks them against a password file, decides by rules what
+the user may do, and passes on what is allowed.`,
+		Example: `  gatehouse demo                              # try it: nothing to install
+  gatehouse check --config config.toml        # what is wrong with a configuration
+  gatehouse serve --config config.toml`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.PersistentFlags().String("config", "", "configuration file (default $GATEHOUSE_CONFIG, ./config.toml, /etc/gatehouse/config.toml)")
+	root.AddCommand(newServeCommand(), newCheckCommand(), newDemoCommand(), newPasswdCommand(), newVersionCommand())
+	return root
+}
