@@ -74,16 +74,15 @@ func (c *Cache) Authenticate(ctx context.Context, user, password string) (Identi
 	if err := ctx.Err(); err != nil {
 		return Identity{}, fmt.Errorf("%w: not asked: %w", ErrUnavailable, err)
 	}
-	// The version is read before the Backend is asked: what it answers may be
-	// newer than that, but is never stored as newer than it is.
-	k := c.keys.login(c.Version(user), user, password)
+	a := attempt{c.Version(user), user, password}
+	k := c.keys.login(a)
 	if id, known, err := c.store.login(k); known {
 		return id, err
 	}
-	return c.askLogin(ctx, k, user, password)
+	return c.askLogin(ctx, k, a)
 }
 
-func (c *Cache) askLogin(ctx context.Context, k key, user, password string) (Identity, error) {
+func (c *Cache) askLogin(ctx context.Context, k key, a attempt) (Identity, error) {
 	now := c.store.now()
 	f := flight[Identity]{&now.logins, string(k[:]), c.timeout}
 	return f.ask(ctx, func(ctx context.Context) (Identity, error) {
@@ -92,11 +91,14 @@ func (c *Cache) askLogin(ctx context.Context, k key, user, password string) (Ide
 			return id, err
 		}
 		asked := time.Now()
-		id, err := c.inner.Authenticate(ctx, user, password)
+		id, err := c.inner.Authenticate(ctx, a.user, a.password)
 		if err != nil {
 			id = Identity{}
 		}
-		c.store.keepLogin(now, k, id, err, asked)
+		// If the version is another now, nobody knows which of them answered.
+		if c.Version(a.user) == a.version {
+			c.store.keepLogin(now, k, id, err, asked)
+		}
 		return id, err
 	})
 }
@@ -127,7 +129,7 @@ func (c *Cache) askGroups(ctx context.Context, m membership) ([]string, error) {
 		}
 		asked := time.Now()
 		groups, err := c.inner.Groups(ctx, m.id)
-		if err == nil {
+		if err == nil && c.Version(m.id.User) == m.version {
 			c.store.keepGroups(now, m, groups, asked)
 		}
 		return groups, err

@@ -235,6 +235,31 @@ func TestAnswerOfAnOldVersionIsNotStoredAsNew(t *testing.T) {
 	wantGroups(t, c, backend.Identity{User: "alice", Handle: "uid=alice"})
 }
 
+// Who puts an edited file back has the old version again, and must not find what
+// was answered from the edited one.
+func TestAnswerBetweenTwoEqualVersionsIsNotStored(t *testing.T) {
+	f := newFake(people())
+	c := newCache(t, f, backend.CacheConfig{})
+	id := backend.Identity{User: "alice", Handle: "uid=alice"}
+	f.during = func(context.Context) error {
+		f.version.Store(1)
+		f.set("alice", account{password: "edited", groups: []string{"admin"}})
+		return nil
+	}
+	restore := func() {
+		f.version.Store(0)
+		f.set("alice", people()["alice"])
+	}
+	login(t, c, "alice", "edited", "")
+	restore()
+	wantGroups(t, c, id, "admin")
+	restore()
+
+	f.during = nil
+	login(t, c, "alice", "edited", "wrong password")
+	wantGroups(t, c, id, "dev", "pusher")
+}
+
 func TestBackendWithoutVersionsIsCached(t *testing.T) {
 	f := newFake(people())
 	c := newCache(t, bare{f}, backend.CacheConfig{})

@@ -48,7 +48,7 @@ func (f *fake) Authenticate(ctx context.Context, user, password string) (backend
 	a, ok := f.account(name)
 	switch {
 	case !ok:
-		return backend.Identity{}, fmt.Errorf("user %.20q: %w", user, backend.ErrUnknownUser)
+		return backend.Identity{}, backend.ErrUnknownUser
 	case a.locked:
 		return backend.Identity{}, fmt.Errorf("user %q: %w", name, backend.ErrLocked)
 	case a.password != password:

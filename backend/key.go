@@ -9,8 +9,15 @@ import (
 	"sync"
 )
 
-// A key stands for one login in a cache: the HMAC of a version, a user and a
-// password. Neither can be had from it, nor can a guess be tried against it
+// An attempt is a question for a login, and the version that user had when it
+// was asked.
+type attempt struct {
+	version        uint64
+	user, password string
+}
+
+// A key stands for an attempt in a cache, as an HMAC of user, password and
+// version. Neither can be had from it, nor can a guess be tried against it
 // without the secret, which is gone with the process.
 type key [sha256.Size]byte
 
@@ -26,10 +33,10 @@ func newKeyer() *keyer {
 	return &keyer{macs: sync.Pool{New: func() any { return newMAC(secret) }}}
 }
 
-func (k *keyer) login(version uint64, user, password string) key {
+func (k *keyer) login(a attempt) key {
 	m := k.macs.Get().(*mac)
 	defer k.macs.Put(m)
-	return m.login(version, user, password)
+	return m.login(a)
 }
 
 // A mac is an HMAC that is used again and again, and holds nothing of the last
@@ -48,8 +55,8 @@ func newMAC(secret []byte) *mac {
 	return m
 }
 
-func (m *mac) login(version uint64, user, password string) key {
-	m.buf = appendQuestion(m.buf[:0], version, user, password)
+func (m *mac) login(a attempt) key {
+	m.buf = appendQuestion(m.buf[:0], a.version, a.user, a.password)
 	m.hash.Write(m.buf)
 	m.hash.Sum(m.sum[:0])
 	m.hash.Reset()

@@ -12,11 +12,7 @@ import (
 )
 
 func TestDifferentLoginsHaveDifferentKeys(t *testing.T) {
-	type login struct {
-		version        uint64
-		user, password string
-	}
-	logins := []login{
+	logins := []attempt{
 		{0, "", ""}, {1, "", ""}, {1 << 56, "", ""},
 		{0, "ab", "c"}, {0, "a", "bc"}, {0, "abc", ""}, {0, "", "abc"},
 		{0, "a", "b"}, {0, "b", "a"}, {0, "a\x00", "b"}, {0, "a", "\x00b"},
@@ -25,13 +21,13 @@ func TestDifferentLoginsHaveDifferentKeys(t *testing.T) {
 		{0, "a", "\x00\x00\x00\x00\x00\x00\x00\x01b"}, {0, "a\x00\x00\x00\x00\x00\x00\x00\x01b", ""},
 	}
 	k := newKeyer()
-	seen := make(map[key]login)
+	seen := make(map[key]attempt)
 	for _, l := range logins {
-		sum := k.login(l.version, l.user, l.password)
+		sum := k.login(l)
 		if other, ok := seen[sum]; ok {
 			t.Errorf("logins %+v and %+v have the same key", l, other)
 		}
-		if again := k.login(l.version, l.user, l.password); again != sum {
+		if again := k.login(l); again != sum {
 			t.Errorf("login %+v has two keys", l)
 		}
 		seen[sum] = l
@@ -65,7 +61,7 @@ func readPart(t *testing.T, b []byte) (part string, rest []byte) {
 }
 
 func TestKeysDependOnTheSecret(t *testing.T) {
-	if newKeyer().login(1, "alice", "secret") == newKeyer().login(1, "alice", "secret") {
+	if newKeyer().login(attempt{1, "alice", "secret"}) == newKeyer().login(attempt{1, "alice", "secret"}) {
 		t.Error("two keyers made the same key")
 	}
 }
@@ -75,7 +71,7 @@ func TestKeyerKeepsNoPassword(t *testing.T) {
 	// Put together where it is needed, or the program's text would hold it.
 	canary := func() string { return strings.Repeat("no", 8) + strings.Repeat("CANARY", 5) }
 	m := newMAC([]byte("the secret of this test, which may be found"))
-	m.login(1, "alice", canary())
+	m.login(attempt{1, "alice", canary()})
 
 	dump := heapDump(t)
 	if !bytes.Contains(dump, m.sum[:]) {
