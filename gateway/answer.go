@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +20,9 @@ type answer struct {
 	upstream *upstream
 	conn     *upstreamConn
 	method   string
-	release  func() bool // stops watching the context; false if it is done
+	ctx      context.Context
+	release  func() bool // stops watching ctx; false if it is done; nil while it is not watched
+	deadline time.Time   // for the head; zero while a request body is on its way
 	sent     chan error  // takes the outcome of sending the request's body; nil without one
 
 	status int
@@ -27,6 +31,7 @@ type answer struct {
 
 	body     io.Reader
 	complete bool // the body has been read to its proven end
+	arrived  bool // all of the body has come in
 	hangsUp  bool // the upstream closes the connection behind the answer
 	pace     pace
 }
@@ -38,7 +43,7 @@ const maxInformational = 8
 // 15.2) are dropped: they would carry fields past the checks of the real one.
 func (a *answer) readHead() error {
 	for range maxInformational {
-		head, err := readAnswerHead(a.conn.br)
+		head, err := a.receiveHead()
 		if err != nil {
 			return a.headError(len(head) > 0, err)
 		}
@@ -55,6 +60,18 @@ func (a *answer) readHead() error {
 	return fmt.Errorf("%w: no end of informational answers", errUpstreamAnswer)
 }
 
+// soon is how long an answer may take before the context is watched.
+const soon = 20 * time.Millisecond
+
+// watch ends the connection when the context does, so that an upstream does not
+// work for a client that has gone. Watching costs more than deciding about a
+// request, and most answers are there before it is of use.
+func (a *answer) watch() {
+	if a.release == nil {
+		a.release = context.AfterFunc(a.ctx, func() { a.conn.Close() })
+	}
+}
+
 // headError says which failure it is that no head came.
 func (a *answer) headError(begun bool, err error) error {
 	switch {
@@ -68,18 +85,20 @@ func (a *answer) headError(begun bool, err error) error {
 
 var errAnswerHead = errors.New("head that is larger than 256 KiB")
 
-// readAnswerHead returns a complete head, or the part of it that came before an
-// error.
-func readAnswerHead(br *bufio.Reader) ([]byte, error) {
-	var head []byte
+// receiveHead returns a complete head, or the part of it that came before an error.
+func (a *answer) receiveHead() ([]byte, error) {
+	if a.release == nil {
+		a.conn.SetReadDeadline(time.Now().Add(soon))
+	}
+	head := make([]byte, 0, 1024)
 	for {
-		part, err := br.ReadSlice('\n')
+		part, err := a.conn.br.ReadSlice('\n')
 		scanned := len(head)
 		head = append(head, part...)
 		switch {
 		case len(head) > maxResponseHead:
 			return head, errAnswerHead
-		case err == bufio.ErrBufferFull:
+		case err == bufio.ErrBufferFull || err != nil && a.isPatient(err):
 			continue
 		case err != nil:
 			return head, err
@@ -94,23 +113,39 @@ func readAnswerHead(br *bufio.Reader) ([]byte, error) {
 	}
 }
 
+// isPatient reports whether err only says that the answer did not come soon. From
+// then on the context is watched, and the answer has all of its time.
+func (a *answer) isPatient(err error) bool {
+	if a.release != nil || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return false
+	}
+	a.watch()
+	return a.conn.SetReadDeadline(a.deadline) == nil
+}
+
 // parseHead reads the status line and the fields of head.
 func (a *answer) parseHead(head []byte) error {
-	line, rest := cutLine(head)
+	values := make([]string, bytes.Count(head, []byte("\n"))) // at least as many as fields
+	line, rest := cutLine(string(head))
 	status, err := parseStatusLine(line)
 	if err != nil {
 		return err
 	}
 	a.status, a.hangsUp = status, line[7] == '0'
-	a.header = make(http.Header, 16)
-	for len(rest) > 2 {
+	a.header = make(http.Header, len(values))
+	for i := 0; len(rest) > 2; i++ {
 		line, rest = cutLine(rest)
 		name, value, err := parseField(line)
 		if err != nil {
 			return err
 		}
-		key := http.CanonicalHeaderKey(string(name))
-		a.header[key] = append(a.header[key], string(value))
+		name = http.CanonicalHeaderKey(name)
+		if a.header[name] == nil {
+			values[i] = value
+			a.header[name] = values[i : i+1 : i+1]
+			continue
+		}
+		a.header[name] = append(a.header[name], value)
 	}
 	return nil
 }
@@ -118,12 +153,12 @@ func (a *answer) parseHead(head []byte) error {
 var errStatusLine = errors.New("malformed status line")
 
 // parseStatusLine reads HTTP/1.x SP status [SP reason] (RFC 9112, section 4).
-func parseStatusLine(line []byte) (int, error) {
-	if len(line) < 12 || string(line[:7]) != "HTTP/1." || line[7] != '0' && line[7] != '1' || line[8] != ' ' ||
+func parseStatusLine(line string) (int, error) {
+	if len(line) < 12 || line[:7] != "HTTP/1." || line[7] != '0' && line[7] != '1' || line[8] != ' ' ||
 		len(line) > 12 && line[12] != ' ' {
 		return 0, errStatusLine
 	}
-	status, err := strconv.ParseUint(string(line[9:12]), 10, 16)
+	status, err := strconv.ParseUint(line[9:12], 10, 16)
 	if err != nil || status < 100 {
 		return 0, errStatusLine
 	}
@@ -160,7 +195,7 @@ func (a *answer) frame() error {
 		a.body = httputil.NewChunkedReader(a.conn.br)
 	case a.length >= 0:
 		a.body = io.LimitReader(a.conn.br, a.length)
-		a.complete = a.length == 0
+		a.complete, a.arrived = a.length == 0, a.length <= int64(a.conn.br.Buffered())
 	default:
 		a.body, a.hangsUp = a.conn.br, true
 	}
@@ -179,7 +214,10 @@ func (a *answer) Read(p []byte) (int, error) {
 	if a.complete {
 		return 0, io.EOF
 	}
-	a.pace.step()
+	if !a.arrived {
+		a.watch()
+		a.pace.step()
+	}
 	n, err := a.body.Read(p)
 	switch limited, ok := a.body.(*io.LimitedReader); {
 	case ok && limited.N == 0:
@@ -217,8 +255,8 @@ func skipTrailers(br *bufio.Reader) error {
 // close ends the exchange. The connection is kept if both bodies came to their
 // end and nothing lies behind the answer.
 func (a *answer) close() {
-	if a.release() && a.complete && !a.hangsUp && a.bodySent() && a.conn.br.Buffered() == 0 {
-		a.conn.SetDeadline(time.Time{})
+	released := a.release == nil || a.release()
+	if released && a.complete && !a.hangsUp && a.bodySent() && a.conn.br.Buffered() == 0 {
 		a.upstream.keep(a.conn)
 		return
 	}

@@ -46,8 +46,11 @@ func headEnd(buf []byte, scanned int) (int, error) {
 
 // cutLine returns the first line of a complete head, without its CRLF, and what
 // is behind it.
-func cutLine(head []byte) (line, rest []byte) {
-	i := bytes.IndexByte(head, '\n')
+func cutLine[T string | []byte](head T) (line, rest T) {
+	i := 0
+	for head[i] != '\n' {
+		i++
+	}
 	return head[:i-1], head[i+1:]
 }
 
@@ -55,21 +58,30 @@ func cutLine(head []byte) (line, rest []byte) {
 // around it (RFC 9112, section 5). Folding is refused, as are blanks before the
 // colon and control characters in the value: each has hidden one field from one
 // of two servers in a row.
-func parseField(line []byte) (name, value []byte, err error) {
+func parseField[T string | []byte](line T) (name, value T, err error) {
 	if line[0] == ' ' || line[0] == '\t' {
-		return nil, nil, errFieldFold
+		return name, value, errFieldFold
 	}
-	colon := bytes.IndexByte(line, ':')
-	if colon < 1 || !isToken(line[:colon]) {
-		return nil, nil, errFieldName
+	colon := 0
+	for colon < len(line) && tokenChar[line[colon]] {
+		colon++
 	}
-	value = bytes.Trim(line[colon+1:], " \t")
-	for _, c := range value {
-		if c < ' ' && c != '\t' || c == 0x7f {
-			return nil, nil, errFieldText
+	if colon == 0 || colon == len(line) || line[colon] != ':' {
+		return name, value, errFieldName
+	}
+	start, end := colon+1, len(line)
+	for start < end && (line[start] == ' ' || line[start] == '\t') {
+		start++
+	}
+	for start < end && (line[end-1] == ' ' || line[end-1] == '\t') {
+		end--
+	}
+	for i := start; i < end; i++ {
+		if c := line[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return name, value, errFieldText
 		}
 	}
-	return line[:colon], value, nil
+	return line[:colon], line[start:end], nil
 }
 
 // isToken reports whether s is a token (RFC 9110, section 5.6.2).

@@ -46,18 +46,21 @@ func newNameSet(names ...string) nameSet {
 // digits and hyphens, in the capitals of [http.CanonicalHeaderKey]. Frameworks
 // read "X_Remote_User" and "X.Remote.User" as X-Remote-User.
 func plainName(name string) string {
-	odd := func(c rune) bool {
-		return c != '-' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
-	}
-	if strings.IndexFunc(name, odd) < 0 {
-		return http.CanonicalHeaderKey(name)
-	}
-	return http.CanonicalHeaderKey(strings.Map(func(c rune) rune {
-		if odd(c) {
-			return '-'
+	for i := range len(name) {
+		if !plainChar(rune(name[i])) {
+			return http.CanonicalHeaderKey(strings.Map(func(c rune) rune {
+				if plainChar(c) {
+					return c
+				}
+				return '-'
+			}, name))
 		}
-		return c
-	}, name))
+	}
+	return http.CanonicalHeaderKey(name)
+}
+
+func plainChar(c rune) bool {
+	return c == '-' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
 }
 
 // drops reports whether a request field is kept from the upstream of the route.

@@ -50,8 +50,7 @@ func (u *upstream) try(ctx context.Context, q *outgoing, fresh bool) (a *answer,
 	if err != nil {
 		return nil, false, fmt.Errorf("%w: %w", errUpstreamGone, err)
 	}
-	a = &answer{upstream: u, conn: c, method: q.method}
-	a.release = context.AfterFunc(ctx, func() { c.Close() })
+	a = &answer{upstream: u, conn: c, method: q.method, ctx: ctx}
 	if q.body == nil {
 		err = a.ask(q)
 	} else {
@@ -69,7 +68,8 @@ func (u *upstream) try(ctx context.Context, q *outgoing, fresh bool) (a *answer,
 
 // ask sends a request without a body and reads the head of the answer.
 func (a *answer) ask(q *outgoing) error {
-	a.conn.SetDeadline(time.Now().Add(a.upstream.responseTimeout(q.method)))
+	// A head fits into the send buffer of a connection on which nothing waits.
+	a.deadline = time.Now().Add(a.upstream.responseTimeout(q.method))
 	if _, err := a.conn.Write(q.head); err != nil {
 		return fmt.Errorf("%w: send request: %w", errUpstreamGone, err)
 	}
@@ -80,8 +80,9 @@ func (a *answer) ask(q *outgoing) error {
 // is sent: then it is passed on at once, and what is left of the body is not
 // sent.
 func (a *answer) upload(q *outgoing) error {
-	idle := a.upstream.timeouts.BodyIdle
-	a.conn.SetDeadline(time.Now().Add(idle))
+	a.watch()
+	a.conn.SetDeadline(time.Now().Add(a.upstream.timeouts.BodyIdle))
+	defer a.conn.SetWriteDeadline(time.Time{})
 	if _, err := a.conn.Write(q.head); err != nil {
 		return fmt.Errorf("%w: send request: %w", errUpstreamGone, err)
 	}

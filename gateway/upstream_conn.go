@@ -16,7 +16,7 @@ type upstreamConn struct {
 	expiry *time.Timer // closes the connection when it has been idle for long
 
 	raw  syscall.RawConn // of the socket; nil where there is none
-	peek func(fd uintptr) bool
+	peek func(fd uintptr)
 	idle bool
 }
 
@@ -40,12 +40,11 @@ func (c *upstreamConn) quiet() bool {
 	if c.raw == nil {
 		return true
 	}
-	return c.raw.Read(c.peek) == nil && c.idle
+	return c.raw.Control(c.peek) == nil && c.idle
 }
 
-func (c *upstreamConn) peekSocket(fd uintptr) bool {
+func (c *upstreamConn) peekSocket(fd uintptr) {
 	var b [1]byte
 	_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 	c.idle = err == syscall.EAGAIN
-	return true // do not wait
 }
