@@ -58,7 +58,6 @@ type Timeouts struct {
 	Connect        time.Duration // to connect to an upstream; default 10 s
 	Response       time.Duration // until an upstream begins to answer; default 60 s
 	UploadResponse time.Duration // the same for PUT, PATCH and POST, where a registry may hash a whole layer first; default 15 min
-	Login          time.Duration // for a backend to answer; default 10 s
 	Drain          time.Duration // for running requests to finish at the end; default 5 min
 }
 

@@ -56,7 +56,6 @@ func (c *Config) assemble(log *slog.Logger) *assembly {
 			Connect:        t.Connect.Duration,
 			Response:       t.Response.Duration,
 			UploadResponse: t.UploadResponse.Duration,
-			Login:          t.Login.Duration,
 			Drain:          c.Drain.Duration,
 		},
 	}
