@@ -30,13 +30,20 @@ func check(h, dearest hash, password string) bool {
 // are bcrypt itself, so that in a file with bcrypt of several costs, the usual
 // reason for a difference, nothing rests on an estimate.
 func burn(iterations int) {
-	if iterations <= 0 {
-		return
-	}
-	const least = 1 << bcrypt.MinCost
-	for rest := iterations / least * least; rest > 0; rest &= rest - 1 {
-		filler := fmt.Sprintf("$2a$%02d$%s", bits.TrailingZeros(uint(rest)), strings.Repeat(".", 53))
+	exponents, rest := powersOfTwo(iterations)
+	for _, e := range exponents {
+		filler := fmt.Sprintf("$2a$%02d$%s", e, strings.Repeat(".", 53))
 		_ = bcrypt.CompareHashAndPassword([]byte(filler), nil)
 	}
-	_ = crypt.KeySHACrypt(sha512.New, nil, []byte("salt"), iterations%least*sha512PerUnit)
+	_ = crypt.KeySHACrypt(sha512.New, nil, []byte("salt"), rest*sha512PerUnit)
+}
+
+// powersOfTwo splits n into powers of two that bcrypt can do, and a rest.
+func powersOfTwo(n int) (exponents []int, rest int) {
+	const least = 1 << bcrypt.MinCost
+	n = max(n, 0)
+	for powers := n / least * least; powers > 0; powers &= powers - 1 {
+		exponents = append(exponents, bits.TrailingZeros(uint(powers)))
+	}
+	return exponents, n % least
 }

@@ -15,7 +15,8 @@ type hash interface {
 
 	// cost estimates what matches takes for a password of n bytes. The unit is
 	// an iteration of bcrypt, of which bcrypt of cost c does 2^c; the others
-	// were measured against it and are right within a quarter or so.
+	// were measured against it, and are right within a quarter, or a half for
+	// those that need much memory.
 	cost(n int) int
 
 	// legacy reports whether the hash is of a kind that gives away its

@@ -12,9 +12,9 @@ import (
 // argon2id is a hash of RFC 9106 in the string form of the Password Hashing
 // Competition: $argon2id$v=19$m=19456,t=2,p=1$SALT$KEY.
 type argon2id struct {
-	memory    uint32 // KiB
-	passes    uint32
-	lanes     uint8
+	memory    int // KiB
+	passes    int
+	lanes     int
 	salt, key []byte
 }
 
@@ -25,7 +25,9 @@ const (
 	argon2MemoryMax = 128 << 10 // KiB
 	argon2WorkMax   = 1 << 20   // memory times passes
 	argon2LanesMax  = 16
+	argon2SaltMin   = 8
 	argon2SaltMax   = 64
+	argon2KeyMin    = 16
 	argon2KeyMax    = 64
 )
 
@@ -38,35 +40,30 @@ func parseArgon2id(text string) (hash, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := argon2id{memory: uint32(m), passes: uint32(t), lanes: uint8(p)}
-	encoding := base64.RawStdEncoding.Strict()
-	var errSalt, errKey error
-	h.salt, errSalt = encoding.DecodeString(fields[4])
-	h.key, errKey = encoding.DecodeString(fields[5])
-	if errSalt != nil || len(h.salt) < 8 || len(h.salt) > argon2SaltMax ||
-		errKey != nil || len(h.key) < 16 || len(h.key) > argon2KeyMax {
+	h := argon2id{memory: m, passes: t, lanes: p}
+	var okSalt, okKey bool
+	h.salt, okSalt = decode(base64.RawStdEncoding, fields[4])
+	h.key, okKey = decode(base64.RawStdEncoding, fields[5])
+	if !okSalt || len(h.salt) < argon2SaltMin || len(h.salt) > argon2SaltMax ||
+		!okKey || len(h.key) < argon2KeyMin || len(h.key) > argon2KeyMax {
 		return nil, malformed("argon2id")
 	}
 	return h, nil
 }
 
 func argon2Parameters(text string) (m, t, p int, err error) {
-	values := make([]int, 0, 3)
-	names := []string{"m=", "t=", "p="}
+	names := [...]string{"m=", "t=", "p="}
 	fields := strings.Split(text, ",")
-	for i, field := range fields {
-		if i >= len(names) {
-			return 0, 0, 0, malformed("argon2id")
-		}
-		number, ok := strings.CutPrefix(field, names[i])
-		n, err := decimal(number)
-		if !ok || err != nil || n < 1 {
-			return 0, 0, 0, malformed("argon2id")
-		}
-		values = append(values, n)
-	}
-	if len(values) != len(names) {
+	if len(fields) != len(names) {
 		return 0, 0, 0, malformed("argon2id")
+	}
+	var values [len(names)]int
+	for i, field := range fields {
+		number, ok := strings.CutPrefix(field, names[i])
+		values[i], err = decimal(number)
+		if !ok || err != nil || values[i] < 1 {
+			return 0, 0, 0, malformed("argon2id")
+		}
 	}
 	m, t, p = values[0], values[1], values[2]
 	if p > argon2LanesMax || m < 8*p || m > argon2MemoryMax || t > argon2WorkMax/m {
@@ -77,9 +74,10 @@ func argon2Parameters(text string) (m, t, p int, err error) {
 }
 
 func (h argon2id) matches(password string) bool {
-	key := argon2.IDKey([]byte(password), h.salt, h.passes, h.memory, h.lanes, uint32(len(h.key)))
+	key := argon2.IDKey([]byte(password), h.salt,
+		uint32(h.passes), uint32(h.memory), uint8(h.lanes), uint32(len(h.key)))
 	return subtle.ConstantTimeCompare(key, h.key) == 1
 }
 
-func (h argon2id) cost(int) int { return int(h.memory) * int(h.passes) / 80 }
+func (h argon2id) cost(int) int { return h.memory * h.passes / 60 }
 func (h argon2id) legacy() bool { return false }

@@ -18,11 +18,18 @@ import (
 type sha1Hash [sha1.Size]byte
 
 func parseSHA1(text string) (hash, error) {
-	sum, err := base64.StdEncoding.Strict().DecodeString(strings.TrimPrefix(text, "{SHA}"))
-	if err != nil || len(sum) != sha1.Size {
+	sum, ok := decode(base64.StdEncoding, strings.TrimPrefix(text, "{SHA}"))
+	if !ok || len(sum) != sha1.Size {
 		return nil, malformed("{SHA}")
 	}
 	return sha1Hash(sum), nil
+}
+
+// decode reads what has one spelling only: the standard library skips line
+// breaks inside base 64.
+func decode(e *base64.Encoding, s string) ([]byte, bool) {
+	b, err := e.DecodeString(s)
+	return b, err == nil && e.EncodeToString(b) == s
 }
 
 func (h sha1Hash) matches(password string) bool {

@@ -98,6 +98,9 @@ func (u *usersParser) entry(line string, unfinished bool) error {
 	if err != nil {
 		return fmt.Errorf("user %s: %w; set a new one with gatehouse passwd", printable(name), err)
 	}
+	if _, ok := h.(argon2id); ok && unfinished {
+		return fmt.Errorf("user %q: a line feed is missing; a hash of this kind has no fixed length and may be cut off", name)
+	}
 	if _, ok := u.hashes[name]; ok {
 		u.duplicates.add(fmt.Sprintf("%q in line %d", name, u.number))
 		return nil
