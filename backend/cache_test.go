@@ -115,6 +115,27 @@ func TestCacheKeepsTheErrorItself(t *testing.T) {
 	wantLogins(t, f, 1)
 }
 
+func TestNoIdentityComesBesideAnError(t *testing.T) {
+	c := newCache(t, careless{newFake(people())}, backend.CacheConfig{})
+	for range 2 {
+		login(t, c, "alice", "wrong", "wrong password")
+	}
+	if groups, err := c.Groups(t.Context(), backend.Identity{User: "alice"}); err == nil || groups != nil {
+		t.Errorf("Groups: got %q, %v, want none and an error", groups, err)
+	}
+}
+
+// careless says who it is and that it is not.
+type careless struct{ *fake }
+
+func (careless) Authenticate(_ context.Context, user, _ string) (backend.Identity, error) {
+	return backend.Identity{User: user}, backend.ErrWrongPassword
+}
+
+func (careless) Groups(context.Context, backend.Identity) ([]string, error) {
+	return []string{"admin"}, backend.ErrUnavailable
+}
+
 func TestCacheForgetsWhatIsNoAnswer(t *testing.T) {
 	tests := map[string]error{
 		"unavailable":              fmt.Errorf("dial: %w", backend.ErrUnavailable),
@@ -173,16 +194,16 @@ func TestDefaultsOfTheCache(t *testing.T) {
 		c := newCache(t, f, backend.CacheConfig{})
 		login(t, c, "alice", "alice-5ecret", "")
 		login(t, c, "alice", "wrong", "wrong password")
-		time.Sleep(30*time.Second - 1)
+		time.Sleep(30*time.Second - time.Nanosecond)
 		login(t, c, "alice", "wrong", "wrong password")
 		wantLogins(t, f, 2)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		login(t, c, "alice", "wrong", "wrong password")
 		wantLogins(t, f, 3)
-		time.Sleep(270*time.Second - 1)
+		time.Sleep(270*time.Second - time.Nanosecond)
 		login(t, c, "alice", "alice-5ecret", "")
 		wantLogins(t, f, 3)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		login(t, c, "alice", "alice-5ecret", "")
 		wantLogins(t, f, 4)
 	})

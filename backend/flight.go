@@ -46,8 +46,7 @@ func (f flight[T]) ask(ctx context.Context, question func(context.Context) (T, e
 func safely[T any](ctx context.Context, question func(context.Context) (T, error)) (answer T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			var none T
-			answer, err = none, fmt.Errorf("backend panicked: %s\n%s", describe(p), debug.Stack())
+			err = fmt.Errorf("backend panicked: %s\n%s", describe(p), debug.Stack())
 		}
 	}()
 	return question(ctx)

@@ -61,7 +61,8 @@ func readPart(t *testing.T, b []byte) (part string, rest []byte) {
 }
 
 func TestKeysDependOnTheSecret(t *testing.T) {
-	if newKeyer().login(attempt{1, "alice", "secret"}) == newKeyer().login(attempt{1, "alice", "secret"}) {
+	a := attempt{1, "alice", "secret"}
+	if one, other := newKeyer().login(a), newKeyer().login(a); one == other {
 		t.Error("two keyers made the same key")
 	}
 }
