@@ -61,7 +61,7 @@ func (l *jsonAccess) record(x *exchange) {
 	method, target, proto := x.requestLine()
 	r.AddAttrs(
 		slog.String("id", x.id),
-		slog.String("source", x.conn.source.String()),
+		slog.String("source", x.conn.text),
 		slog.String("user", bounded(x.user())),
 		slog.String("backend", x.who.Identity.Source),
 		slog.String("method", method),
@@ -131,7 +131,7 @@ const apacheTime = "[02/Jan/2006:15:04:05 -0700]"
 
 func (l *apacheAccess) record(x *exchange) {
 	b := make([]byte, 0, 512)
-	b = append(b, x.conn.source.String()...)
+	b = append(b, x.conn.text...)
 	b = append(b, " - "...)
 	b = appendApache(b, orDash(x.user()))
 	b = append(b, ' ')

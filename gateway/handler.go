@@ -174,16 +174,16 @@ func (x *exchange) findRoute() *problem {
 // "100 Continue" at the first read, and without full duplex holds back an answer
 // until a part of the body has come in.
 func (x *exchange) openBodies() {
-	rc := http.NewResponseController(x.w)
-	set := rc.SetWriteDeadline
 	if g := x.conn.guard; g != nil {
-		set = g.SetWriteDeadline
+		x.pace = newPace(x.site.bodyIdle, g.SetWriteDeadline)
+	} else {
+		x.pace = newPace(x.site.bodyIdle, http.NewResponseController(x.w).SetWriteDeadline)
 	}
-	x.pace = newPace(x.site.bodyIdle, set)
 	x.pace.step()
 	if x.r.ContentLength == 0 {
 		return
 	}
+	rc := http.NewResponseController(x.w)
 	x.upload = &uploadBody{body: x.r.Body, left: x.r.ContentLength, deadline: rc.SetReadDeadline}
 	x.upload.pace = newPace(x.site.bodyIdle, rc.SetReadDeadline)
 	if x.r.ProtoMajor == 1 {
@@ -235,6 +235,7 @@ type clientConn struct {
 	guard  *guard // nil on HTTP/2
 	tls    *tlsState
 	source netip.Addr
+	text   string // of source
 }
 
 type clientConnKey struct{}

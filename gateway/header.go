@@ -124,7 +124,7 @@ func (x *exchange) appendOwnFields(b []byte) []byte {
 	if x.conn.tls != nil {
 		proto = "https"
 	}
-	b = appendField(b, "X-Forwarded-For", x.conn.source.String())
+	b = appendField(b, "X-Forwarded-For", x.conn.text)
 	b = appendField(b, "X-Forwarded-Host", x.r.Host)
 	b = appendField(b, "X-Forwarded-Proto", proto)
 	b = appendField(b, "X-Request-Id", x.id)

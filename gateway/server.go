@@ -79,6 +79,7 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 	if addr, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
 		info.source = addr.Addr().Unmap()
 	}
+	info.text = info.source.String()
 	return context.WithValue(ctx, clientConnKey{}, info)
 }
 

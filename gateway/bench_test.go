@@ -1,0 +1,54 @@
+package gateway
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// nullWriter is a client that takes everything.
+type nullWriter struct{ h http.Header }
+
+func (w nullWriter) Header() http.Header         { return w.h }
+func (w nullWriter) Write(p []byte) (int, error) { return len(p), nil }
+func (w nullWriter) WriteHeader(int)             {}
+func (w nullWriter) Flush()                      {}
+
+// BenchmarkServeHTTP is what a small pull costs without the client's connection:
+// rules, login, the exchange with an upstream on loopback and the access record.
+func BenchmarkServeHTTP(b *testing.B) {
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "500")
+		w.Header().Set("Docker-Content-Digest", "sha256:0123456789abcdef")
+		w.Write(make([]byte, 500))
+	}))
+	defer upstream.Close()
+	route := recipe(b)
+	route.Backend, route.Upstream = everyone, Upstream{URL: upstream.URL}
+	g, err := New(Config{Listen: []string{"127.0.0.1:0"}, Routes: []Route{route}, AccessOut: io.Discard})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer g.release()
+	r := httptest.NewRequest(http.MethodGet, "/v2/library/app/manifests/latest", nil)
+	r.Host = "registry.test:5043"
+	r.Header.Set("Authorization", basic("pull"))
+	r.Header.Set("User-Agent", "docker/28.2.2")
+	r.Header.Set("Accept", "application/vnd.oci.image.manifest.v1+json")
+	conn := &clientConn{guard: newGuard(deadlineConn{}, 0), source: netip.MustParseAddr("192.0.2.1")}
+	r = r.WithContext(context.WithValue(r.Context(), clientConnKey{}, conn))
+	b.ReportAllocs()
+	for b.Loop() {
+		g.site.ServeHTTP(nullWriter{make(http.Header)}, r)
+	}
+}
+
+// deadlineConn is a connection on which only deadlines are set.
+type deadlineConn struct{ net.Conn }
+
+func (deadlineConn) SetWriteDeadline(time.Time) error { return nil }
