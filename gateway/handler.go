@@ -140,6 +140,11 @@ func (x *exchange) examineFields() *problem {
 	case len(h["Upgrade"]) > 0:
 		return badRequest("the connection is never upgraded to another protocol")
 	}
+	for _, v := range h["Expect"] {
+		if p := checkExpect([]byte(v)); p != nil {
+			return p
+		}
+	}
 	for i, v := range h["Content-Length"] {
 		if p := checkContentLength(i+1, v); p != nil {
 			return p

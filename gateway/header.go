@@ -189,9 +189,14 @@ func (x *exchange) stamp(h http.Header) {
 	}
 }
 
-// underV2 reports whether the request is for a registry.
+// underV2 reports whether the request is for a registry, as far as that can be
+// told of one that was refused before its target was read.
 func (x *exchange) underV2() bool {
-	return x.target.Path == "/v2" || strings.HasPrefix(x.target.Path, "/v2/")
+	path := x.target.Path
+	if path == "" {
+		_, path, _ = x.requestLine()
+	}
+	return path == "/v2" || strings.HasPrefix(path, "/v2/")
 }
 
 // copyHeader passes the fields of an upstream's answer on to the client.

@@ -76,11 +76,16 @@ func (r *requestHead) field(name, value []byte) *problem {
 	case equalFold(name, "Upgrade"):
 		return badRequest("the connection is never upgraded to another protocol")
 	case equalFold(name, "Expect"):
-		if !equalFold(value, "100-continue") {
-			return &problem{status: http.StatusExpectationFailed, code: codeUnsupported, message: "the request expects something other than 100-continue"}
-		}
+		return checkExpect(value)
 	}
 	return nil
+}
+
+func checkExpect(value []byte) *problem {
+	if equalFold(value, "100-continue") {
+		return nil
+	}
+	return &problem{status: http.StatusExpectationFailed, code: codeUnsupported, message: "the request expects something other than 100-continue"}
 }
 
 // host checks a Host field. A target in absolute form must name the same host

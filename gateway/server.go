@@ -18,7 +18,7 @@ import (
 // as they are, HTTP/1 connections behind a guard.
 type server struct {
 	http     *http.Server
-	tls      *tls.Config // nil for plain HTTP
+	cert     *certificate // nil for plain HTTP
 	timeouts Timeouts
 	log      *slog.Logger
 	queue    *connQueue
@@ -36,10 +36,7 @@ const (
 )
 
 func newServer(h http.Handler, cert *certificate, t Timeouts, log *slog.Logger) *server {
-	s := &server{timeouts: t, log: log, queue: newConnQueue()}
-	if cert != nil {
-		s.tls = cert.serverConfig()
-	}
+	s := &server{cert: cert, timeouts: t, log: log, queue: newConnQueue()}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(cert != nil)
@@ -99,7 +96,7 @@ func (s *server) serve(ctx context.Context, listeners []net.Listener) error {
 	for _, l := range listeners {
 		accepting.Go(func() { failed <- s.accept(l) })
 	}
-	accepting.Go(func() { failed <- s.http.Serve(s.queue) })
+	accepting.Go(func() { failed <- unlessClosed(s.http.Serve(s.queue)) })
 	var err error
 	select {
 	case err = <-failed:
@@ -110,6 +107,15 @@ func (s *server) serve(ctx context.Context, listeners []net.Listener) error {
 	}
 	err = errors.Join(err, s.drain())
 	accepting.Wait()
+	return err
+}
+
+// unlessClosed returns the error of a server that ended otherwise than by being
+// closed.
+func unlessClosed(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
 	return err
 }
 
@@ -161,13 +167,13 @@ func (s *server) admit(c net.Conn) {
 	if t, ok := c.(*net.TCPConn); ok {
 		t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: tcpKeepIdle, Interval: tcpKeepInterval, Count: tcpKeepCount})
 	}
-	if s.tls == nil {
+	if s.cert == nil {
 		s.queue.push(newGuard(c, s.timeouts.Header))
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.timeouts.Handshake)
 	defer cancel()
-	secured := tls.Server(c, s.tls)
+	secured := tls.Server(c, s.cert.config.Load())
 	if err := secured.HandshakeContext(ctx); err != nil {
 		s.explainPlaintext(err)
 		s.log.Debug("TLS handshake", "source", c.RemoteAddr().String(), "error", err)

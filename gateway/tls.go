@@ -16,12 +16,12 @@ type tlsState struct {
 	serverName string // canonical; empty if the client named none
 }
 
-// certificate is the TLS configuration of the listeners with the certificate
-// that is in use. It follows the files of the certificate.
+// certificate is the TLS configuration of the listeners. It follows the files of
+// the certificate.
 type certificate struct {
 	files  TLS
 	log    *slog.Logger
-	config atomic.Pointer[tls.Config]
+	config atomic.Pointer[tls.Config] // for the next handshake
 	stop   func()
 }
 
@@ -36,8 +36,9 @@ func newCertificate(files TLS, log *slog.Logger) (*certificate, error) {
 	return c, nil
 }
 
-// load makes a new configuration. Each has keys of its own for session tickets, so
-// that nobody resumes a session that was made under an earlier certificate.
+// load makes a new configuration. Each has session ticket keys of its own, which
+// crypto/tls rotates, so that nobody resumes a session that was made under an
+// earlier certificate. GetConfigForClient would share the keys.
 func (c *certificate) load() error {
 	pair, err := LoadKeyPair(c.files.CertFile, c.files.KeyFile)
 	if err != nil {
@@ -68,14 +69,6 @@ func (c *certificate) reload() {
 		return
 	}
 	c.log.Info("certificate reloaded", "file", c.files.CertFile)
-}
-
-// serverConfig returns the configuration to give to a listener.
-func (c *certificate) serverConfig() *tls.Config {
-	return &tls.Config{
-		MinVersion:         tls.VersionTLS12,
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.config.Load(), nil },
-	}
 }
 
 // maxPEMSize bounds the size of a certificate or key file.
