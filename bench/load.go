@@ -61,15 +61,15 @@ func loadNames() []string {
 func (w load) on(s *server) bool { return !w.fresh || s.tls != nil }
 
 func smallRequest(_ *lab, u credential) request {
-	return newRequest("GET", manifestPath, u, nil, answer{Status: http.StatusOK, Length: int64(len(smallManifest()))})
+	return newRequest("GET "+manifestPath, u, nil, answer{Status: http.StatusOK, Length: int64(len(smallManifest()))})
 }
 
 func pullRequest(l *lab, u credential) request {
-	return newRequest("GET", blobPath, u, nil, answer{Status: http.StatusOK, Length: l.blob.size})
+	return newRequest("GET "+blobPath, u, nil, answer{Status: http.StatusOK, Length: l.blob.size})
 }
 
 func pushRequest(l *lab, u credential) request {
-	return newRequest("PATCH", uploadPath, u, &l.blob, answer{Status: http.StatusAccepted, Range: rangeOf(l.blob.size)})
+	return newRequest("PATCH "+uploadPath, u, &l.blob, answer{Status: http.StatusAccepted, Range: rangeOf(l.blob.size)})
 }
 
 // verifiedPull and verifiedPush compare digests, which is too dear for the
@@ -81,14 +81,14 @@ func verifiedPull(l *lab, u credential) request {
 }
 
 func verifiedPush(l *lab, u credential) request {
-	return newRequest("PUT", uploadPath+"?digest="+l.digest, u, &l.blob, answer{Status: http.StatusCreated, Range: rangeOf(l.blob.size)})
+	return newRequest("PUT "+uploadPath+"?digest="+l.digest, u, &l.blob, answer{Status: http.StatusCreated, Range: rangeOf(l.blob.size)})
 }
 
 // strangerRequest is what every client sends first: it has no credentials and
 // is refused without a question to users' file or upstream, so that what is
 // left is the connection.
 func strangerRequest(*lab, credential) request {
-	return newRequest("GET", rootPath, credential{}, nil, answer{Status: http.StatusUnauthorized})
+	return newRequest("GET "+rootPath, credential{}, nil, answer{Status: http.StatusUnauthorized})
 }
 
 // outcome is what one run of a load showed.
