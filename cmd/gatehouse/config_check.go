@@ -49,19 +49,13 @@ func (a *assembly) checkListen() {
 func checkListenAddress(addr string) (loopback bool, err error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return false, fmt.Errorf("%q is not an address to listen on: write HOST:PORT or :PORT, with an IPv6 address in brackets", addr)
+		return false, fmt.Errorf("%q is not an address to listen on: write IP:PORT or :PORT, with an IPv6 address in brackets", addr)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return false, fmt.Errorf("%q has no port number: write HOST:PORT with a port from 1 to 65535", addr)
-	}
-	if host == "" || host == "localhost" {
-		return host == "localhost", nil
+		return false, fmt.Errorf("%q has no port number: write IP:PORT with a port from 1 to 65535", addr)
 	}
 	ip, err := netip.ParseAddr(host)
-	if err != nil {
-		return false, fmt.Errorf("%q: a server listens on an IP address of its own, not on a name: write it, or only :%s for all addresses", addr, port)
-	}
-	return ip.IsLoopback(), nil
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback(), nil
 }
 
 // wantsTLS reports whether anything is set under [tls].
