@@ -39,7 +39,7 @@ func (a *assembly) checkListen() {
 		case err != nil:
 			a.report.errorf(at, "%v", err)
 		case !loopback && a.gateway.TLS == nil && !c.InsecurePlaintext && !a.wantsTLS():
-			a.report.errorf(at, "%s would take passwords over the network in plain HTTP: set cert_file and key_file under [tls], "+
+			a.report.errorf(at, "%s would take passwords over the network in plain HTTP: set cert_file and key_file under [tls] (--cert and --key), "+
 				"listen on 127.0.0.1, or set insecure_plaintext = true if something before it ends TLS", addr)
 		}
 	}
@@ -146,7 +146,8 @@ func (a *assembly) checkRoutePlace(i int, r RouteConfig) {
 		a.report.errorf(a.at(i, "path"), "path %q can match nothing: it must begin with \"/\" and have no empty, \".\" or \"..\" segment and none of * ? %% ; # \\, because requests with these are refused", r.Path)
 	}
 	h := r.Host
-	if h != strings.ToLower(h) || strings.ContainsAny(h, "/*@ :") && !strings.HasPrefix(h, "[") || strings.HasSuffix(h, ".") {
+	ipv6 := strings.HasPrefix(h, "[") && strings.HasSuffix(h, "]")
+	if h != strings.ToLower(h) || strings.ContainsAny(h, "/*@ :") && !ipv6 || strings.HasSuffix(h, ".") {
 		a.report.errorf(a.at(i, "host"), "host %q can match nothing: write the bare name in lower case, without a port and without a dot at its end", h)
 	}
 }
