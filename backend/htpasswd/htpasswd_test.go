@@ -224,6 +224,11 @@ func TestNewRefusesFilesThatCannotBeUsed(t *testing.T) {
 		{"empty groups file", func(t *testing.T, c *Config) { write(t, c.GroupsFile, "") }, "no group in it"},
 		{"bad users file", func(t *testing.T, c *Config) { write(t, c.UsersFile, "alice:secret\n") }, `users:1: user "alice"`},
 		{"bad groups file", func(t *testing.T, c *Config) { write(t, c.GroupsFile, "g: 'a\n") }, "groups:1: a quote"},
+		{"both files bad", func(t *testing.T, c *Config) {
+			write(t, c.UsersFile, "alice:secret\n")
+			write(t, c.GroupsFile, ": a\n")
+		},
+			"gatehouse passwd\ngroups file cannot be used:\n"},
 		{"users file open to its group", func(t *testing.T, c *Config) { chmod(t, c.UsersFile, 0o660) }, "may write to it"},
 		{"groups file open to all", func(t *testing.T, c *Config) { chmod(t, c.GroupsFile, 0o646) }, "may write to it"},
 		{"huge users file", func(t *testing.T, c *Config) { truncate(t, c.UsersFile, 1<<40) }, "larger than"},
