@@ -47,9 +47,14 @@ type front struct {
 // gatehouse starts the program with the recipe's files and flags alone.
 func (r recipe) gatehouse(t *testing.T, upstream string, flags ...string) front {
 	t.Helper()
+	return r.serve(t, append([]string{"--upstream", upstream, "--users", r.usersFile, "--groups", r.groupsFile}, flags...)...)
+}
+
+// serve starts the program with the recipe's certificate.
+func (r recipe) serve(t *testing.T, flags ...string) front {
+	t.Helper()
 	addr := freeAddr(t)
-	p := start(t, command(t, binary(t), append([]string{"serve", "--listen", addr, "--upstream", upstream,
-		"--users", r.usersFile, "--groups", r.groupsFile,
+	p := start(t, command(t, binary(t), append([]string{"serve", "--listen", addr,
 		"--cert", r.certificate.certFile, "--key", r.certificate.keyFile}, flags...)...))
 	p.listening(t, addr)
 	return front{p, addr, r.certificate}
