@@ -56,7 +56,7 @@ func TestFindConfigStopsAtAFileThatCannotBeRead(t *testing.T) {
 func TestWhatIsNoConfigurationFile(t *testing.T) {
 	dir := t.TempDir()
 	big, fifo := filepath.Join(dir, "big"), filepath.Join(dir, "fifo")
-	err := errors.Join(os.WriteFile(big, []byte(strings.Repeat("#\n", 1<<19+1)), 0o600), syscall.Mkfifo(fifo, 0o600))
+	err := errors.Join(os.WriteFile(big, []byte(minimal(strings.Repeat("#\n", 1<<19))), 0o600), syscall.Mkfifo(fifo, 0o600))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,6 +72,23 @@ func TestOverlayConvertsNothing(t *testing.T) {
 	}
 }
 
+// The same for the keys of a backend.
+func TestKeysOfABackendAreNotConverted(t *testing.T) {
+	for name, table := range map[string]BackendConfig{
+		"unknown key":            {"users_file": "u", "urls": "x"},
+		"key of another case":    {"users_file": "u", "Users_Files": "x"},
+		"number for string":      {"users_file": int64(1)},
+		"list for string":        {"users_file": []any{"u"}},
+		"true for string":        {"users_file": true},
+		"list of one for string": {"users_file": []any{"u"}, "groups_file": "g"},
+	} {
+		table["name"], table["type"] = "local", "htpasswd"
+		if keys, err := decodeKeys[htpasswdKeys](table); err == nil {
+			t.Errorf("%s: %v was accepted as %+v", name, table, keys)
+		}
+	}
+}
+
 func TestShorterListReplacesTheDefault(t *testing.T) {
 	s := Settings{Listen: []string{"a", "b", "c"}}
 	config := &mapstructure.DecoderConfig{Result: &s}
