@@ -145,6 +145,16 @@ func TestAuthenticate(t *testing.T) {
 	}
 }
 
+// The hashes are those of the passwords: what refuses is not that they differ.
+func TestEmptyPasswordAndNULAreRefusedWithTheRightHash(t *testing.T) {
+	r := newRig(t, "empty:{SHA}2jmj7l5rSw0yVb/vlWAYkK/YBwk=\nnul:{SHA}Sj3sLR+CRSgIVcQtsO5COfkX/bg=\n", someGroups)
+	for user, password := range map[string]string{"empty": "", "nul": "a\x00b"} {
+		if err := r.login(t, user, password); !errors.Is(err, backend.ErrWrongPassword) {
+			t.Errorf("%q: got %v, want ErrWrongPassword", password, err)
+		}
+	}
+}
+
 func TestPasswordOfOneKibibyteIsTheLongest(t *testing.T) {
 	long := strings.Repeat("x", 1024)
 	// {SHA} of 1,024 and of 1,025 letters x
