@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"sync/atomic"
@@ -13,8 +14,25 @@ import (
 // blobConns is how many connections carry blobs at a time.
 const blobConns = 2
 
-// patience is how long a load may take before it is given up.
-const patience = 3 * time.Minute
+// patience is how long one step may take before it is given up.
+const patience = 2 * time.Minute
+
+var errPatience = fmt.Errorf("not done within %v", patience)
+
+// patiently does one step of the measurement, which ends with an error when it
+// does not end by itself.
+func patiently(ctx context.Context, step string, do func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errPatience)
+	defer cancel()
+	err := do(ctx)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s: %w: %w", step, context.Cause(ctx), err)
+	}
+	return fmt.Errorf("%s: %w", step, err)
+}
 
 // load is one way to use a server, and what it does in a round.
 type load struct {
@@ -101,8 +119,6 @@ type outcome struct {
 // run puts the load on s. Kept connections are made, and have carried a
 // request, before anything counts.
 func (w load) run(ctx context.Context, l *lab, s *server) (outcome, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	requests := make([]request, w.conns)
 	for i := range requests {
 		requests[i] = w.request(l, l.Users[i%len(l.Users)])

@@ -220,6 +220,8 @@ func (s *server) await(ctx context.Context, l *lab) error {
 }
 
 func (s *server) ping(ctx context.Context, l *lab) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
 	c, err := dial(ctx, s)
 	if err != nil {
 		return err
