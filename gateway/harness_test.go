@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -370,3 +371,6 @@ func (s *stale) serve(c net.Conn, first bool) {
 	}
 	io.WriteString(c, hello)
 }
+
+// quiet is a log for servers that are meant to fail.
+func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
