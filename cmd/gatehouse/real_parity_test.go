@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
@@ -85,6 +86,7 @@ type trial struct {
 	body  string
 
 	silent bool // Apache does not answer before all of a body has come
+	begun  bool // gatehouse has begun to pass it on when it has to refuse it
 }
 
 func (tr trial) String() string { return tr.group + "/" + tr.what + " as " + tr.who }
@@ -192,10 +194,22 @@ func (e *echo) observe(t *testing.T, f front, tr trial, patience time.Duration) 
 		t.Fatal(err)
 	}
 	o := readAnswer(conn, tr.head)
+	seen, body := e.request(id)
+	if tr.begun && filepath.Base(f.cmd.Path) == "gatehouse" {
+		eventually(t, "the upstream notices", func() bool {
+			seen, body = e.request(id)
+			return seen != nil
+		})
+	}
+	o.describeRequest(seen, body)
+	return o
+}
+
+// request returns the request of a trial and what there was of its body.
+func (e *echo) request(id string) (*http.Request, string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	o.describeRequest(e.seen[id], e.body[id])
-	return o
+	return e.seen[id], e.body[id]
 }
 
 // readAnswer describes the answer that comes from conn.
@@ -244,6 +258,9 @@ func (o *outcome) describeRequest(r *http.Request, body string) {
 		return
 	}
 	o.Upstream = r.Method + " " + r.RequestURI
+	if !strings.HasSuffix(body, "<nil>") {
+		o.Upstream += ", cut off"
+	}
 	o.Content = body
 	o.Host = r.Host
 	o.Secret = pick(r.Header, "Authorization", "Proxy-Authorization")

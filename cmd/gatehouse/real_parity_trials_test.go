@@ -239,6 +239,7 @@ func headerTrials() []trial {
 	whole("chunked and length", me.name, post+me.header+"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n", "4\r\nbody\r\n0\r\n\r\n")
 	whole("unknown transfer encoding", me.name, post+me.header+"Transfer-Encoding: gzip\r\n", "")
 	whole("broken chunk", me.name, post+me.header+"Transfer-Encoding: chunked\r\n", "4\r\nbodyX\r\n0\r\n\r\n")
+	trials[len(trials)-1].begun = true
 	whole("expects 100", me.name, post+me.header+"Expect: 100-continue\r\nContent-Length: 4\r\n", "body")
 	whole("body of a GET", me.name, "GET /v2/x HTTP/1.1\r\nHost: registry.test\r\n"+me.header+"Content-Length: 4\r\n", "body")
 	for _, who := range everybody[:3] {
