@@ -186,6 +186,10 @@ func parseStatusLine(line string) (int, error) {
 // for the answer to somebody else.
 func (a *answer) frame() error {
 	lengths, codings := a.header["Content-Length"], a.header["Transfer-Encoding"]
+	onHTTP10 := a.hangsUp // which has no transfer codings
+	if len(codings) > 1 || len(codings) == 1 && (onHTTP10 || !strings.EqualFold(codings[0], "chunked")) {
+		return fmt.Errorf("%w: unknown Transfer-Encoding", errUpstreamAnswer)
+	}
 	if connectionHas(a.header, "close") {
 		a.hangsUp = true
 	}
@@ -205,9 +209,6 @@ func (a *answer) frame() error {
 	case a.method == http.MethodHead || a.status == http.StatusNoContent || a.status == http.StatusNotModified:
 		a.complete = true
 	case len(codings) > 0:
-		if len(codings) > 1 || !equalFold([]byte(codings[0]), "chunked") {
-			return fmt.Errorf("%w: unknown Transfer-Encoding", errUpstreamAnswer)
-		}
 		a.body = httputil.NewChunkedReader(a.conn.br)
 	case a.length >= 0:
 		a.body = io.LimitReader(a.conn.br, a.length)
