@@ -156,8 +156,8 @@ func (u *uploadBody) Read(p []byte) (int, error) {
 	n, err := u.body.Read(p)
 	u.left -= int64(n)
 	if err == io.EOF || u.left == 0 {
-		u.ended.Store(true)
 		u.deadline(time.Time{}) // or an HTTP/2 stream would end while its answer is awaited
+		u.ended.Store(true)
 	}
 	return n, err
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,10 +23,11 @@ type http1Server struct {
 	timeouts Timeouts
 	log      *slog.Logger
 
-	mu       sync.Mutex
-	conns    map[*http1Conn]struct{}
-	draining bool
-	ended    sync.WaitGroup // one for each of conns
+	draining atomic.Bool
+
+	mu    sync.Mutex
+	conns map[*http1Conn]struct{}
+	ended sync.WaitGroup // one for each of conns
 }
 
 func newHTTP1Server(s *site, t Timeouts, log *slog.Logger) *http1Server {
@@ -57,7 +59,7 @@ func (c *http1Conn) survive() {
 func (s *http1Server) enter(c *http1Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.draining {
+	if s.draining.Load() {
 		return false
 	}
 	s.conns[c] = struct{}{}
@@ -72,12 +74,6 @@ func (s *http1Server) leave(c *http1Conn) {
 	s.ended.Done()
 }
 
-func (s *http1Server) isDraining() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.draining
-}
-
 // lastRequest is how long a connection without a request is left open when the
 // server begins to drain: a request may be on its way.
 const lastRequest = 500 * time.Millisecond
@@ -85,7 +81,7 @@ const lastRequest = 500 * time.Millisecond
 // drain lets running requests finish. It returns early when ctx is done.
 func (s *http1Server) drain(ctx context.Context) error {
 	s.mu.Lock()
-	s.draining = true
+	s.draining.Store(true)
 	for c := range s.conns {
 		c.hurry()
 	}
@@ -107,7 +103,7 @@ func (s *http1Server) drain(ctx context.Context) error {
 func (s *http1Server) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.draining = true
+	s.draining.Store(true)
 	for c := range s.conns {
 		c.cut()
 	}

@@ -101,7 +101,10 @@ func (a *http1Answer) frame(status int) {
 	_, identity := a.header["Transfer-Encoding"]
 	delete(a.header, "Transfer-Encoding")
 	a.bodyless = a.bodyless || status == http.StatusNoContent || status == http.StatusNotModified
-	a.closes = a.closes || a.header.Get("Connection") == "close" || a.conn.server.isDraining()
+	if status == http.StatusNoContent {
+		delete(a.header, "Content-Length") // RFC 9110, section 8.6
+	}
+	a.closes = a.closes || a.header.Get("Connection") == "close" || a.conn.server.draining.Load()
 	switch lengths := a.header["Content-Length"]; {
 	case len(lengths) > 0:
 		if n, err := strconv.ParseInt(lengths[0], 10, 64); err == nil {

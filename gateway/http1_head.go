@@ -47,7 +47,7 @@ func (c *http1Conn) await(headBy time.Time) error {
 		c.idle.next = time.Time{}
 	}
 	c.mu.Unlock()
-	if headBy.IsZero() && c.server.isDraining() {
+	if headBy.IsZero() && c.server.draining.Load() {
 		c.hurry()
 	}
 	return c.fill()
