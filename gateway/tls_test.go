@@ -200,7 +200,7 @@ func TestMalformedHTTP2RequestsDoNotArrive(t *testing.T) {
 		body   string // sent and ended, if there is one
 		want   string // a status; empty for any that is no success
 	}{
-		"signed length":            {base("PUT", "/v2/x", "content-length", "+3"), "abc", "400"},
+		"signed length":            {base("PUT", "/v2/x", "content-length", "+3"), "abc", ""},
 		"two lengths":              {base("PUT", "/v2/x", "content-length", "3", "content-length", "5"), "abc", ""},
 		"length that is no number": {base("PUT", "/v2/x", "content-length", "x"), "abc", ""},
 		"length without a body":    {base("PUT", "/v2/x", "content-length", "3"), "", ""},
