@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -87,29 +86,45 @@ func (a *answer) headError(begun bool, err error) error {
 var errAnswerHead = errors.New("head that is larger than 256 KiB")
 
 // receiveHead returns a complete head, or the part of it that came before an error.
-func (a *answer) receiveHead() ([]byte, error) {
+func (a *answer) receiveHead() (string, error) {
+	br := a.conn.br
 	if a.release == nil {
 		a.conn.SetReadDeadline(time.Now().Add(soon))
 	}
-	head := make([]byte, 0, 1024)
+	_, err := br.Peek(1)
+	if err != nil && a.isPatient(err) {
+		_, err = br.Peek(1)
+	}
+	if err != nil {
+		return "", err
+	}
+	arrived, _ := br.Peek(br.Buffered())
+	if end, err := headEnd(arrived, 0); err == nil && end > 0 {
+		head := string(arrived[:end])
+		br.Discard(end)
+		return head, nil
+	}
+	return a.receiveLines()
+}
+
+// receiveLines receives a head that comes in pieces or is large.
+func (a *answer) receiveLines() (string, error) {
+	var head []byte
 	for {
 		part, err := a.conn.br.ReadSlice('\n')
 		scanned := len(head)
 		head = append(head, part...)
 		switch {
 		case len(head) > maxResponseHead:
-			return head, errAnswerHead
+			return string(head), errAnswerHead
 		case err == bufio.ErrBufferFull || err != nil && a.isPatient(err):
 			continue
 		case err != nil:
-			return head, err
+			return string(head), err
 		}
 		end, err := headEnd(head, max(scanned, len(head)-1))
-		if err != nil {
-			return head, err
-		}
-		if end > 0 {
-			return head, nil
+		if err != nil || end > 0 {
+			return string(head), err
 		}
 	}
 }
@@ -125,9 +140,9 @@ func (a *answer) isPatient(err error) bool {
 }
 
 // parseHead reads the status line and the fields of head.
-func (a *answer) parseHead(head []byte) error {
-	values := make([]string, bytes.Count(head, []byte("\n"))) // at least as many as fields
-	line, rest := cutLine(string(head))
+func (a *answer) parseHead(head string) error {
+	values := make([]string, strings.Count(head, "\n")) // at least as many as fields
+	line, rest := cutLine(head)
 	status, err := parseStatusLine(line)
 	if err != nil {
 		return err

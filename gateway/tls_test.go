@@ -200,7 +200,7 @@ func TestMalformedHTTP2RequestsDoNotArrive(t *testing.T) {
 		body   string // sent and ended, if there is one
 		want   string // a status; empty for any that is no success
 	}{
-		"signed length":            {base("PUT", "/v2/x", "content-length", "+3"), "abc", "400"},
+		"signed length":            {base("PUT", "/v2/x", "content-length", "+3"), "abc", ""},
 		"two lengths":              {base("PUT", "/v2/x", "content-length", "3", "content-length", "5"), "abc", ""},
 		"length that is no number": {base("PUT", "/v2/x", "content-length", "x"), "abc", ""},
 		"length without a body":    {base("PUT", "/v2/x", "content-length", "3"), "", ""},
@@ -214,7 +214,6 @@ func TestMalformedHTTP2RequestsDoNotArrive(t *testing.T) {
 		"blank in the path":        {base("GET", "/v2/x HTTP/1.1"), "", ""},
 		"line break in the method": {base("GET / HTTP/1.1\r\nX:", "/v2/x"), "", ""},
 		"lower-case method":        {base("get", "/v2/x"), "", "501"},
-		"the word for a refusal":   {base(refusedMethod, "/v2/x"), "", "501"},
 		"TRACE":                    {base("TRACE", "/v2/x"), "", "405"},
 		"CONNECT":                  {[]string{":method", "CONNECT", ":authority", "localhost:443", "authorization", basic("push")}, "", "405"},
 		"extended CONNECT":         {append([]string{":protocol", "websocket"}, base("CONNECT", "/v2/x")...), "", ""},
