@@ -293,11 +293,6 @@ func (h *requestHead) frame() *problem {
 	return nil
 }
 
-// equalFold compares a token with an ASCII word without regard to case.
-func equalFold(token []byte, s string) bool {
-	return len(token) == len(s) && strings.EqualFold(string(token), s)
-}
-
 func tooManyFields() *problem {
 	return &problem{status: http.StatusRequestHeaderFieldsTooLarge, code: codeTooLarge, message: "the request has more than 100 header fields"}
 }
