@@ -16,13 +16,17 @@ import (
 // kinds maps the type of a [[backend]] to what it takes to open one. A new kind
 // of backend is one line here and a struct with its keys.
 var kinds = map[string]kind{
-	"htpasswd": newKind(openHTPasswd),
+	"htpasswd": newKind(openHTPasswd).groupsFrom("groups_file"),
 }
 
 // kind is a type of backend.
 type kind struct {
 	keys reflect.Type // struct with the keys that a table of this type may have
 	open func(BackendConfig, site) (backend.Backend, error)
+
+	// groupsKey is the key without which nobody is in any group, empty if there
+	// are groups in any case.
+	groupsKey string
 }
 
 // backendHead has the keys of every [[backend]].
@@ -33,13 +37,19 @@ type backendHead struct {
 
 // newKind returns the kind whose tables have the keys of K.
 func newKind[K any](open func(K, site) (backend.Backend, error)) kind {
-	return kind{reflect.TypeFor[K](), func(table BackendConfig, s site) (backend.Backend, error) {
+	return kind{keys: reflect.TypeFor[K](), open: func(table BackendConfig, s site) (backend.Backend, error) {
 		keys, err := decodeKeys[K](table)
 		if err != nil {
 			return nil, err
 		}
 		return open(keys, s)
 	}}
+}
+
+// groupsFrom returns k with its groupsKey.
+func (k kind) groupsFrom(key string) kind {
+	k.groupsKey = key
+	return k
 }
 
 // decodeKeys returns the keys of a table but those that every backend has.

@@ -221,8 +221,11 @@ func TestWhatIsOnlyWarnedOf(t *testing.T) {
 			return rewrite(t, dir, `"valid-user"`, `"all granted"`)
 		}, `takes any password`},
 		{"rule that an earlier one hides", func(t *testing.T, dir string) string {
-			return rewrite(t, dir, `  [[route.rule]]`, "  [[route.rule]]\n  name = \"first\"\n  require = [\"group pusher\"]\n  [[route.rule]]")
+			return rewrite(t, dir, `  [[route.rule]]`, "  [[route.rule]]\n  name = \"first\"\n  require = [\"user alice\"]\n  [[route.rule]]")
 		}, `never decides`},
+		{"group where the backend knows none", func(t *testing.T, dir string) string {
+			return rewrite(t, dir, `"valid-user"`, `"group pusher", { all = ["valid-user", "not group guests"] }`)
+		}, `rule "all" asks for group pusher, group guests, and nobody is in any group: the backend "local" has no groups_file`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := workspace(t)

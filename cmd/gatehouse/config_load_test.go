@@ -152,6 +152,31 @@ func TestQuickConfigNamesTheFlagThatIsWrong(t *testing.T) {
 	}
 }
 
+func TestQuickConfigWithoutGroupsWarnsThatNobodyMayPush(t *testing.T) {
+	dir := workspace(t)
+	for groups, want := range map[string]string{
+		"":                                 "--groups: warning: rule \"push\" asks for group pusher, and nobody is in any group: --groups is not given",
+		filepath.Join(dir, "files/groups"): "",
+	} {
+		c, err := quickConfig("http://registry:5000", filepath.Join(dir, "files/users"), groups, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := c.assemble(nil)
+		if err := a.close(); err != nil {
+			t.Error(err)
+		}
+		var got []string
+		_, warnings := a.report.split()
+		for _, w := range warnings {
+			got = append(got, w.String())
+		}
+		if strings.Join(got, "\n") != want {
+			t.Errorf("--groups %q: got the warnings %q, want %q", groups, got, want)
+		}
+	}
+}
+
 func TestPlainHTTPNeedsLoopbackOrConsent(t *testing.T) {
 	for addr, ok := range map[string]bool{
 		"127.0.0.1:5043": true, "127.9.9.9:5043": true, "[::1]:5043": true, "localhost:5043": true, "[::ffff:127.0.0.1]:5043": true,

@@ -43,7 +43,7 @@ password file may pull, and the members of the group "pusher" may push.`,
 	addConfigFlags(cmd.Flags())
 	cmd.Flags().StringVar(&quick.upstream, "upstream", "", "without a configuration file: the registry, as http://HOST:PORT, https://HOST:PORT or unix:/PATH")
 	cmd.Flags().StringVar(&quick.users, "users", "", "without a configuration file: the password file (htpasswd)")
-	cmd.Flags().StringVar(&quick.groups, "groups", "", "without a configuration file: the group file")
+	cmd.Flags().StringVar(&quick.groups, "groups", "", "without a configuration file: the group file; without it nobody may push")
 	return cmd
 }
 
