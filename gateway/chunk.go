@@ -81,14 +81,14 @@ func (s *chunkScanner) sizeLine(c byte) error {
 	if s.line++; s.line > maxChunkLine {
 		return errChunk
 	}
-	digit, isHex := hexDigit(c)
+	digit, isHex := unhex(c)
 	switch {
 	case s.state == chunkSizeLF:
 		return s.endSizeLine(c)
 	case s.state == chunkSizeStart && isHex:
-		s.size, s.state = digit, chunkSize
+		s.size, s.state = uint64(digit), chunkSize
 	case s.state == chunkSize && isHex && s.line < 16: // no overflow
-		s.size = s.size<<4 | digit
+		s.size = s.size<<4 | uint64(digit)
 	case s.state == chunkSize && c == ';':
 		s.state = chunkExtension
 	case s.state != chunkSizeStart && c == '\r':
@@ -124,7 +124,7 @@ func (s *chunkScanner) trailer(c byte) error {
 		s.state = chunkTrailerLF
 	case c == ':' && !s.empty:
 		s.named = true
-	case s.named && (c >= ' ' && c != 0x7f || c == '\t'), tokenChar[c]:
+	case s.named && (c >= ' ' && c != 0x7f || c == '\t'), tokenBytes[c]:
 		s.empty = false
 	default:
 		return errChunk
@@ -138,14 +138,4 @@ func (s *chunkScanner) expect(c, want byte, next chunkState) error {
 	}
 	s.state = next
 	return nil
-}
-
-func hexDigit(c byte) (uint64, bool) {
-	switch {
-	case '0' <= c && c <= '9':
-		return uint64(c - '0'), true
-	case 'a' <= c|0x20 && c|0x20 <= 'f':
-		return uint64(c|0x20-'a') + 10, true
-	}
-	return 0, false
 }

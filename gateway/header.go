@@ -146,8 +146,9 @@ func (x *exchange) appendOwnFields(b []byte) []byte {
 	return b
 }
 
-// appendField appends one field line. A line break in a value, which net/http and
-// the checks at login let none pass, would begin a field of the client's choice.
+// appendField appends one field line. A line break in a value, which the readers of
+// heads and the check at login let none pass, would begin a field of somebody's
+// choice.
 func appendField(b []byte, name, value string) []byte {
 	if breaksLine(name) || breaksLine(value) {
 		return b
@@ -176,7 +177,7 @@ func joinGroups(groups []string) string {
 		}
 		for _, c := range []byte(g) {
 			if c == ',' || c == '%' || c < ' ' || c == 0x7f {
-				b.WriteString("%" + strings.ToUpper(strconv.FormatUint(uint64(c)|0x100, 16)[1:]))
+				writeEscaped(&b, c)
 				continue
 			}
 			b.WriteByte(c)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"unicode"
 
 	"gatehouse/backend"
 )
@@ -104,7 +103,7 @@ func (x *exchange) noAnswer(question string, err error) *problem {
 // checkIdentity refuses a name that could not be told on: to a header, a log or a
 // rule.
 func checkIdentity(id backend.Identity) error {
-	if id.User == "" || strings.IndexFunc(id.User, unicode.IsControl) >= 0 {
+	if id.User == "" || hasControl(id.User) {
 		return errors.New("the backend vouched for a user whose name is empty or has control characters")
 	}
 	return nil
