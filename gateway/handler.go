@@ -4,25 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
 )
-
-// site is what a gateway serves: all of its configuration that a request can
-// meet. It does not change.
-type site struct {
-	router   *router
-	routes   []*route
-	access   accessLog
-	log      *slog.Logger
-	bodyIdle time.Duration
-}
 
 // exchange is one request and what becomes of it.
 type exchange struct {
@@ -35,6 +23,7 @@ type exchange struct {
 	start time.Time
 
 	target   Target
+	host     string // canonical
 	route    *route // nil until it is known
 	who      Subject
 	claimed  string // the user name that was sent, before anybody vouched for it
@@ -198,17 +187,16 @@ func (x *exchange) findRoute() *problem {
 	if err != nil {
 		return badRequest("the Host field is malformed")
 	}
-	if sni := x.conn.serverName(); sni != "" && sni != host {
+	if sni := x.conn.serverName; sni != "" && sni != host {
 		return &problem{
 			status: http.StatusMisdirectedRequest, code: codeMisdirected,
 			message: "the request names another host than the TLS connection was made to",
 		}
 	}
-	i := x.site.router.lookup(host, x.target.Path)
-	if i < 0 {
+	x.host, x.route = host, x.site.routeFor(host, x.target.Path)
+	if x.route == nil {
 		return &problem{status: http.StatusNotFound, code: codeNotFound, message: "nothing is served under this path"}
 	}
-	x.route = x.site.routes[i]
 	return nil
 }
 
@@ -265,22 +253,4 @@ func (x *exchange) settleUpload() {
 // clientGone reports whether the client has hung up.
 func (x *exchange) clientGone() bool {
 	return errors.Is(x.ctx.Err(), context.Canceled)
-}
-
-// clientConn is what is known of the connection of a request.
-type clientConn struct {
-	http1  *http1Conn // nil on HTTP/2
-	tls    *tlsState
-	source netip.Addr
-	text   string // of source
-}
-
-type clientConnKey struct{}
-
-func connOf(ctx context.Context) *clientConn {
-	c, _ := ctx.Value(clientConnKey{}).(*clientConn)
-	if c == nil {
-		return &clientConn{}
-	}
-	return c
 }

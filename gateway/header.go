@@ -64,9 +64,9 @@ func plainChar(c rune) bool {
 }
 
 // drops reports whether a request field is kept from the upstream of the route.
-func (t *route) drops(name string) bool {
+func (r *route) drops(name string) bool {
 	name = plainName(name)
-	if hopByHop[name] || managed[name] || name == t.userHeader || name == t.groupsHeader {
+	if hopByHop[name] || managed[name] || name == r.userHeader || name == r.groupsHeader {
 		return true
 	}
 	for _, p := range managedPrefixes {
@@ -121,7 +121,7 @@ func (x *exchange) appendHead(b []byte, length int64) []byte {
 // appendOwnFields appends the managed fields as the gateway knows them.
 func (x *exchange) appendOwnFields(b []byte) []byte {
 	proto := "http"
-	if x.conn.tls != nil {
+	if x.conn.secure {
 		proto = "https"
 	}
 	b = appendField(b, "X-Forwarded-For", x.conn.text)
@@ -204,7 +204,7 @@ func (x *exchange) stamp(h http.Header) {
 func (x *exchange) underV2() bool {
 	path := x.target.Path
 	if path == "" {
-		_, path, _ = x.requestLine()
+		path = x.r.RequestURI
 	}
 	return path == "/v2" || strings.HasPrefix(path, "/v2/")
 }

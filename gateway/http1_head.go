@@ -170,23 +170,6 @@ func (h *requestHead) requestLine(line string) *problem {
 	return checkMethod(method)
 }
 
-// checkMethod refuses methods that no rule can name. CONNECT and TRACE are
-// never passed on: the one turns a proxy into a tunnel, the other shows
-// credentials.
-func checkMethod(method string) *problem {
-	if knownMethod(method) {
-		return nil
-	}
-	switch method {
-	case http.MethodConnect, http.MethodTrace, "TRACK":
-		return &problem{
-			status: http.StatusMethodNotAllowed, code: codeUnsupported, allow: strings.Join(knownMethods, ", "),
-			message: "the method " + method + " is never allowed",
-		}
-	}
-	return &problem{status: http.StatusNotImplemented, code: codeUnsupported, message: "the request method is not known"}
-}
-
 // field takes in one header field.
 func (h *requestHead) field(name, value string) *problem {
 	switch name {
@@ -303,6 +286,3 @@ func tooLarge(head []byte) *problem {
 	}
 	return &problem{status: http.StatusRequestHeaderFieldsTooLarge, code: codeTooLarge, message: "the request head is larger than 32 KiB"}
 }
-
-// Error makes a problem an error, so that it can be returned in the place of one.
-func (p *problem) Error() string { return p.message }

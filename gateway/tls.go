@@ -11,11 +11,6 @@ import (
 	"gatehouse/backend/watch"
 )
 
-// tlsState is what the gateway keeps of a TLS handshake.
-type tlsState struct {
-	serverName string // canonical; empty if the client named none
-}
-
 // certificate is the TLS configuration of the listeners. It follows the files of
 // the certificate.
 type certificate struct {
