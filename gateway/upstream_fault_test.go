@@ -101,12 +101,15 @@ type script struct {
 }
 
 // newUpstreamScript calls serve for each request, whose body it has not read, until
-// it returns false.
-func newUpstreamScript(t *testing.T, serve func(c net.Conn, r *http.Request) bool) *script {
+// it returns false. With a TLS configuration it speaks that.
+func newUpstreamScript(t *testing.T, serve func(c net.Conn, r *http.Request) bool, secure ...*tls.Config) *script {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, cfg := range secure {
+		l = tls.NewListener(l, cfg)
 	}
 	s := &script{Listener: l}
 	t.Cleanup(func() { l.Close() })
@@ -188,6 +191,60 @@ func TestSurplusOfAnAnswerIsNobodysAnswer(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Over TLS the surplus may have been received already, in the record of the answer
+// itself, and show neither in the buffer of the answer nor at the socket.
+func TestSurplusInARecordIsNobodysAnswer(t *testing.T) {
+	files, _ := testCertificate(t, t.TempDir(), "registry.test")
+	pair, err := LoadKeyPair(files.CertFile, files.KeyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+	for _, length := range []int{0, 5, 4096, 10000, 16 << 10} {
+		up := newUpstreamScript(t, func(c net.Conn, r *http.Request) bool {
+			if r.URL.Path != "/v2/first" {
+				io.WriteString(c, hello)
+				return true
+			}
+			fmt.Fprintf(c, "%sContent-Length: %d\r\n\r\n%s%s", okHead, length, strings.Repeat("x", length), evil)
+			return true
+		}, &tls.Config{Certificates: []tls.Certificate{pair}, DynamicRecordSizingDisabled: true})
+		route := recipeRoute(t, "")
+		route.Upstream = Upstream{URL: "https://" + up.Addr().String(), CAFile: files.CertFile}
+		tg := startGateway(t, nil, route)
+		if got := text(t, tg.do(t, "pull", "GET", "/v2/first", nil)); len(got) != length {
+			t.Errorf("the answer has %d bytes, want %d", len(got), length)
+		}
+		for range 3 {
+			if got := text(t, tg.do(t, "push", "GET", "/v2/second", nil)); got != "hello" {
+				t.Errorf("behind %d bytes, the next answer is %q", length, got)
+			}
+		}
+	}
+}
+
+// A kept connection is used again if nothing came on it, also over TLS.
+func TestConnectionToATLSUpstreamIsKept(t *testing.T) {
+	files, _ := testCertificate(t, t.TempDir(), "registry.test")
+	pair, err := LoadKeyPair(files.CertFile, files.KeyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	up := newUpstreamScript(t, func(c net.Conn, r *http.Request) bool {
+		io.WriteString(c, hello)
+		return true
+	}, &tls.Config{Certificates: []tls.Certificate{pair}})
+	route := recipeRoute(t, "")
+	route.Upstream = Upstream{URL: "https://" + up.Addr().String(), CAFile: files.CertFile}
+	tg := startGateway(t, nil, route)
+	for range 5 {
+		text(t, tg.do(t, "pull", "GET", "/v2/", nil))
+	}
+	if n := up.accepted.Load(); n != 1 {
+		t.Errorf("%d connections for requests one after the other", n)
 	}
 }
 
