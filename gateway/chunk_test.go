@@ -83,3 +83,14 @@ func FuzzChunkScanner(f *testing.F) {
 		}
 	})
 }
+
+func TestChunkScannerRefusesOtherLineEnds(t *testing.T) {
+	for _, body := range []string{
+		"5\rxhello\r\n0\r\n\r\n", "5\r\rhello\r\n0\r\n\r\n", "5\r\nhello\n\n0\r\n\r\n", "5\r\nhelloxx0\r\n\r\n", "5\r\nhello\rx0\r\n\r\n",
+		"0\rx\r\n", "0\r\n\rx", "0\r\nA: b\rx\r\n",
+	} {
+		if n, done, err := new(chunkScanner).scan([]byte(body)); !errors.Is(err, errChunk) {
+			t.Errorf("%q: %d, %v, %v", body, n, done, err)
+		}
+	}
+}
