@@ -58,6 +58,8 @@ func loadConfig(path string, flags *pflag.FlagSet) (*Config, error) {
 
 // parseConfig is loadConfig for a file that has been read.
 func parseConfig(path string, source []byte, flags *pflag.FlagSet) (*Config, error) {
+	// Editors on Windows put a byte order mark before the text.
+	source = bytes.TrimPrefix(source, []byte("\ufeff"))
 	doc, err := parseDocument(path, source)
 	if err != nil {
 		return nil, err
