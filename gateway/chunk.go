@@ -6,6 +6,7 @@ import "errors"
 // a way to make a proxy work without end for a body of nothing.
 const (
 	maxChunkLine    = 256 // bytes of a chunk-size line with its extensions
+	maxExtensions   = 8 << 10
 	maxTrailerBytes = 8 << 10
 )
 
@@ -19,6 +20,7 @@ type chunkScanner struct {
 	state chunkState
 	size  uint64 // of the current chunk; data bytes left of it
 	line  int    // bytes of the current line, or of all trailer lines
+	extra int    // bytes of the extensions of all chunks
 	empty bool   // the current trailer line has no byte yet
 	named bool   // the current trailer line has had its colon
 }
@@ -93,7 +95,8 @@ func (s *chunkScanner) sizeLine(c byte) error {
 		s.state = chunkExtension
 	case s.state != chunkSizeStart && c == '\r':
 		s.state = chunkSizeLF
-	case s.state == chunkExtension && (c >= ' ' && c != 0x7f || c == '\t'):
+	case s.state == chunkExtension && s.extra < maxExtensions && (c >= ' ' && c != 0x7f || c == '\t'):
+		s.extra++
 	default:
 		return errChunk
 	}
