@@ -32,12 +32,12 @@ func newPasswdCommand() *cobra.Command {
 		Use:   "passwd FILE USER",
 		Short: "Set a password in a password file, check one, or list the users",
 		Long: `passwd sets the password of USER in FILE, a password file as Apache's htpasswd
-makes them. It takes htpasswd's letters. The file is replaced in one step, and all
-other lines stay as they are; a gatehouse that uses the file sees the change
-within a second.
+makes them. The file is replaced in one step, and all other lines stay as they
+are; a gatehouse that uses the file sees the change within a second.
 
-The password is asked for twice on a terminal, or read from standard input with
--i. There is no -b: other users can see the arguments of a command.`,
+It takes htpasswd's letters, but for those of weaker hashes (-m -s -d -p -2 -5)
+and -b: other users can see the arguments of a command. The password is asked for
+twice on a terminal, or read from standard input with -i.`,
 		Example: `  gatehouse passwd -c htpasswd alice          # make the file; the first user is alice
   gatehouse passwd htpasswd bob               # add bob, or change his password
   pwgen 20 1 | gatehouse passwd -i htpasswd ci-bot

@@ -25,7 +25,7 @@ func newVersionCommand() *cobra.Command {
 			default:
 				return &exitError{2, fmt.Errorf("unknown output format %q: write -o text or -o json", output)}
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "gatehouse %s (%s, %s)\n", v.Version, v.Go, v.Platform)
+			fmt.Fprintln(cmd.OutOrStdout(), "gatehouse", v)
 			if v.Warning != "" {
 				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", v.Warning)
 			}
@@ -44,6 +44,9 @@ type versionInfo struct {
 	Platform string `json:"platform"`
 	Warning  string `json:"warning,omitempty"`
 }
+
+// String returns the version and what it was built with and for.
+func (v versionInfo) String() string { return fmt.Sprintf("%s (%s, %s)", v.Version, v.Go, v.Platform) }
 
 func readVersion() versionInfo {
 	v := versionInfo{
