@@ -129,12 +129,19 @@ func startGateway(t *testing.T, change func(*Config), routes ...Route) *testGate
 
 func withTLS(t *testing.T) func(*Config) {
 	t.Helper()
-	files, _ := testCertificate(t, t.TempDir(), "localhost", "registry.test")
+	files := testCertificate(t, t.TempDir(), "localhost", "registry.test")
 	return func(c *Config) { c.TLS = &files }
 }
 
 // testCertificate writes a certificate for the names and 127.0.0.1 into dir.
-func testCertificate(t *testing.T, dir string, names ...string) (TLS, *x509.CertPool) {
+func testCertificate(t *testing.T, dir string, names ...string) TLS {
+	t.Helper()
+	now := time.Now()
+	return testCertificateFor(t, dir, now.Add(-time.Hour), now.Add(time.Hour), names...)
+}
+
+// testCertificateFor does the same for a time of one's choice.
+func testCertificateFor(t *testing.T, dir string, from, to time.Time, names ...string) TLS {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -144,7 +151,7 @@ func testCertificate(t *testing.T, dir string, names ...string) (TLS, *x509.Cert
 	template := &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore:   time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		NotBefore:   from, NotAfter: to,
 		IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -153,12 +160,9 @@ func testCertificate(t *testing.T, dir string, names ...string) (TLS, *x509.Cert
 	}
 	pkcs8, _ := x509.MarshalPKCS8PrivateKey(key)
 	files := TLS{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")}
-	chain := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	writeFile(t, files.CertFile, chain)
+	writeFile(t, files.CertFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 	writeFile(t, files.KeyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(chain)
-	return files, roots
+	return files
 }
 
 func writeFile(t *testing.T, path string, data []byte) {

@@ -197,7 +197,7 @@ func TestSurplusOfAnAnswerIsNobodysAnswer(t *testing.T) {
 // Over TLS the surplus may have been received already, in the record of the answer
 // itself, and show neither in the buffer of the answer nor at the socket.
 func TestSurplusInARecordIsNobodysAnswer(t *testing.T) {
-	files, _ := testCertificate(t, t.TempDir(), "registry.test")
+	files := testCertificate(t, t.TempDir(), "registry.test")
 	pair, err := LoadKeyPair(files.CertFile, files.KeyFile)
 	if err != nil {
 		t.Fatal(err)
@@ -228,7 +228,7 @@ func TestSurplusInARecordIsNobodysAnswer(t *testing.T) {
 
 // A kept connection is used again if nothing came on it, also over TLS.
 func TestConnectionToATLSUpstreamIsKept(t *testing.T) {
-	files, _ := testCertificate(t, t.TempDir(), "registry.test")
+	files := testCertificate(t, t.TempDir(), "registry.test")
 	pair, err := LoadKeyPair(files.CertFile, files.KeyFile)
 	if err != nil {
 		t.Fatal(err)
@@ -329,7 +329,7 @@ func TestUnreachableUpstreamsAreUnavailable(t *testing.T) {
 	untrusted := httptest.NewTLSServer(nil)
 	untrusted.Config.ErrorLog = quiet()
 	defer untrusted.Close()
-	files, _ := testCertificate(t, t.TempDir(), "other.test")
+	files := testCertificate(t, t.TempDir(), "other.test")
 	wrongName := tlsUpstream(t, files)
 	for name, upstream := range map[string]Upstream{
 		"refused":        {URL: "http://" + gone.Addr().String()},
@@ -399,7 +399,7 @@ func tlsUpstream(t *testing.T, files TLS) string {
 }
 
 func TestUpstreamsOverTLSAndSocket(t *testing.T) {
-	files, _ := testCertificate(t, t.TempDir(), "registry.test")
+	files := testCertificate(t, t.TempDir(), "registry.test")
 	secure := tlsUpstream(t, files)
 	socket := filepath.Join(t.TempDir(), "registry.sock")
 	l, err := net.Listen("unix", socket)
