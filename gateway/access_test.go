@@ -72,6 +72,19 @@ func TestNoLogHasCredentials(t *testing.T) {
 	}
 }
 
+// A head that begins with a field is no request line, and the field may hold a
+// password.
+func TestFirstLineWithCredentialsIsNotLogged(t *testing.T) {
+	tg := startGateway(t, nil, recipeRoute(t, newUpstreamLog(t, nil).URL))
+	if resp := tg.get1(t, "Authorization: "+basic("push")+"\r\nHost: localhost\r\n\r\n"); resp.StatusCode != 400 {
+		t.Errorf("status %d, want 400", resp.StatusCode)
+	}
+	tg.records(t, 1)
+	if all := tg.access.String() + tg.log.String(); strings.Contains(all, strings.TrimPrefix(basic("push"), "Basic ")) {
+		t.Errorf("logged %s", all)
+	}
+}
+
 func TestApacheFormats(t *testing.T) {
 	start := time.Date(2026, 3, 4, 5, 6, 7, 0, time.FixedZone("", -7*3600))
 	for _, tt := range []struct {

@@ -154,8 +154,10 @@ func (c *http1Conn) next() bool {
 	r, p := c.begin(head, refusal)
 	completed := newExchange(c.server.site, &c.answer, r, c.info).run(c.ctx, p)
 	c.ctx.unwatch()
+	completed = completed && c.answer.finish() == nil
+	c.answer.release()
 	switch {
-	case !completed || c.answer.finish() != nil:
+	case !completed:
 		c.cut()
 		return false
 	case c.answer.closes || !c.body.ended():
@@ -181,14 +183,17 @@ func (c *http1Conn) hurry() {
 	}
 }
 
-// cut ends the connection so that the client can tell that something is missing:
-// it is not told of an orderly end. Any goroutine may call it.
+// cut resets the connection, so that the client can tell that something is missing:
+// an orderly end, of TLS or of TCP, would end some bodies. Any goroutine may call it.
 func (c *http1Conn) cut() {
-	if t, ok := c.Conn.(interface{ NetConn() net.Conn }); ok {
-		t.NetConn().Close()
-		return
+	raw := c.Conn
+	if t, ok := raw.(interface{ NetConn() net.Conn }); ok {
+		raw = t.NetConn()
 	}
-	c.Conn.Close()
+	if t, ok := raw.(*net.TCPConn); ok {
+		t.SetLinger(0)
+	}
+	raw.Close()
 }
 
 // Bounds of what is still read from a client that has got its answer, before the

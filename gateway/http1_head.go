@@ -103,13 +103,15 @@ type requestHead struct {
 	expects bool // the client waits for "100 Continue" before it sends the body
 }
 
-// describe notes what there is of a request line, for the log.
+// describe notes what there is of a request line, for the log. What does not look
+// like one is not noted: it may be a field with credentials.
 func (h *requestHead) describe(head []byte) {
-	line, _, _ := bytes.Cut(head, []byte("\n"))
-	line = bytes.TrimSuffix(line[:min(len(line), maxRequestLine)], []byte("\r"))
-	var rest string
-	h.r.Method, rest, _ = strings.Cut(string(line), " ")
-	h.r.RequestURI, h.r.Proto, _ = strings.Cut(rest, " ")
+	line, _, _ := strings.Cut(string(head[:min(len(head), maxRequestLine)]), "\n")
+	method, rest, _ := strings.Cut(strings.TrimSuffix(line, "\r"), " ")
+	if isToken(method) && strings.Contains(rest, "/") {
+		h.r.Method = method
+		h.r.RequestURI, h.r.Proto, _ = strings.Cut(rest, " ")
+	}
 }
 
 // parse reads a complete head. What is not to the letter of RFC 9112, or says a
@@ -187,7 +189,7 @@ func (h *requestHead) field(name, value string) *problem {
 			h.closes = h.closes || strings.EqualFold(strings.TrimSpace(token), "close")
 		}
 	case "Expect":
-		h.expects = true
+		h.expects = h.r.ProtoMinor == 1
 		return checkExpect(value)
 	case "Trailer":
 		return checkTrailer(value)

@@ -167,7 +167,7 @@ func (s *server) admit(c net.Conn) {
 		s.queue.push(secured)
 		return
 	}
-	s.http1.serve(secured)
+	go s.http1.serve(secured) // an idle connection must not keep the stack of a handshake
 }
 
 func (s *server) handshake(c *tls.Conn) error {

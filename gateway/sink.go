@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 )
 
 // sink writes log lines from a goroutine of its own, as many at once as have come
@@ -77,11 +78,17 @@ func (s *sink) next(spare []byte) (lines []byte, dropped int) {
 	return lines, dropped
 }
 
+// lastWrite is how long close waits for a reader that does not read.
+const lastWrite = 2 * time.Second
+
 // close writes what waits and ends the goroutine.
 func (s *sink) close() {
 	s.mu.Lock()
 	s.closed = true
 	s.some.Signal()
 	s.mu.Unlock()
-	<-s.done
+	select {
+	case <-s.done:
+	case <-time.After(lastWrite):
+	}
 }
