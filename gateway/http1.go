@@ -106,6 +106,7 @@ func (s *http1Server) close() {
 	s.draining.Store(true)
 	for c := range s.conns {
 		c.cut()
+		c.cancel() // the exchange may wait for anything but its client
 	}
 }
 
