@@ -228,6 +228,9 @@ func (x *exchange) refuse(p *problem) {
 	x.stamp(h)
 	p.writeHeader(h, realm)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if x.conn.http1 != nil && x.withholdsBody() {
+		h.Set("Connection", "close") // RFC 9110, section 10.1.1
+	}
 	x.pace.step()
 	x.w.WriteHeader(p.status)
 	if x.r.Method != http.MethodHead {
@@ -246,8 +249,12 @@ func (x *exchange) settleUpload() {
 		return
 	}
 	http.NewResponseController(x.w).Flush()
-	waits := strings.EqualFold(x.r.Header.Get("Expect"), "100-continue") && !x.upload.started.Load()
-	x.upload.stop(x.conn.http1 != nil && !waits)
+	x.upload.stop(x.conn.http1 != nil && !x.withholdsBody())
+}
+
+// withholdsBody reports whether the client waits to be told to send its body.
+func (x *exchange) withholdsBody() bool {
+	return x.upload != nil && !x.upload.started.Load() && strings.EqualFold(x.r.Header.Get("Expect"), "100-continue")
 }
 
 // clientGone reports whether the client has hung up.

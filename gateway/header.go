@@ -204,7 +204,7 @@ func (x *exchange) stamp(h http.Header) {
 func (x *exchange) underV2() bool {
 	path := x.target.Path
 	if path == "" {
-		path = x.r.RequestURI
+		path, _, _ = strings.Cut(x.r.RequestURI, "?")
 	}
 	return path == "/v2" || strings.HasPrefix(path, "/v2/")
 }

@@ -100,8 +100,8 @@ func TestExpectContinueIsAnsweredAfterTheDecision(t *testing.T) {
 	for user, want := range map[string]int{"stranger": 401, "pull": 403} {
 		w := tg.dial(t)
 		w.send(t, "PUT /v2/app/blobs/uploads/1 HTTP/1.1\r\nHost: localhost\r\nExpect: 100-Continue\r\nContent-Length: 1073741824\r\nAuthorization: "+basic(user)+"\r\n\r\n")
-		if resp := w.answer(t, "PUT"); resp.StatusCode != want { // 100 would be the first
-			t.Errorf("%s: status %d, want %d", user, resp.StatusCode, want)
+		if resp := w.answer(t, "PUT"); resp.StatusCode != want || !resp.Close { // 100 would be the first
+			t.Errorf("%s: status %d, want %d; the end of the connection is announced: %v", user, resp.StatusCode, want, resp.Close)
 		}
 		if !w.ended() {
 			t.Errorf("%s: the connection goes on where a body may or may not follow", user)
