@@ -13,8 +13,6 @@ type groups struct {
 	warnings []string
 }
 
-const blanks = " \t\r\n\v\f"
-
 // parseGroups reads a file as Apache's mod_authz_groupfile does: GROUP: NAME
 // NAME…, names with blanks in quotes. A backslash at the end of a line joins it
 // with the next one. A group with several lines has the members of all of them.
