@@ -21,6 +21,7 @@ cert_file = "files/cert.pem"
 name = "local"
 type = "htpasswd"
 users_file = "files/broken-users"
+groups_file = "files/broken-groups"
 [[backend]]
 name = "spare"
 type = "htpasswd"
@@ -45,7 +46,7 @@ require = ["bogus", "group"]
 	for _, p := range errs {
 		got = append(got, strings.TrimPrefix(p.place.String(), path+":"))
 	}
-	want := []string{"1:1", "3:2", "8:1", "14:1", "15:1", "16:1", "19:19", "20:1", "22:1", "23:12", "23:21"}
+	want := []string{"1:1", "3:2", "8:1", "9:1", "15:1", "16:1", "17:1", "20:19", "21:1", "23:1", "24:12", "24:21"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("places of errors (-want +got):\n%s\n%v", diff, &configError{Errors: errs})
 	}
