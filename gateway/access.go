@@ -44,6 +44,21 @@ type noAccess struct{}
 func (noAccess) record(*exchange) {}
 func (noAccess) close()           {}
 
+// withCauses writes beside an access log that has no place for it, to the log of
+// the program, what went wrong with a request and was not the client's doing.
+type withCauses struct {
+	accessLog
+	log *slog.Logger
+}
+
+func (l withCauses) record(x *exchange) {
+	l.accessLog.record(x)
+	cutShort := x.status != 0 && x.status < http.StatusBadRequest && !x.clientGone()
+	if x.cause != nil && (cutShort || x.status >= http.StatusInternalServerError) {
+		l.log.Error("request failed", "id", x.id, "status", x.status, "cause", bounded(x.cause.Error()))
+	}
+}
+
 // jsonAccess writes records as JSON, one in each line.
 type jsonAccess struct {
 	sink    *sink

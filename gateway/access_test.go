@@ -150,3 +150,33 @@ func TestBlockedAccessLogHoldsUpNoRequest(t *testing.T) {
 	}
 	go io.Copy(io.Discard, r)
 }
+
+// The forms of Apache have no place for the reason of a 503, and an administrator
+// needs it.
+func TestCausesAreLoggedWhereTheAccessRecordHasNone(t *testing.T) {
+	for form, logged := range map[string]bool{accessJSON: false, accessCommon: true, accessCombined: true, accessOff: true} {
+		t.Run(form, func(t *testing.T) {
+			tg := startGateway(t, func(c *Config) { c.AccessLog = form }, recipeRoute(t, "http://127.0.0.1:1"))
+			for _, r := range []string{
+				head("GET /v2/ HTTP/1.1"),
+				head("GET /v2/ HTTP/1.1", "Authorization: twice"),
+				"GET /v2/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: " + basicOf("push:wrong") + "\r\n\r\n",
+			} {
+				w := tg.dial(t)
+				go io.WriteString(w, r)
+				w.answer(t, "GET")
+				w.Close()
+			}
+			tg.end()
+			tg.served <- <-tg.served // by now all is recorded
+			want := 0
+			if logged {
+				want = 1
+			}
+			text := tg.log.String()
+			if got := strings.Count(text, "request failed"); got != want || logged && !strings.Contains(text, "status=503") {
+				t.Errorf("got %d causes, want %d, of the 503:\n%s", got, want, text)
+			}
+		})
+	}
+}

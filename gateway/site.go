@@ -49,6 +49,9 @@ func newSite(cfg Config) (*site, error) {
 		return nil, err
 	}
 	s.access, err = newAccessLog(cfg.AccessLog, cfg.AccessOut)
+	if _, ok := s.access.(*jsonAccess); !ok {
+		s.access = withCauses{s.access, s.log}
+	}
 	return s, err
 }
 
