@@ -22,7 +22,7 @@ type passwdOptions struct {
 
 	stdin    bool
 	argument bool // -b, which is refused
-	output   string
+	output   outputFormat
 }
 
 // newPasswdCommand returns "gatehouse passwd".
@@ -57,7 +57,7 @@ twice on a terminal, or read from standard input with -i.`,
 	f.BoolVarP(&o.stdin, "stdin", "i", false, "read the password from standard input")
 	f.BoolVarP(&o.argument, "argument", "b", false, "")
 	_ = f.MarkHidden("argument") // fails for a flag that does not exist alone
-	f.StringVarP(&o.output, "output", "o", "text", "with --list, the format: text or json")
+	outputFlag(f, &o.output, "with --list, the format: text or json")
 	cmd.MarkFlagsMutuallyExclusive("create", "print", "delete", "verify", "list")
 	cmd.MarkFlagsMutuallyExclusive("bcrypt", "argon2id")
 	cmd.MarkFlagsMutuallyExclusive("cost", "argon2id")

@@ -11,19 +11,15 @@ import (
 
 // newVersionCommand returns "gatehouse version".
 func newVersionCommand() *cobra.Command {
-	var output string
+	var output outputFormat
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Say which version this is, and what is wrong with how it was built",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v := readVersion()
-			switch output {
-			case "json":
+			if output == outputJSON {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(v)
-			case "text":
-			default:
-				return &exitError{2, fmt.Errorf("unknown output format %q: write -o text or -o json", output)}
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "gatehouse", v)
 			if v.Warning != "" {
@@ -32,7 +28,7 @@ func newVersionCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "output format: text or json")
+	outputFlag(cmd.Flags(), &output, "output format: text or json")
 	return cmd
 }
 
