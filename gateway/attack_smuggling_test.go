@@ -192,8 +192,7 @@ func TestMalformedChunksNeverComplete(t *testing.T) {
 	}
 }
 
-// The rest of a body that was refused must not be read as requests, which nobody
-// would have checked for what a guard checks.
+// The rest of a body that was refused must not be read as requests.
 func TestRestOfARefusedBodyIsNoRequest(t *testing.T) {
 	up := newCapture(t)
 	tg := startGateway(t, nil, recipeRoute(t, up.url()))

@@ -17,7 +17,6 @@ import (
 	"math/big"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -170,37 +169,6 @@ func writeFile(t *testing.T, path string, data []byte) {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// upstreamLog is an upstream which remembers what it was asked.
-type upstreamLog struct {
-	*httptest.Server
-	mu   sync.Mutex
-	seen []*http.Request
-}
-
-// newUpstreamLog answers with handler, or with 200 and "hello" if there is none.
-func newUpstreamLog(t *testing.T, handler http.HandlerFunc) *upstreamLog {
-	t.Helper()
-	u := &upstreamLog{}
-	u.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		u.mu.Lock()
-		u.seen = append(u.seen, r.Clone(context.Background()))
-		u.mu.Unlock()
-		if handler != nil {
-			handler(w, r)
-			return
-		}
-		io.WriteString(w, "hello")
-	}))
-	t.Cleanup(u.Close)
-	return u
-}
-
-func (u *upstreamLog) requests() []*http.Request {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return slices.Clone(u.seen)
 }
 
 // basic is an Authorization field for a user of people.

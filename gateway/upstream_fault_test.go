@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -13,7 +12,6 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -92,53 +90,6 @@ func tellsNothing(t *testing.T, upstream, body string) {
 		}
 	}
 }
-
-// script is an upstream that is a function.
-type script struct {
-	net.Listener
-	accepted atomic.Int64
-	open     atomic.Int64
-}
-
-// newUpstreamScript calls serve for each request, whose body it has not read, until
-// it returns false. With a TLS configuration it speaks that.
-func newUpstreamScript(t *testing.T, serve func(c net.Conn, r *http.Request) bool, secure ...*tls.Config) *script {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, cfg := range secure {
-		l = tls.NewListener(l, cfg)
-	}
-	s := &script{Listener: l}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			t.Cleanup(func() { c.Close() })
-			s.accepted.Add(1)
-			s.open.Add(1)
-			go func() {
-				defer s.open.Add(-1)
-				defer c.Close()
-				br := bufio.NewReader(c)
-				for {
-					r, err := http.ReadRequest(br)
-					if err != nil || !serve(c, r) {
-						return
-					}
-				}
-			}()
-		}
-	}()
-	return s
-}
-
-func (s *script) url() string { return "http://" + s.Addr().String() }
 
 // What an upstream sends beyond its answer must not become the answer to the next
 // request, which is another user's.
@@ -338,7 +289,7 @@ func TestUnreachableUpstreamsAreUnavailable(t *testing.T) {
 		"no TLS":         {URL: "https://" + noTLS.Addr().String()},
 		"untrusted":      {URL: untrusted.URL},
 		"another name":   {URL: wrongName, CAFile: files.CertFile, ServerName: "registry.test"},
-		"closes at once": {URL: "http://" + closer(t)},
+		"closes at once": {URL: "http://" + listen(t, func(net.Conn) {}).Addr().String()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			route := recipeRoute(t, "")
@@ -357,26 +308,6 @@ func TestUnreachableUpstreamsAreUnavailable(t *testing.T) {
 	if got := noTLS.text(); strings.Contains(got, "HTTP") {
 		t.Errorf("an upstream without TLS got %q", got)
 	}
-}
-
-// closer is the address of an upstream that hangs up on everybody.
-func closer(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			c.Close()
-		}
-	}()
-	return l.Addr().String()
 }
 
 // tlsUpstream answers "hello" over TLS with the certificate of files, and asks for
