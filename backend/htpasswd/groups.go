@@ -54,7 +54,7 @@ func parseGroups(file, text string) (*groups, error) {
 		g.warnings = append(g.warnings, "lines without a colon make no group: "+shapeless.join(", "))
 	}
 	if len(commas) > 0 {
-		g.warnings = append(g.warnings, "commas count as part of a name, as names stand apart by blanks; look at the lines "+commas.join(", "))
+		g.warnings = append(g.warnings, "lines in which a comma counts as part of a name, as names stand apart by blanks: "+commas.join(", "))
 	}
 	return g, nil
 }
