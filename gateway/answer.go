@@ -22,8 +22,8 @@ type answer struct {
 	method   string
 	ctx      context.Context
 	release  func() bool // stops watching ctx; false if it is done; nil while it is not watched
-	deadline time.Time   // for the head; zero while a request body is on its way
-	sent     chan error  // takes the outcome of sending the request's body; nil without one
+	asked    time.Time
+	sent     chan error // takes the outcome of sending the request's body; nil without one
 
 	status int
 	header http.Header
@@ -89,7 +89,7 @@ var errAnswerHead = errors.New("head that is larger than 256 KiB")
 func (a *answer) receiveHead() (string, error) {
 	br := a.conn.br
 	if a.release == nil {
-		a.conn.SetReadDeadline(time.Now().Add(soon))
+		a.conn.SetReadDeadline(a.asked.Add(soon))
 	}
 	_, err := br.Peek(1)
 	if err != nil && a.isPatient(err) {
@@ -136,7 +136,7 @@ func (a *answer) isPatient(err error) bool {
 		return false
 	}
 	a.watch()
-	return a.conn.SetReadDeadline(a.deadline) == nil
+	return a.conn.SetReadDeadline(a.asked.Add(a.upstream.responseTimeout(a.method))) == nil
 }
 
 // parseHead reads the status line and the fields of head.
@@ -148,7 +148,8 @@ func (a *answer) parseHead(head string) error {
 		return err
 	}
 	a.status, a.hangsUp = status, line[7] == '0'
-	a.header = make(http.Header, len(values))
+	a.header = a.conn.header
+	clear(a.header)
 	for i := 0; len(rest) > 2; i++ {
 		line, rest = cutLine(rest)
 		name, value, err := parseField(line)

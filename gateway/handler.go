@@ -36,13 +36,14 @@ type exchange struct {
 	cause  error // what went wrong, for the log alone
 }
 
-func newExchange(s *site, w http.ResponseWriter, r *http.Request, c *clientConn) *exchange {
-	return &exchange{site: s, w: w, r: r, conn: c, id: newID(), start: time.Now()}
+func newExchange(s *site, w http.ResponseWriter, r *http.Request, c *clientConn) exchange {
+	return exchange{site: s, w: w, r: r, conn: c, id: newID(), start: time.Now()}
 }
 
 // ServeHTTP carries out a request that came over HTTP/2.
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !newExchange(s, w, r, connOf(r.Context())).run(r.Context(), nil) {
+	x := newExchange(s, w, r, connOf(r.Context()))
+	if !x.run(r.Context(), nil) {
 		panic(http.ErrAbortHandler)
 	}
 }
@@ -206,7 +207,7 @@ func (x *exchange) openBodies() {
 	var setRead func(time.Time) error
 	if c := x.conn.http1; c != nil {
 		x.pace, setRead = &c.sending, c.SetReadDeadline
-		x.pace.step()
+		x.pace.stepAt(x.start)
 	} else {
 		rc := http.NewResponseController(x.w)
 		x.pace, setRead = &pace{idle: x.site.bodyIdle, set: rc.SetWriteDeadline}, rc.SetReadDeadline

@@ -43,20 +43,20 @@ func newNameSet(names ...string) nameSet {
 }
 
 // plainName returns the spelling of a field name that is compared with: letters,
-// digits and hyphens, in the capitals of [http.CanonicalHeaderKey]. Frameworks
-// read "X_Remote_User" and "X.Remote.User" as X-Remote-User.
-func plainName(name string) string {
-	for i := range len(name) {
-		if !plainChar(rune(name[i])) {
+// digits and hyphens alone. Frameworks read "X_Remote_User" and "X.Remote.User" as
+// X-Remote-User. The name is canonical, as the keys of an [http.Header] are.
+func plainName(canonical string) string {
+	for i := range len(canonical) {
+		if !plainChar(rune(canonical[i])) {
 			return http.CanonicalHeaderKey(strings.Map(func(c rune) rune {
 				if plainChar(c) {
 					return c
 				}
 				return '-'
-			}, name))
+			}, canonical))
 		}
 	}
-	return http.CanonicalHeaderKey(name)
+	return canonical
 }
 
 func plainChar(c rune) bool {

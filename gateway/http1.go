@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -124,15 +125,20 @@ type http1Conn struct {
 	scanned int    // how much of in has no end of a head
 	idle    pace   // of waiting for a request
 	sending pace   // of answers
-	body    http1Body
-	answer  http1Answer
+
+	// Of the current request; they are used again for the next.
+	request  http.Request
+	fields   http.Header
+	body     http1Body
+	answer   http1Answer
+	exchange exchange
 
 	mu     sync.Mutex // guards active, and the read deadline while it is false
 	active bool       // a request is being carried out
 }
 
 func newHTTP1Conn(s *http1Server, conn net.Conn) *http1Conn {
-	c := &http1Conn{Conn: conn, server: s, info: newClientConn(conn)}
+	c := &http1Conn{Conn: conn, server: s, info: newClientConn(conn), fields: make(http.Header, 8)}
 	c.info.http1 = c
 	base, cancel := context.WithCancel(context.Background())
 	c.ctx, c.cancel = &clientContext{Context: base, conn: c}, cancel
@@ -153,7 +159,8 @@ func (c *http1Conn) next() bool {
 		return false
 	}
 	r, p := c.begin(head, refusal)
-	completed := newExchange(c.server.site, &c.answer, r, c.info).run(c.ctx, p)
+	c.exchange = newExchange(c.server.site, &c.answer, r, c.info)
+	completed := c.exchange.run(c.ctx, p)
 	c.ctx.unwatch()
 	completed = completed && c.answer.finish() == nil
 	c.answer.release()

@@ -74,7 +74,9 @@ func (c *http1Conn) fill() error {
 // answer. Of a head that is refused it makes as much of a request as can be logged.
 func (c *http1Conn) begin(head []byte, refusal *problem) (*http.Request, *problem) {
 	c.setActive(true)
-	h := requestHead{r: &http.Request{ProtoMajor: 1, Header: make(http.Header, 8)}}
+	clear(c.fields)
+	c.request = http.Request{ProtoMajor: 1, Header: c.fields}
+	h := requestHead{r: &c.request}
 	p := refusal
 	if p == nil {
 		p = h.parse(string(head))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"gatehouse/backend"
@@ -73,7 +74,7 @@ func newRoute(r Route, t Timeouts) (*route, error) {
 	return &route{
 		policy: policy, backend: r.Backend, upstream: upstream,
 		realm:      cmp.Or(r.Realm, "Registry Authentication"),
-		userHeader: plainName(r.UserHeader), groupsHeader: plainName(r.GroupsHeader),
+		userHeader: plainName(http.CanonicalHeaderKey(r.UserHeader)), groupsHeader: plainName(http.CanonicalHeaderKey(r.GroupsHeader)),
 		forwardAuthorization: r.ForwardAuthorization,
 	}, nil
 }

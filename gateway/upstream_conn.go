@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"net"
+	"net/http"
 	"os"
 	"syscall"
 	"time"
@@ -14,6 +15,7 @@ import (
 type upstreamConn struct {
 	net.Conn
 	br     *bufio.Reader
+	header http.Header // of the answer of the current exchange
 	reused bool        // has carried an exchange before
 	expiry *time.Timer // closes the connection when it has been idle for long
 
@@ -24,7 +26,7 @@ type upstreamConn struct {
 }
 
 func newUpstreamConn(conn, socket net.Conn) *upstreamConn {
-	c := &upstreamConn{Conn: conn, br: bufio.NewReader(conn), tls: conn != socket}
+	c := &upstreamConn{Conn: conn, header: make(http.Header, 16), br: bufio.NewReader(conn), tls: conn != socket}
 	if s, ok := socket.(syscall.Conn); ok {
 		if raw, err := s.SyscallConn(); err == nil {
 			c.raw, c.peek = raw, c.peekSocket
