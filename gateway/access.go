@@ -26,13 +26,13 @@ const (
 	accessOff      = "off"
 )
 
-func newAccessLog(form string, out io.Writer) (accessLog, error) {
+func newAccessLog(form string, out io.Writer, log *slog.Logger) (accessLog, error) {
 	switch form {
 	case "", accessJSON:
-		sink := newSink(out)
+		sink := newSink(out, log)
 		return &jsonAccess{sink: sink, handler: slog.NewJSONHandler(sink, nil)}, nil
 	case accessCommon, accessCombined:
-		return &apacheAccess{sink: newSink(out), combined: form == accessCombined}, nil
+		return &apacheAccess{sink: newSink(out, log), combined: form == accessCombined}, nil
 	case accessOff:
 		return noAccess{}, nil
 	}

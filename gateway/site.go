@@ -49,7 +49,7 @@ func newSite(cfg Config) (*site, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	s.access, err = newAccessLog(cfg.AccessLog, cfg.AccessOut)
+	s.access, err = newAccessLog(cfg.AccessLog, cfg.AccessOut, cfg.Log)
 	if _, ok := s.access.(*jsonAccess); !ok {
 		s.access = withCauses{s.access, s.log}
 	}
