@@ -254,25 +254,6 @@ func (a *answer) Read(p []byte) (int, error) {
 // pauses reports whether nothing more of the body has come in yet.
 func (a *answer) pauses() bool { return a.conn.br.Buffered() == 0 }
 
-// skipTrailers reads the lines behind the last chunk. Trailers are dropped: no
-// client asks for them, and they come too late for any check.
-func skipTrailers(br *bufio.Reader) error {
-	for read := 0; read < maxTrailerBytes; {
-		line, err := br.ReadSlice('\n')
-		if err != nil {
-			return io.ErrUnexpectedEOF
-		}
-		switch {
-		case len(line) < 2 || line[len(line)-2] != '\r':
-			return errBareLF
-		case len(line) == 2:
-			return nil
-		}
-		read += len(line)
-	}
-	return errChunk
-}
-
 // close ends the exchange. The connection is kept if both bodies came to their
 // end and nothing lies behind the answer.
 func (a *answer) close() {

@@ -1,6 +1,10 @@
 package gateway
 
-import "errors"
+import (
+	"bufio"
+	"errors"
+	"io"
+)
 
 // Limits of the parts of a chunked body that carry no data. They are otherwise
 // a way to make a proxy work without end for a body of nothing.
@@ -141,4 +145,23 @@ func (s *chunkScanner) expect(c, want byte, next chunkState) error {
 	}
 	s.state = next
 	return nil
+}
+
+// skipTrailers reads the lines behind the last chunk. Trailers are dropped: no
+// client asks for them, and they come too late for any check.
+func skipTrailers(br *bufio.Reader) error {
+	for read := 0; read < maxTrailerBytes; {
+		line, err := br.ReadSlice('\n')
+		if err != nil {
+			return io.ErrUnexpectedEOF
+		}
+		switch {
+		case len(line) < 2 || line[len(line)-2] != '\r':
+			return errBareLF
+		case len(line) == 2:
+			return nil
+		}
+		read += len(line)
+	}
+	return errChunk
 }

@@ -52,14 +52,6 @@ type checkOptions struct {
 	strict bool
 }
 
-// configFlag returns the value of --config, empty if it is not given.
-func configFlag(cmd *cobra.Command) string {
-	if flag := cmd.Flag("config"); flag != nil {
-		return flag.Value.String()
-	}
-	return ""
-}
-
 // checkResult is what check prints with -o json.
 type checkResult struct {
 	File     string `json:"file"`
