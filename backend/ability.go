@@ -1,7 +1,8 @@
 package backend
 
-// VersionOf returns b's version of user, and 0 where b is no [Versioner]. With
-// it and its siblings a decorator passes on what the Backend inside it can do.
+// VersionOf returns b's version of user, and 0 where b is no [Versioner]. By it
+// and its siblings below, whoever has a Backend uses what it can do besides, and a
+// decorator passes that on.
 func VersionOf(b Backend, user string) uint64 {
 	if v, ok := b.(Versioner); ok {
 		return v.Version(user)

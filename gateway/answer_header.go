@@ -85,8 +85,8 @@ func sameAuthority(u *url.URL, authority string) bool {
 	return authority != "" && strip(u.Host) == strip(authority)
 }
 
-// localLinks does what localReference does for the targets of a Link field (RFC 8288), which stand
-// in angle brackets.
+// localLinks does what localReference does for the targets of a Link field (RFC
+// 8288), which stand in angle brackets.
 func (x *exchange) localLinks(field string) string {
 	var b strings.Builder
 	for {
