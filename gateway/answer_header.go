@@ -69,10 +69,14 @@ func (x *exchange) localReference(ref string) string {
 	if path < 0 {
 		return "/"
 	}
-	if local := ref[i+2+path:]; local[0] == '/' && !strings.HasPrefix(local, "//") {
+	switch local := ref[i+2+path:]; {
+	case strings.HasPrefix(local, "//"), strings.HasPrefix(local, `/\`):
+		return ref // by itself it would name a host, the second to browsers
+	case local[0] != '/':
+		return "/" + local
+	default:
 		return local
 	}
-	return ref
 }
 
 // sameAuthority compares the host and port of u with an authority, which may lack
