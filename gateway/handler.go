@@ -139,6 +139,9 @@ func (x *exchange) examine() *problem {
 	if p := x.examineFields(); p != nil {
 		return p
 	}
+	if len(r.RequestURI) > maxRequestLine {
+		return tooLarge(nil)
+	}
 	target, err := ParseTarget(r.RequestURI)
 	if err != nil {
 		return badRequest(err.Error())
