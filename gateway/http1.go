@@ -126,7 +126,9 @@ type http1Conn struct {
 	idle    pace   // of waiting for a request
 	sending pace   // of answers
 
-	// Of the current request; they are used again for the next.
+	// Of the current request; they are used again for the next. Nobody else holds
+	// them by then but perhaps whoever sends the body to the upstream, and that one
+	// reads no more after uploadBody.stop.
 	request  http.Request
 	fields   http.Header
 	body     http1Body
