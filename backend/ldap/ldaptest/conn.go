@@ -44,14 +44,13 @@ type conn struct {
 	mu    sync.Mutex
 	net   net.Conn // raw, or TLS over it
 	bound string   // folded name
-	pages map[string][]*Entry
 }
 
 // message is a request as it came.
 type message struct {
 	id    int64
 	op    *ber.Packet
-	paged *ldap.ControlPaging
+	paged *pageRequest
 	// policy is whether the client understands password policies.
 	policy bool
 }
@@ -128,20 +127,36 @@ func parse(p *ber.Packet) (message, bool) {
 		return message{}, false
 	}
 	if len(p.Children) > 2 {
-		for _, child := range p.Children[2].Children {
-			control, err := ldap.DecodeControl(child)
-			if err != nil {
-				return message{}, false
-			}
-			switch control := control.(type) {
-			case *ldap.ControlPaging:
-				m.paged = control
-			case *ldap.ControlBeheraPasswordPolicy:
-				m.policy = true
-			}
+		for _, control := range p.Children[2].Children {
+			m.take(control)
 		}
 	}
 	return m, true
+}
+
+// take notes a control that came with a request: its name, whether the server
+// must know it, and its value; RFC 4511, section 4.1.11.
+func (m *message) take(control *ber.Packet) {
+	if len(control.Children) == 0 {
+		return
+	}
+	switch control.Children[0].Data.String() {
+	case oidPasswordPolicy:
+		m.policy = true
+	case oidPaging:
+		value, err := ber.DecodePacketErr(control.Children[len(control.Children)-1].Data.Bytes())
+		if err != nil || len(value.Children) != 2 {
+			return
+		}
+		size, _ := value.Children[0].Value.(int64)
+		m.paged = &pageRequest{int(size), value.Children[1].Data.String()}
+	}
+}
+
+// pageRequest asks for a part of what was found; RFC 2696, section 2.
+type pageRequest struct {
+	size   int
+	cookie string
 }
 
 // describe returns what the record says of a request.

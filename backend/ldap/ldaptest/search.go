@@ -122,9 +122,9 @@ func (c *conn) page(found []*Entry, q query, m message) ([]*Entry, Answer) {
 		}
 		return found, Answer{}
 	}
-	start, _ := strconv.Atoi(string(m.paged.Cookie))
+	start, _ := strconv.Atoi(m.paged.cookie)
 	start = min(start, len(found))
-	end := min(start+int(m.paged.PagingSize), len(found))
+	end := min(start+m.paged.size, len(found))
 	if total > 0 && end > total {
 		return found[start:max(start, total)], Answer{Code: sizeLimitExceeded}
 	}
@@ -143,7 +143,6 @@ func (s *Server) encodeEntry(e *Entry, asked []string) *ber.Packet {
 	op := ber.Encode(ber.ClassApplication, ber.TypeConstructed, tagSearchEntry, nil, "")
 	op.AppendChild(octets(e.DN))
 	list := ber.NewSequence("")
-	op.AppendChild(list)
 	everything := len(asked) == 0 || slices.Contains(asked, "*")
 	add := func(name string, values []string) {
 		attribute := ber.NewSequence("")
@@ -163,6 +162,7 @@ func (s *Server) encodeEntry(e *Entry, asked []string) *ber.Packet {
 		label, part := s.slice(name, option, values)
 		add(label, part)
 	}
+	op.AppendChild(list)
 	return op
 }
 
