@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"go/parser"
+	"go/token"
 	"io"
 	"os"
 	"strings"
@@ -132,5 +134,26 @@ func TestStoppedProcessIsGone(t *testing.T) {
 	p.stop()
 	if _, err := groupCPU(p.group()); err == nil {
 		t.Errorf("still there %v after it was stopped", time.Since(start))
+	}
+}
+
+func TestProfilerIsLaidOverTheCommand(t *testing.T) {
+	l := &lab{Dir: t.TempDir()}
+	file, err := writeProfiler(l, "/module")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var overlay struct{ Replace map[string]string }
+	if err := json.Unmarshal(text, &overlay); err != nil {
+		t.Fatal(err)
+	}
+	source := overlay.Replace["/module/cmd/gatehouse/bench_profiler.go"]
+	f, err := parser.ParseFile(token.NewFileSet(), source, nil, 0)
+	if err != nil || f.Name.Name != "main" {
+		t.Errorf("%q: %v", source, err)
 	}
 }

@@ -40,11 +40,12 @@ type answer struct {
 }
 
 func rootRequest(u credential) request {
-	return newRequest("GET", rootPath, u, nil, answer{Status: http.StatusOK, Length: int64(len("{}"))})
+	return newRequest("GET "+rootPath, u, nil, answer{Status: http.StatusOK, Length: int64(len("{}"))})
 }
 
-func newRequest(method, path string, u credential, body *blob, want answer) request {
-	head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: gatehouse-bench\r\nAccept: */*\r\n", method, path, hostName)
+// newRequest puts a request together from its method and target.
+func newRequest(line string, u credential, body *blob, want answer) request {
+	head := fmt.Sprintf("%s HTTP/1.1\r\nHost: %s\r\nUser-Agent: gatehouse-bench\r\nAccept: */*\r\n", line, hostName)
 	if u != (credential{}) {
 		head += "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(u.Name+":"+u.Password)) + "\r\n"
 	}

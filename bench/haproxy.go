@@ -12,8 +12,8 @@ const haproxyConfig = `global
 
 defaults
 	mode http
-	log global
-	option httplog
+	{{if .AccessLog}}log global
+	option httplog{{end}}
 	option forwardfor
 	timeout connect 10s
 	timeout client 75s

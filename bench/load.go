@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"sync/atomic"
@@ -13,8 +14,25 @@ import (
 // blobConns is how many connections carry blobs at a time.
 const blobConns = 2
 
-// patience is how long a load may take before it is given up.
-const patience = 3 * time.Minute
+// patience is how long one step may take before it is given up.
+const patience = 2 * time.Minute
+
+var errPatience = fmt.Errorf("not done within %v", patience)
+
+// patiently does one step of the measurement, which ends with an error when it
+// does not end by itself.
+func patiently(ctx context.Context, step string, do func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errPatience)
+	defer cancel()
+	err := do(ctx)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s: %w: %w", step, context.Cause(ctx), err)
+	}
+	return fmt.Errorf("%s: %w", step, err)
+}
 
 // load is one way to use a server, and what it does in a round.
 type load struct {
@@ -61,15 +79,15 @@ func loadNames() []string {
 func (w load) on(s *server) bool { return !w.fresh || s.tls != nil }
 
 func smallRequest(_ *lab, u credential) request {
-	return newRequest("GET", manifestPath, u, nil, answer{Status: http.StatusOK, Length: int64(len(smallManifest()))})
+	return newRequest("GET "+manifestPath, u, nil, answer{Status: http.StatusOK, Length: int64(len(smallManifest()))})
 }
 
 func pullRequest(l *lab, u credential) request {
-	return newRequest("GET", blobPath, u, nil, answer{Status: http.StatusOK, Length: l.blob.size})
+	return newRequest("GET "+blobPath, u, nil, answer{Status: http.StatusOK, Length: l.blob.size})
 }
 
 func pushRequest(l *lab, u credential) request {
-	return newRequest("PATCH", uploadPath, u, &l.blob, answer{Status: http.StatusAccepted, Range: rangeOf(l.blob.size)})
+	return newRequest("PATCH "+uploadPath, u, &l.blob, answer{Status: http.StatusAccepted, Range: rangeOf(l.blob.size)})
 }
 
 // verifiedPull and verifiedPush compare digests, which is too dear for the
@@ -81,14 +99,14 @@ func verifiedPull(l *lab, u credential) request {
 }
 
 func verifiedPush(l *lab, u credential) request {
-	return newRequest("PUT", uploadPath+"?digest="+l.digest, u, &l.blob, answer{Status: http.StatusCreated, Range: rangeOf(l.blob.size)})
+	return newRequest("PUT "+uploadPath+"?digest="+l.digest, u, &l.blob, answer{Status: http.StatusCreated, Range: rangeOf(l.blob.size)})
 }
 
 // strangerRequest is what every client sends first: it has no credentials and
 // is refused without a question to users' file or upstream, so that what is
 // left is the connection.
 func strangerRequest(*lab, credential) request {
-	return newRequest("GET", rootPath, credential{}, nil, answer{Status: http.StatusUnauthorized})
+	return newRequest("GET "+rootPath, credential{}, nil, answer{Status: http.StatusUnauthorized})
 }
 
 // outcome is what one run of a load showed.
@@ -101,8 +119,6 @@ type outcome struct {
 // run puts the load on s. Kept connections are made, and have carried a
 // request, before anything counts.
 func (w load) run(ctx context.Context, l *lab, s *server) (outcome, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	requests := make([]request, w.conns)
 	for i := range requests {
 		requests[i] = w.request(l, l.Users[i%len(l.Users)])

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -126,6 +127,18 @@ func TestDriveStopsAtItsLimit(t *testing.T) {
 	if err != nil || len(times) == 0 || len(times) == w.count {
 		t.Errorf("got %d calls, %v", len(times), err)
 	}
+}
+
+func TestAStepThatHangsIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		err := patiently(t.Context(), "wait", func(ctx context.Context) error {
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		if !errors.Is(err, errPatience) {
+			t.Errorf("got %v, want %v", err, errPatience)
+		}
+	})
 }
 
 func TestDriveReturnsTheError(t *testing.T) {

@@ -160,7 +160,11 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		fmt.Fprintf(stderr, "left out: %s: %s\n", a.Name, a.Why)
 	}
 	if o.profile != "" {
-		return profile(ctx, l, f, o)
+		told, err := profile(ctx, l, f, o)
+		if err == nil {
+			fmt.Fprintln(stdout, told)
+		}
+		return err
 	}
 	if len(f.servers) == 0 {
 		return errors.New("no server to measure")

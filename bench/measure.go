@@ -58,10 +58,13 @@ func measureAll(ctx context.Context, l *lab, servers []*server, o options, progr
 	results := sheet{}
 	for _, s := range servers {
 		fmt.Fprintf(progress, "%s: memory and digests\n", s.name)
-		if err := measureIdle(ctx, l, s, o.idle, results); err != nil {
+		err := patiently(ctx, "hold idle connections", func(ctx context.Context) error {
+			return measureIdle(ctx, l, s, o.idle, results)
+		})
+		if err != nil {
 			return nil, err
 		}
-		if err := verify(ctx, l, s); err != nil {
+		if err := patiently(ctx, "verify blobs", func(ctx context.Context) error { return verify(ctx, l, s) }); err != nil {
 			return nil, err
 		}
 	}
@@ -83,11 +86,16 @@ func measureRound(ctx context.Context, l *lab, s *server, o options, results she
 		if !w.on(s) {
 			continue
 		}
-		out, err := w.run(ctx, l, s)
+		err := patiently(ctx, w.name, func(ctx context.Context) error {
+			out, err := w.run(ctx, l, s)
+			if err == nil {
+				results.record(w, s, out)
+			}
+			return err
+		})
 		if err != nil {
-			return fmt.Errorf("%s: %w", w.name, err)
+			return err
 		}
-		results.record(w, s, out)
 	}
 	return nil
 }
@@ -118,7 +126,7 @@ func measureIdle(ctx context.Context, l *lab, s *server, n int, results sheet) e
 	clients, err := connect(ctx, l, s, n)
 	defer closeAll(clients)
 	if err != nil {
-		return fmt.Errorf("hold %d connections: %w", n, err)
+		return err
 	}
 	time.Sleep(time.Second) // for the server to put away what it used for the handshakes
 	after, err := groupRSS(s.group())
@@ -128,7 +136,7 @@ func measureIdle(ctx context.Context, l *lab, s *server, n int, results sheet) e
 	// A connection that the server gave up meanwhile must not count as held.
 	for i, c := range clients {
 		if err := c.do(rootRequest(l.Users[i%len(l.Users)])); err != nil {
-			return fmt.Errorf("hold %d connections: %w", n, err)
+			return err
 		}
 	}
 	results.add(idleRSS, s.name, float64(after)/(1<<20))
@@ -139,10 +147,7 @@ func measureIdle(ctx context.Context, l *lab, s *server, n int, results sheet) e
 // verify sends a blob each way and compares digests.
 func verify(ctx context.Context, l *lab, s *server) error {
 	if err := once(ctx, s, verifiedPull(l, l.Users[0])); err != nil {
-		return fmt.Errorf("verify a pulled blob: %w", err)
+		return err
 	}
-	if err := once(ctx, s, verifiedPush(l, l.Users[0])); err != nil {
-		return fmt.Errorf("verify a pushed blob: %w", err)
-	}
-	return nil
+	return once(ctx, s, verifiedPush(l, l.Users[0]))
 }

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // The profiler is compiled into gatehouse for one run by an overlay of the go
@@ -60,22 +62,29 @@ func writeProfiler(l *lab, root string) (string, error) {
 	return file, writeFile(file, string(overlay), 0o600)
 }
 
-// profile writes what gatehouse does with its processor time under one load.
-func profile(ctx context.Context, l *lab, f *field, o options) error {
+// profile writes to a file what gatehouse does with its processor time under
+// one load, and tells how much of it a request took.
+func profile(ctx context.Context, l *lab, f *field, o options) (string, error) {
 	if len(f.servers) == 0 {
-		return errors.New("profile: gatehouse is not there")
+		return "", errors.New("profile: gatehouse is not there")
 	}
 	const length = 10 * time.Second
 	all := loads(o)
 	w := all[slices.IndexFunc(all, func(w load) bool { return w.name == o.profileOf })]
 	w.count, w.limit = 1<<30, length+time.Second
-	loaded := make(chan error, 1)
-	go func() {
-		_, err := w.run(ctx, l, f.servers[0])
-		loaded <- err
-	}()
-	fetched := fetchProfile(ctx, profilerSocket(l), o.profile, length)
-	return errors.Join(<-loaded, fetched)
+	var group errgroup.Group
+	var out outcome
+	group.Go(func() error {
+		var err error
+		out, err = w.run(ctx, l, f.servers[0])
+		return err
+	})
+	group.Go(func() error { return fetchProfile(ctx, profilerSocket(l), o.profile, length) })
+	if err := group.Wait(); err != nil {
+		return "", err
+	}
+	n := len(out.latencies)
+	return fmt.Sprintf("%s: %d requests, %v of CPU each", w.name, n, out.cpu/time.Duration(n)), nil
 }
 
 func fetchProfile(ctx context.Context, socket, file string, length time.Duration) error {

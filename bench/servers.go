@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -190,11 +191,13 @@ func (k kind) configure(l *lab) (file, addr string, err error) {
 
 // versionOf is the first line that a program prints about its version.
 func versionOf(ctx context.Context, binary string, args []string) string {
-	out, err := exec.CommandContext(ctx, binary, args...).CombinedOutput()
-	if err != nil {
+	var stdout, stderr strings.Builder
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
 		return "unknown"
 	}
-	line, _, _ := strings.Cut(string(out), "\n")
+	line, _, _ := strings.Cut(cmp.Or(stdout.String(), stderr.String()), "\n") // nginx says it on standard error
 	return strings.TrimSpace(line)
 }
 
@@ -217,6 +220,8 @@ func (s *server) await(ctx context.Context, l *lab) error {
 }
 
 func (s *server) ping(ctx context.Context, l *lab) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
 	c, err := dial(ctx, s)
 	if err != nil {
 		return err

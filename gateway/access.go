@@ -64,7 +64,7 @@ func (l *jsonAccess) record(x *exchange) {
 		slog.String("source", x.conn.text),
 		slog.String("user", bounded(x.user())),
 		slog.String("backend", x.who.Identity.Source),
-		slog.String("method", method),
+		slog.String("method", bounded(method)),
 		slog.String("host", bounded(x.r.Host)),
 		slog.String("target", bounded(target)),
 		slog.String("proto", proto),
@@ -117,7 +117,7 @@ func (x *exchange) requestLine() (method, target, proto string) {
 	}
 	method, rest, _ := strings.Cut(x.conn.guard.line, " ")
 	target, proto, _ = strings.Cut(rest, " ")
-	return bounded(method), target, bounded(proto)
+	return method, target, bounded(proto)
 }
 
 // apacheAccess writes the log formats "common" and "combined" of Apache httpd.
@@ -172,12 +172,8 @@ func appendApache(b []byte, s string) []byte {
 		switch {
 		case c == '"' || c == '\\':
 			b = append(b, '\\', c)
-		case c == '\n':
-			b = append(b, `\n`...)
-		case c == '\r':
-			b = append(b, `\r`...)
-		case c == '\t':
-			b = append(b, `\t`...)
+		case c == '\b', c == '\n', c == '\r', c == '\t', c == '\v':
+			b = append(b, '\\', "btnv.r"[c-'\b'])
 		case c < ' ' || c >= 0x7f:
 			b = append(b, `\x`...)
 			b = append(b, "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])

@@ -37,7 +37,7 @@ type answer struct {
 }
 
 // maxInformational bounds the 1xx answers before the real one.
-const maxInformational = 8
+const maxInformational = 100
 
 // readHead reads the head of the answer. Informational answers (RFC 9110, section
 // 15.2) are dropped: they would carry fields past the checks of the real one.
@@ -244,7 +244,10 @@ func skipTrailers(br *bufio.Reader) error {
 		if err != nil {
 			return io.ErrUnexpectedEOF
 		}
-		if len(line) == 2 && line[0] == '\r' {
+		switch {
+		case len(line) < 2 || line[len(line)-2] != '\r':
+			return errBareLF
+		case len(line) == 2:
 			return nil
 		}
 		read += len(line)
@@ -257,6 +260,9 @@ func skipTrailers(br *bufio.Reader) error {
 func (a *answer) close() {
 	released := a.release == nil || a.release()
 	if released && a.complete && !a.hangsUp && a.bodySent() && a.conn.br.Buffered() == 0 {
+		if a.sent != nil {
+			a.conn.SetWriteDeadline(time.Time{})
+		}
 		a.upstream.keep(a.conn)
 		return
 	}

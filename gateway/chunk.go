@@ -86,7 +86,7 @@ func (s *chunkScanner) sizeLine(c byte) error {
 		return s.endSizeLine(c)
 	case s.state == chunkSizeStart && isHex:
 		s.size, s.state = digit, chunkSize
-	case s.state == chunkSize && isHex && s.size < 1<<56: // no overflow
+	case s.state == chunkSize && isHex && s.line < 16: // no overflow
 		s.size = s.size<<4 | digit
 	case s.state == chunkSize && c == ';':
 		s.state = chunkExtension

@@ -150,10 +150,14 @@ func (u *uploadBody) Read(p []byte) (int, error) {
 	}
 	u.started.Store(true)
 	u.pace.step()
+	if u.stopped.Load() { // meanwhile, and the deadline of stop is overwritten
+		return 0, errUploadStopped
+	}
 	n, err := u.body.Read(p)
 	u.left -= int64(n)
 	if err == io.EOF || u.left == 0 {
 		u.ended.Store(true)
+		u.deadline(time.Time{}) // net/http watches the connection from now on
 	}
 	return n, err
 }
@@ -162,10 +166,17 @@ func (u *uploadBody) Read(p []byte) (int, error) {
 // reads what the client sends for a moment, and forgets it.
 func (u *uploadBody) stop(drain bool) {
 	u.stopped.Store(true)
-	u.deadline(time.Now().Add(lingerTime))
+	until := time.Now()
+	if drain {
+		until = until.Add(lingerTime)
+	}
+	u.deadline(until)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if drain {
-		io.CopyN(io.Discard, u.body, lingerBytes)
+	if !drain {
+		return
+	}
+	if _, err := io.CopyN(io.Discard, u.body, lingerBytes); err == io.EOF {
+		u.ended.Store(true)
 	}
 }

@@ -100,6 +100,14 @@ func startGateway(t *testing.T, change func(*Config), routes ...Route) *testGate
 		t.Fatalf("New: %v", err)
 	}
 	tg.Gateway = g
+	if cfg.TLS != nil {
+		chain, err := os.ReadFile(cfg.TLS.CertFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tg.roots = x509.NewCertPool()
+		tg.roots.AppendCertsFromPEM(chain)
+	}
 	if err := g.Listen(); err != nil {
 		t.Fatalf("Listen: %v", err)
 	}
@@ -119,12 +127,9 @@ func startGateway(t *testing.T, change func(*Config), routes ...Route) *testGate
 	return tg
 }
 
-func withTLS(t *testing.T, tg func(*x509.CertPool)) func(*Config) {
+func withTLS(t *testing.T) func(*Config) {
 	t.Helper()
-	files, roots := testCertificate(t, t.TempDir(), "localhost", "registry.test")
-	if tg != nil {
-		tg(roots)
-	}
+	files, _ := testCertificate(t, t.TempDir(), "localhost", "registry.test")
 	return func(c *Config) { c.TLS = &files }
 }
 
@@ -209,7 +214,7 @@ func basic(user string) string {
 }
 
 // raw sends bytes on a new connection and reads everything that comes back until
-// the other side closes or is silent for long.
+// the other side closes, as the request had better ask for.
 func (tg *testGateway) raw(t *testing.T, request string) string {
 	t.Helper()
 	c, err := net.Dial("tcp", tg.addr)
@@ -220,9 +225,6 @@ func (tg *testGateway) raw(t *testing.T, request string) string {
 	c.SetDeadline(time.Now().Add(20 * time.Second))
 	if _, err := io.WriteString(c, request); err != nil {
 		t.Fatalf("write: %v", err)
-	}
-	if tc, ok := c.(*net.TCPConn); ok {
-		tc.CloseWrite()
 	}
 	b, _ := io.ReadAll(c)
 	return string(b)

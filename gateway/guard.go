@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -37,7 +38,8 @@ type guard struct {
 	left    uint64 // of a body of bodyLength
 	chunks  chunkScanner
 	refused *problem
-	line    string // the request line, for the access record of a refusal
+	line    string      // the request line, for the access record of a refusal
+	over    atomic.Bool // nothing more is read
 }
 
 // bodyKind is what a guard expects next on the connection.
@@ -67,10 +69,10 @@ func newGuard(c net.Conn, headTimeout time.Duration) *guard {
 func (g *guard) Read(p []byte) (int, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.over.Load() || g.ready == 0 && g.refused != nil {
+		return 0, errRefused
+	}
 	if g.ready == 0 && g.body == bodyNone {
-		if g.refused != nil {
-			return 0, errRefused
-		}
 		if err := g.readHead(); err != nil {
 			return 0, err
 		}
@@ -154,6 +156,7 @@ func (g *guard) readBody(p []byte) (int, error) {
 	}
 	end, done, err := g.chunks.scan(p[:n])
 	if err != nil {
+		g.finish()
 		return 0, err
 	}
 	if done {
@@ -203,6 +206,11 @@ func (g *guard) refuse(p *problem) {
 	g.body = bodyNone
 }
 
+// finish ends the connection for reading, in the middle of a body. net/http goes
+// on to read a request after a body that it could not read to its end, such as one
+// that its reader has given up, and would take the rest of the body for it.
+func (g *guard) finish() { g.over.Store(true) }
+
 // CloseWrite ends the sending side, as net/http does before it waits for a
 // client to read what it was sent.
 func (g *guard) CloseWrite() error {
@@ -212,12 +220,12 @@ func (g *guard) CloseWrite() error {
 	return nil
 }
 
-// Close closes the connection. After a refusal it first reads for a moment what
-// the client still sends: closing a socket with unread bytes resets it, and the
-// reset can overtake the refusal.
+// Close closes the connection. After a refusal, or where a body was not wanted to
+// its end, it first reads for a moment what the client still sends: closing a
+// socket with unread bytes resets it, and the reset can overtake the answer.
 func (g *guard) Close() error {
 	if g.mu.TryLock() {
-		if g.refused != nil {
+		if g.refused != nil || g.over.Load() {
 			g.CloseWrite()
 			g.Conn.SetReadDeadline(time.Now().Add(lingerTime))
 			io.CopyN(io.Discard, g.Conn, lingerBytes)

@@ -72,16 +72,26 @@ func (x *exchange) serve() *problem {
 // what came for the whole.
 func (x *exchange) end() {
 	if v := recover(); v != nil {
-		defer panic(http.ErrAbortHandler)
 		if v != http.ErrAbortHandler {
 			x.cause = fmt.Errorf("panic: %v", v)
 			x.site.log.Error("panic while serving a request", "id", x.id, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-			if x.status == 0 {
-				x.refuse(&problem{status: http.StatusInternalServerError, code: codeUnavailable, message: "the gateway failed", signed: true, cause: x.cause})
-			}
+		}
+		if v == http.ErrAbortHandler || x.status != 0 {
+			defer panic(http.ErrAbortHandler)
+			x.abandonUpload()
+		} else {
+			x.refuse(&problem{status: http.StatusInternalServerError, code: codeUnavailable, message: "the gateway failed", signed: true, cause: x.cause})
 		}
 	}
 	x.site.access.record(x)
+}
+
+// abandonUpload makes sure that nobody reads the body after the exchange has ended:
+// on HTTP/2 there is nothing left then that it could be read from.
+func (x *exchange) abandonUpload() {
+	if x.upload != nil {
+		x.upload.stop(false)
+	}
 }
 
 // abort ends an exchange without an answer, or in the middle of one.
@@ -149,6 +159,14 @@ func (x *exchange) examineFields() *problem {
 		if p := checkContentLength(i+1, v); p != nil {
 			return p
 		}
+		if n, _ := strconv.ParseInt(v, 10, 64); n != x.r.ContentLength {
+			return badRequest("the Content-Length is not the length of the body")
+		}
+	}
+	for _, v := range h["Host"] { // HTTP/2 has it in :authority
+		if v != x.r.Host {
+			return badRequest("the request names two hosts")
+		}
 	}
 	return nil
 }
@@ -184,7 +202,6 @@ func (x *exchange) openBodies() {
 	} else {
 		x.pace = newPace(x.site.bodyIdle, http.NewResponseController(x.w).SetWriteDeadline)
 	}
-	x.pace.step()
 	if x.r.ContentLength == 0 {
 		return
 	}
@@ -193,6 +210,9 @@ func (x *exchange) openBodies() {
 	x.upload.pace = newPace(x.site.bodyIdle, rc.SetReadDeadline)
 	if x.r.ProtoMajor == 1 {
 		rc.EnableFullDuplex()
+		// For "100 Continue". On HTTP/2 a deadline would end the stream while
+		// nothing is written, too.
+		x.pace.step()
 	}
 }
 
@@ -228,6 +248,9 @@ func (x *exchange) settleUpload() {
 	http.NewResponseController(x.w).Flush()
 	waits := strings.EqualFold(x.r.Header.Get("Expect"), "100-continue") && !x.upload.started.Load()
 	x.upload.stop(x.r.ProtoMajor == 1 && !waits)
+	if g := x.conn.guard; g != nil && !x.upload.ended.Load() {
+		g.finish()
+	}
 }
 
 // clientGone reports whether the client has hung up.

@@ -217,6 +217,9 @@ func (x *exchange) copyHeader(to http.Header, a *answer) {
 		}
 		to[name] = values
 	}
+	if to["Content-Type"] == nil {
+		to["Content-Type"] = nil // net/http would guess one, by which a layer might become a page
+	}
 	x.stamp(to)
 }
 

@@ -41,7 +41,15 @@ func parseRequestLine(line []byte) (requestHead, *problem) {
 		}
 	}
 	r.target = string(target)
-	return r, checkMethod(string(method))
+	if p := checkMethod(string(method)); p != nil {
+		return r, p
+	}
+	if strings.Contains(r.target, "%") { // where it cannot decode, net/http answers, unlogged
+		if _, err := ParseTarget(r.target); err != nil {
+			return r, badRequest(err.Error())
+		}
+	}
+	return r, nil
 }
 
 // checkMethod refuses methods that no rule can name. CONNECT and TRACE are
@@ -77,6 +85,20 @@ func (r *requestHead) field(name, value []byte) *problem {
 		return badRequest("the connection is never upgraded to another protocol")
 	case equalFold(name, "Expect"):
 		return checkExpect(value)
+	case equalFold(name, "Trailer"):
+		return checkTrailer(string(value))
+	}
+	return nil
+}
+
+// checkTrailer refuses to hear how the request is framed after its end (RFC 9110,
+// section 6.5.1).
+func checkTrailer(names string) *problem {
+	for name := range strings.SplitSeq(names, ",") {
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "content-length", "transfer-encoding", "trailer":
+			return badRequest("the request announces a trailer that would change its framing")
+		}
 	}
 	return nil
 }

@@ -82,7 +82,6 @@ func (a *answer) ask(q *outgoing) error {
 func (a *answer) upload(q *outgoing) error {
 	a.watch()
 	a.conn.SetDeadline(time.Now().Add(a.upstream.timeouts.BodyIdle))
-	defer a.conn.SetWriteDeadline(time.Time{})
 	if _, err := a.conn.Write(q.head); err != nil {
 		return fmt.Errorf("%w: send request: %w", errUpstreamGone, err)
 	}
@@ -104,13 +103,17 @@ func (a *answer) upload(q *outgoing) error {
 }
 
 // sendBody sends the body of q and puts the outcome into a.sent. From its end on,
-// the upstream has its time to answer. A body that breaks off takes the connection
-// with it: the upstream must not take the part that it has for the whole.
+// the upstream has its time to answer, or a moment if it has stopped reading. A body
+// that breaks off takes the connection with it: the upstream must not take the part
+// that it has for the whole.
 func (a *answer) sendBody(q *outgoing) {
 	w := bodyWriter{conn: a.conn, pace: newPace(a.upstream.timeouts.BodyIdle, a.conn.SetWriteDeadline), chunked: q.length < 0}
 	err := w.copyBody(q.body, q.length)
-	if err == nil {
+	switch {
+	case err == nil:
 		err = a.conn.SetReadDeadline(time.Now().Add(a.upstream.responseTimeout(q.method)))
+	case !errors.Is(err, errRequestBody):
+		a.conn.SetReadDeadline(time.Now().Add(lingerTime))
 	}
 	a.sent <- err
 	if errors.Is(err, errRequestBody) {

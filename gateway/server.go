@@ -70,7 +70,10 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 	if t, ok := c.(*tls.Conn); ok {
 		info.tls = &tlsState{}
 		if name := t.ConnectionState().ServerName; name != "" {
-			info.tls.serverName, _ = canonicalHost(name)
+			info.tls.serverName = name // what is no host name differs from every host
+			if host, err := canonicalHost(name); err == nil {
+				info.tls.serverName = host
+			}
 		}
 	}
 	if addr, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {

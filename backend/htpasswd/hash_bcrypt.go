@@ -18,7 +18,7 @@ const (
 	// bcryptInput is how much of a password bcrypt looks at.
 	bcryptInput = 72
 
-	// bcryptCostMax is 1.6 seconds on the hardware of 2024; 31, the greatest
+	// bcryptCostMax takes one second or two for each login; 31, the greatest
 	// there is, would be days.
 	bcryptCostMax = 15
 )

@@ -19,7 +19,7 @@ func parseMD5Crypt(text string) (hash, error) {
 	prefix := text[:end]
 	salt, key, _ := strings.Cut(text[end:], "$")
 	if !isSalt(salt, 8) || len(key) != 22 || !consistsOf(key, cryptAlphabet) {
-		return nil, malformed(strings.Trim(prefix, "$"))
+		return nil, malformed(prefix)
 	}
 	return md5Crypt{prefix, salt, key}, nil
 }

@@ -28,11 +28,11 @@ package htpasswd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"log/slog"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -88,7 +88,7 @@ type content struct {
 // everything that is wrong with them.
 func New(c Config) (*Backend, error) {
 	if c.UsersFile == "" {
-		return nil, fmt.Errorf("htpasswd: no users file is set")
+		return nil, errors.New("no users file is set")
 	}
 	b := &Backend{
 		config: c,
@@ -195,27 +195,46 @@ func (b *Backend) reload() {
 func (b *Backend) load() error {
 	b.loading.Lock()
 	defer b.loading.Unlock()
+	users, errUsers := b.loadUsers()
+	groups, errGroups := b.loadGroups()
+	if err := errors.Join(errUsers, errGroups); err != nil {
+		return err
+	}
+	for _, warning := range users.warnings {
+		b.log.Warn(warning, "file", b.config.UsersFile)
+	}
+	for _, warning := range groups.warnings {
+		b.log.Warn(warning, "file", b.config.GroupsFile)
+	}
+	b.current.Store(&content{users, groups})
+	return nil
+}
+
+func (b *Backend) loadUsers() (*users, error) {
 	text, err := b.read(b.config.UsersFile)
 	if err != nil {
-		return fmt.Errorf("users file: %w", err)
+		return nil, fmt.Errorf("users file: %w", err)
 	}
-	c := &content{groups: &groups{}}
-	if c.users, err = parseUsers(b.config.UsersFile, text); err != nil {
-		return fmt.Errorf("users file cannot be used:\n%w", err)
+	users, err := parseUsers(b.config.UsersFile, text)
+	if err != nil {
+		return nil, fmt.Errorf("users file cannot be used:\n%w", err)
 	}
-	if b.config.GroupsFile != "" {
-		if text, err = b.read(b.config.GroupsFile); err != nil {
-			return fmt.Errorf("groups file: %w", err)
-		}
-		if c.groups, err = parseGroups(b.config.GroupsFile, text); err != nil {
-			return fmt.Errorf("groups file cannot be used:\n%w", err)
-		}
+	return users, nil
+}
+
+func (b *Backend) loadGroups() (*groups, error) {
+	if b.config.GroupsFile == "" {
+		return &groups{}, nil
 	}
-	for _, warning := range slices.Concat(c.users.warnings, c.groups.warnings) {
-		b.log.Warn(warning)
+	text, err := b.read(b.config.GroupsFile)
+	if err != nil {
+		return nil, fmt.Errorf("groups file: %w", err)
 	}
-	b.current.Store(c)
-	return nil
+	groups, err := parseGroups(b.config.GroupsFile, text)
+	if err != nil {
+		return nil, fmt.Errorf("groups file cannot be used:\n%w", err)
+	}
+	return groups, nil
 }
 
 func (b *Backend) read(path string) (string, error) {

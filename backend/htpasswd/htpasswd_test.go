@@ -145,6 +145,16 @@ func TestAuthenticate(t *testing.T) {
 	}
 }
 
+// The hashes are those of the passwords: what refuses is not that they differ.
+func TestEmptyPasswordAndNULAreRefusedWithTheRightHash(t *testing.T) {
+	r := newRig(t, "empty:{SHA}2jmj7l5rSw0yVb/vlWAYkK/YBwk=\nnul:{SHA}Sj3sLR+CRSgIVcQtsO5COfkX/bg=\n", someGroups)
+	for user, password := range map[string]string{"empty": "", "nul": "a\x00b"} {
+		if err := r.login(t, user, password); !errors.Is(err, backend.ErrWrongPassword) {
+			t.Errorf("%q: got %v, want ErrWrongPassword", password, err)
+		}
+	}
+}
+
 func TestPasswordOfOneKibibyteIsTheLongest(t *testing.T) {
 	long := strings.Repeat("x", 1024)
 	// {SHA} of 1,024 and of 1,025 letters x
@@ -224,6 +234,11 @@ func TestNewRefusesFilesThatCannotBeUsed(t *testing.T) {
 		{"empty groups file", func(t *testing.T, c *Config) { write(t, c.GroupsFile, "") }, "no group in it"},
 		{"bad users file", func(t *testing.T, c *Config) { write(t, c.UsersFile, "alice:secret\n") }, `users:1: user "alice"`},
 		{"bad groups file", func(t *testing.T, c *Config) { write(t, c.GroupsFile, "g: 'a\n") }, "groups:1: a quote"},
+		{"both files bad", func(t *testing.T, c *Config) {
+			write(t, c.UsersFile, "alice:secret\n")
+			write(t, c.GroupsFile, ": a\n")
+		},
+			"gatehouse passwd\ngroups file cannot be used:\n"},
 		{"users file open to its group", func(t *testing.T, c *Config) { chmod(t, c.UsersFile, 0o660) }, "may write to it"},
 		{"groups file open to all", func(t *testing.T, c *Config) { chmod(t, c.GroupsFile, 0o646) }, "may write to it"},
 		{"huge users file", func(t *testing.T, c *Config) { truncate(t, c.UsersFile, 1<<40) }, "larger than"},

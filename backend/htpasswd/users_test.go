@@ -181,7 +181,7 @@ func FuzzParseUsers(f *testing.F) {
 		// What was understood means the same when it is written plainly.
 		var plain strings.Builder
 		for name, text := range u.hashes {
-			fmt.Fprintf(&plain, "%s:%s\n", name, text)
+			fmt.Fprintf(&plain, "%s:%s:\n", name, text)
 		}
 		again, err := parseUsers("users", plain.String())
 		if err != nil {

@@ -49,7 +49,8 @@ type CacheConfig struct {
 	NegativeTTL Duration `toml:"negative_ttl" min:"1s" max:"1h"`
 }
 
-// TimeoutsConfig is [timeouts]; gateway.Timeouts says what each is about.
+// TimeoutsConfig is [timeouts]; gateway.Timeouts says what each is about. Login
+// bounds one question to a backend.
 type TimeoutsConfig struct {
 	Handshake      Duration `toml:"handshake" min:"100ms" max:"10m"`
 	Header         Duration `toml:"header" min:"100ms" max:"10m"`
@@ -173,6 +174,8 @@ func quickConfig(upstream, users, groups string, flags *pflag.FlagSet) (*Config,
 			"backend":               "--users",
 			"backend.0.groups_file": "--groups",
 			"route":                 "--upstream",
+			"listen":                "--listen",
+			"tls":                   "--cert",
 		}},
 	}
 	if groups != "" {

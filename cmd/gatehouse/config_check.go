@@ -39,7 +39,7 @@ func (a *assembly) checkListen() {
 		case err != nil:
 			a.report.errorf(at, "%v", err)
 		case !loopback && a.gateway.TLS == nil && !c.InsecurePlaintext && !a.wantsTLS():
-			a.report.errorf(at, "%s would take passwords over the network in plain HTTP: set cert_file and key_file under [tls], "+
+			a.report.errorf(at, "%s would take passwords over the network in plain HTTP: set cert_file and key_file under [tls] (--cert and --key), "+
 				"listen on 127.0.0.1, or set insecure_plaintext = true if something before it ends TLS", addr)
 		}
 	}
@@ -49,19 +49,13 @@ func (a *assembly) checkListen() {
 func checkListenAddress(addr string) (loopback bool, err error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return false, fmt.Errorf("%q is not an address to listen on: write HOST:PORT or :PORT, with an IPv6 address in brackets", addr)
+		return false, fmt.Errorf("%q is not an address to listen on: write IP:PORT or :PORT, with an IPv6 address in brackets", addr)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return false, fmt.Errorf("%q has no port number: write HOST:PORT with a port from 1 to 65535", addr)
-	}
-	if host == "" || host == "localhost" {
-		return host == "localhost", nil
+		return false, fmt.Errorf("%q has no port number: write IP:PORT with a port from 1 to 65535", addr)
 	}
 	ip, err := netip.ParseAddr(host)
-	if err != nil {
-		return false, fmt.Errorf("%q: a server listens on an IP address of its own, not on a name: write it, or only :%s for all addresses", addr, port)
-	}
-	return ip.IsLoopback(), nil
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback(), nil
 }
 
 // wantsTLS reports whether anything is set under [tls].
@@ -152,7 +146,8 @@ func (a *assembly) checkRoutePlace(i int, r RouteConfig) {
 		a.report.errorf(a.at(i, "path"), "path %q can match nothing: it must begin with \"/\" and have no empty, \".\" or \"..\" segment and none of * ? %% ; # \\, because requests with these are refused", r.Path)
 	}
 	h := r.Host
-	if h != strings.ToLower(h) || strings.ContainsAny(h, "/*@ :") && !strings.HasPrefix(h, "[") || strings.HasSuffix(h, ".") {
+	ipv6 := strings.HasPrefix(h, "[") && strings.HasSuffix(h, "]")
+	if h != strings.ToLower(h) || strings.ContainsAny(h, "/*@ :") && !ipv6 || strings.HasSuffix(h, ".") {
 		a.report.errorf(a.at(i, "host"), "host %q can match nothing: write the bare name in lower case, without a port and without a dot at its end", h)
 	}
 }

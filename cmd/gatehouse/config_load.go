@@ -21,13 +21,16 @@ const configVariable = "GATEHOUSE_CONFIG"
 // findConfig returns the path of the configuration file: the value of the flag
 // --config, the one of $GATEHOUSE_CONFIG, or the first usual place that has one.
 func findConfig(flag string) (path string, err error) {
+	return searchConfig(flag, "./config.toml", "/etc/gatehouse/config.toml")
+}
+
+func searchConfig(flag string, usual ...string) (path string, err error) {
 	if flag != "" {
 		return flag, nil
 	}
 	if path := os.Getenv(configVariable); path != "" {
 		return path, nil
 	}
-	usual := []string{"config.toml", "/etc/gatehouse/config.toml"}
 	for _, path := range usual {
 		// What exists and cannot be read is for loadConfig to complain about:
 		// going on to the next place would run with rules nobody meant.
@@ -35,7 +38,7 @@ func findConfig(flag string) (path string, err error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("no configuration file: --config is not given, $%s is not set, and there is neither ./%s; "+
+	return "", fmt.Errorf("no configuration file: --config is not given, $%s is not set, and there is neither %s; "+
 		"name one with --config, or make one with: gatehouse demo --write-config DIR", configVariable, strings.Join(usual, " nor "))
 }
 

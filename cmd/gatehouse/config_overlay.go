@@ -84,7 +84,6 @@ func exactly(d *mapstructure.DecoderConfig) {
 	d.TagName = "toml"
 	d.WeaklyTypedInput = false
 	d.ErrorUnused = true
-	d.ZeroFields = true // or a default list shows behind a shorter one
 	d.Squash = true
 	d.DecodeHook = mapstructure.TextUnmarshallerHookFunc()
 }

@@ -32,7 +32,8 @@ func (a *assembly) rules(i int, route gateway.Route) []gateway.Rule {
 			a.report.errorf(a.at(i, "rule", j, "name"), "another rule of the route is called %q too: names stand in logs and refusals and must differ", r.Name)
 		}
 	}
-	if len(a.report) == errs {
+	unread := slices.ContainsFunc(rules, func(r gateway.Rule) bool { return r.Require == nil })
+	if len(a.report) == errs && !unread {
 		a.warnOfRules(i, route, rules)
 	}
 	return rules

@@ -59,7 +59,7 @@ func (s *schema) table(n *node, name string, known map[string]reflect.StructFiel
 		}
 		n.flawed = true
 		s.report.errorf(s.doc.place(child.span), "unknown key %q%s", key, keyAdvice(key, name, sortedKeys(known)))
-		if _, also := n.table[strings.ToLower(key)]; also {
+		if lower := strings.ToLower(key); lower != key && n.table[lower] != nil {
 			s.undecodable = true // a decoder would let one replace the other
 		}
 	}

@@ -37,9 +37,9 @@ func workspace(t testing.TB) (dir string) {
 	writePEM(t, filepath.Join(dir, "files/key.pem"), "PRIVATE KEY", marshalKey(t, key))
 	writePEM(t, filepath.Join(dir, "files/other-key.pem"), "PRIVATE KEY", marshalKey(t, other))
 	now := time.Now()
-	writePEM(t, filepath.Join(dir, "files/cert.pem"), "CERTIFICATE", newCertificate(t, key, now.AddDate(1, 0, 0)))
-	writePEM(t, filepath.Join(dir, "files/expiring.pem"), "CERTIFICATE", newCertificate(t, key, now.AddDate(0, 0, 7)))
-	writePEM(t, filepath.Join(dir, "files/expired.pem"), "CERTIFICATE", newCertificate(t, key, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)))
+	writePEM(t, filepath.Join(dir, "files/cert.pem"), "CERTIFICATE", selfSigned(t, key, now.AddDate(1, 0, 0)))
+	writePEM(t, filepath.Join(dir, "files/expiring.pem"), "CERTIFICATE", selfSigned(t, key, now.AddDate(0, 0, 7)))
+	writePEM(t, filepath.Join(dir, "files/expired.pem"), "CERTIFICATE", selfSigned(t, key, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)))
 	return dir
 }
 
@@ -61,7 +61,7 @@ func marshalKey(t testing.TB, key *ecdsa.PrivateKey) []byte {
 	return der
 }
 
-func newCertificate(t testing.TB, key *ecdsa.PrivateKey, end time.Time) []byte {
+func selfSigned(t testing.TB, key *ecdsa.PrivateKey, end time.Time) []byte {
 	t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
@@ -84,6 +84,16 @@ func writePEM(t testing.TB, path, kind string, der []byte) {
 	}
 }
 
+// badFiles returns the files of testdata/bad in a workspace.
+func badFiles(t testing.TB) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(workspace(t), "bad/*.toml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files in testdata/bad: %v", err)
+	}
+	return files
+}
+
 // problems returns everything that is said about the configuration at path.
 func problems(t *testing.T, path string) (errs, warnings report) {
 	t.Helper()
@@ -103,12 +113,8 @@ func problems(t *testing.T, path string) (errs, warnings report) {
 // Each file of testdata/bad has one mistake. Its first line says the error from
 // LINE:COLUMN on; where another package words it, as far as …
 func TestEveryMistakeIsReportedWithItsPlace(t *testing.T) {
-	dir := workspace(t)
-	files, err := filepath.Glob(filepath.Join(dir, "bad/*.toml"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no files in testdata/bad: %v", err)
-	}
-	for _, path := range files {
+	for _, path := range badFiles(t) {
+		dir := filepath.Dir(filepath.Dir(path))
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".toml"), func(t *testing.T) {
 			text, err := os.ReadFile(path)
 			if err != nil {

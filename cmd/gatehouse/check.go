@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse/gateway"
+)
+
+// newCheckCommand returns "gatehouse check".
+func newCheckCommand() *cobra.Command {
+	var o checkOptions
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Say everything that is wrong with a configuration",
+		Long: `Read the configuration and all files that it names, as serve would, and say
+everything that is wrong with them, each as FILE:LINE:COLUMN: what, why, what to
+do. Nothing is asked over the network.
+
+The exit code is 0 if the configuration is good, 1 if there are errors, and 2 if
+it could not be read. Warnings count with --strict only.`,
+		Example: "  gatehouse check --config /etc/gatehouse/config.toml",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.output != "text" && o.output != "json" {
+				return &exitError{2, fmt.Errorf("unknown output format %q: write -o text or -o json", o.output)}
+			}
+			result, err := o.check(configFlag(cmd))
+			if err != nil {
+				return &exitError{2, err}
+			}
+			if err := o.print(cmd.OutOrStdout(), cmd.ErrOrStderr(), result); err != nil {
+				return err
+			}
+			if !result.OK {
+				return &exitError{1, fmt.Errorf("%s: %s", result.File, result.Summary)}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "output format: text or json")
+	cmd.Flags().BoolVar(&o.strict, "strict", false, "count what the configuration is warned of as errors")
+	return cmd
+}
+
+type checkOptions struct {
+	output string
+	strict bool
+}
+
+// configFlag returns the value of --config, empty if it is not given.
+func configFlag(cmd *cobra.Command) string {
+	if flag := cmd.Flag("config"); flag != nil {
+		return flag.Value.String()
+	}
+	return ""
+}
+
+// checkResult is what check prints with -o json.
+type checkResult struct {
+	File     string `json:"file"`
+	OK       bool   `json:"ok"`
+	Summary  string `json:"summary"`
+	Errors   report `json:"errors"`
+	Warnings report `json:"warnings"`
+}
+
+// check checks the configuration that flag names, or the one of the usual place.
+// It fails if there is none that can be read.
+func (o checkOptions) check(flag string) (checkResult, error) {
+	path, err := findConfig(flag)
+	if err != nil {
+		return checkResult{}, err
+	}
+	r := checkResult{File: path, Errors: report{}, Warnings: report{}}
+	c, err := loadConfig(path, nil)
+	var refused *configError
+	switch {
+	case errors.As(err, &refused):
+		r.Errors = append(r.Errors, refused.Errors...)
+		r.Warnings = append(r.Warnings, refused.Warnings...)
+	case err != nil:
+		return checkResult{}, err
+	default:
+		a := c.assemble(nil)
+		if a.report.err() == nil {
+			if err := try(a.gateway); err != nil {
+				a.report.errorf(c.origin.doc.start(), "%v", err)
+			}
+		}
+		errs, warnings := a.report.split()
+		r.Errors, r.Warnings = append(r.Errors, errs...), append(r.Warnings, warnings...)
+		r.Summary = c.summary()
+		if err := a.close(); err != nil {
+			return checkResult{}, fmt.Errorf("check configuration: %w", err)
+		}
+	}
+	r.OK = len(r.Errors) == 0 && !(o.strict && len(r.Warnings) > 0)
+	if !r.OK {
+		r.Summary = count(len(r.Errors), "error") + ", " + count(len(r.Warnings), "warning")
+	}
+	// Not the configuration's fault, and so not for --strict.
+	if text := toolchainWarning(runtime.Version()); text != "" {
+		r.Warnings = append(r.Warnings, problem{Message: text, Warning: true})
+	}
+	return r, nil
+}
+
+// try makes a gateway and ends it before it listens, so that nothing is good for
+// check that serve would refuse.
+func try(cfg gateway.Config) error {
+	cfg.AccessOut = io.Discard
+	g, err := gateway.New(cfg)
+	if err != nil {
+		return err
+	}
+	over, end := context.WithCancel(context.Background())
+	end()
+	return g.Serve(over)
+}
+
+// print writes the result to out. As text, what is wrong goes to diagnostics.
+func (o checkOptions) print(out, diagnostics io.Writer, r checkResult) error {
+	if o.output == "json" {
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent("", "  ")
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(r)
+	}
+	for _, list := range []report{r.Errors, r.Warnings} {
+		for _, p := range list {
+			if _, err := io.WriteString(diagnostics, p.Detail()); err != nil {
+				return err
+			}
+		}
+	}
+	if !r.OK {
+		return nil // the summary is the error of the command
+	}
+	_, err := fmt.Fprintf(out, "%s: ok (%s)\n", r.File, r.Summary)
+	return err
+}
+
+// summary says in a few words what the configuration comes to.
+func (c *Config) summary() string {
+	rules := 0
+	for _, r := range c.Routes {
+		rules += len(r.Rules)
+	}
+	protocol := "plain HTTP"
+	if c.TLS.CertFile != "" {
+		protocol = "TLS"
+	}
+	return fmt.Sprintf("%s, %s, %s, %s on %s", count(len(c.Backends), "backend"), count(len(c.Routes), "route"),
+		count(rules, "rule"), protocol, strings.Join(c.Listen, ", "))
+}
+
+// count returns n with a noun.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// runCheck runs "gatehouse check" and returns its exit code and what it printed.
+func runCheck(t *testing.T, args ...string) (code int, out, diagnostics string) {
+	t.Helper()
+	var stdout, stderr strings.Builder
+	root := &cobra.Command{Use: "gatehouse", SilenceUsage: true, SilenceErrors: true}
+	root.PersistentFlags().String("config", "", "")
+	root.AddCommand(newCheckCommand())
+	root.SetOut(&stdout)
+	root.SetErr(&stderr)
+	root.SetArgs(append([]string{"check"}, args...))
+	err := root.Execute()
+	var exit *exitError
+	switch {
+	case errors.As(err, &exit):
+		code = exit.code
+	case err != nil:
+		t.Errorf("check %v: %v has no exit code", args, err)
+	}
+	return code, stdout.String(), stderr.String()
+}
+
+func TestCheckSaysOK(t *testing.T) {
+	path := filepath.Join(workspace(t), "good/recipe.toml")
+	code, out, diagnostics := runCheck(t, "--config", path)
+	if want := path + ": ok (1 backend, 1 route, 2 rules, TLS on :5043)\n"; code != 0 || out != want {
+		t.Errorf("got code %d and\n%s\nwant 0 and\n%s", code, out, want)
+	}
+	if warning := toolchainWarning(runtime.Version()); warning != "" && diagnostics != "warning: "+warning+"\n" {
+		t.Errorf("diagnostics: got\n%s\nwant the warning of the toolchain", diagnostics)
+	}
+}
+
+func TestCheckExitCodes(t *testing.T) {
+	dir := workspace(t)
+	warned := filepath.Join(dir, rewrite(t, dir, `"valid-user"`, `"all granted"`))
+	good, bad := filepath.Join(dir, "good/recipe.toml"), filepath.Join(dir, "bad/unknown-key.toml")
+	for _, tc := range []struct {
+		name string
+		args []string
+		want int
+	}{
+		{"good", []string{"--config", good}, 0},
+		{"good and strict, whatever the toolchain", []string{"--config", good, "--strict"}, 0},
+		{"error", []string{"--config", bad}, 1},
+		{"syntax error", []string{"--config", filepath.Join(dir, "bad/syntax-unclosed-string.toml")}, 1},
+		{"error as JSON", []string{"--config", bad, "-o", "json"}, 1},
+		{"warning", []string{"--config", warned}, 0},
+		{"warning and strict", []string{"--config", warned, "--strict"}, 1},
+		{"absent file", []string{"--config", filepath.Join(dir, "absent.toml")}, 2},
+		{"unknown output", []string{"--config", good, "-o", "yaml"}, 2},
+	} {
+		if got, out, diagnostics := runCheck(t, tc.args...); got != tc.want {
+			t.Errorf("%s: got exit code %d, want %d\n%s%s", tc.name, got, tc.want, out, diagnostics)
+		}
+	}
+}
+
+func TestCheckShowsTheLine(t *testing.T) {
+	path := filepath.Join(workspace(t), "bad/unknown-key.toml")
+	_, out, diagnostics := runCheck(t, "--config", path)
+	want := path + `:18:3: unknown key "requier"; did you mean "require"?
+   18 |   requier = ["valid-user"]
+      |   ^^^^^^^
+`
+	if out != "" || !strings.HasPrefix(diagnostics, want) {
+		t.Errorf("got\n%s%s\nwant\n%s", out, diagnostics, want)
+	}
+}
+
+func TestCheckJSON(t *testing.T) {
+	dir := workspace(t)
+	path := filepath.Join(dir, "bad/unknown-key.toml")
+	_, out, diagnostics := runCheck(t, "--config", path, "-o", "json")
+	var got struct {
+		File    string
+		OK      bool
+		Summary string
+		Errors  []struct {
+			File, Message string
+			Line, Column  int
+		}
+		Warnings []struct{ Message string }
+	}
+	if err := json.Unmarshal([]byte(out), &got); err != nil || diagnostics != "" {
+		t.Fatalf("%v in\n%s%s", err, out, diagnostics)
+	}
+	if got.OK || got.File != path || got.Summary != "1 error, 0 warnings" || len(got.Errors) != 1 {
+		t.Fatalf("got %+v", got)
+	}
+	if e := got.Errors[0]; e.File != path || e.Line != 18 || e.Column != 3 || e.Message != `unknown key "requier"; did you mean "require"?` {
+		t.Errorf("got %+v", e)
+	}
+	_, out, _ = runCheck(t, "--config", filepath.Join(dir, "good/recipe.toml"), "-o", "json")
+	if !strings.Contains(out, `"ok": true`) || !strings.Contains(out, `"errors": []`) {
+		t.Errorf("lists that are empty must be lists, and ok true:\n%s", out)
+	}
+}
+
+// What serve would refuse is not good for check, even where only the gateway
+// itself knows.
+func TestCheckTriesTheGateway(t *testing.T) {
+	dir := workspace(t)
+	path := filepath.Join(dir, rewrite(t, dir, "http://127.0.0.1:5000", "http://registry..example:5000"))
+	code, _, diagnostics := runCheck(t, "--config", path)
+	if code != 1 || !strings.Contains(diagnostics, "registry..example") {
+		t.Errorf("got code %d and\n%s\nwant an error about the upstream", code, diagnostics)
+	}
+}
+
+func TestCheckFindsTheConfigurationByTheVariable(t *testing.T) {
+	path := filepath.Join(workspace(t), "good/recipe.toml")
+	t.Setenv("GATEHOUSE_CONFIG", path)
+	if code, out, diagnostics := runCheck(t); code != 0 || !strings.HasPrefix(out, path) {
+		t.Errorf("got code %d and\n%s%s", code, out, diagnostics)
+	}
+}

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestAllErrorsAreReportedAtOnceInTheOrderOfTheFile(t *testing.T) {
+	dir := workspace(t)
+	path := filepath.Join(dir, "config.toml")
+	text := `lissten = ["127.0.0.1:5043"]
+listen = ["127.0.0.1:5043", ":80"]
+[tls]
+cert_file = "files/cert.pem"
+[[backend]]
+name = "local"
+type = "htpasswd"
+users_file = "files/broken-users"
+[[backend]]
+name = "spare"
+type = "htpasswd"
+users_file = "files/users"
+[[route]]
+path = "/v2/../"
+upstream = "registry"
+backend = "loca"
+[[route.rule]]
+name = "pull"
+methods = ["GET", "head"]
+requires = ["valid-user"]
+[[route.rule]]
+name = "pull"
+require = ["bogus", "group"]
+`
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	errs, _ := problems(t, path)
+	var got []string
+	for _, p := range errs {
+		got = append(got, strings.TrimPrefix(p.place.String(), path+":"))
+	}
+	want := []string{"1:1", "3:2", "8:1", "14:1", "15:1", "16:1", "19:19", "20:1", "22:1", "23:12", "23:21"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("places of errors (-want +got):\n%s\n%v", diff, &configError{Errors: errs})
+	}
+}
+
+func TestBrokenUsersFileListsAllItsLines(t *testing.T) {
+	dir := workspace(t)
+	users := filepath.Join(dir, "files/users")
+	if err := os.WriteFile(users, []byte("one\ntwo:plain\nthree:$2x$05$a\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	errs, _ := problems(t, filepath.Join(dir, "good/minimal.toml"))
+	if len(errs) != 3 {
+		t.Errorf("got %d errors, want one for each line:\n%v", len(errs), &configError{Errors: errs})
+	}
+	for _, p := range errs {
+		if p.Line != 6 {
+			t.Errorf("%v: want it at line 6, where users_file is set", p)
+		}
+	}
+}
+
+func TestCaretMarksTheKeyWhateverStandsBeforeIt(t *testing.T) {
+	for _, tc := range []struct{ text, want string }{
+		{"\tdrian = \"1m\"\n", "config.toml:1:2: unknown key \"drian\"; did you mean \"drain\"?\n    1 | \tdrian = \"1m\"\n      | \t^^^^^\n"},
+		{"listen = [\"ü\", 5]\n", "config.toml:1:16: listen: the list may hold strings only, and this is a number: put it in quotes\n    1 | listen = [\"ü\", 5]\n      |                ^\n"},
+		{"\"a\\u001bb\" = 1\r\n", "config.toml:1:1: unknown key \"a\\x1bb\"; known here: access_log, backend, cache, drain, insecure_plaintext, listen, log_level, route, timeouts, tls\n    1 | \"a\\u001bb\" = 1\n      | ^^^^^^^^^^\n"},
+		{"x = \"\u009b31m\"\n", "config.toml:1:1: unknown key \"x\"; known here: access_log, backend, cache, drain, insecure_plaintext, listen, log_level, route, timeouts, tls\n    1 | x = \"?31m\"\n      | ^\n"},
+	} {
+		c, err := parseConfig("config.toml", []byte(tc.text), nil)
+		if err == nil {
+			err = c.report.err()
+		}
+		var refused *configError
+		if !errors.As(err, &refused) || len(refused.Errors) == 0 {
+			t.Errorf("%q: got %v, want errors", tc.text, err)
+			continue
+		}
+		if got := refused.Errors[0].Detail(); got != tc.want {
+			t.Errorf("%q: got\n%s\nwant\n%s", tc.text, got, tc.want)
+		}
+	}
+}
+
+// The line of a mistake is shown, and may be the one with the password that
+// should not be there.
+func TestSecretsInTheWrongPlaceAreNotShown(t *testing.T) {
+	for _, line := range []string{
+		`upstream_password = "hunter2"`,
+		`upstream_password = "hunter2`,
+		`password="hunter2"`,
+		`"bind_password" = 'hunter2'`,
+		`PASSWD = hunter2`,
+		`api_token = "hunter2" # comment`,
+		`client_secret = "hunter2"`,
+		`x = { password = "hunter2", y = 1 }`,
+		`upstream = "http://user:hunter2@registry:5000/x"`,
+		`upstream = http://user:hunter2@registry:5000`,
+	} {
+		text := minimal(line)
+		if strings.HasPrefix(line, "upstream = \"") {
+			text = strings.Replace(minimal(""), `upstream = "http://127.0.0.1:5000"`, line, 1)
+		}
+		c, err := parseConfig("config.toml", []byte(text), nil)
+		if err == nil {
+			err = c.assemble(nil).report.err()
+		}
+		if err == nil {
+			t.Errorf("%s: no error", line)
+		} else if strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: the error shows the password:\n%v", line, err)
+		}
+	}
+}
+
+func TestFileNamesOfSecretsAreShown(t *testing.T) {
+	for _, line := range []string{`upstream_password_file = "p"`, `upstream_password_env = "P"`, `upstream_password_credential = "p"`, `listen = [":1"]`} {
+		if got := redactLine(line); got != line {
+			t.Errorf("got %q, want the line %q as it is", got, line)
+		}
+	}
+}
+
+func TestDidYouMean(t *testing.T) {
+	known := []string{"listen", "drain", "access_log", "upstream_ca_file", "upstream_key_file"}
+	for word, want := range map[string]string{
+		"lisen":            `; did you mean "listen"?`,
+		"LISTEN":           `; did you mean "listen"?`,
+		"acess_log":        `; did you mean "access_log"?`,
+		"upstream_ca_fiel": `; did you mean "upstream_ca_file"?`,
+		"workers":          "",
+		"x":                "",
+		"":                 "",
+	} {
+		if got := didYouMean(word, known); got != want {
+			t.Errorf("%q: got %q, want %q", word, got, want)
+		}
+	}
+}
+
+// What was misspelt is not missing too.
+func TestMisspeltKeyIsOneError(t *testing.T) {
+	text := strings.Replace(minimal(`listen = ["127.0.0.1:1"]`), "users_file", "user_file", 1)
+	text = strings.Replace(text, "require =", "requires =", 1)
+	text = strings.Replace(text, "path =", "paths =", 1)
+	errs, _ := parse(t, text, nil).assemble(nil).report.split()
+	if len(errs) != 3 {
+		t.Errorf("got %d errors, want 3:\n%v", len(errs), &configError{Errors: errs})
+	}
+}
+
+func TestFilesOpenToOthersAreRefused(t *testing.T) {
+	for _, tc := range []struct {
+		file string
+		mode os.FileMode
+		want string // empty: accepted
+	}{
+		{"good/everything.toml", 0o620, "write"},
+		{"good/everything.toml", 0o602, "write"},
+		{"good/everything.toml", 0o644, ""},
+		{"files/key.pem", 0o604, "read"},
+		{"files/key.pem", 0o640, ""},
+		{"files/key.pem", 0o660, "write"},
+		{"files/cert.pem", 0o666, "write"},
+		{"files/cert.pem", 0o644, ""},
+		{"files/users", 0o662, "write"},
+		{"files/users", 0o640, ""},
+		{"files/groups", 0o620, "write"},
+		{"files/password", 0o604, "read"},
+		{"files/password", 0o622, "write"},
+		{"files/password", 0o440, ""},
+	} {
+		dir := workspace(t)
+		if err := os.Chmod(filepath.Join(dir, tc.file), tc.mode); err != nil {
+			t.Fatal(err)
+		}
+		c, err := loadConfig(filepath.Join(dir, "good/everything.toml"), nil)
+		if err == nil {
+			a := c.assemble(nil)
+			err = errors.Join(a.report.err(), a.close())
+		}
+		switch {
+		case tc.want == "" && err != nil:
+			t.Errorf("%s with mode %o: %v", tc.file, tc.mode, err)
+		case tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)):
+			t.Errorf("%s with mode %o: got %v, want an error about who may %s it", tc.file, tc.mode, err, tc.want)
+		}
+	}
+}
+
+func TestWhatIsOnlyWarnedOf(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		change func(t *testing.T, dir string) (config string)
+		want   string
+	}{
+		{"users file that everybody may read", func(t *testing.T, dir string) string {
+			if err := os.Chmod(filepath.Join(dir, "files/users"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			return "good/minimal.toml"
+		}, "may read"},
+		{"certificate that expires soon", func(t *testing.T, dir string) string {
+			if err := os.Rename(filepath.Join(dir, "files/expiring.pem"), filepath.Join(dir, "files/cert.pem")); err != nil {
+				t.Fatal(err)
+			}
+			return "good/recipe.toml"
+		}, "expires on"},
+		{"backend that no route uses", func(t *testing.T, dir string) string {
+			return rewrite(t, dir, "[[route]]", "[[backend]]\nname = \"spare\"\ntype = \"htpasswd\"\nusers_file = \"../files/users\"\n[[route]]")
+		}, `no route uses the backend "spare"`},
+		{"anonymous login at /v2/", func(t *testing.T, dir string) string {
+			return rewrite(t, dir, `"valid-user"`, `"all granted"`)
+		}, `takes any password`},
+		{"rule that an earlier one hides", func(t *testing.T, dir string) string {
+			return rewrite(t, dir, `  [[route.rule]]`, "  [[route.rule]]\n  name = \"first\"\n  require = [\"group pusher\"]\n  [[route.rule]]")
+		}, `never decides`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := workspace(t)
+			errs, warnings := problems(t, filepath.Join(dir, tc.change(t, dir)))
+			if len(errs) > 0 || len(warnings) != 1 || !strings.Contains(warnings[0].String(), tc.want) || warnings[0].Line == 0 {
+				t.Errorf("got errors %v and warnings %v, want one warning with a place that says %s", errs, warnings, tc.want)
+			}
+		})
+	}
+}
+
+// rewrite changes the first from in good/minimal.toml.
+func rewrite(t *testing.T, dir, from, to string) string {
+	t.Helper()
+	const name = "good/minimal.toml"
+	text, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil || !strings.Contains(string(text), from) {
+		t.Fatalf("%s has no %q (%v)", name, from, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(strings.Replace(string(text), from, to, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}

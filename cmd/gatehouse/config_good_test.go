@@ -1,0 +1,231 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pelletier/go-toml/v2"
+
+	"gatehouse/gateway"
+)
+
+// example is config.example.toml in a workspace that has the files it names.
+func example(t testing.TB) (path string) {
+	t.Helper()
+	dir := workspace(t)
+	text, err := os.ReadFile("../../config.example.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(dir, "config.toml")
+	for from, to := range map[string]string{"cert.pem": "domain.crt", "key.pem": "domain.key", "users": "htpasswd", "groups": "groups"} {
+		err = errors.Join(err, os.Rename(filepath.Join(dir, "files", from), filepath.Join(dir, to)))
+	}
+	if err := errors.Join(err, os.WriteFile(path, text, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func goodFiles(t testing.TB) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(workspace(t), "good/*.toml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files in testdata/good: %v", err)
+	}
+	return append(files, example(t))
+}
+
+func load(t testing.TB, path string) *Config {
+	t.Helper()
+	c, err := loadConfig(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestGoodFilesMakeAGateway(t *testing.T) {
+	for _, path := range goodFiles(t) {
+		cfg, stop, err := load(t, path).build(slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			continue
+		}
+		if err := try(cfg); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+		if err := stop(); err != nil {
+			t.Errorf("%s: close: %v", path, err)
+		}
+	}
+}
+
+// The strict decoder sees what is written, viper what counts. Without variables
+// and flags that is the same.
+func TestOverlayOfNothingChangesNothing(t *testing.T) {
+	for _, path := range goodFiles(t) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		strict := Config{Settings: defaultSettings()}
+		if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&strict); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+		if diff := cmp.Diff(strict.Settings, load(t, path).Settings); diff != "" {
+			t.Errorf("%s: strict decoder (-) and overlay (+) differ:\n%s", path, diff)
+		}
+	}
+}
+
+func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
+	dir := workspace(t)
+	cfg, stop, err := load(t, filepath.Join(dir, "good/everything.toml")).build(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	file := func(name string) string { return filepath.Join(dir, "files", name) }
+	rules := cfg.Routes[0].Rules
+	for i := range cfg.Routes {
+		if cfg.Routes[i].Backend == nil {
+			t.Errorf("route %d has no backend", i)
+		}
+		cfg.Routes[i].Backend, cfg.Routes[i].Rules = nil, nil
+	}
+	cfg.Log = nil
+	want := gateway.Config{
+		Listen:            []string{"127.0.0.1:5043", "[::1]:5043", ":443"},
+		TLS:               &gateway.TLS{CertFile: file("cert.pem"), KeyFile: file("key.pem")},
+		InsecurePlaintext: true,
+		AccessLog:         "combined",
+		Timeouts: gateway.Timeouts{
+			Handshake: 11 * time.Second, Header: 12 * time.Second, Idle: 13 * time.Second, BodyIdle: 14 * time.Second,
+			Connect: 15 * time.Second, Response: 16 * time.Second, UploadResponse: 17 * time.Second, Drain: 90 * time.Minute,
+		},
+		Routes: []gateway.Route{{
+			Host: "registry.example", Path: "/v2/team", Realm: "Team", Backends: []string{"Corp.Example"},
+			UserHeader: "X-Remote-User", GroupsHeader: "X-Remote-Groups",
+			Upstream: gateway.Upstream{
+				URL: "https://registry.internal:5000", CAFile: file("cert.pem"), ServerName: "registry",
+				CertFile: file("cert.pem"), KeyFile: file("key.pem"),
+				User: "gatehouse", Password: "password", IdleTimeout: 20 * time.Second,
+			},
+		}, {
+			Path: "/", Realm: "Registry Authentication", Backends: []string{"local"}, ForwardAuthorization: true,
+			Upstream: gateway.Upstream{URL: "unix:" + filepath.Join(dir, "good/registry.sock"), IdleTimeout: 30 * time.Second},
+		}},
+	}
+	if diff := cmp.Diff(want, cfg); diff != "" {
+		t.Errorf("gateway.Config (-want +got):\n%s", diff)
+	}
+	if got, want := rules[0].Position, filepath.Join(dir, "good/everything.toml")+":54"; got != want {
+		t.Errorf("position of the first rule: got %s, want %s", got, want)
+	}
+	if diff := cmp.Diff([]string{"/v2/team/*/manifests/*", "/v2/team/**"}, rules[0].Paths); diff != "" {
+		t.Errorf("paths (-want +got):\n%s", diff)
+	}
+}
+
+func TestNotationsOfTOMLMeanTheSame(t *testing.T) {
+	dir := workspace(t)
+	a, b := load(t, filepath.Join(dir, "good/recipe.toml")), load(t, filepath.Join(dir, "good/inline.toml"))
+	if diff := cmp.Diff(a.Settings, b.Settings); diff != "" {
+		t.Errorf("settings (-tables +inline):\n%s", diff)
+	}
+	if diff := cmp.Diff(a.Backends, b.Backends); diff != "" {
+		t.Errorf("backends (-tables +inline):\n%s", diff)
+	}
+	if diff := cmp.Diff(a.Routes, b.Routes); diff != "" {
+		t.Errorf("routes (-tables +inline):\n%s", diff)
+	}
+}
+
+func TestExampleShowsTheDefaults(t *testing.T) {
+	got, want := load(t, example(t)), defaultSettings()
+	want.TLS = TLSConfig{CertFile: "domain.crt", KeyFile: "domain.key"}
+	if diff := cmp.Diff(want, got.Settings); diff != "" {
+		t.Errorf("settings of config.example.toml (-default +example):\n%s", diff)
+	}
+	if got := got.Routes[0].Realm; got != defaultRealm {
+		t.Errorf("realm: got %q, want the default %q", got, defaultRealm)
+	}
+	if got := got.Routes[0].UpstreamIdleTimeout.Duration; got != defaultUpstreamIdleTimeout {
+		t.Errorf("upstream_idle_timeout: got %v, want the default %v", got, defaultUpstreamIdleTimeout)
+	}
+}
+
+// switchedOff matches a key of config.example.toml that is commented out.
+var switchedOff = regexp.MustCompile(`(?m)^(\s*)#([a-z_]+ = )`)
+
+func TestExampleNamesEveryKeyAndNoOther(t *testing.T) {
+	path := example(t)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := switchedOff.ReplaceAll(text, []byte("$1$2"))
+	c, err := parseConfig(path, all, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.report.err(); err != nil {
+		t.Errorf("with all keys switched on:\n%v", err)
+	}
+	root := c.origin.doc.root
+	wantKeys(t, "", root, fields(reflect.TypeFor[Config]()))
+	backend := fields(reflect.TypeFor[backendHead]())
+	for key, f := range fields(reflect.TypeFor[htpasswdKeys]()) {
+		backend[key] = f
+	}
+	wantKeys(t, "backend", root.at("backend", 0), backend)
+}
+
+// wantKeys checks that the table n has all keys of known, and its tables theirs.
+func wantKeys(t *testing.T, name string, n *node, known map[string]reflect.StructField) {
+	t.Helper()
+	for key, f := range known {
+		child, ok := n.table[key]
+		full := strings.TrimPrefix(name+"."+key, ".")
+		switch {
+		case !ok:
+			t.Errorf("config.example.toml does not show the key %s", full)
+		case f.Type == reflect.TypeFor[[]BackendConfig]():
+		case isTable(f.Type):
+			wantKeys(t, full, child, fields(f.Type))
+		case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct:
+			wantKeys(t, full, child.items[0], fields(f.Type.Elem()))
+		}
+	}
+}
+
+// Every field has a key, and every Duration and number its bounds: without them
+// the schema would refuse any value.
+func TestEveryFieldSaysWhatItMayBe(t *testing.T) {
+	var visit func(reflect.Type)
+	visit = func(typ reflect.Type) {
+		for _, f := range fields(typ) {
+			bounded := f.Type == reflect.TypeFor[Duration]() || f.Type.Kind() == reflect.Int
+			if bounded && (f.Tag.Get("min") == "" || f.Tag.Get("max") == "") {
+				t.Errorf("%v.%s has no bounds", typ, f.Name)
+			}
+			if isTable(f.Type) {
+				visit(f.Type)
+			}
+			if f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct {
+				visit(f.Type.Elem())
+			}
+		}
+	}
+	visit(reflect.TypeFor[Config]())
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
+
+	"gatehouse/gateway"
+)
+
+func TestFindConfig(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("GATEHOUSE_CONFIG", "")
+	_, err := searchConfig("", "./config.toml", "./etc/config.toml")
+	for _, place := range []string{"--config", "$GATEHOUSE_CONFIG", "./config.toml", "./etc/config.toml"} {
+		if err == nil || !strings.Contains(err.Error(), place) {
+			t.Errorf("without any configuration: got %v, want an error that names %s", err, place)
+		}
+	}
+	if err := os.WriteFile("config.toml", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ flag, variable, want string }{
+		{"", "", "./config.toml"},
+		{"", "variable.toml", "variable.toml"},
+		{"flag.toml", "variable.toml", "flag.toml"},
+	} {
+		t.Setenv("GATEHOUSE_CONFIG", tc.variable)
+		if got, err := findConfig(tc.flag); got != tc.want || err != nil {
+			t.Errorf("flag %q, variable %q: got %q, %v, want %q", tc.flag, tc.variable, got, err, tc.want)
+		}
+	}
+}
+
+// Whoever cannot read ./config.toml must not run with the one in /etc instead.
+func TestFindConfigStopsAtAFileThatCannotBeRead(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("GATEHOUSE_CONFIG", "")
+	if err := os.Symlink("config.toml", "config.toml"); err != nil { // a loop
+		t.Fatal(err)
+	}
+	if got, err := searchConfig("", "config.toml", "other.toml"); got != "config.toml" || err != nil {
+		t.Errorf("got %q, %v, want config.toml", got, err)
+	}
+	if _, err := loadConfig("config.toml", nil); err == nil {
+		t.Error("a link to itself was loaded")
+	}
+}
+
+func TestWhatIsNoConfigurationFile(t *testing.T) {
+	dir := t.TempDir()
+	big, fifo := filepath.Join(dir, "big"), filepath.Join(dir, "fifo")
+	err := errors.Join(os.WriteFile(big, []byte(minimal(strings.Repeat("#\n", 1<<19))), 0o600), syscall.Mkfifo(fifo, 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, filepath.Join(dir, "absent"), big, fifo, "/dev/null"} {
+		if _, err := loadConfig(path, nil); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: got %v, want an error that names it", path, err)
+		}
+	}
+}
+
+// A file that is just being written may be read when it is still empty.
+func TestEmptyConfigurationIsRefused(t *testing.T) {
+	for _, text := range []string{"", "\n", "# only a comment\n", "[cache]\n", "[[backend]]\nname = \"local\"\ntype = \"htpasswd\"\nusers_file = \"u\"\n"} {
+		c, err := parseConfig("config.toml", []byte(text), nil)
+		if err == nil {
+			err = c.assemble(nil).report.err()
+		}
+		var refused *configError
+		if !errors.As(err, &refused) {
+			t.Errorf("%q: got %v, want a *configError", text, err)
+		}
+	}
+}
+
+func TestBuildRefusesWhatLoadFound(t *testing.T) {
+	dir := workspace(t)
+	c := load(t, filepath.Join(dir, "bad/unknown-key-far.toml"))
+	_, _, err := c.build(nil)
+	var refused *configError
+	if !errors.As(err, &refused) {
+		t.Errorf("got %v, want a *configError", err)
+	}
+}
+
+func TestQuickConfigIsTheRecipe(t *testing.T) {
+	dir := workspace(t)
+	flags := pflag.NewFlagSet("serve", pflag.ContinueOnError)
+	addConfigFlags(flags)
+	if err := flags.Parse([]string{"--cert", filepath.Join(dir, "files/cert.pem"), "--key", filepath.Join(dir, "files/key.pem")}); err != nil {
+		t.Fatal(err)
+	}
+	quick, err := quickConfig("http://registry:5000", filepath.Join(dir, "files/users"), filepath.Join(dir, "files/groups"), flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := quick.report.err(); err != nil {
+		t.Fatal(err)
+	}
+	got, want := quick.assemble(nil), load(t, filepath.Join(dir, "good/recipe.toml")).assemble(nil)
+	defer got.close()
+	defer want.close()
+	if err := got.report.err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range []*assembly{got, want} {
+		for i := range a.gateway.Routes {
+			route := &a.gateway.Routes[i]
+			if _, err := gateway.NewPolicy(*route); err != nil {
+				t.Error(err)
+			}
+			route.Backend, route.Backends, route.Rules = nil, nil, nil
+		}
+	}
+	if diff := cmp.Diff(want.gateway, got.gateway); diff != "" {
+		t.Errorf("gateway.Config (-recipe +quick):\n%s", diff)
+	}
+	if diff := cmp.Diff(want.config.Routes[0].Rules, got.config.Routes[0].Rules); diff != "" {
+		t.Errorf("rules (-recipe +quick):\n%s", diff)
+	}
+}
+
+func TestQuickConfigNamesTheFlagThatIsWrong(t *testing.T) {
+	users := filepath.Join(workspace(t), "files/users")
+	for _, tc := range []struct{ upstream, users, groups, want string }{
+		{"registry:5000", users, "", "--upstream: "},
+		{"http://registry:5000", "/absent", "", "--users: "},
+		{"http://registry:5000", "", "", "--users: "},
+		{"http://registry:5000", users, "/absent", "--groups: "},
+	} {
+		c, err := quickConfig(tc.upstream, tc.users, tc.groups, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Listen = []string{"127.0.0.1:5043"}
+		a := c.assemble(nil)
+		errs, _ := a.report.split()
+		if len(errs) != 1 || !strings.HasPrefix(errs[0].String(), tc.want) {
+			t.Errorf("%+v: got %v, want one error that begins with %q", tc, errs, tc.want)
+		}
+		if err := a.close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestPlainHTTPNeedsLoopbackOrConsent(t *testing.T) {
+	for addr, ok := range map[string]bool{
+		"127.0.0.1:5043": true, "127.9.9.9:5043": true, "[::1]:5043": true, "localhost:5043": true, "[::ffff:127.0.0.1]:5043": true,
+		":5043": false, "0.0.0.0:5043": false, "[::]:5043": false, "192.0.2.1:5043": false, "registry.example:5043": false, "127.0.0.1.example:5043": false,
+	} {
+		for _, consent := range []bool{false, true} {
+			c := &Config{Settings: defaultSettings()}
+			c.Listen = []string{addr}
+			c.InsecurePlaintext = consent
+			a := &assembly{config: c}
+			a.checkListen()
+			if got, want := a.report.err() == nil, ok || consent; got != want {
+				t.Errorf("listen %s with insecure_plaintext = %v: accepted %v, want %v", addr, consent, got, want)
+			}
+		}
+	}
+}

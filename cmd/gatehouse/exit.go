@@ -1,0 +1,12 @@
+package main
+
+// exitError is an error with the code that the program exits with because of it:
+// 1 if the answer to what was asked is no, 2 for wrong usage or a configuration
+// that cannot be read, 4 if there is no answer.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"gatehouse/backend/watch"
+)
+
+// passwdFileMax is the size of the largest password file that gatehouse reads.
+const passwdFileMax = 256 << 20
+
+// A passwdLine is a line of a password file, cut where it may be changed. The
+// parts put together are the line, byte for byte.
+type passwdLine struct {
+	before string // blanks and a byte order mark
+	name   string // empty if the line is no entry
+	hash   string
+	after  string // further fields, and the end of the line
+}
+
+const lineBlanks = " \t\r\n\v\f"
+
+func parsePasswdLine(line string) passwdLine {
+	rest := strings.TrimLeft(strings.TrimPrefix(line, "\ufeff"), lineBlanks)
+	name, fields, ok := strings.Cut(rest, ":")
+	if !ok || name == "" || name[0] == '#' {
+		return passwdLine{after: line}
+	}
+	hash := fields
+	if end := strings.IndexByte(fields, ':'); end >= 0 {
+		hash = fields[:end]
+	}
+	hash = strings.TrimRight(hash, lineBlanks)
+	return passwdLine{line[:len(line)-len(rest)], name, hash, fields[len(hash):]}
+}
+
+func (l passwdLine) String() string {
+	if l.name == "" {
+		return l.after
+	}
+	return l.before + l.name + ":" + l.hash + l.after
+}
+
+// setUser gives user a new hash, in the line that counts or in a new one at the
+// end of text, and reports whether there was such a line. Further lines for the
+// user count for nothing and are dropped.
+func setUser(text, user, hash string) (changed string, known bool) {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		l := parsePasswdLine(line)
+		if l.name == user {
+			if known {
+				continue
+			}
+			known = true
+			l.hash = hash
+			line = l.String()
+		}
+		b.WriteString(line)
+	}
+	if known {
+		return b.String(), true
+	}
+	newline := "\n"
+	if strings.Contains(text, "\r\n") {
+		newline = "\r\n"
+	}
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		b.WriteString(newline)
+	}
+	return b.String() + user + ":" + hash + newline, false
+}
+
+// removeUser deletes all lines of user: behind the first there may be another,
+// which would come to count.
+func removeUser(text, user string) (changed string, known bool) {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		l := parsePasswdLine(line)
+		if l.name != user {
+			b.WriteString(line)
+			continue
+		}
+		known = true
+		if strings.HasPrefix(l.before, "\ufeff") {
+			b.WriteString("\ufeff")
+		}
+	}
+	return b.String(), known
+}
+
+// checkPasswdFile reports why the file at path could not be edited.
+func checkPasswdFile(path string, create bool) error {
+	_, _, err := readPasswdFile(path, create)
+	return err
+}
+
+// readPasswdFile returns the content of the file, and nil for its facts where
+// it is to be made.
+func readPasswdFile(path string, create bool) (text string, info fs.FileInfo, err error) {
+	info, err = os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && create:
+		return "", nil, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil, fmt.Errorf("%w; pass -c to make the file", err)
+	case err != nil:
+		return "", nil, err
+	case create && info.Size() > 0:
+		return "", nil, fmt.Errorf("%s exists already; leave -c out to change it", path)
+	}
+	text, _, err = watch.Read(path, watch.Limits{MaxSize: passwdFileMax})
+	return text, info, err
+}
+
+// editPasswdFile puts what edit makes of the content in the place of the file,
+// in one step, so that whoever reads it sees the old or the new one. Edits of
+// several at once happen one after the other.
+func editPasswdFile(path string, create bool, edit func(text string) (string, error)) error {
+	// Of a link, the file behind it is replaced.
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	// The directory is what to lock: the file is another one after each edit.
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX); err != nil {
+		return fmt.Errorf("lock directory %s: %w", dir.Name(), err)
+	}
+	text, info, err := readPasswdFile(path, create)
+	if err != nil {
+		return err
+	}
+	if text, err = edit(text); err != nil {
+		return err
+	}
+	if err := replaceFile(path, text, info); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return dir.Sync()
+}
+
+// replaceFile writes text to a new file with the owner and the mode that old
+// tells, and gives it the name of the old one. A file that did not exist can be
+// read by its owner and group.
+func replaceFile(path, text string, old fs.FileInfo) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // in vain once it has the other name
+	defer f.Close()
+	if _, err := f.WriteString(text); err != nil {
+		return err
+	}
+	mode := fs.FileMode(0o640)
+	if old != nil {
+		mode = old.Mode().Perm()
+		st := old.Sys().(*syscall.Stat_t)
+		if err := f.Chown(int(st.Uid), int(st.Gid)); err != nil {
+			return fmt.Errorf("keep the owner: %w", err)
+		}
+	}
+	if err := f.Chmod(mode); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

@@ -1,0 +1,140 @@
+package main_test
+
+import (
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// demoLines are the commands that the demo tells its user to type, and what
+// comes of each.
+var demoLines = []struct {
+	begin string // of the line, with ADDRESS for the address
+	fails bool
+	shows string
+}{
+	{"curl -i http://ADDRESS/v2/", false, "401 Unauthorized"},
+	{"curl -u bob:demo http://ADDRESS/v2/_catalog", false, `{"repositories":["demo/hello"]}`},
+	{"curl -u bob:demo -X POST http://ADDRESS/v2/demo/hello/blobs/uploads/", false, "bob may not push to demo/hello"},
+	{"skopeo copy --src-tls-verify=false --src-creds bob:demo", false, "Writing manifest"},
+	{"skopeo copy --dest-tls-verify=false --dest-creds alice:demo", false, "Writing manifest"},
+	{"skopeo copy --dest-tls-verify=false --dest-creds bob:demo", true, "denied: bob may not push to team/hello"},
+	{"docker login -u alice", false, "Login Succeeded"},
+	{"docker pull", false, "Downloaded newer image"},
+	{"docker tag", false, ""},
+	{"docker push", false, "digest: sha256:"},
+}
+
+// TestDemoDoesWhatItSays types what the demo prints, line by line.
+func TestDemoDoesWhatItSays(t *testing.T) {
+	cmd := command(t, binary(t), "demo")
+	demo := start(t, cmd)
+	eventually(t, "the demo says what to type", func() bool { return strings.Contains(demo.output.String(), "--write-config") })
+	said := demo.output.String()
+	match := regexp.MustCompile(`^demo registry on http://(\S+)`).FindStringSubmatch(said)
+	if match == nil {
+		t.Fatalf("the demo begins with %.100q", said)
+	}
+	demo.listening(t, match[1])
+	lines := regexp.MustCompile(`(?m)^  ((?:curl|skopeo|docker) .*)$`).FindAllStringSubmatch(said, -1)
+	if len(lines) != len(demoLines) {
+		t.Fatalf("the demo says %d lines, %d are expected", len(lines), len(demoLines))
+	}
+	for _, program := range []string{"curl", "skopeo", "docker"} {
+		t.Run(program, func(t *testing.T) {
+			needs(t, program)
+			var env []string
+			if program == "docker" {
+				needs(t, "dockerd")
+				env = []string{"DOCKER_HOST=" + startDocker(t, nil), "DOCKER_CONFIG=" + t.TempDir()}
+			}
+			shell := command(t, "sh")
+			shell.Env = append(shell.Env, env...)
+			for i, line := range lines {
+				if strings.HasPrefix(line[1], program) {
+					typeDemoLine(t, shell, line[1], match[1], i)
+				}
+			}
+		})
+	}
+	cmd.Process.Signal(syscall.SIGINT) // Ctrl-C
+	if code := demo.exitCode(t); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if left, err := os.ReadDir(cmd.Dir); err != nil || len(left) != 0 {
+		t.Errorf("the demo leaves %v behind (%v)", left, err)
+	}
+}
+
+// typeDemoLine runs a line in the folder and the environment of shell.
+func typeDemoLine(t *testing.T, shell *exec.Cmd, line, address string, i int) {
+	t.Helper()
+	want := demoLines[i]
+	if begin := strings.ReplaceAll(want.begin, "ADDRESS", address); !strings.HasPrefix(line, begin) {
+		t.Fatalf("line %d is %q, not %q", i+1, line, begin)
+	}
+	cmd := exec.Command("sh", "-c", line)
+	cmd.Dir, cmd.Env = shell.Dir, slices.Clone(shell.Env)
+	output, err := cmd.CombinedOutput()
+	if (err != nil) != want.fails || !strings.Contains(string(output), want.shows) {
+		t.Errorf("%s\nended with %v and without %q:\n%s", line, err, want.shows, output)
+	}
+}
+
+// TestWrittenConfigurationWorks grows an installation from what the demo writes:
+// with the address of a registry, and nothing else changed, it is one.
+func TestWrittenConfigurationWorks(t *testing.T) {
+	registry := registries[0]
+	needs(t, registry.program)
+	dir, addr := t.TempDir(), freeAddr(t)
+	said, err := command(t, binary(t), "demo", "--write-config", dir).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	config := filepath.Join(dir, "config.toml")
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited := strings.NewReplacer("http://127.0.0.1:5000", registry.start(t), "127.0.0.1:5043", addr).Replace(string(text))
+	writeFile(t, config, []byte(edited), 0o644)
+
+	if output, err := command(t, binary(t), "check", "--config", config).CombinedOutput(); err != nil {
+		t.Errorf("check: %v\n%s", err, output)
+	}
+	start(t, command(t, binary(t), "serve", "--config", config)).listening(t, addr)
+	alice := regexp.MustCompile(`alice / (\S+)`).FindSubmatch(said)
+	bob := regexp.MustCompile(`bob   / (\S+)`).FindSubmatch(said)
+	if alice == nil || bob == nil {
+		t.Fatalf("no passwords in %s", said)
+	}
+	for _, act := range []struct {
+		method, path, user, password string
+		want                         int
+	}{
+		{"POST", "/v2/team/app/blobs/uploads/", "alice", string(alice[1]), http.StatusAccepted},
+		{"GET", "/v2/_catalog", "bob", string(bob[1]), http.StatusOK},
+		{"POST", "/v2/team/app/blobs/uploads/", "bob", string(bob[1]), http.StatusForbidden},
+		{"GET", "/v2/", "bob", string(alice[1]), http.StatusUnauthorized},
+	} {
+		req, err := http.NewRequest(act.method, "http://"+addr+act.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.SetBasicAuth(act.user, act.password)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != act.want {
+			t.Errorf("%s %s as %s: %s, want %d", act.method, act.path, act.user, resp.Status, act.want)
+		}
+	}
+}

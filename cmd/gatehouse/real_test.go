@@ -1,0 +1,309 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// The tests in the files real_*_test.go prove the program as its users meet it:
+// built, started with the flags of the manual, in front of registries that
+// others wrote, asked by clients that others wrote. This file has what they
+// share: finding programs, starting and ending processes, certificates, and
+// the gateway itself with the users of the recipe that it replaces.
+
+// requireAll names the environment variable that turns the absence of a
+// program from a skipped test into a failed one.
+const requireAll = "GATEHOUSE_TEST_REQUIRE_ALL"
+
+// programs are what the tests run besides gatehouse, and how to get each.
+var programs = map[string]string{
+	"apache2":         "apt-get install apache2",
+	"conformance":     "go install github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111",
+	"curl":            "apt-get install curl",
+	"docker":          "apt-get install docker.io",
+	"docker-registry": "apt-get install docker-registry",
+	"dockerd":         "apt-get install docker.io, and run the tests as root",
+	"registry":        "go install github.com/distribution/distribution/v3/cmd/registry@v3.1.2",
+	"skopeo":          "apt-get install skopeo",
+}
+
+// The users of the recipe: one may pull, the other may also push.
+const (
+	puller         = "testuser"
+	pullerPassword = "testpassword"
+	pusher         = "testuserpush"
+	pusherPassword = "testpasswordpush"
+)
+
+// host is where servers under test listen. Client connections take their ports
+// on 127.0.0.1, so a port found free here stays free until it is used.
+const host = "127.0.0.2"
+
+// patience bounds every wait for something that should happen soon. It is
+// generous: a test that passes does not wait, one that fails may take its time.
+const patience = 60 * time.Second
+
+// needs skips the test, or fails it where nothing may be skipped, unless all
+// the named programs are there.
+func needs(t *testing.T, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		_, err := exec.LookPath(name)
+		switch {
+		case err == nil && (name != "dockerd" || os.Getuid() == 0):
+		case os.Getenv(requireAll) != "":
+			t.Fatalf("this test needs %s: %s", name, programs[name])
+		default:
+			t.Skipf("this test needs %s: %s", name, programs[name])
+		}
+	}
+}
+
+// command is exec.Command in an environment of its own, where nothing of the
+// caller's configuration is found.
+func command(t *testing.T, name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...)
+	home := t.TempDir()
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + home}
+	cmd.Dir = home
+	return cmd
+}
+
+// process is a program that runs while a test does.
+type process struct {
+	cmd    *exec.Cmd
+	output lockedBuffer
+	done   chan struct{} // closed when the program has ended
+}
+
+// start runs cmd until the test ends, and shows its output if the test failed.
+func start(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{cmd: cmd, done: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = &p.output, &p.output
+	cmd.WaitDelay = patience / 4 // for children that keep the output open
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		cmd.Wait() // the exit code stays in cmd.ProcessState
+		close(p.done)
+	}()
+	t.Cleanup(func() {
+		p.stop()
+		if strings.Contains(p.output.String(), "DATA RACE") {
+			t.Errorf("%s has a data race", filepath.Base(cmd.Path))
+		}
+		if t.Failed() {
+			t.Logf("%s said:\n%s", filepath.Base(cmd.Path), p.output.String())
+		}
+	})
+	return p
+}
+
+// stop ends the program: politely, and if that does not help, at once.
+func (p *process) stop() {
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(patience / 4):
+		p.cmd.Process.Kill()
+		<-p.done
+	}
+}
+
+// exitCode waits for the program to end by itself.
+func (p *process) exitCode(t *testing.T) int {
+	t.Helper()
+	select {
+	case <-p.done:
+	case <-time.After(patience):
+		t.Fatalf("%s still runs after %v", filepath.Base(p.cmd.Path), patience)
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// listening waits until p accepts connections on addr.
+func (p *process) listening(t *testing.T, addr string) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%s listens on %s", filepath.Base(p.cmd.Path), addr), func() bool {
+		select {
+		case <-p.done:
+			t.Fatalf("%s ended with %v", filepath.Base(p.cmd.Path), p.cmd.ProcessState)
+		default:
+		}
+		return accepts(addr)
+	})
+}
+
+// accepts reports whether something accepts connections on addr.
+func accepts(addr string) bool {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}
+
+// eventually waits until ok holds, and returns how long that took.
+func eventually(t *testing.T, what string, ok func() bool) time.Duration {
+	t.Helper()
+	begin := time.Now()
+	for !ok() {
+		if time.Since(begin) > patience {
+			t.Fatalf("waited %v in vain until %s", patience, what)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return time.Since(begin)
+}
+
+// lockedBuffer is a bytes.Buffer that may be read while it is written to.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// freeAddr returns an address on which nobody listens.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", host+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// publicDir is t.TempDir, open to servers that give up root.
+func publicDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, d := range []string{filepath.Dir(dir), dir} {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// writeFile replaces a file as an editor does, by a rename.
+func writeFile(t *testing.T, name string, content []byte, mode os.FileMode) {
+	t.Helper()
+	temp := name + ".new"
+	if err := errors.Join(os.WriteFile(temp, content, mode), os.Rename(temp, name)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// certificate is a certificate that is its own authority, for the host and for
+// names under .test, a domain that never resolves (RFC 6761, section 6.2).
+type certificate struct {
+	certFile, keyFile string
+	pool              *x509.CertPool
+	serial            *big.Int
+}
+
+// newCertificate writes a new certificate and its key to dir.
+func newCertificate(t *testing.T, dir string) certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber:          serial,
+		Subject:               pkix.Name{CommonName: "gatehouse test"},
+		DNSNames:              []string{"registry.test", "one.registry.test", "two.registry.test"},
+		IPAddresses:           []net.IP{net.ParseIP(host)},
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(24 * time.Hour),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := certificate{
+		certFile: filepath.Join(dir, "domain.crt"),
+		keyFile:  filepath.Join(dir, "domain.key"),
+		pool:     x509.NewCertPool(),
+		serial:   serial,
+	}
+	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	c.pool.AppendCertsFromPEM(certPEM)
+	writeFile(t, c.certFile, certPEM, 0o644)
+	writeFile(t, c.keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600)
+	return c
+}
+
+// client trusts c and connects to addr whatever the URL says.
+func (c certificate) client(addr string) *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			TLSClientConfig:   &tls.Config{RootCAs: c.pool},
+			ForceAttemptHTTP2: true,
+			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+				var d net.Dialer
+				return d.DialContext(ctx, network, addr)
+			},
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// htpasswdLine returns a line of a password file, of the least cost.
+func htpasswdLine(t *testing.T, user, password string) string {
+	t.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return user + ":" + strings.Replace(string(hash), "$2a$", "$2y$", 1) + "\n"
+}

@@ -1,0 +1,376 @@
+package gateway
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// patience is how long a test waits for what must happen. It is no measure of
+// speed.
+const patience = 30 * time.Second
+
+func TestMain(m *testing.M) {
+	before := runtime.NumGoroutine()
+	code := m.Run()
+	if code == 0 && !settled(before) {
+		stacks := make([]byte, 1<<20)
+		stacks = stacks[:runtime.Stack(stacks, true)]
+		fmt.Fprintf(os.Stderr, "goroutines were left behind:\n%s\n", stacks)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// settled waits for the number of goroutines to come down.
+func settled(want int) bool {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if runtime.NumGoroutine() <= want {
+			return true
+		}
+	}
+	return false
+}
+
+// await waits until ok holds.
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	t.Fatalf("waited in vain until %s", what)
+}
+
+// wire is the connection of a client that says what it likes.
+type wire struct {
+	net.Conn
+	br *bufio.Reader
+}
+
+// dial opens a connection to the gateway, with TLS where it speaks that.
+func (tg *testGateway) dial(t *testing.T) *wire {
+	t.Helper()
+	c, err := net.Dial("tcp", tg.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tg.cfg.TLS != nil {
+		c = tls.Client(c, &tls.Config{RootCAs: tg.roots, ServerName: "localhost", NextProtos: []string{"http/1.1"}})
+	}
+	t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(patience))
+	return &wire{c, bufio.NewReader(c)}
+}
+
+func (w *wire) send(t *testing.T, s string) {
+	t.Helper()
+	if _, err := io.WriteString(w, s); err != nil {
+		t.Fatalf("send: %v", err)
+	}
+}
+
+// answer reads one answer to a request of that method, its body included.
+func (w *wire) answer(t *testing.T, method string) *http.Response {
+	t.Helper()
+	resp, err := http.ReadResponse(w.br, &http.Request{Method: method})
+	if err != nil {
+		t.Fatalf("read answer: %v", err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatalf("read body of answer %d: %v", resp.StatusCode, err)
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp
+}
+
+// ended reports whether the other side closes the connection without a further
+// byte.
+func (w *wire) ended() bool {
+	_, err := w.br.ReadByte()
+	return err != nil && !os.IsTimeout(err)
+}
+
+// capture is an upstream that keeps every byte it gets. It answers each request
+// with the next of its answers, and the last of them again and again.
+type capture struct {
+	net.Listener
+	answers []string
+
+	mu       sync.Mutex
+	bytes    bytes.Buffer
+	requests []*http.Request
+	bodies   []string // complete ones
+	broken   int      // requests whose body broke off
+	conns    int
+}
+
+const hello = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello"
+
+func newCapture(t *testing.T, answers ...string) *capture {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(answers) == 0 {
+		answers = []string{hello}
+	}
+	u := &capture{Listener: l, answers: answers}
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { c.Close() })
+			u.mu.Lock()
+			u.conns++
+			u.mu.Unlock()
+			running.Go(func() { u.serve(c) })
+		}
+	})
+	t.Cleanup(func() { l.Close(); go running.Wait() })
+	return u
+}
+
+func (u *capture) url() string { return "http://" + u.Addr().String() }
+
+func (u *capture) serve(c net.Conn) {
+	defer c.Close()
+	br := bufio.NewReader(io.TeeReader(c, (*captured)(u)))
+	for {
+		r, err := http.ReadRequest(br)
+		if err != nil {
+			return
+		}
+		answer := u.began(r)
+		body, err := io.ReadAll(r.Body)
+		u.finished(string(body), err)
+		if err != nil {
+			return
+		}
+		io.WriteString(c, answer)
+		if strings.Contains(answer, "Connection: close\r\n") || strings.HasPrefix(answer, "HTTP/1.0") {
+			return
+		}
+	}
+}
+
+func (u *capture) began(r *http.Request) (answer string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	answer = u.answers[min(len(u.requests), len(u.answers)-1)]
+	u.requests = append(u.requests, r)
+	return answer
+}
+
+func (u *capture) finished(body string, err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err != nil {
+		u.broken++
+		return
+	}
+	u.bodies = append(u.bodies, body)
+}
+
+// captured is the writer behind capture.bytes.
+type captured capture
+
+func (u *captured) Write(p []byte) (int, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.bytes.Write(p)
+}
+
+// text returns all that has arrived.
+func (u *capture) text() string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.bytes.String()
+}
+
+// counts returns how many requests have begun, have come completely and have
+// broken off.
+func (u *capture) counts() (begun, complete, broken int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.requests), len(u.bodies), u.broken
+}
+
+func (u *capture) last(t *testing.T) *http.Request {
+	t.Helper()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.requests) == 0 {
+		t.Fatal("nothing reached the upstream")
+	}
+	return u.requests[len(u.requests)-1]
+}
+
+// records waits for n access records and returns them.
+func (tg *testGateway) records(t *testing.T, n int) []map[string]any {
+	t.Helper()
+	await(t, fmt.Sprintf("there are %d access records", n), func() bool {
+		return strings.Count(tg.access.String(), "\n") >= n
+	})
+	var all []map[string]any
+	for line := range strings.Lines(tg.access.String()) {
+		var r map[string]any
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatalf("access record %q: %v", line, err)
+		}
+		all = append(all, r)
+	}
+	if len(all) != n {
+		t.Fatalf("%d access records, want %d:\n%s", len(all), n, tg.access.String())
+	}
+	return all
+}
+
+// attack is a request that must be refused at the door.
+type attack struct {
+	name, request string
+	status        int
+}
+
+// expectRefused sends each attack on a connection of its own. It must be answered
+// with its status in the shape that clients read, be recorded once, end the
+// connection, and leave no trace at the upstream; and good requests must pass
+// afterwards.
+func expectRefused(t *testing.T, attacks []attack) {
+	t.Helper()
+	up := newCapture(t)
+	tg := startGateway(t, nil, recipeRoute(t, up.url()))
+	for i, a := range attacks {
+		w := tg.dial(t)
+		go io.WriteString(w, a.request) // an answer may come before its end
+		resp := w.answer(t, "GET")
+		if resp.StatusCode != a.status {
+			t.Errorf("%s: status %d, want %d: %s", a.name, resp.StatusCode, a.status, text(t, resp))
+		}
+		checkProblem(t, a.name, resp)
+		if !w.ended() {
+			t.Errorf("%s: the connection goes on", a.name)
+		}
+		w.Close()
+		if got := up.text(); got != "" {
+			t.Fatalf("%s: the upstream got %q", a.name, got)
+		}
+		if got := int(tg.records(t, i+1)[i]["status"].(float64)); got != a.status {
+			t.Errorf("%s: the access record says %d, want %d", a.name, got, a.status)
+		}
+	}
+	if resp := tg.do(t, "pull", "GET", "/v2/", nil); resp.StatusCode != 200 {
+		t.Errorf("a good request afterwards: status %d", resp.StatusCode)
+	}
+}
+
+// checkProblem checks the form of an answer of the gateway itself.
+func checkProblem(t *testing.T, name string, resp *http.Response) {
+	t.Helper()
+	var body struct {
+		Errors []struct {
+			Code, Message string
+			Detail        map[string]string
+		}
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&body); err != nil {
+		t.Errorf("%s: body of answer %d: %v", name, resp.StatusCode, err)
+		return
+	}
+	if len(body.Errors) != 1 || body.Errors[0].Code == "" || body.Errors[0].Message == "" || body.Errors[0].Detail == nil {
+		t.Errorf("%s: body of answer %d is not one error with a code, a message and a detail: %+v", name, resp.StatusCode, body)
+	}
+	if got := resp.Header.Values("X-Request-Id"); len(got) != 1 || len(got[0]) != 8 {
+		t.Errorf("%s: answer %d: X-Request-Id %q", name, resp.StatusCode, got)
+	}
+}
+
+// head makes a request of a line and fields, with a Host and the credentials of
+// the user who may do all.
+func head(line string, fields ...string) string {
+	return strings.Join(append([]string{line, "Host: localhost", "Authorization: " + basic("push")}, fields...), "\r\n") + "\r\n\r\n"
+}
+
+// stale is an upstream that answers one request, waits for the next on the same
+// connection, and then breaks the connection instead of answering. It does answer
+// on further connections.
+type stale struct {
+	net.Listener
+	mu   sync.Mutex
+	seen int // requests but the first
+}
+
+func newStale(t *testing.T) *stale {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &stale{Listener: l}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for first := true; ; first = false {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go s.serve(c, first)
+		}
+	}()
+	return s
+}
+
+func (s *stale) url() string { return "http://" + s.Addr().String() }
+
+func (s *stale) attempts() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen
+}
+
+func (s *stale) serve(c net.Conn, first bool) {
+	defer c.Close()
+	br := bufio.NewReader(c)
+	if first {
+		if _, err := http.ReadRequest(br); err != nil {
+			return
+		}
+		io.WriteString(c, hello)
+	}
+	r, err := http.ReadRequest(br)
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	s.seen++
+	s.mu.Unlock()
+	if first {
+		return
+	}
+	if r.Method == "HEAD" {
+		io.WriteString(c, strings.TrimSuffix(hello, "hello"))
+		return
+	}
+	io.WriteString(c, hello)
+}
+
+// quiet is a log for servers that are meant to fail.
+func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
