@@ -17,6 +17,7 @@ import (
 // of backend is one line here and a struct with its keys.
 var kinds = map[string]kind{
 	"htpasswd": newKind(openHTPasswd),
+	"ldap":     newKind(openLDAP),
 }
 
 // kind is a type of backend.

@@ -64,10 +64,10 @@ func octets(s string) *ber.Packet {
 
 // The errors of [PasswordPolicy]; draft-behera-ldap-password-policy, section 6.2.
 const (
-	PasswordExpired  = 0
-	AccountLocked    = 1
-	ChangeAfterReset = 2
-	NoPolicyError    = -1
+	PasswordExpired  = 0  // whose time is up
+	AccountLocked    = 1  // by too many guesses, or by an administrator
+	ChangeAfterReset = 2  // that the password must be changed first
+	NoPolicyError    = -1 // is no error at all
 )
 
 // PasswordPolicy returns the control by which a server tells the state of a

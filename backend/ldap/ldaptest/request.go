@@ -7,14 +7,14 @@ type Kind string
 
 // The kinds of requests.
 const (
-	Connect  Kind = "connect" // a connection, before anything is read from it
-	Bind     Kind = "bind"
-	Search   Kind = "search"
-	StartTLS Kind = "starttls"
-	WhoAmI   Kind = "whoami"
-	Abandon  Kind = "abandon"
-	Unbind   Kind = "unbind"
-	Other    Kind = "other"
+	Connect  Kind = "connect"  // a connection, before anything is read from it
+	Bind     Kind = "bind"     // with a password or a certificate
+	Search   Kind = "search"   // of any scope
+	StartTLS Kind = "starttls" // to encrypt the connection
+	WhoAmI   Kind = "whoami"   // for the name that the connection is bound as
+	Abandon  Kind = "abandon"  // of another request, which has no answer
+	Unbind   Kind = "unbind"   // the end of the connection, which has none either
+	Other    Kind = "other"    // that the server does not do
 )
 
 // Request is what a client asked.
