@@ -7,8 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
-	"time"
+
+	"github.com/go-ldap/ldap/v3"
 
 	"gatehouse/backend"
 	"gatehouse/backend/ldap/ldaptest"
@@ -24,7 +27,7 @@ const (
 
 func person(uid, password string, more ...string) ldaptest.Entry {
 	e := ldaptest.Entry{
-		DN:       "uid=" + uid + ",ou=people," + base,
+		DN:       "uid=" + ldap.EscapeDN(uid) + ",ou=people," + base,
 		Password: password,
 		Attributes: map[string][]string{
 			"objectClass": {"top", "person", "inetOrgPerson"},
@@ -137,34 +140,101 @@ func verdict(err error) string {
 	return "in"
 }
 
-func login1(t testing.TB, b *Backend, user, password string) (backend.Identity, string) {
+// authenticate returns who logged in, and the verdict. It checks what holds for
+// every outcome: that there is no identity beside an error, and no password in it.
+func authenticate(t testing.TB, b *Backend, user, password string) (backend.Identity, string) {
 	t.Helper()
-	start := time.Now()
 	id, err := b.Authenticate(t.Context(), user, password)
-	t.Logf("%s: %+v %v (%v)", user, id, err, time.Since(start).Round(time.Microsecond))
+	if err != nil {
+		if id != (backend.Identity{}) {
+			t.Errorf("%.40q: got identity %+v beside error %v", user, id, err)
+		}
+		for _, secret := range []string{password, svcPass, alicePass} {
+			if secret != "" && strings.Contains(err.Error(), secret) && !strings.Contains(user, secret) {
+				t.Errorf("%.40q: there is a password in the error: %v", user, err)
+			}
+		}
+		t.Logf("%.40q: %v", user, err)
+	}
 	return id, verdict(err)
+}
+
+// wantGroups checks the short names among groups.
+func wantGroups(t testing.TB, groups []string, err error, want ...string) {
+	t.Helper()
+	got := slices.DeleteFunc(slices.Clone(groups), looksLikeDN)
+	slices.Sort(got)
+	slices.Sort(want)
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("got groups %q, %v, want %q", got, err, want)
+	}
 }
 
 func TestLogin(t *testing.T) {
 	s := start(t, ldaptest.Config{})
 	b := open(t, configFor(t, s))
-	id, got := login1(t, b, "ALICE", alicePass)
+	id, got := authenticate(t, b, "ALICE", alicePass)
 	if want := (backend.Identity{User: "alice", Handle: uidDN("alice")}); id != want || got != "in" {
 		t.Errorf("got %+v, %s, want %+v", id, got, want)
 	}
 	groups, err := b.Groups(t.Context(), id)
-	want := []string{"all", cnDN("all"), cnDN("dev"), "dev"}
-	slices.Sort(want)
-	if !slices.Equal(groups, want) {
+	if want := []string{"all", cnDN("all"), cnDN("dev"), "dev"}; err != nil || !slices.Equal(groups, want) {
 		t.Errorf("got groups %q, %v, want %q", groups, err, want)
 	}
-	if _, got := login1(t, b, "alice", wrongGuess); got != "wrong" {
+	if _, got := authenticate(t, b, "alice", wrongGuess); got != "wrong" {
 		t.Errorf("wrong password: got %s", got)
 	}
-	if _, got := login1(t, b, "nobody", wrongGuess); got != "unknown" {
+	if _, got := authenticate(t, b, "nobody", wrongGuess); got != "unknown" {
 		t.Errorf("unknown user: got %s", got)
 	}
+}
+
+// What a login costs on kept connections: one search and one bind.
+func TestLoginIsOneSearchAndOneBind(t *testing.T) {
+	s := start(t, ldaptest.Config{})
+	b := open(t, configFor(t, s))
+	authenticate(t, b, "bob", "bob-5ecret")
+	s.Forget()
+	for range 10 {
+		if _, got := authenticate(t, b, "alice", alicePass); got != "in" {
+			t.Fatalf("got %s", got)
+		}
+	}
+	if c, n, m := s.Count(ldaptest.Connect), s.Count(ldaptest.Search), s.Count(ldaptest.Bind); c != 0 || n != 10 || m != 10 {
+		t.Errorf("10 logins took %d connections, %d searches and %d binds, want 0, 10 and 10", c, n, m)
+	}
 	for _, r := range s.Requests() {
-		t.Log(fmt.Sprintf("%+v", r))
+		if r.Kind == ldaptest.Search && r.Bound != svcDN {
+			t.Errorf("a search as %q: want the service account for each", r.Bound)
+		}
+		if !r.TLS {
+			t.Errorf("%s in the clear", r.Kind)
+		}
+	}
+}
+
+// A connection that two logins share would tell one user to be the other.
+func TestConcurrentLoginsAreKeptApart(t *testing.T) {
+	entries := company()
+	for i := range 20 {
+		entries = append(entries, person(fmt.Sprintf("u%02d", i), fmt.Sprintf("pw-%02d", i)))
+	}
+	s := start(t, ldaptest.Config{Entries: entries})
+	b := open(t, configFor(t, s))
+	var wg sync.WaitGroup
+	for i := range 200 {
+		user, password := fmt.Sprintf("u%02d", i%20), fmt.Sprintf("pw-%02d", i%20)
+		wg.Go(func() {
+			if id, got := authenticate(t, b, user, password); id.User != user {
+				t.Errorf("%s: got %+v, %s", user, id, got)
+			}
+			if id, got := authenticate(t, b, user, "pw-x"); got != "wrong" {
+				t.Errorf("%s with a wrong password: got %+v, %s", user, id, got)
+			}
+		})
+	}
+	wg.Wait()
+	if n := s.Open(); n > 32 {
+		t.Errorf("there are %d connections, want at most 16 of each kind", n)
 	}
 }
