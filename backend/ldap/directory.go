@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"gatehouse/backend"
@@ -20,7 +20,6 @@ type directory struct {
 	trust   *trust
 	account *account
 	lookup  srvLookup
-	next    atomic.Uint64 // counts questions, to spread them
 
 	// Probes and housekeeping run until the context is done.
 	ctx    context.Context
@@ -152,7 +151,7 @@ func (d *directory) order(ctx context.Context) []*server {
 	if !d.config.Spread || len(servers) < 2 {
 		return servers
 	}
-	first := int(d.next.Add(1) % uint64(len(servers)))
+	first := rand.IntN(len(servers))
 	return slices.Concat(servers[first:], servers[:first])
 }
 

@@ -27,6 +27,8 @@ func (s *Server) virtual(e *Entry, scope int) *Entry {
 	}
 	full.Attributes["memberOf"] = groups
 	full.Attributes["distinguishedName"] = []string{e.DN}
+	full.folded = maps.Clone(e.folded)
+	full.indexAttribute("memberOf")
 	if scope == scopeBase {
 		full.Attributes["tokenGroups"] = s.tree.tokenGroups(e)
 	}

@@ -29,7 +29,30 @@ type Entry struct {
 	// Operational lists those attributes that are sent only when asked for by
 	// their names.
 	Operational []string
+
+	key    string              // folded DN
+	folded map[string][]string // values by the lower-case names of attributes
 }
+
+// index makes what filters compare with.
+func (e *Entry) index() {
+	e.key = foldDN(e.DN)
+	e.folded = map[string][]string{"entrydn": {e.key}, "distinguishedname": {e.key}}
+	for name := range e.Attributes {
+		e.indexAttribute(name)
+	}
+}
+
+func (e *Entry) indexAttribute(name string) {
+	var folded []string
+	for _, v := range e.Attributes[name] {
+		folded = append(folded, folding(name)(v))
+	}
+	e.folded[strings.ToLower(name)] = folded
+}
+
+// fold returns the values of an attribute as filters compare them.
+func (e *Entry) fold(attribute string) []string { return e.folded[strings.ToLower(attribute)] }
 
 // values returns the values of an attribute, whatever the case of its name.
 func (e *Entry) values(attribute string) []string {
@@ -53,7 +76,8 @@ func (t tree) set(e Entry) error {
 		return fmt.Errorf("entry %q: %w", e.DN, err)
 	}
 	e.Attributes = maps.Clone(e.Attributes)
-	t[foldDN(e.DN)] = &e
+	e.index()
+	t[e.key] = &e
 	return nil
 }
 
@@ -120,7 +144,7 @@ func (t tree) groupsOf(name string, nested bool) []*Entry {
 		queue = queue[1:]
 		for _, key := range slices.Sorted(maps.Keys(t)) {
 			e := t[key]
-			if seen[key] || !slices.ContainsFunc(e.values("member"), func(m string) bool { return foldDN(m) == member }) {
+			if seen[key] || !slices.Contains(e.fold("member"), member) {
 				continue
 			}
 			seen[key] = true

@@ -1,6 +1,8 @@
 package ldaptest
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,85 +29,70 @@ const (
 	matchBitOr   = "1.2.840.113556.1.4.804"
 )
 
-// matches evaluates a filter of RFC 4511 for an entry. What is undefined, such
-// as an unknown rule, does not match.
-func (t tree) matches(f *ber.Packet, e *Entry) bool {
+// compile returns what tells whether a filter of RFC 4511 matches an entry. What
+// is undefined, such as an unknown rule, does not match.
+func (t tree) compile(f *ber.Packet) func(*Entry) bool {
 	switch f.Tag {
-	case filterAnd:
-		for _, sub := range f.Children {
-			if !t.matches(sub, e) {
-				return false
-			}
-		}
-		return true
-	case filterOr:
-		for _, sub := range f.Children {
-			if t.matches(sub, e) {
-				return true
-			}
-		}
-		return false
-	case filterNot:
-		return len(f.Children) == 1 && !t.matches(f.Children[0], e)
+	case filterAnd, filterOr, filterNot:
+		return t.compileSet(f)
 	case filterPresent:
-		return len(t.values(e, f.Data.String())) > 0
+		attribute := f.Data.String()
+		return func(e *Entry) bool { return len(e.fold(attribute)) > 0 }
 	case filterSubstrings:
-		return t.matchesSubstrings(f, e)
+		return compileSubstrings(f)
 	case filterExtensible:
-		return t.matchesExtensible(f, e)
-	case filterEqual, filterGreater, filterLess, filterApprox:
-		return t.matchesValue(f, e)
+		return t.compileExtensible(f)
+	case filterEqual, filterApprox:
+		return compileValue(f, func(v, want string) bool { return v == want })
+	case filterGreater:
+		return compileValue(f, func(v, want string) bool { return order(v, want) >= 0 })
+	case filterLess:
+		return compileValue(f, func(v, want string) bool { return order(v, want) <= 0 })
 	}
-	return false
+	return never
 }
 
-// values returns the values of an attribute, stored or computed.
-func (t tree) values(e *Entry, attribute string) []string {
-	switch strings.ToLower(attribute) {
-	case "entrydn", "distinguishedname":
-		return []string{e.DN}
-	}
-	return e.values(attribute)
-}
+func never(*Entry) bool { return false }
 
-func (t tree) matchesValue(f *ber.Packet, e *Entry) bool {
-	if len(f.Children) != 2 {
-		return false
+func (t tree) compileSet(f *ber.Packet) func(*Entry) bool {
+	var parts []func(*Entry) bool
+	for _, child := range f.Children {
+		parts = append(parts, t.compile(child))
 	}
-	attribute, want := f.Children[0].Data.String(), f.Children[1].Data.String()
-	fold := folding(attribute)
-	for _, v := range t.values(e, attribute) {
-		switch f.Tag {
-		case filterGreater:
-			if order(v, want) >= 0 {
-				return true
-			}
-		case filterLess:
-			if order(v, want) <= 0 {
-				return true
-			}
-		default:
-			if fold(v) == fold(want) {
-				return true
-			}
+	matches := func(e *Entry) func(func(*Entry) bool) bool {
+		return func(part func(*Entry) bool) bool { return part(e) }
+	}
+	switch {
+	case f.Tag == filterOr:
+		return func(e *Entry) bool { return slices.ContainsFunc(parts, matches(e)) }
+	case f.Tag == filterAnd:
+		return func(e *Entry) bool {
+			return !slices.ContainsFunc(parts, func(part func(*Entry) bool) bool { return !part(e) })
 		}
+	case len(parts) == 1:
+		return func(e *Entry) bool { return !parts[0](e) }
 	}
-	return false
+	return never
+}
+
+func compileValue(f *ber.Packet, holds func(value, want string) bool) func(*Entry) bool {
+	if len(f.Children) != 2 {
+		return never
+	}
+	attribute := f.Children[0].Data.String()
+	want := folding(attribute)(f.Children[1].Data.String())
+	return func(e *Entry) bool {
+		return slices.ContainsFunc(e.fold(attribute), func(v string) bool { return holds(v, want) })
+	}
 }
 
 func order(a, b string) int {
 	x, errX := strconv.ParseInt(a, 10, 64)
 	y, errY := strconv.ParseInt(b, 10, 64)
 	if errX == nil && errY == nil {
-		switch {
-		case x < y:
-			return -1
-		case x > y:
-			return 1
-		}
-		return 0
+		return cmp.Compare(x, y)
 	}
-	return strings.Compare(foldValue(a), foldValue(b))
+	return strings.Compare(a, b)
 }
 
 // folding returns what equal values of an attribute have in common, by the
@@ -120,44 +107,36 @@ func folding(attribute string) func(string) string {
 	return foldValue
 }
 
-func (t tree) matchesSubstrings(f *ber.Packet, e *Entry) bool {
+func compileSubstrings(f *ber.Packet) func(*Entry) bool {
 	if len(f.Children) != 2 {
-		return false
+		return never
 	}
-	for _, v := range t.values(e, f.Children[0].Data.String()) {
-		if matchesParts(foldValue(v), f.Children[1].Children) {
-			return true
-		}
+	attribute, parts := f.Children[0].Data.String(), f.Children[1].Children
+	return func(e *Entry) bool {
+		return slices.ContainsFunc(e.fold(attribute), func(v string) bool { return matchesParts(v, parts) })
 	}
-	return false
 }
 
 func matchesParts(value string, parts []*ber.Packet) bool {
 	for _, p := range parts {
 		part := strings.ToLower(p.Data.String())
+		ok := false
 		switch p.Tag {
 		case 0: // initial
-			rest, ok := strings.CutPrefix(value, part)
-			if !ok {
-				return false
-			}
-			value = rest
+			value, ok = strings.CutPrefix(value, part)
 		case 1: // any
-			_, rest, ok := strings.Cut(value, part)
-			if !ok {
-				return false
-			}
-			value = rest
+			_, value, ok = strings.Cut(value, part)
 		default: // final
-			if !strings.HasSuffix(value, part) {
-				return false
-			}
+			ok = strings.HasSuffix(value, part)
+		}
+		if !ok {
+			return false
 		}
 	}
 	return true
 }
 
-func (t tree) matchesExtensible(f *ber.Packet, e *Entry) bool {
+func (t tree) compileExtensible(f *ber.Packet) func(*Entry) bool {
 	var rule, attribute, want string
 	for _, c := range f.Children {
 		switch c.Tag {
@@ -170,28 +149,25 @@ func (t tree) matchesExtensible(f *ber.Packet, e *Entry) bool {
 		}
 	}
 	switch rule {
+	case "":
+		want = folding(attribute)(want)
+		return func(e *Entry) bool { return slices.Contains(e.fold(attribute), want) }
 	case matchInChain:
-		for _, g := range t.groupsOf(want, true) {
-			if g.DN == e.DN {
-				return strings.EqualFold(attribute, "member")
-			}
+		groups := t.groupsOf(want, true)
+		return func(e *Entry) bool {
+			return strings.EqualFold(attribute, "member") && slices.ContainsFunc(groups, func(g *Entry) bool { return g.key == e.key })
 		}
-		return false
 	case matchBitAnd, matchBitOr:
-		mask, _ := strconv.ParseInt(want, 10, 64)
-		for _, v := range t.values(e, attribute) {
-			n, err := strconv.ParseInt(v, 10, 64)
-			if err == nil && (rule == matchBitAnd && n&mask == mask || rule == matchBitOr && n&mask != 0) {
-				return true
-			}
+		mask, err := strconv.ParseInt(want, 10, 64)
+		if err != nil {
+			return never
 		}
-		return false
-	}
-	fold := folding(attribute)
-	for _, v := range t.values(e, attribute) {
-		if rule == "" && fold(v) == fold(want) {
-			return true
+		return func(e *Entry) bool {
+			return slices.ContainsFunc(e.fold(attribute), func(v string) bool {
+				n, err := strconv.ParseInt(v, 10, 64)
+				return err == nil && (rule == matchBitAnd && n&mask == mask || rule == matchBitOr && n&mask != 0)
+			})
 		}
 	}
-	return false
+	return never
 }

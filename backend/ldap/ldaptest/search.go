@@ -80,10 +80,11 @@ func (c *conn) find(q query, m message) (entries []*ber.Packet, references []str
 		return nil, nil, Answer{Code: noSuchObject, MatchedDN: s.tree.nearest(q.base)}
 	}
 	var found []*Entry
+	matches := s.tree.compile(q.filter)
 	for _, e := range s.tree.within(q.base, q.scope) {
 		if refs := e.values("ref"); len(refs) > 0 {
 			references = append(references, refs...)
-		} else if v := s.virtual(e, q.scope); s.tree.matches(q.filter, v) {
+		} else if v := s.virtual(e, q.scope); matches(v) {
 			found = append(found, v)
 		}
 	}
