@@ -20,7 +20,7 @@ import (
 
 // quick shortens the times of a configuration for tests of what waits.
 func quick(c Config) Config {
-	c.LoginTimeout, c.ConnectTimeout, c.OperationTimeout = 600*time.Millisecond, 400*time.Millisecond, 400*time.Millisecond
+	c.LoginTimeout, c.ConnectTimeout, c.OperationTimeout = 300*time.Millisecond, 200*time.Millisecond, 200*time.Millisecond
 	return c
 }
 
@@ -367,7 +367,7 @@ func TestPoolIsBounded(t *testing.T) {
 	if n := s.Open(); n > 6 {
 		t.Errorf("there are %d connections, want 6 at most", n)
 	}
-	s.OnRequest(onUserBind(ldaptest.Fault{Delay: 300 * time.Millisecond}))
+	s.OnRequest(onUserBind(ldaptest.Fault{Delay: 150 * time.Millisecond}))
 	c = quick(c)
 	c.MaxConnections = 1
 	b = open(t, c)

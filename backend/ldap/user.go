@@ -100,7 +100,7 @@ func (b *Backend) find(ctx context.Context, search searcher, l login, bound stri
 	if err != nil && strings.Contains(bound, "@") {
 		filter = "(|" + filter + equals("userPrincipalName", bound) + ")"
 	}
-	found, err := b.findAll(ctx, search, filter)
+	found, err := b.findAll(ctx, search, filter, boundDN)
 	switch {
 	case err != nil:
 		return nil, err
@@ -114,14 +114,18 @@ func (b *Backend) find(ctx context.Context, search searcher, l login, bound stri
 	return found[0], nil
 }
 
-// findAll returns the entries of users that match a filter, or two of them.
-func (b *Backend) findAll(ctx context.Context, search searcher, filter string) ([]*ldap.Entry, error) {
-	scope := ldap.ScopeWholeSubtree
-	if b.config.UserScope == "one" {
+// findAll returns the entries of users that match a filter, or two of them. Who
+// searches with the own rights may often read no more than the own entry.
+func (b *Backend) findAll(ctx context.Context, search searcher, filter string, own dn) ([]*ldap.Entry, error) {
+	bases, scope := b.config.UserBases, ldap.ScopeWholeSubtree
+	switch {
+	case own != nil && b.asUser():
+		bases, scope = []string{own.String()}, ldap.ScopeBaseObject
+	case b.config.UserScope == "one":
 		scope = ldap.ScopeSingleLevel
 	}
 	var found []*ldap.Entry
-	for _, base := range b.config.UserBases {
+	for _, base := range bases {
 		entries, err := search(ctx, query{
 			base: base, scope: scope, filter: filter, limit: 2,
 			attributes: append(b.filter.attributes(), b.config.UserNameAttr),
