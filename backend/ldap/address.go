@@ -35,16 +35,16 @@ func parseAddress(text string) (address, error) {
 	if service, ok := strings.CutPrefix(text, "srv:"); ok {
 		return parseService(service)
 	}
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme == "" {
-		return address{}, fmt.Errorf("%q is no address of a server: want ldaps://HOST, ldap://HOST, ldapi:///PATH or srv:_ldap._tcp.DOMAIN", text)
-	}
-	if u.Scheme == "ldapi" {
-		path, err := url.PathUnescape(strings.TrimPrefix(text, "ldapi://"))
+	if socket, ok := strings.CutPrefix(text, "ldapi://"); ok {
+		path, err := url.PathUnescape(socket)
 		if err != nil || !strings.HasPrefix(path, "/") {
 			return address{}, fmt.Errorf("%q: want the path of a socket, as in ldapi:///run/slapd/ldapi", text)
 		}
 		return address{scheme: "ldapi", host: path}, nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme == "" {
+		return address{}, fmt.Errorf("%q is no address of a server: want ldaps://HOST, ldap://HOST, ldapi:///PATH or srv:_ldap._tcp.DOMAIN", text)
 	}
 	port, ok := map[string]string{"ldap": "389", "ldaps": "636"}[u.Scheme]
 	switch {

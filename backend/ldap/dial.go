@@ -86,14 +86,18 @@ func requestTLS(ctx context.Context, raw net.Conn) error {
 }
 
 // isAnswer reports whether p is an answer of the given kind to the request with
-// the given number, or to any request where that is 0.
+// the given number, or to any request where that is 0, with a result as RFC 4511,
+// section 4.1.9, has it. A code of no bytes would read as 0, which is success.
 func isAnswer(p *ber.Packet, kind ber.Tag, id int64) bool {
-	if p == nil || len(p.Children) < 2 {
+	if p == nil || len(p.Children) < 2 || len(p.Children[1].Children) < 3 {
 		return false
 	}
 	number, ok := p.Children[0].Value.(int64)
 	op := p.Children[1]
-	return ok && number > 0 && (id == 0 || number == id) && op.ClassType == ber.ClassApplication && op.Tag == kind
+	code := op.Children[0]
+	return ok && number > 0 && (id == 0 || number == id) &&
+		op.ClassType == ber.ClassApplication && op.Tag == kind &&
+		code.ClassType == ber.ClassUniversal && code.Tag == ber.TagEnumerated && code.Data.Len() > 0
 }
 
 // tap lets a conn see what comes in.

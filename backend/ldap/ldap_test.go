@@ -159,6 +159,18 @@ func authenticate(t testing.TB, b *Backend, user, password string) (backend.Iden
 	return id, verdict(err)
 }
 
+// userBinds counts the binds but those of the service account, which is bound
+// again in the background when a server failed.
+func userBinds(s *ldaptest.Server) int {
+	n := 0
+	for _, r := range s.Requests() {
+		if r.Kind == ldaptest.Bind && r.DN != svcDN {
+			n++
+		}
+	}
+	return n
+}
+
 // wantGroups checks the short names among groups.
 func wantGroups(t testing.TB, groups []string, err error, want ...string) {
 	t.Helper()
