@@ -1,4 +1,3 @@
-// Package ldap checks credentials against an LDAP directory or Active Directory.
 package ldap
 
 import (

@@ -152,7 +152,7 @@ var errAmbiguous = fmt.Errorf("more than one entry has this name; narrow user_fi
 
 // identity returns who an entry is.
 func (b *Backend) identity(e *ldap.Entry) (backend.Identity, error) {
-	if d, err := parseDN(e.DN); e.DN == "" || err == nil && len(d) == 0 {
+	if strings.TrimSpace(e.DN) == "" {
 		return backend.Identity{}, errors.New("the entry found has no name")
 	}
 	name, err := singleName(e, b.config.UserNameAttr)
