@@ -24,7 +24,7 @@
 // # Writing a backend
 //
 // Make a package beside the existing ones which exports Config, New and
-// Backend, name it in cmd/gatehouse/build.go, and add a row to the conformance
+// Backend, name it in cmd/gatehouse/build_kinds.go, and add a row to the conformance
 // table in this package's tests.
 package backend
 

@@ -97,7 +97,7 @@ func (c *Cache) askLogin(ctx context.Context, k key, a attempt) (Identity, error
 		}
 		// If the version is another now, nobody knows which of them answered.
 		if c.Version(a.user) == a.version {
-			c.store.keepLogin(now, k, id, err, asked)
+			c.store.keepLogin(now, k, outcome{id, err, asked})
 		}
 		return id, err
 	})

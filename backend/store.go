@@ -66,17 +66,24 @@ func (s *store) login(k key) (id Identity, known bool, err error) {
 	return Identity{}, known, err
 }
 
+// outcome is what a Backend answered to a login, and when it was asked.
+type outcome struct {
+	id    Identity
+	err   error
+	asked time.Time
+}
+
 // keepLogin stores what a Backend answered to a question asked during e.
-func (s *store) keepLogin(e *era, k key, id Identity, err error, asked time.Time) {
+func (s *store) keepLogin(e *era, k key, o outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case e != s.era:
-	case err == nil:
-		s.good.put(k, id, asked)
-		s.remember(k, id)
-	case lasting(err):
-		s.bad.put(k, err, asked)
+	case o.err == nil:
+		s.good.put(k, o.id, o.asked)
+		s.remember(k, o.id)
+	case lasting(o.err):
+		s.bad.put(k, o.err, o.asked)
 	}
 }
 

@@ -50,7 +50,7 @@ func TestIndexByUserHoldsNoMoreThanTheStore(t *testing.T) {
 			case op < 500:
 				s.login(k)
 			default:
-				s.keepLogin(s.now(), k, Identity{User: user}, nil, time.Now())
+				s.keepLogin(s.now(), k, outcome{id: Identity{User: user}, asked: time.Now()})
 			}
 			checkIndex(t, s, size)
 			if t.Failed() {
@@ -71,8 +71,8 @@ func TestExpiredAnswersAreRemovedOnSight(t *testing.T) {
 			t.Fatal(err)
 		}
 		good, bad, m := key{1}, key{2}, membership{id: Identity{User: "alice"}}
-		s.keepLogin(s.now(), good, Identity{User: "alice"}, nil, time.Now())
-		s.keepLogin(s.now(), bad, Identity{}, ErrLocked, time.Now())
+		s.keepLogin(s.now(), good, outcome{id: Identity{User: "alice"}, asked: time.Now()})
+		s.keepLogin(s.now(), bad, outcome{err: ErrLocked, asked: time.Now()})
 		s.keepGroups(s.now(), m, []string{"dev"}, time.Now())
 		time.Sleep(time.Minute)
 		s.login(good)

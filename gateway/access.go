@@ -112,12 +112,7 @@ func (x *exchange) user() string {
 
 // requestLine returns the parts of the request line as the client sent them.
 func (x *exchange) requestLine() (method, target, proto string) {
-	if x.r.Method != refusedMethod || x.conn.guard == nil {
-		return x.r.Method, x.r.RequestURI, x.r.Proto
-	}
-	method, rest, _ := strings.Cut(x.conn.guard.line, " ")
-	target, proto, _ = strings.Cut(rest, " ")
-	return method, target, bounded(proto)
+	return x.r.Method, x.r.RequestURI, bounded(x.r.Proto)
 }
 
 // apacheAccess writes the log formats "common" and "combined" of Apache httpd.

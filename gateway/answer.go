@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"net/http/httputil"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -86,29 +86,45 @@ func (a *answer) headError(begun bool, err error) error {
 var errAnswerHead = errors.New("head that is larger than 256 KiB")
 
 // receiveHead returns a complete head, or the part of it that came before an error.
-func (a *answer) receiveHead() ([]byte, error) {
+func (a *answer) receiveHead() (string, error) {
+	br := a.conn.br
 	if a.release == nil {
 		a.conn.SetReadDeadline(time.Now().Add(soon))
 	}
-	head := make([]byte, 0, 1024)
+	_, err := br.Peek(1)
+	if err != nil && a.isPatient(err) {
+		_, err = br.Peek(1)
+	}
+	if err != nil {
+		return "", err
+	}
+	arrived, _ := br.Peek(br.Buffered())
+	if end, err := headEnd(arrived, 0); err == nil && end > 0 {
+		head := string(arrived[:end])
+		br.Discard(end)
+		return head, nil
+	}
+	return a.receiveLines()
+}
+
+// receiveLines receives a head that comes in pieces or is large.
+func (a *answer) receiveLines() (string, error) {
+	var head []byte
 	for {
 		part, err := a.conn.br.ReadSlice('\n')
 		scanned := len(head)
 		head = append(head, part...)
 		switch {
 		case len(head) > maxResponseHead:
-			return head, errAnswerHead
+			return string(head), errAnswerHead
 		case err == bufio.ErrBufferFull || err != nil && a.isPatient(err):
 			continue
 		case err != nil:
-			return head, err
+			return string(head), err
 		}
 		end, err := headEnd(head, max(scanned, len(head)-1))
-		if err != nil {
-			return head, err
-		}
-		if end > 0 {
-			return head, nil
+		if err != nil || end > 0 {
+			return string(head), err
 		}
 	}
 }
@@ -124,9 +140,9 @@ func (a *answer) isPatient(err error) bool {
 }
 
 // parseHead reads the status line and the fields of head.
-func (a *answer) parseHead(head []byte) error {
-	values := make([]string, bytes.Count(head, []byte("\n"))) // at least as many as fields
-	line, rest := cutLine(string(head))
+func (a *answer) parseHead(head string) error {
+	values := make([]string, strings.Count(head, "\n")) // at least as many as fields
+	line, rest := cutLine(head)
 	status, err := parseStatusLine(line)
 	if err != nil {
 		return err
@@ -170,6 +186,10 @@ func parseStatusLine(line string) (int, error) {
 // for the answer to somebody else.
 func (a *answer) frame() error {
 	lengths, codings := a.header["Content-Length"], a.header["Transfer-Encoding"]
+	onHTTP10 := a.hangsUp // which has no transfer codings
+	if len(codings) > 1 || len(codings) == 1 && (onHTTP10 || !strings.EqualFold(codings[0], "chunked")) {
+		return fmt.Errorf("%w: unknown Transfer-Encoding", errUpstreamAnswer)
+	}
 	if connectionHas(a.header, "close") {
 		a.hangsUp = true
 	}
@@ -189,9 +209,6 @@ func (a *answer) frame() error {
 	case a.method == http.MethodHead || a.status == http.StatusNoContent || a.status == http.StatusNotModified:
 		a.complete = true
 	case len(codings) > 0:
-		if len(codings) > 1 || !equalFold([]byte(codings[0]), "chunked") {
-			return fmt.Errorf("%w: unknown Transfer-Encoding", errUpstreamAnswer)
-		}
 		a.body = httputil.NewChunkedReader(a.conn.br)
 	case a.length >= 0:
 		a.body = io.LimitReader(a.conn.br, a.length)

@@ -20,6 +20,7 @@ type chunkScanner struct {
 	size  uint64 // of the current chunk; data bytes left of it
 	line  int    // bytes of the current line, or of all trailer lines
 	empty bool   // the current trailer line has no byte yet
+	named bool   // the current trailer line has had its colon
 }
 
 type chunkState int
@@ -117,14 +118,16 @@ func (s *chunkScanner) trailer(c byte) error {
 	case s.state == chunkTrailerLF && s.empty:
 		return s.expect(c, '\n', chunkEnd)
 	case s.state == chunkTrailerLF:
-		s.empty = true
+		s.empty, s.named = true, false
 		return s.expect(c, '\n', chunkTrailer)
-	case c == '\r':
+	case c == '\r' && (s.empty || s.named):
 		s.state = chunkTrailerLF
-	case c < ' ' && c != '\t' || c == 0x7f:
-		return errChunk
-	default:
+	case c == ':' && !s.empty:
+		s.named = true
+	case s.named && (c >= ' ' && c != 0x7f || c == '\t'), tokenChar[c]:
 		s.empty = false
+	default:
+		return errChunk
 	}
 	return nil
 }

@@ -3,7 +3,7 @@
 //
 // A request passes, top to bottom, through
 //
-//	guard.go     what the client's bytes are: one reading, or refused
+//	http1.go     the server for HTTP/1, in which a head has one reading or is refused
 //	handler.go   the order of the steps below
 //	target.go    what is asked for, in canonical form
 //	route.go     which service it is for

@@ -18,7 +18,7 @@ import (
 func (x *exchange) forward() *problem {
 	head := headBuffers.Get().(*[]byte)
 	defer headBuffers.Put(head)
-	answer, err := x.route.upstream.roundTrip(x.r.Context(), x.outgoing(head))
+	answer, err := x.route.upstream.roundTrip(x.ctx, x.outgoing(head))
 	if err != nil {
 		return x.upstreamProblem(err)
 	}
@@ -156,8 +156,8 @@ func (u *uploadBody) Read(p []byte) (int, error) {
 	n, err := u.body.Read(p)
 	u.left -= int64(n)
 	if err == io.EOF || u.left == 0 {
+		u.deadline(time.Time{}) // or an HTTP/2 stream would end while its answer is awaited
 		u.ended.Store(true)
-		u.deadline(time.Time{}) // net/http watches the connection from now on
 	}
 	return n, err
 }

@@ -199,15 +199,6 @@ func (u *upstreamLog) requests() []*http.Request {
 	return slices.Clone(u.seen)
 }
 
-func (u *upstreamLog) last(t *testing.T) *http.Request {
-	t.Helper()
-	all := u.requests()
-	if len(all) == 0 {
-		t.Fatal("nothing reached the upstream")
-	}
-	return all[len(all)-1]
-}
-
 // basic is an Authorization field for a user of people.
 func basic(user string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+user+"-secret"))

@@ -30,6 +30,7 @@ type exchange struct {
 	w     http.ResponseWriter
 	r     *http.Request
 	conn  *clientConn
+	ctx   context.Context // done when the client has gone
 	id    string
 	start time.Time
 
@@ -39,51 +40,72 @@ type exchange struct {
 	claimed  string // the user name that was sent, before anybody vouched for it
 	decision Decision
 	upload   *uploadBody // nil without a request body
-	pace     pace        // of writing to the client
+	pace     *pace       // of writing to the client
 
 	status int
 	sent   int64 // bytes of the answer's body
 	cause  error // what went wrong, for the log alone
 }
 
-// ServeHTTP carries out one request.
+func newExchange(s *site, w http.ResponseWriter, r *http.Request, c *clientConn) *exchange {
+	return &exchange{site: s, w: w, r: r, conn: c, id: newID(), start: time.Now()}
+}
+
+// ServeHTTP carries out a request that came over HTTP/2.
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{site: s, w: w, r: r, conn: connOf(r.Context()), id: newID(), start: time.Now()}
-	defer x.end()
-	x.openBodies()
-	if p := x.serve(); p != nil {
-		x.refuse(p)
+	if !newExchange(s, w, r, connOf(r.Context())).run(r.Context(), nil) {
+		panic(http.ErrAbortHandler)
 	}
+}
+
+// run carries out the exchange, or answers with refusal if there is one. It reports
+// false if the client must learn that there is no answer, or not all of it, which
+// only the end of the connection tells.
+func (x *exchange) run(ctx context.Context, refusal *problem) (completed bool) {
+	x.ctx = ctx
+	defer func() { completed = x.end(recover()) }()
+	x.openBodies()
+	if refusal == nil {
+		refusal = x.serve()
+	}
+	if refusal != nil {
+		x.refuse(refusal)
+	}
+	return true
 }
 
 // serve is the way of a request through the gateway. The first step that finds a
 // problem ends it.
 func (x *exchange) serve() *problem {
-	for _, step := range []func() *problem{x.examine, x.findRoute, x.authorize, x.guardMount, x.forward} {
-		if p := step(); p != nil {
+	for _, step := range []func(*exchange) *problem{
+		(*exchange).examine, (*exchange).findRoute, (*exchange).authorize, (*exchange).guardMount, (*exchange).forward,
+	} {
+		if p := step(x); p != nil {
 			return p
 		}
 	}
 	return nil
 }
 
-// end records the exchange, however it ended. A panic is a refusal, and cuts the
-// connection: where the head of an answer has gone out already, nobody must take
-// what came for the whole.
-func (x *exchange) end() {
-	if v := recover(); v != nil {
-		if v != http.ErrAbortHandler {
-			x.cause = fmt.Errorf("panic: %v", v)
-			x.site.log.Error("panic while serving a request", "id", x.id, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-		}
-		if v == http.ErrAbortHandler || x.status != 0 {
-			defer panic(http.ErrAbortHandler)
-			x.abandonUpload()
-		} else {
+// end records the exchange, however it ended. A panic is a refusal; where the head
+// of an answer has gone out already, nobody must take what came for the whole.
+func (x *exchange) end(panicked any) (completed bool) {
+	switch {
+	case panicked == nil:
+		completed = true
+	case panicked != http.ErrAbortHandler:
+		x.cause = fmt.Errorf("panic: %v", panicked)
+		x.site.log.Error("panic while serving a request", "id", x.id, "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
+		if x.status == 0 {
 			x.refuse(&problem{status: http.StatusInternalServerError, code: codeUnavailable, message: "the gateway failed", signed: true, cause: x.cause})
+			completed = true
 		}
 	}
+	if !completed {
+		x.abandonUpload()
+	}
 	x.site.access.record(x)
+	return completed
 }
 
 // abandonUpload makes sure that nobody reads the body after the exchange has ended:
@@ -115,13 +137,10 @@ func newID() string {
 }
 
 // examine refuses what is malformed or has two readings, before anything else
-// looks at it. What net/http would hide on HTTP/1 has been refused by the guard
-// of the connection; the rest is common to both versions of the protocol.
+// looks at it. What is a matter of HTTP/1 alone has been refused when the head was
+// read; the rest is common to both versions of the protocol.
 func (x *exchange) examine() *problem {
 	r := x.r
-	if x.conn.guard != nil && r.Method == refusedMethod {
-		return x.conn.guard.refused
-	}
 	if p := checkMethod(r.Method); p != nil {
 		return p
 	}
@@ -144,14 +163,14 @@ func (x *exchange) examineFields() *problem {
 	}
 	switch {
 	case fields > maxRequestFields:
-		return &problem{status: http.StatusRequestHeaderFieldsTooLarge, code: codeTooLarge, message: "the request has more than 100 header fields"}
+		return tooManyFields()
 	case len(h["Authorization"]) > 1:
 		return badRequest("the request has more than one Authorization field")
 	case len(h["Upgrade"]) > 0:
 		return badRequest("the connection is never upgraded to another protocol")
 	}
 	for _, v := range h["Expect"] {
-		if p := checkExpect([]byte(v)); p != nil {
+		if p := checkExpect(v); p != nil {
 			return p
 		}
 	}
@@ -193,26 +212,19 @@ func (x *exchange) findRoute() *problem {
 	return nil
 }
 
-// openBodies makes the request's body ready to be read, not more: net/http sends
-// "100 Continue" at the first read, and without full duplex holds back an answer
-// until a part of the body has come in.
+// openBodies makes the request's body ready to be read, not more: the first read
+// asks the client to send it.
 func (x *exchange) openBodies() {
-	if g := x.conn.guard; g != nil {
-		x.pace = newPace(x.site.bodyIdle, g.SetWriteDeadline)
-	} else {
-		x.pace = newPace(x.site.bodyIdle, http.NewResponseController(x.w).SetWriteDeadline)
-	}
-	if x.r.ContentLength == 0 {
-		return
-	}
-	rc := http.NewResponseController(x.w)
-	x.upload = &uploadBody{body: x.r.Body, left: x.r.ContentLength, deadline: rc.SetReadDeadline}
-	x.upload.pace = newPace(x.site.bodyIdle, rc.SetReadDeadline)
-	if x.r.ProtoMajor == 1 {
-		rc.EnableFullDuplex()
-		// For "100 Continue". On HTTP/2 a deadline would end the stream while
-		// nothing is written, too.
+	var setRead func(time.Time) error
+	if c := x.conn.http1; c != nil {
+		x.pace, setRead = &c.sending, c.SetReadDeadline
 		x.pace.step()
+	} else {
+		rc := http.NewResponseController(x.w)
+		x.pace, setRead = &pace{idle: x.site.bodyIdle, set: rc.SetWriteDeadline}, rc.SetReadDeadline
+	}
+	if x.r.ContentLength != 0 {
+		x.upload = &uploadBody{body: x.r.Body, left: x.r.ContentLength, deadline: setRead, pace: newPace(x.site.bodyIdle, setRead)}
 	}
 }
 
@@ -247,20 +259,17 @@ func (x *exchange) settleUpload() {
 	}
 	http.NewResponseController(x.w).Flush()
 	waits := strings.EqualFold(x.r.Header.Get("Expect"), "100-continue") && !x.upload.started.Load()
-	x.upload.stop(x.r.ProtoMajor == 1 && !waits)
-	if g := x.conn.guard; g != nil && !x.upload.ended.Load() {
-		g.finish()
-	}
+	x.upload.stop(x.conn.http1 != nil && !waits)
 }
 
 // clientGone reports whether the client has hung up.
 func (x *exchange) clientGone() bool {
-	return errors.Is(x.r.Context().Err(), context.Canceled)
+	return errors.Is(x.ctx.Err(), context.Canceled)
 }
 
 // clientConn is what is known of the connection of a request.
 type clientConn struct {
-	guard  *guard // nil on HTTP/2
+	http1  *http1Conn // nil on HTTP/2
 	tls    *tlsState
 	source netip.Addr
 	text   string // of source

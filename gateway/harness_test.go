@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,25 +24,28 @@ import (
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
-	before := runtime.NumGoroutine()
 	code := m.Run()
-	if code == 0 && !settled(before) {
-		stacks := make([]byte, 1<<20)
-		stacks = stacks[:runtime.Stack(stacks, true)]
-		fmt.Fprintf(os.Stderr, "goroutines were left behind:\n%s\n", stacks)
+	if left := leftBehind(); code == 0 && left != "" {
+		fmt.Fprintf(os.Stderr, "goroutines were left behind:\n%s\n", left)
 		code = 1
 	}
 	os.Exit(code)
 }
 
-// settled waits for the number of goroutines to come down.
-func settled(want int) bool {
+// leftBehind returns the stacks of the goroutines of this package that do not end.
+func leftBehind() string {
+	var left []string
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if runtime.NumGoroutine() <= want {
-			return true
+		stacks := make([]byte, 4<<20)
+		stacks = stacks[:runtime.Stack(stacks, true)]
+		left = slices.DeleteFunc(strings.Split(string(stacks), "\n\n"), func(stack string) bool {
+			return !strings.Contains(stack, "gatehouse/") || strings.Contains(stack, "TestMain")
+		})
+		if len(left) == 0 {
+			return ""
 		}
 	}
-	return false
+	return strings.Join(left, "\n\n")
 }
 
 // await waits until ok holds.

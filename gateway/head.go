@@ -85,9 +85,9 @@ func parseField[T string | []byte](line T) (name, value T, err error) {
 }
 
 // isToken reports whether s is a token (RFC 9110, section 5.6.2).
-func isToken(s []byte) bool {
-	for _, c := range s {
-		if !tokenChar[c] {
+func isToken(s string) bool {
+	for i := range len(s) {
+		if !tokenChar[s[i]] {
 			return false
 		}
 	}

@@ -149,11 +149,20 @@ func (x *exchange) appendOwnFields(b []byte) []byte {
 // appendField appends one field line. A line break in a value, which net/http and
 // the checks at login let none pass, would begin a field of the client's choice.
 func appendField(b []byte, name, value string) []byte {
-	if strings.ContainsAny(name, "\r\n\x00") || strings.ContainsAny(value, "\r\n\x00") {
+	if breaksLine(name) || breaksLine(value) {
 		return b
 	}
 	b = append(append(append(b, name...), ": "...), value...)
 	return append(b, "\r\n"...)
+}
+
+func breaksLine(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c == '\r' || c == '\n' || c == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // joinGroups makes one field value of group names, comma-separated, in which

@@ -53,7 +53,7 @@ func (x *exchange) login() *problem {
 		return unauthorized(err)
 	}
 	x.claimed = user
-	id, err := x.route.backend.Authenticate(x.r.Context(), user, password)
+	id, err := x.route.backend.Authenticate(x.ctx, user, password)
 	if err == nil {
 		err = checkIdentity(id)
 	}
@@ -81,7 +81,7 @@ func (x *exchange) learnGroups() *problem {
 	if x.who.GroupsKnown {
 		return nil
 	}
-	groups, err := x.route.backend.Groups(x.r.Context(), x.who.Identity)
+	groups, err := x.route.backend.Groups(x.ctx, x.who.Identity)
 	if err != nil {
 		return x.noAnswer("groups", err)
 	}

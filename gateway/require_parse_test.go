@@ -112,7 +112,6 @@ func TestParseRequireRefuses(t *testing.T) {
 		{"users", []any{"users bob"}, "write user NAME…"},
 		{"Require", []any{"Require group x"}, `leave the word "Require" out`},
 		{"method", []any{"method GET"}, "methods = […]"},
-		{"ldap-group", []any{"ldap-group cn=x"}, "write group NAME…"},
 		{"host", []any{"host example.org"}, "write ip ADDRESS…"},
 		{"local", []any{"local"}, "write ip 127.0.0.0/8 ::1"},
 		{"env", []any{"env X"}, "not offered"},

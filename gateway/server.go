@@ -10,18 +10,20 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // server accepts clients on any number of listeners. It makes the TLS handshake
-// itself, because what comes after it differs: HTTP/2 connections go to net/http
-// as they are, HTTP/1 connections behind a guard.
+// itself, because what comes after it differs: HTTP/2 connections go to net/http.
 type server struct {
-	http     *http.Server
+	http1    *http1Server
+	http2    *http.Server
 	cert     *certificate // nil for plain HTTP
 	timeouts Timeouts
 	log      *slog.Logger
 	queue    *connQueue
+	closed   atomic.Bool // ended at once
 }
 
 // HTTP/2 settings. The receive windows bound what one connection may have under
@@ -35,13 +37,12 @@ const (
 	tcpKeepCount    = 3
 )
 
-func newServer(h http.Handler, cert *certificate, t Timeouts, log *slog.Logger) *server {
-	s := &server{cert: cert, timeouts: t, log: log, queue: newConnQueue()}
+func newServer(site *site, cert *certificate, t Timeouts, log *slog.Logger) *server {
+	s := &server{http1: newHTTP1Server(site, t, log), cert: cert, timeouts: t, log: log, queue: newConnQueue()}
 	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(cert != nil)
-	s.http = &http.Server{
-		Handler:                      h,
+	protocols.SetHTTP2(true)
+	s.http2 = &http.Server{
+		Handler:                      site,
 		Protocols:                    protocols,
 		DisableGeneralOptionsHandler: true, // it would answer "OPTIONS *" without asking anybody
 		ReadHeaderTimeout:            t.Header,
@@ -60,13 +61,13 @@ func newServer(h http.Handler, cert *certificate, t Timeouts, log *slog.Logger) 
 	return s
 }
 
-// connContext tells the requests of a connection what is known of it.
+// connContext tells the requests of an HTTP/2 connection what is known of it.
 func connContext(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, clientConnKey{}, newClientConn(c))
+}
+
+func newClientConn(c net.Conn) *clientConn {
 	info := &clientConn{}
-	if g, ok := c.(*guard); ok {
-		info.guard = g
-		c = g.Conn
-	}
 	if t, ok := c.(*tls.Conn); ok {
 		info.tls = &tlsState{}
 		if name := t.ConnectionState().ServerName; name != "" {
@@ -80,7 +81,7 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 		info.source = addr.Addr().Unmap()
 	}
 	info.text = info.source.String()
-	return context.WithValue(ctx, clientConnKey{}, info)
+	return info
 }
 
 // serverName is the host that the client named at the TLS handshake.
@@ -99,7 +100,7 @@ func (s *server) serve(ctx context.Context, listeners []net.Listener) error {
 	for _, l := range listeners {
 		accepting.Go(func() { failed <- s.accept(l) })
 	}
-	accepting.Go(func() { failed <- unlessClosed(s.http.Serve(s.queue)) })
+	accepting.Go(func() { failed <- unlessClosed(s.http2.Serve(s.queue)) })
 	var err error
 	select {
 	case err = <-failed:
@@ -122,21 +123,29 @@ func unlessClosed(err error) error {
 	return err
 }
 
+var errCut = errors.New("requests that were still running were cut off")
+
 // drain waits for running requests to end.
 func (s *server) drain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.timeouts.Drain)
 	defer cancel()
-	err := s.http.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		s.http.Close()
-		return errors.New("requests that were still running at the end of the drain time were cut off")
+	over2 := make(chan error, 1)
+	go func() { over2 <- s.http2.Shutdown(ctx) }()
+	err := errors.Join(s.http1.drain(ctx), <-over2)
+	if err != nil {
+		s.close()
 	}
-	return err
+	if s.closed.Load() {
+		return errCut
+	}
+	return nil
 }
 
 // close ends everything at once.
 func (s *server) close() {
-	s.http.Close()
+	s.closed.Store(true)
+	s.http1.close()
+	s.http2.Close()
 }
 
 // Waits after a failed accept, which is what happens when there are no file
@@ -171,13 +180,11 @@ func (s *server) admit(c net.Conn) {
 		t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: tcpKeepIdle, Interval: tcpKeepInterval, Count: tcpKeepCount})
 	}
 	if s.cert == nil {
-		s.queue.push(newGuard(c, s.timeouts.Header))
+		s.http1.serve(c)
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), s.timeouts.Handshake)
-	defer cancel()
 	secured := tls.Server(c, s.cert.config.Load())
-	if err := secured.HandshakeContext(ctx); err != nil {
+	if err := s.handshake(secured); err != nil {
 		s.explainPlaintext(err)
 		s.log.Debug("TLS handshake", "source", c.RemoteAddr().String(), "error", err)
 		c.Close()
@@ -187,7 +194,13 @@ func (s *server) admit(c net.Conn) {
 		s.queue.push(secured)
 		return
 	}
-	s.queue.push(newGuard(secured, s.timeouts.Header))
+	s.http1.serve(secured)
+}
+
+func (s *server) handshake(c *tls.Conn) error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.timeouts.Handshake)
+	defer cancel()
+	return c.HandshakeContext(ctx)
 }
 
 // explainPlaintext answers a client that speaks HTTP where TLS is expected. It is

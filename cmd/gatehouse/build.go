@@ -3,9 +3,9 @@ package main
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -198,7 +198,11 @@ func (a *assembly) at(i int, path ...any) place {
 func (a *assembly) upstreamURL(i int) string {
 	url := a.config.Routes[i].Upstream
 	if path, ok := strings.CutPrefix(url, "unix:"); ok && path != "" {
-		return fmt.Sprintf("unix:%s", a.config.origin.file(path, "route", i, "upstream"))
+		path, err := filepath.Abs(a.config.origin.file(path, "route", i, "upstream"))
+		if err != nil {
+			a.report.errorf(a.at(i, "upstream"), "path of the socket: %v", err)
+		}
+		return "unix:" + path
 	}
 	return url
 }

@@ -67,11 +67,10 @@ func (c *Config) overlay(file map[string]any, flags *pflag.FlagSet) error {
 			return fmt.Errorf("overlay configuration: %w", err)
 		}
 	}
-	if c.report.err() != nil {
-		return nil // build reports it; unknown keys would fail below once more
-	}
 	settings := defaultSettings()
-	if err := v.UnmarshalExact(&settings, exactly); err != nil {
+	unknown := c.report.err() != nil // and known to be: build reports it
+	err := v.Unmarshal(&settings, exactly, func(d *mapstructure.DecoderConfig) { d.ErrorUnused = !unknown })
+	if err != nil {
 		return fmt.Errorf("overlay configuration: %w", err)
 	}
 	c.Settings = settings

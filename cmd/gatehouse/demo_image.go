@@ -50,11 +50,13 @@ func seedImage(registry http.Handler, repository, tag string) error {
 	}
 	for _, blob := range [][]byte{layer, config} {
 		path := "/v2/" + repository + "/blobs/uploads/?digest=" + url.QueryEscape(digestOf(blob))
-		if err := put(registry, http.MethodPost, path, "application/octet-stream", blob); err != nil {
+		if err := send(registry, httptest.NewRequest(http.MethodPost, path, bytes.NewReader(blob))); err != nil {
 			return err
 		}
 	}
-	return put(registry, http.MethodPut, "/v2/"+repository+"/manifests/"+tag, mediaManifest, manifest)
+	r := httptest.NewRequest(http.MethodPut, "/v2/"+repository+"/manifests/"+tag, bytes.NewReader(manifest))
+	r.Header.Set("Content-Type", mediaManifest)
+	return send(registry, r)
 }
 
 // helloLayer returns a layer with one file, and the digest of it unpacked.
@@ -83,14 +85,12 @@ func helloLayer() (layer []byte, diffID string, err error) {
 
 func digestOf(b []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(b)) }
 
-// put sends one request to a registry in the same program.
-func put(registry http.Handler, method, path, mediaType string, body []byte) error {
-	r := httptest.NewRequest(method, path, bytes.NewReader(body))
-	r.Header.Set("Content-Type", mediaType)
+// send carries out one request to a registry in the same program.
+func send(registry http.Handler, r *http.Request) error {
 	w := httptest.NewRecorder()
 	registry.ServeHTTP(w, r)
 	if w.Code/100 != 2 {
-		return fmt.Errorf("%s %s: status %d: %s", method, path, w.Code, w.Body)
+		return fmt.Errorf("%s %s: status %d: %s", r.Method, r.URL, w.Code, w.Body)
 	}
 	return nil
 }

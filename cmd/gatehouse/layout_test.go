@@ -62,6 +62,7 @@ var requirements = map[string]string{
 	"github.com/spf13/viper":                 "defaults, file, environment and flags, one over the other",
 	"go.yaml.in/yaml/v3":                     "the example for containers, in a test",
 	"golang.org/x/crypto":                    "bcrypt and argon2id",
+	"golang.org/x/net":                       "HTTP/2 frames that no client sends, in tests",
 	"golang.org/x/sync":                      "equal questions asked once; groups of goroutines",
 	"golang.org/x/term":                      "passwords typed without an echo",
 	"golang.org/x/text":                      "Unicode normal forms of names and paths",

@@ -154,8 +154,8 @@ func (c client) refused(sentence string, args ...string) {
 	c.t.Logf("%s %s: refused after %v: %s", c.name, args[0], took.Round(time.Millisecond), strings.TrimSpace(output))
 }
 
-// startDocker starts a docker daemon that touches nothing but a folder of its
-// own, and returns its address.
+// startDocker starts a docker daemon that keeps all it has in a folder of its
+// own and changes nothing in the network, and returns its address.
 func startDocker(t *testing.T, env []string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -1,0 +1,212 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// http1Server serves HTTP/1 to clients. It takes net/http's place there for two
+// reasons. net/http forgives and hides what has to be refused (a Content-Length
+// beside a Transfer-Encoding, bare LF, folded and repeated fields), so that heads
+// would be read twice; and what it does besides, for any handler there may be, is
+// half of what a small proxied request costs.
+type http1Server struct {
+	site     *site
+	timeouts Timeouts
+	log      *slog.Logger
+
+	draining atomic.Bool
+
+	mu    sync.Mutex
+	conns map[*http1Conn]struct{}
+	ended sync.WaitGroup // one for each of conns
+}
+
+func newHTTP1Server(s *site, t Timeouts, log *slog.Logger) *http1Server {
+	return &http1Server{site: s, timeouts: t, log: log, conns: make(map[*http1Conn]struct{})}
+}
+
+// serve carries out the requests of one connection, and closes it.
+func (s *http1Server) serve(conn net.Conn) {
+	c := newHTTP1Conn(s, conn)
+	if !s.enter(c) {
+		conn.Close()
+		return
+	}
+	defer s.leave(c)
+	defer c.cancel()
+	defer c.survive()
+	for c.next() {
+	}
+}
+
+// survive ends a connection whose handling panicked, in place of the program.
+func (c *http1Conn) survive() {
+	if v := recover(); v != nil {
+		c.cut()
+		c.server.log.Error("panic on a connection", "source", c.info.text, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	}
+}
+
+func (s *http1Server) enter(c *http1Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining.Load() {
+		return false
+	}
+	s.conns[c] = struct{}{}
+	s.ended.Add(1)
+	return true
+}
+
+func (s *http1Server) leave(c *http1Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	s.ended.Done()
+}
+
+// lastRequest is how long a connection without a request is left open when the
+// server begins to drain: a request may be on its way.
+const lastRequest = 500 * time.Millisecond
+
+// drain lets running requests finish. It returns early when ctx is done.
+func (s *http1Server) drain(ctx context.Context) error {
+	s.mu.Lock()
+	s.draining.Store(true)
+	for c := range s.conns {
+		c.hurry()
+	}
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		s.ended.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// close ends all connections at once.
+func (s *http1Server) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.draining.Store(true)
+	for c := range s.conns {
+		c.cut()
+	}
+}
+
+// http1Conn is the connection of an HTTP/1 client. All of it belongs to the
+// goroutine that calls next, but for what is said to be otherwise.
+type http1Conn struct {
+	net.Conn
+	server *http1Server
+	info   *clientConn
+	ctx    *clientContext // of all requests, which come one after the other
+	cancel context.CancelFunc
+
+	in      []byte // received, not yet used
+	buf     []byte // empty; what in is a part of
+	scanned int    // how much of in has no end of a head
+	idle    pace   // of waiting for a request
+	sending pace   // of answers
+	body    http1Body
+	answer  http1Answer
+
+	mu     sync.Mutex // guards active, and the read deadline while it is false
+	active bool       // a request is being carried out
+}
+
+func newHTTP1Conn(s *http1Server, conn net.Conn) *http1Conn {
+	c := &http1Conn{Conn: conn, server: s, info: newClientConn(conn)}
+	c.info.http1 = c
+	base, cancel := context.WithCancel(context.Background())
+	c.ctx, c.cancel = &clientContext{Context: base, conn: c}, cancel
+	c.idle = newPace(s.timeouts.Idle, conn.SetReadDeadline)
+	c.sending = newPace(s.timeouts.BodyIdle, conn.SetWriteDeadline)
+	return c
+}
+
+// next carries out the next request and reports whether another one may follow.
+// Otherwise the connection has been closed.
+func (c *http1Conn) next() bool {
+	head, err := c.receiveHead()
+	var refusal *problem
+	switch {
+	case errors.As(err, &refusal):
+	case err != nil:
+		c.Close()
+		return false
+	}
+	r, p := c.begin(head, refusal)
+	completed := newExchange(c.server.site, &c.answer, r, c.info).run(c.ctx, p)
+	c.ctx.unwatch()
+	switch {
+	case !completed || c.answer.finish() != nil:
+		c.cut()
+		return false
+	case c.answer.closes || !c.body.ended():
+		c.linger()
+		return false
+	}
+	c.setActive(false)
+	return true
+}
+
+func (c *http1Conn) setActive(active bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.active = active
+}
+
+// hurry gives a client that has no request under way a moment to send one.
+func (c *http1Conn) hurry() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.active {
+		c.SetReadDeadline(time.Now().Add(lastRequest))
+	}
+}
+
+// cut ends the connection so that the client can tell that something is missing:
+// it is not told of an orderly end. Any goroutine may call it.
+func (c *http1Conn) cut() {
+	if t, ok := c.Conn.(interface{ NetConn() net.Conn }); ok {
+		t.NetConn().Close()
+		return
+	}
+	c.Conn.Close()
+}
+
+// Bounds of what is still read from a client that has got its answer, before the
+// connection is closed.
+const (
+	lingerTime  = 2 * time.Second
+	lingerBytes = 8 << 20
+)
+
+// linger closes the connection behind an answer. It first reads for a moment what
+// the client still sends: closing a socket with unread bytes resets it, and the
+// reset can overtake the answer.
+func (c *http1Conn) linger() {
+	defer c.Close()
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	c.SetReadDeadline(time.Now().Add(lingerTime))
+	io.CopyN(io.Discard, c.Conn, lingerBytes)
+}

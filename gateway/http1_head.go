@@ -1,0 +1,308 @@
+package gateway
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// receiveHead returns the next request head, all of it, which is valid until more
+// is received. An error that is a [*problem] is to be told to the client.
+func (c *http1Conn) receiveHead() ([]byte, error) {
+	headBy := time.Time{}
+	for {
+		n, err := headEnd(c.in, c.scanned)
+		switch {
+		case err != nil:
+			return c.in, badRequest("a line of the request ends in a bare line feed")
+		case n > maxRequestHead, n == 0 && len(c.in) >= maxRequestHead,
+			len(c.in) > maxRequestLine && bytes.IndexByte(c.in, '\n') < 0:
+			return c.in, tooLarge(c.in)
+		case n > 0:
+			head := c.in[:n]
+			c.in, c.scanned = c.in[n:], 0
+			return head, nil
+		}
+		c.scanned = len(c.in)
+		if len(c.in) > 0 && headBy.IsZero() {
+			headBy = time.Now().Add(c.server.timeouts.Header)
+		}
+		if err := c.await(headBy); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// await receives more of a head, which must be complete by headBy; it is zero
+// before the head has begun.
+func (c *http1Conn) await(headBy time.Time) error {
+	c.mu.Lock()
+	if headBy.IsZero() {
+		c.idle.step()
+	} else {
+		c.SetReadDeadline(headBy)
+		c.idle.next = time.Time{}
+	}
+	c.mu.Unlock()
+	if headBy.IsZero() && c.server.draining.Load() {
+		c.hurry()
+	}
+	return c.fill()
+}
+
+// fill appends what the client sends next to in.
+func (c *http1Conn) fill() error {
+	if len(c.in) == cap(c.in) {
+		c.in = append(make([]byte, 0, max(2048, 2*len(c.in))), c.in...)
+		c.buf = c.in[:0]
+	}
+	n, err := c.Conn.Read(c.in[len(c.in):cap(c.in)])
+	c.in = c.in[:len(c.in)+n]
+	if n > 0 {
+		return nil
+	}
+	if err == nil {
+		return io.ErrNoProgress
+	}
+	return err
+}
+
+// begin makes a request of a head, and the connection ready for its body and its
+// answer. Of a head that is refused it makes as much of a request as can be logged.
+func (c *http1Conn) begin(head []byte, refusal *problem) (*http.Request, *problem) {
+	c.setActive(true)
+	h := requestHead{r: &http.Request{ProtoMajor: 1, Header: make(http.Header, 8)}}
+	p := refusal
+	if p == nil {
+		p = h.parse(string(head))
+	}
+	if p != nil && h.r.Method == "" {
+		h.describe(head)
+	}
+	c.body.reset(c, &h, p != nil)
+	c.answer.reset(c, &h, p != nil)
+	if len(c.in) == 0 {
+		c.in = c.buf
+		if cap(c.buf) > 4096 { // an idle connection keeps no large buffer
+			c.in, c.buf = nil, nil
+		}
+	}
+	return h.r, p
+}
+
+// requestHead is a request head as it is read.
+type requestHead struct {
+	r       *http.Request
+	hosts   int  // Host fields seen
+	lengths int  // Content-Length fields seen
+	coded   bool // a Transfer-Encoding of chunked
+	closes  bool // the client sends no further request
+	expects bool // the client waits for "100 Continue" before it sends the body
+}
+
+// describe notes what there is of a request line, for the log.
+func (h *requestHead) describe(head []byte) {
+	line, _, _ := bytes.Cut(head, []byte("\n"))
+	line = bytes.TrimSuffix(line[:min(len(line), maxRequestLine)], []byte("\r"))
+	var rest string
+	h.r.Method, rest, _ = strings.Cut(string(line), " ")
+	h.r.RequestURI, h.r.Proto, _ = strings.Cut(rest, " ")
+}
+
+// parse reads a complete head. What is not to the letter of RFC 9112, or says a
+// thing twice, is refused: two servers in a row have read such heads in two ways.
+func (h *requestHead) parse(head string) *problem {
+	values := make([]string, 0, min(strings.Count(head, "\n"), maxRequestFields))
+	line, rest := cutLine(head)
+	if p := h.requestLine(line); p != nil {
+		return p
+	}
+	for len(rest) > 2 {
+		line, rest = cutLine(rest)
+		if len(values) == maxRequestFields {
+			return tooManyFields()
+		}
+		name, value, err := parseField(line)
+		if err != nil {
+			return badRequest("the request has a " + err.Error())
+		}
+		values = append(values, value)
+		key := http.CanonicalHeaderKey(name)
+		if p := h.field(key, value); p != nil {
+			return p
+		}
+		if i := len(values) - 1; h.r.Header[key] == nil {
+			h.r.Header[key] = values[i : i+1 : i+1]
+		} else {
+			h.r.Header[key] = append(h.r.Header[key], value)
+		}
+	}
+	return h.frame()
+}
+
+// requestLine reads METHOD SP TARGET SP HTTP/1.x (RFC 9112, section 3).
+func (h *requestHead) requestLine(line string) *problem {
+	if len(line) > maxRequestLine {
+		return tooLarge([]byte(line))
+	}
+	method, rest, ok1 := strings.Cut(line, " ")
+	target, version, ok2 := strings.Cut(rest, " ")
+	if !ok1 || !ok2 || !isToken(method) || target == "" {
+		return badRequest("the request line is not METHOD TARGET VERSION")
+	}
+	h.r.Method, h.r.RequestURI, h.r.Proto = method, target, version
+	switch version {
+	case "HTTP/1.1":
+		h.r.ProtoMinor = 1
+	case "HTTP/1.0":
+		h.closes = true
+	default:
+		return badRequest("the protocol version is not HTTP/1.0 or HTTP/1.1")
+	}
+	for i := range len(target) {
+		if c := target[i]; c <= ' ' || c == 0x7f {
+			return badRequest("the request target has a blank or a control character")
+		}
+	}
+	return checkMethod(method)
+}
+
+// checkMethod refuses methods that no rule can name. CONNECT and TRACE are
+// never passed on: the one turns a proxy into a tunnel, the other shows
+// credentials.
+func checkMethod(method string) *problem {
+	if knownMethod(method) {
+		return nil
+	}
+	switch method {
+	case http.MethodConnect, http.MethodTrace, "TRACK":
+		return &problem{
+			status: http.StatusMethodNotAllowed, code: codeUnsupported, allow: strings.Join(knownMethods, ", "),
+			message: "the method " + method + " is never allowed",
+		}
+	}
+	return &problem{status: http.StatusNotImplemented, code: codeUnsupported, message: "the request method is not known"}
+}
+
+// field takes in one header field.
+func (h *requestHead) field(name, value string) *problem {
+	switch name {
+	case "Host":
+		return h.host(value)
+	case "Content-Length":
+		return h.contentLength(value)
+	case "Transfer-Encoding":
+		if h.coded || !strings.EqualFold(value, "chunked") {
+			return badRequest("a Transfer-Encoding other than one chunked")
+		}
+		h.coded = true
+	case "Connection":
+		for token := range strings.SplitSeq(value, ",") {
+			h.closes = h.closes || strings.EqualFold(strings.TrimSpace(token), "close")
+		}
+	case "Expect":
+		h.expects = true
+		return checkExpect(value)
+	case "Trailer":
+		return checkTrailer(value)
+	}
+	return nil
+}
+
+// checkTrailer refuses to hear how the request is framed after its end (RFC 9110,
+// section 6.5.1).
+func checkTrailer(names string) *problem {
+	for name := range strings.SplitSeq(names, ",") {
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "content-length", "transfer-encoding", "trailer":
+			return badRequest("the request announces a trailer that would change its framing")
+		}
+	}
+	return nil
+}
+
+func checkExpect(value string) *problem {
+	if strings.EqualFold(value, "100-continue") {
+		return nil
+	}
+	return &problem{status: http.StatusExpectationFailed, code: codeUnsupported, message: "the request expects something other than 100-continue"}
+}
+
+// host checks a Host field. A target in absolute form must name the same host
+// (RFC 9112, section 3.2.2), or rules and upstream could be told two.
+func (h *requestHead) host(value string) *problem {
+	h.hosts++
+	h.r.Host = value
+	if _, err := canonicalHost(value); err != nil {
+		return badRequest("the Host field is malformed")
+	}
+	if strings.HasPrefix(h.r.RequestURI, "/") {
+		return nil
+	}
+	t, err := ParseTarget(h.r.RequestURI)
+	if err != nil {
+		return badRequest(err.Error())
+	}
+	if !strings.EqualFold(t.Host, value) {
+		return badRequest("the request target names another host than the Host field")
+	}
+	return nil
+}
+
+// contentLength takes in a Content-Length: digits and nothing else, once.
+func (h *requestHead) contentLength(value string) *problem {
+	h.lengths++
+	if p := checkContentLength(h.lengths, value); p != nil {
+		return p
+	}
+	h.r.ContentLength, _ = strconv.ParseInt(value, 10, 64)
+	return nil
+}
+
+func checkContentLength(count int, value string) *problem {
+	if count > 1 {
+		return badRequest("the request has more than one Content-Length")
+	}
+	for i := range len(value) {
+		if value[i] < '0' || value[i] > '9' {
+			return badRequest("the Content-Length is not a number")
+		}
+	}
+	if _, err := strconv.ParseInt(value, 10, 64); err != nil {
+		return badRequest("the Content-Length is not a number")
+	}
+	return nil
+}
+
+// frame decides how the body is framed (RFC 9112, section 6). A request that says
+// it in two ways is refused, whatever the two say.
+func (h *requestHead) frame() *problem {
+	switch {
+	case h.hosts != 1:
+		return badRequest("a request has exactly one Host field")
+	case h.coded && h.lengths > 0:
+		return badRequest("the request has both Content-Length and Transfer-Encoding")
+	case h.coded && h.r.ProtoMinor == 0:
+		return badRequest("Transfer-Encoding does not exist in HTTP/1.0")
+	case h.coded:
+		h.r.ContentLength = -1
+	}
+	return nil
+}
+
+func tooManyFields() *problem {
+	return &problem{status: http.StatusRequestHeaderFieldsTooLarge, code: codeTooLarge, message: "the request has more than 100 header fields"}
+}
+
+func tooLarge(head []byte) *problem {
+	if i := bytes.IndexByte(head, '\n'); i < 0 || i > maxRequestLine {
+		return &problem{status: http.StatusRequestURITooLong, code: codeTooLarge, message: "the request line is longer than 8190 bytes"}
+	}
+	return &problem{status: http.StatusRequestHeaderFieldsTooLarge, code: codeTooLarge, message: "the request head is larger than 32 KiB"}
+}
+
+// Error makes a problem an error, so that it can be returned in the place of one.
+func (p *problem) Error() string { return p.message }
