@@ -31,7 +31,7 @@ var packages = map[string][]string{
 	"backend/htpasswd": {"backend", "backend/watch"},
 	"backend/ldap":     {"backend", "backend/watch", "backend/ldap/ldaptest"},
 	"gateway":          {"backend", "backend/watch"},
-	"cmd/gatehouse":    {"backend", "backend/watch", "backend/htpasswd", "backend/ldap", "gateway"},
+	"cmd/gatehouse":    {"backend", "backend/watch", "backend/htpasswd", "backend/ldap", "backend/ldap/ldaptest", "gateway"},
 	"bench":            {},
 
 	"backend/ldap/ldaptest": {},
