@@ -140,12 +140,16 @@ func (c *conn) see(b []byte) error {
 }
 
 // ping asks the server for nothing, to find out whether it still answers: a
-// firewall that forgot a connection says so to nobody.
+// firewall that forgot a connection says so to nobody. Any answer will do.
 func (c *conn) ping(ctx context.Context, limit time.Duration) error {
-	return c.do(ctx, limit, func(l *ldap.Conn) error {
+	err := c.do(ctx, limit, func(l *ldap.Conn) error {
 		_, err := l.Search(&ldap.SearchRequest{
 			Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"1.1"},
 		})
 		return err
 	})
+	if isLost(err) {
+		return err
+	}
+	return nil
 }

@@ -112,10 +112,16 @@ func (d *directory) each(ctx context.Context, f func(*server) (last bool, err er
 			continue
 		}
 		last, err := f(s)
-		if err != nil && isLost(err) {
-			d.giveUp(ctx, s, err)
+		if err == nil || !isLost(err) {
+			return err
 		}
-		if last || err == nil || !isLost(err) || ctx.Err() != nil {
+		// One question that takes too long must not take the server from
+		// everybody else, nor be put to the next one.
+		if errors.Is(err, context.DeadlineExceeded) && s.isAlive(ctx) {
+			return err
+		}
+		d.giveUp(ctx, s, err)
+		if last || ctx.Err() != nil {
 			return err
 		}
 		failures = append(failures, err)

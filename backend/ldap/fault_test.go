@@ -295,6 +295,57 @@ func TestRefusedServiceAccountIsTriedAgainLater(t *testing.T) {
 	}
 }
 
+// What fails inside a server is no refusal, and may pass soon.
+func TestServiceAccountThatFailsIsTriedAgainSoon(t *testing.T) {
+	s := start(t, ldaptest.Config{})
+	s.OnRequest(func(r ldaptest.Request) ldaptest.Fault {
+		if r.Kind == ldaptest.Bind {
+			return ldaptest.Fault{Answer: &ldaptest.Answer{Code: 80}}
+		}
+		return ldaptest.Fault{}
+	})
+	b := open(t, configFor(t, s))
+	for range 20 {
+		if _, got := authenticate(t, b, "alice", alicePass); got != "unavailable" {
+			t.Errorf("got %s, want unavailable", got)
+		}
+	}
+	if n := s.Count(ldaptest.Bind); n != 1 {
+		t.Errorf("there were %d binds, want 1", n)
+	}
+	s.OnRequest(nil)
+	start := time.Now()
+	until(t, func() bool { return verdictOf(b, "alice", alicePass) == "in" })
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// One question that takes too long leaves the server to everybody else.
+func TestSlowQuestionIsNoDeadServer(t *testing.T) {
+	first, second := start(t, ldaptest.Config{}), start(t, ldaptest.Config{})
+	c := configFor(t, first)
+	c.URLs = append(c.URLs, second.URL("ldaps"))
+	c.CAFile = writeFile(t, "both.pem", append(first.CA().PEM(), second.CA().PEM()...))
+	c.OperationTimeout = 200 * time.Millisecond
+	b := open(t, c)
+	first.OnRequest(func(r ldaptest.Request) ldaptest.Fault {
+		return ldaptest.Fault{Hang: r.Kind == ldaptest.Search && strings.Contains(r.Filter, "uid=bob")}
+	})
+	if _, got := authenticate(t, b, "bob", "bob-5ecret"); got != "unavailable" {
+		t.Errorf("bob: got %s, want unavailable", got)
+	}
+	if err := b.directory.servers[0].breaker.state(); err != nil {
+		t.Errorf("the server was given up: %v", err)
+	}
+	if n := second.Count(ldaptest.Connect); n != 0 {
+		t.Errorf("the question was put to the next server")
+	}
+	if _, got := authenticate(t, b, "alice", alicePass); got != "in" {
+		t.Errorf("alice: got %s, want in", got)
+	}
+}
+
 func TestPasswordThatCannotBeReadIsAnOutage(t *testing.T) {
 	s := start(t, ldaptest.Config{})
 	c := configFor(t, s)

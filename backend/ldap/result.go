@@ -49,8 +49,7 @@ func classify(err error) error {
 	switch {
 	case !answered:
 		return lost(err)
-	case code == ldap.LDAPResultBusy, code == ldap.LDAPResultUnavailable,
-		code == ldap.LDAPResultOther, code == ldap.LDAPResultServerDown:
+	case code == ldap.LDAPResultBusy, code == ldap.LDAPResultUnavailable, code == ldap.LDAPResultServerDown:
 		return lost(fmt.Errorf("the server is not able to answer: %w", err))
 	}
 	return err
@@ -66,6 +65,8 @@ func searchError(err error, base string) error {
 	switch code {
 	case ldap.LDAPResultTimeLimitExceeded, ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultAdminLimitExceeded:
 		return fmt.Errorf("search below %q: the answer is incomplete: %w: %w", base, err, backend.ErrUnavailable)
+	case ldap.LDAPResultOther:
+		return fmt.Errorf("search below %q: %w: %w", base, err, backend.ErrUnavailable)
 	case ldap.LDAPResultNoSuchObject:
 		return fmt.Errorf("search below %q: no such entry, or the account may not see it; check the bases: %w", base, err)
 	case ldap.LDAPResultReferral:
@@ -100,7 +101,7 @@ func bindError(controls []ldap.Control, err error) error {
 		return fmt.Errorf("%w: %w", err, backend.ErrWrongPassword)
 	case ldap.LDAPResultStrongAuthRequired, ldap.LDAPResultConfidentialityRequired:
 		return fmt.Errorf("bind as the user: the server demands an encrypted connection; use ldaps:// or start_tls = true: %w", err)
-	case ldap.LDAPResultTimeLimitExceeded, ldap.LDAPResultAdminLimitExceeded:
+	case ldap.LDAPResultTimeLimitExceeded, ldap.LDAPResultAdminLimitExceeded, ldap.LDAPResultOther:
 		return fmt.Errorf("bind as the user: %w: %w", err, backend.ErrUnavailable)
 	}
 	return fmt.Errorf("bind as the user: %w", err)

@@ -81,6 +81,14 @@ func (s *server) bindAs(ctx context.Context, f func(*conn) error) (asked bool, e
 	return true, s.label(err)
 }
 
+// isAlive reports whether the server answers anything at all in a short while.
+func (s *server) isAlive(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, aliveTimeout)
+	defer cancel()
+	_, err := s.askOnce(ctx, func(c *conn) error { return c.ping(ctx, aliveTimeout) })
+	return err == nil || errors.Is(err, errAccount)
+}
+
 func (s *server) label(err error) error {
 	if err == nil {
 		return nil
