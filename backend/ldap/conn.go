@@ -49,7 +49,7 @@ func (c *conn) close() {
 }
 
 // isClosing reports whether the server is known to have gone.
-func (c *conn) isClosing() bool { return c.ldap.IsClosing() }
+func (c *conn) isClosing() bool { return c.ldap.IsClosing() || !isQuiet(c.raw) }
 
 // do runs f, which asks one question, and closes the connection when ctx is
 // done or the time is up: the library heeds no context, and a late answer must

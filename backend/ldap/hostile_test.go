@@ -103,17 +103,33 @@ func TestLateAnswerMeetsNobody(t *testing.T) {
 
 // A server that never ends an answer takes a bounded amount of memory.
 func TestEndlessAnswerIsGivenUp(t *testing.T) {
-	s := start(t, ldaptest.Config{})
-	b := open(t, configFor(t, s))
-	entry := []byte{0x30, 0x82, 0x40, 0x11, 0x02, 0x01, 0x02, 0x64, 0x82, 0x40, 0x0a, 0x04, 0x82, 0x40, 0x00}
-	entry = append(entry, bytes.Repeat([]byte("x"), 0x4000)...)
-	entry = append(entry, 0x30, 0x84, 0, 0, 0, 0)
-	entry[2], entry[3] = 0x40, 0x17
-	entry[9], entry[10] = 0x40, 0x10
-	s.OnRequest(onSearch(ldaptest.Fault{Raw: bytes.Repeat(entry, 2*answerMax/len(entry))}))
-	_, err := b.Authenticate(t.Context(), "alice", alicePass)
-	if verdict(err) != "unavailable" {
-		t.Errorf("got %v", err)
+	client, server := net.Pipe()
+	defer server.Close()
+	c := newConn(client, client)
+	defer c.close()
+	sent := make(chan int)
+	go func() {
+		ber.ReadPacket(server)
+		entry := ber.Encode(ber.ClassApplication, ber.TypeConstructed, ldap.ApplicationSearchResultEntry, nil, "")
+		entry.AppendChild(ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, strings.Repeat("x", 1<<20), ""))
+		entry.AppendChild(ber.NewSequence(""))
+		message := ber.NewSequence("")
+		message.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, 1, ""))
+		message.AppendChild(entry)
+		n := 0
+		for b := message.Bytes(); n < 4*answerMax; n += len(b) {
+			if _, err := server.Write(b); err != nil {
+				break
+			}
+		}
+		sent <- n
+	}()
+	_, err := c.search(t.Context(), Config{OperationTimeout: time.Minute}, query{base: base, filter: "(uid=*)"})
+	if !isLost(err) {
+		t.Errorf("got %v, want that the connection is lost", err)
+	}
+	if n := <-sent; n > answerMax+2*packetMax {
+		t.Errorf("the server sent %d MiB before it was stopped", n>>20)
 	}
 }
 

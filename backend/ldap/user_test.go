@@ -121,6 +121,19 @@ func TestEntryOfAnotherNameIsRefused(t *testing.T) {
 	}
 }
 
+func TestServerThatFindsAnotherNameLetsNobodyIn(t *testing.T) {
+	s := start(t, ldaptest.Config{Entries: append(company(), person("jörg", alicePass))})
+	c := configFor(t, s)
+	c.UserFilter = "(&(objectClass=person)(|(uid={user})(!(uid=*))(cn=jörg)))" // finds jörg whoever is asked for
+	b := open(t, c)
+	if id, got := authenticate(t, b, "jorg", alicePass); got != "unknown" {
+		t.Errorf("jorg: got %+v, %s, want unknown", id, got)
+	}
+	if _, got := authenticate(t, b, "jörg", alicePass); got != "in" {
+		t.Errorf("jörg: got %s, want in", got)
+	}
+}
+
 func TestNameOfAnEntryMustBeOne(t *testing.T) {
 	tests := []struct {
 		dn    string
