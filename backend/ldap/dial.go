@@ -18,11 +18,7 @@ import (
 func (t *trust) dial(ctx context.Context, a address) (*conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.config.ConnectTimeout)
 	defer cancel()
-	network, host := "tcp", net.JoinHostPort(a.host, a.port)
-	if a.scheme == "ldapi" {
-		network, host = "unix", a.host
-	}
-	raw, err := (&net.Dialer{}).DialContext(ctx, network, host)
+	raw, err := t.connect(ctx, a)
 	if err != nil {
 		return nil, lost(fmt.Errorf("connect: %w", err))
 	}
@@ -32,6 +28,15 @@ func (t *trust) dial(ctx context.Context, a address) (*conn, error) {
 		return nil, lost(err)
 	}
 	return newConn(raw, stream), nil
+}
+
+// connect makes a connection on which nothing has been said yet.
+func (t *trust) connect(ctx context.Context, a address) (net.Conn, error) {
+	network, host := "tcp", net.JoinHostPort(a.host, a.port)
+	if a.scheme == "ldapi" {
+		network, host = "unix", a.host
+	}
+	return (&net.Dialer{Timeout: t.config.ConnectTimeout}).DialContext(ctx, network, host)
 }
 
 func (t *trust) encrypt(ctx context.Context, raw net.Conn, a address) (net.Conn, error) {

@@ -43,6 +43,23 @@ func TestOddNamesReachNobodyElse(t *testing.T) {
 	}
 }
 
+// Servers take many of these for alice, each in its own way.
+func TestNamesThatCannotBe(t *testing.T) {
+	for _, name := range []string{
+		"", " alice", "alice ", "a  b", "ali\tce", "ali\u00a0ce", "ali\u3000ce", "alice\x00", "alice\x7f", "ali\u200bce", "ali\u00adce", "\u202ealice", "\ufeffalice",
+		"\uff41lice", "\ufb01nn", "\u212aate", "\u017fam", "a\u2160", "jo\xccrg", strings.Repeat("a", 257),
+	} {
+		if validName(name) {
+			t.Errorf("%q counts as a name", name)
+		}
+	}
+	for _, name := range []string{"alice", "jörg", "jo\u0308rg", "a b", "a.b-c_d", "josé@corp.example", `CORP\alice`, "\u4f60\u597d", "o'brien", "weird(*)"} {
+		if !validName(name) {
+			t.Errorf("%q counts as none", name)
+		}
+	}
+}
+
 // A server must not be asked about a name or a password that it could take for
 // something else; RFC 4513, section 5.1.2.
 func TestImpossibleCredentialsReachNoServer(t *testing.T) {

@@ -59,6 +59,6 @@ the user may do, and passes on what is allowed.`,
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().String("config", "", "configuration file (default $GATEHOUSE_CONFIG, ./config.toml, /etc/gatehouse/config.toml)")
-	root.AddCommand(newServeCommand(), newCheckCommand(), newDemoCommand(), newPasswdCommand(), newVersionCommand())
+	root.AddCommand(newServeCommand(), newCheckCommand(), newDemoCommand(), newDoctorCommand(), newPasswdCommand(), newVersionCommand())
 	return root
 }

@@ -29,7 +29,7 @@ func newDirectory(t *testing.T) *ldaptest.Server {
 			Attributes: map[string][]string{"objectClass": {"groupOfNames"}, "cn": {cn}, "member": {member + "," + directoryBase}}}
 	}
 	s, err := ldaptest.New(ldaptest.Config{Entries: []ldaptest.Entry{
-		{DN: directoryBase}, user("svc", "svc-5ecret"), user(puller, pullerPassword), user(pusher, pusherPassword),
+		{DN: directoryBase, Attributes: map[string][]string{"objectClass": {"organization"}}}, user("svc", "svc-5ecret"), user(puller, pullerPassword), user(pusher, pusherPassword),
 		group("team", "uid="+pusher), group("pusher", "cn=team"),
 	}})
 	if err != nil {
