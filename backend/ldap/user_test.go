@@ -265,6 +265,45 @@ func TestUserBoundByTemplateIsTheEntryFound(t *testing.T) {
 	}
 }
 
+// With an account that searches, too, a template binds nobody but the entry found.
+func TestTemplateForAnotherPlaceIsRefused(t *testing.T) {
+	s := start(t, ldaptest.Config{Entries: append(company(), ldaptest.Entry{DN: "uid=zoe,ou=other," + base, Password: "zoe-5ecret",
+		Attributes: map[string][]string{"objectClass": {"person"}, "uid": {"zoe"}}},
+		ldaptest.Entry{DN: uidDN("zoe"), Password: alicePass, Attributes: map[string][]string{"objectClass": {"device"}}})})
+	c := configFor(t, s)
+	c.BindTemplate = "uid={user},ou=people," + base
+	b := open(t, c)
+	if id, got := authenticate(t, b, "zoe", alicePass); got != "unknown" {
+		t.Errorf("bound as one zoe, found as another: got %+v, %s, want unknown", id, got)
+	}
+	if n := userBinds(s); n != 0 {
+		t.Errorf("she was bound %d times", n)
+	}
+	if id, got := authenticate(t, b, "Alice", alicePass); id.Handle != uidDN("alice") {
+		t.Errorf("alice: got %+v, %s", id, got)
+	}
+}
+
+func TestTemplateEscapesNames(t *testing.T) {
+	for _, tt := range []struct{ template, typed, want string }{
+		{"uid={user},dc=x", "alice", "uid=alice,dc=x"},
+		{"uid={user},dc=x", "x,ou=admin", `uid=x\,ou=admin,dc=x`},
+		{"uid={user},dc=x", "x+cn=y", `uid=x\+cn=y,dc=x`},
+		{"uid={user},dc=x", `#"<>;\`, `uid=\#\"\<\>\;\\,dc=x`},
+		{"uid={user},dc=x", "*()", "uid=*(),dc=x"},
+		{"{user}@corp.example", "o'brien", "o'brien@corp.example"},
+		{`CORP\{user}`, "alice", `CORP\alice`},
+		{"{user}@corp.example", "alice@evil.example", ""},
+		{`CORP\{user}`, `EVIL\alice`, ""},
+	} {
+		b := &Backend{config: Config{BindTemplate: tt.template}}
+		got, err := b.bindName(login{tt.typed, tt.typed})
+		if got != tt.want || (err == nil) != (tt.want != "") {
+			t.Errorf("%s with %s: got %q, %v, want %q", tt.template, tt.typed, got, err, tt.want)
+		}
+	}
+}
+
 // Who has alice@corp.example as the principal name must not become the alice
 // whose account name that is.
 func TestPrincipalNameOfSomebodyElseIsRefused(t *testing.T) {
