@@ -26,13 +26,13 @@ const (
 	accessOff      = "off"
 )
 
-func newAccessLog(form string, out io.Writer) (accessLog, error) {
+func newAccessLog(form string, out io.Writer, log *slog.Logger) (accessLog, error) {
 	switch form {
 	case "", accessJSON:
-		sink := newSink(out)
+		sink := newSink(out, log)
 		return &jsonAccess{sink: sink, handler: slog.NewJSONHandler(sink, nil)}, nil
 	case accessCommon, accessCombined:
-		return &apacheAccess{sink: newSink(out), combined: form == accessCombined}, nil
+		return &apacheAccess{sink: newSink(out, log), combined: form == accessCombined}, nil
 	case accessOff:
 		return noAccess{}, nil
 	}
@@ -43,6 +43,21 @@ type noAccess struct{}
 
 func (noAccess) record(*exchange) {}
 func (noAccess) close()           {}
+
+// withCauses writes beside an access log that has no place for it, to the log of
+// the program, what went wrong with a request and was not the client's doing.
+type withCauses struct {
+	accessLog
+	log *slog.Logger
+}
+
+func (l withCauses) record(x *exchange) {
+	l.accessLog.record(x)
+	cutShort := x.status != 0 && x.status < http.StatusBadRequest && !x.clientGone()
+	if x.cause != nil && (cutShort || x.status >= http.StatusInternalServerError) {
+		l.log.Error("request failed", "id", x.id, "status", x.status, "cause", bounded(x.cause.Error()))
+	}
+}
 
 // jsonAccess writes records as JSON, one in each line.
 type jsonAccess struct {
@@ -58,16 +73,15 @@ func (l *jsonAccess) record(x *exchange) {
 	if x.status >= http.StatusInternalServerError {
 		r.Level = slog.LevelError
 	}
-	method, target, proto := x.requestLine()
 	r.AddAttrs(
 		slog.String("id", x.id),
 		slog.String("source", x.conn.text),
 		slog.String("user", bounded(x.user())),
 		slog.String("backend", x.who.Identity.Source),
-		slog.String("method", bounded(method)),
+		slog.String("method", bounded(x.r.Method)),
 		slog.String("host", bounded(x.r.Host)),
-		slog.String("target", bounded(target)),
-		slog.String("proto", proto),
+		slog.String("target", bounded(x.r.RequestURI)),
+		slog.String("proto", bounded(x.r.Proto)),
 		slog.String("rule", x.decision.Rule),
 		slog.Int("status", x.loggedStatus()),
 		slog.Int64("bytes", x.sent),
@@ -110,11 +124,6 @@ func (x *exchange) user() string {
 	return x.claimed
 }
 
-// requestLine returns the parts of the request line as the client sent them.
-func (x *exchange) requestLine() (method, target, proto string) {
-	return x.r.Method, x.r.RequestURI, bounded(x.r.Proto)
-}
-
 // apacheAccess writes the log formats "common" and "combined" of Apache httpd.
 type apacheAccess struct {
 	sink     *sink
@@ -131,9 +140,8 @@ func (l *apacheAccess) record(x *exchange) {
 	b = appendApache(b, orDash(x.user()))
 	b = append(b, ' ')
 	b = x.start.AppendFormat(b, apacheTime)
-	method, target, proto := x.requestLine()
 	b = append(b, ` "`...)
-	b = appendApache(b, strings.TrimRight(method+" "+target+" "+proto, " "))
+	b = appendApache(b, strings.TrimRight(x.r.Method+" "+x.r.RequestURI+" "+x.r.Proto, " "))
 	b = append(b, `" `...)
 	b = strconv.AppendInt(b, int64(x.loggedStatus()), 10)
 	b = append(b, ' ')

@@ -72,6 +72,19 @@ func TestNoLogHasCredentials(t *testing.T) {
 	}
 }
 
+// A head that begins with a field is no request line, and the field may hold a
+// password.
+func TestFirstLineWithCredentialsIsNotLogged(t *testing.T) {
+	tg := startGateway(t, nil, recipeRoute(t, newUpstreamLog(t, nil).URL))
+	if resp := tg.get1(t, "Authorization: "+basic("push")+"\r\nHost: localhost\r\n\r\n"); resp.StatusCode != 400 {
+		t.Errorf("status %d, want 400", resp.StatusCode)
+	}
+	tg.records(t, 1)
+	if all := tg.access.String() + tg.log.String(); strings.Contains(all, strings.TrimPrefix(basic("push"), "Basic ")) {
+		t.Errorf("logged %s", all)
+	}
+}
+
 func TestApacheFormats(t *testing.T) {
 	start := time.Date(2026, 3, 4, 5, 6, 7, 0, time.FixedZone("", -7*3600))
 	for _, tt := range []struct {
@@ -90,7 +103,7 @@ func TestApacheFormats(t *testing.T) {
 			`192.0.2.1 - a b [04/Mar/2026:05:06:07 -0700] "GET /\"\\ HTTP/1.1" 200 1 "http://x/" "\b\t\n\v\x0c\r\x1b\x7f\xe9\"\\"`},
 	} {
 		var out bytes.Buffer
-		log, err := newAccessLog(tt.form, &out)
+		log, err := newAccessLog(tt.form, &out, newTestLog(io.Discard))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +116,7 @@ func TestApacheFormats(t *testing.T) {
 			t.Errorf("got  %swant %s", got, tt.want)
 		}
 	}
-	if _, err := newAccessLog("xml", io.Discard); err == nil {
+	if _, err := newAccessLog("xml", io.Discard, newTestLog(io.Discard)); err == nil {
 		t.Error("an unknown form was taken")
 	}
 }
@@ -136,4 +149,34 @@ func TestBlockedAccessLogHoldsUpNoRequest(t *testing.T) {
 		}
 	}
 	go io.Copy(io.Discard, r)
+}
+
+// The forms of Apache have no place for the reason of a 503, and an administrator
+// needs it.
+func TestCausesAreLoggedWhereTheAccessRecordHasNone(t *testing.T) {
+	for form, logged := range map[string]bool{accessJSON: false, accessCommon: true, accessCombined: true, accessOff: true} {
+		t.Run(form, func(t *testing.T) {
+			tg := startGateway(t, func(c *Config) { c.AccessLog = form }, recipeRoute(t, "http://127.0.0.1:1"))
+			for _, r := range []string{
+				head("GET /v2/ HTTP/1.1"),
+				head("GET /v2/ HTTP/1.1", "Authorization: twice"),
+				"GET /v2/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: " + basicOf("push:wrong") + "\r\n\r\n",
+			} {
+				w := tg.dial(t)
+				go io.WriteString(w, r)
+				w.answer(t, "GET")
+				w.Close()
+			}
+			tg.end()
+			tg.served <- <-tg.served // by now all is recorded
+			want := 0
+			if logged {
+				want = 1
+			}
+			text := tg.log.String()
+			if got := strings.Count(text, "request failed"); got != want || logged && !strings.Contains(text, "status=503") {
+				t.Errorf("got %d causes, want %d, of the 503:\n%s", got, want, text)
+			}
+		})
+	}
 }

@@ -22,8 +22,8 @@ type answer struct {
 	method   string
 	ctx      context.Context
 	release  func() bool // stops watching ctx; false if it is done; nil while it is not watched
-	deadline time.Time   // for the head; zero while a request body is on its way
-	sent     chan error  // takes the outcome of sending the request's body; nil without one
+	asked    time.Time
+	sent     chan error // takes the outcome of sending the request's body; nil without one
 
 	status int
 	header http.Header
@@ -89,7 +89,7 @@ var errAnswerHead = errors.New("head that is larger than 256 KiB")
 func (a *answer) receiveHead() (string, error) {
 	br := a.conn.br
 	if a.release == nil {
-		a.conn.SetReadDeadline(time.Now().Add(soon))
+		a.conn.SetReadDeadline(a.asked.Add(soon))
 	}
 	_, err := br.Peek(1)
 	if err != nil && a.isPatient(err) {
@@ -136,7 +136,7 @@ func (a *answer) isPatient(err error) bool {
 		return false
 	}
 	a.watch()
-	return a.conn.SetReadDeadline(a.deadline) == nil
+	return a.conn.SetReadDeadline(a.asked.Add(a.upstream.responseTimeout(a.method))) == nil
 }
 
 // parseHead reads the status line and the fields of head.
@@ -148,7 +148,8 @@ func (a *answer) parseHead(head string) error {
 		return err
 	}
 	a.status, a.hangsUp = status, line[7] == '0'
-	a.header = make(http.Header, len(values))
+	a.header = a.conn.header
+	clear(a.header)
 	for i := 0; len(rest) > 2; i++ {
 		line, rest = cutLine(rest)
 		name, value, err := parseField(line)
@@ -252,25 +253,6 @@ func (a *answer) Read(p []byte) (int, error) {
 
 // pauses reports whether nothing more of the body has come in yet.
 func (a *answer) pauses() bool { return a.conn.br.Buffered() == 0 }
-
-// skipTrailers reads the lines behind the last chunk. Trailers are dropped: no
-// client asks for them, and they come too late for any check.
-func skipTrailers(br *bufio.Reader) error {
-	for read := 0; read < maxTrailerBytes; {
-		line, err := br.ReadSlice('\n')
-		if err != nil {
-			return io.ErrUnexpectedEOF
-		}
-		switch {
-		case len(line) < 2 || line[len(line)-2] != '\r':
-			return errBareLF
-		case len(line) == 2:
-			return nil
-		}
-		read += len(line)
-	}
-	return errChunk
-}
 
 // close ends the exchange. The connection is kept if both bodies came to their
 // end and nothing lies behind the answer.

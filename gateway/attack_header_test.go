@@ -212,6 +212,7 @@ func TestEveryAnswerBelowV2HasOneApiVersion(t *testing.T) {
 		{head("FROB /v2/ HTTP/1.1"), 501, "registry/2.0"},
 		{head("GET /v2/ HTTP/1.1", "Expect: x"), 417, "registry/2.0"},
 		{head("GET /v2 HTTP/1.1", "A: b\x00"), 400, "registry/2.0"},
+		{head("GET /v2?a HTTP/1.1", "A: b\x00"), 400, "registry/2.0"},
 		{head("GET /v2x/ HTTP/1.1"), 502, ""},
 		{head("GET / HTTP/1.1", "A: b\x00"), 400, ""},
 	} {

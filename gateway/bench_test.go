@@ -43,7 +43,8 @@ func BenchmarkServeHTTP(b *testing.B) {
 	conn.http1.sending = newPace(time.Minute, conn.http1.SetWriteDeadline)
 	b.ReportAllocs()
 	for b.Loop() {
-		newExchange(g.site, nullWriter{make(http.Header)}, r, conn).run(r.Context(), nil)
+		x := newExchange(g.site, nullWriter{make(http.Header)}, r, conn)
+		x.run(r.Context(), nil)
 	}
 }
 

@@ -1,11 +1,16 @@
 package gateway
 
-import "errors"
+import (
+	"bufio"
+	"errors"
+	"io"
+)
 
 // Limits of the parts of a chunked body that carry no data. They are otherwise
 // a way to make a proxy work without end for a body of nothing.
 const (
 	maxChunkLine    = 256 // bytes of a chunk-size line with its extensions
+	maxExtensions   = 8 << 10
 	maxTrailerBytes = 8 << 10
 )
 
@@ -19,6 +24,7 @@ type chunkScanner struct {
 	state chunkState
 	size  uint64 // of the current chunk; data bytes left of it
 	line  int    // bytes of the current line, or of all trailer lines
+	extra int    // bytes of the extensions of all chunks
 	empty bool   // the current trailer line has no byte yet
 	named bool   // the current trailer line has had its colon
 }
@@ -81,19 +87,20 @@ func (s *chunkScanner) sizeLine(c byte) error {
 	if s.line++; s.line > maxChunkLine {
 		return errChunk
 	}
-	digit, isHex := hexDigit(c)
+	digit, isHex := unhex(c)
 	switch {
 	case s.state == chunkSizeLF:
 		return s.endSizeLine(c)
 	case s.state == chunkSizeStart && isHex:
-		s.size, s.state = digit, chunkSize
+		s.size, s.state = uint64(digit), chunkSize
 	case s.state == chunkSize && isHex && s.line < 16: // no overflow
-		s.size = s.size<<4 | digit
+		s.size = s.size<<4 | uint64(digit)
 	case s.state == chunkSize && c == ';':
 		s.state = chunkExtension
 	case s.state != chunkSizeStart && c == '\r':
 		s.state = chunkSizeLF
-	case s.state == chunkExtension && (c >= ' ' && c != 0x7f || c == '\t'):
+	case s.state == chunkExtension && s.extra < maxExtensions && (c >= ' ' && c != 0x7f || c == '\t'):
+		s.extra++
 	default:
 		return errChunk
 	}
@@ -124,7 +131,7 @@ func (s *chunkScanner) trailer(c byte) error {
 		s.state = chunkTrailerLF
 	case c == ':' && !s.empty:
 		s.named = true
-	case s.named && (c >= ' ' && c != 0x7f || c == '\t'), tokenChar[c]:
+	case s.named && (c >= ' ' && c != 0x7f || c == '\t'), tokenBytes[c]:
 		s.empty = false
 	default:
 		return errChunk
@@ -140,12 +147,21 @@ func (s *chunkScanner) expect(c, want byte, next chunkState) error {
 	return nil
 }
 
-func hexDigit(c byte) (uint64, bool) {
-	switch {
-	case '0' <= c && c <= '9':
-		return uint64(c - '0'), true
-	case 'a' <= c|0x20 && c|0x20 <= 'f':
-		return uint64(c|0x20-'a') + 10, true
+// skipTrailers reads the lines behind the last chunk. Trailers are dropped: no
+// client asks for them, and they come too late for any check.
+func skipTrailers(br *bufio.Reader) error {
+	for read := 0; read < maxTrailerBytes; {
+		line, err := br.ReadSlice('\n')
+		if err != nil {
+			return io.ErrUnexpectedEOF
+		}
+		switch {
+		case len(line) < 2 || line[len(line)-2] != '\r':
+			return errBareLF
+		case len(line) == 2:
+			return nil
+		}
+		read += len(line)
 	}
-	return 0, false
+	return errChunk
 }

@@ -37,10 +37,12 @@ func TestChunkScannerFindsTheEnd(t *testing.T) {
 
 func TestChunkScannerBoundsWhatIsNoData(t *testing.T) {
 	for body, ok := range map[string]bool{
-		"5;" + strings.Repeat("x", maxChunkLine-4) + "\r\nhello\r\n0\r\n\r\n": true,
-		"5;" + strings.Repeat("x", maxChunkLine-3) + "\r\nhello\r\n0\r\n\r\n": false,
-		"0\r\nA: " + strings.Repeat("x", maxTrailerBytes-7) + "\r\n\r\n":      true,
-		"0\r\nA: " + strings.Repeat("x", maxTrailerBytes-6) + "\r\n\r\n":      false,
+		"5;" + strings.Repeat("x", maxChunkLine-4) + "\r\nhello\r\n0\r\n\r\n":              true,
+		"5;" + strings.Repeat("x", maxChunkLine-3) + "\r\nhello\r\n0\r\n\r\n":              false,
+		"0\r\nA: " + strings.Repeat("x", maxTrailerBytes-7) + "\r\n\r\n":                   true,
+		"0\r\nA: " + strings.Repeat("x", maxTrailerBytes-6) + "\r\n\r\n":                   false,
+		strings.Repeat("1;"+strings.Repeat("x", 64)+"\r\na\r\n", maxExtensions/64):         true,
+		strings.Repeat("1;"+strings.Repeat("x", 64)+"\r\na\r\n", maxExtensions/64) + "1;x": false,
 		"fffffffffffffff\r\n":  true,
 		"1000000000000000\r\n": false,
 	} {
@@ -82,4 +84,15 @@ func FuzzChunkScanner(f *testing.F) {
 			t.Errorf("%q ends %d bytes before the end of the data, net/http says %d", data, len(data)-n, len(rest))
 		}
 	})
+}
+
+func TestChunkScannerRefusesOtherLineEnds(t *testing.T) {
+	for _, body := range []string{
+		"5\rxhello\r\n0\r\n\r\n", "5\r\rhello\r\n0\r\n\r\n", "5\r\nhello\n\n0\r\n\r\n", "5\r\nhelloxx0\r\n\r\n", "5\r\nhello\rx0\r\n\r\n",
+		"0\rx\r\n", "0\r\n\rx", "0\r\nA: b\rx\r\n",
+	} {
+		if n, done, err := new(chunkScanner).scan([]byte(body)); !errors.Is(err, errChunk) {
+			t.Errorf("%q: %d, %v, %v", body, n, done, err)
+		}
+	}
 }

@@ -32,7 +32,7 @@ type Config struct {
 	// "combined" (Apache's log formats of these names) or "off".
 	AccessLog string
 
-	// AccessOut takes the access records, one Write for each. Default:
+	// AccessOut takes the access records, whole lines at a time. Default:
 	// standard output.
 	AccessOut io.Writer
 

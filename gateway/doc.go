@@ -3,6 +3,7 @@
 //
 // A request passes, top to bottom, through
 //
+//	server.go    accepting clients, and the TLS handshake
 //	http1.go     the server for HTTP/1, in which a head has one reading or is refused
 //	handler.go   the order of the steps below
 //	target.go    what is asked for, in canonical form

@@ -69,6 +69,29 @@ func TestCloseCutsRunningUploads(t *testing.T) {
 	}
 }
 
+// A client that has sent more than its request is not listened to meanwhile. Its
+// request ends all the same, whatever it waits for.
+func TestCloseCutsRequestsThatOthersFollow(t *testing.T) {
+	asked, silent := make(chan bool, 1), make(chan bool)
+	defer close(silent)
+	up := newUpstreamScript(t, func(net.Conn, *http.Request) bool {
+		asked <- true
+		<-silent
+		return false
+	})
+	tg := startGateway(t, nil, recipeRoute(t, up.url()))
+	tg.dial(t).send(t, head("GET /v2/ HTTP/1.1")+"GET ")
+	<-asked
+	start := time.Now()
+	tg.end()
+	tg.Close()
+	<-tg.served
+	tg.served <- nil
+	if took := time.Since(start); took > patience {
+		t.Errorf("it took %v", took)
+	}
+}
+
 func TestDrainEndsWithItsTime(t *testing.T) {
 	up := newCapture(t)
 	tg := startGateway(t, func(c *Config) { c.Timeouts.Drain = 50 * time.Millisecond }, recipeRoute(t, up.url()))

@@ -107,7 +107,9 @@ func (x *exchange) copyBody(a *answer) error {
 	for {
 		n, err := a.Read(*buf)
 		if n > 0 {
-			x.pace.step()
+			if !a.arrived {
+				x.pace.step()
+			}
 			m, err := x.w.Write((*buf)[:n])
 			x.sent += int64(m)
 			if err != nil {

@@ -10,8 +10,6 @@ import (
 	"net/netip"
 	"os"
 	"time"
-
-	"gatehouse/backend"
 )
 
 // Gateway is a running gateway. Make one with [New], give it addresses with
@@ -22,17 +20,6 @@ type Gateway struct {
 	cert      *certificate // nil for plain HTTP
 	server    *server
 	listeners []net.Listener
-}
-
-// route is a compiled [Route].
-type route struct {
-	policy               *Policy
-	backend              backend.Backend
-	upstream             *upstream
-	realm                string
-	userHeader           string
-	groupsHeader         string
-	forwardAuthorization bool
 }
 
 // New checks cfg and compiles it. It reports everything that is wrong with the
@@ -56,57 +43,6 @@ func New(cfg Config) (*Gateway, error) {
 	}
 	g.server = newServer(g.site, g.cert, cfg.Timeouts, cfg.Log)
 	return g, nil
-}
-
-func newSite(cfg Config) (*site, error) {
-	router, err := newRouter(cfg.Routes)
-	if err != nil {
-		return nil, err
-	}
-	s := &site{router: router, log: cfg.Log, bodyIdle: cfg.Timeouts.BodyIdle}
-	var errs []error
-	for _, r := range cfg.Routes {
-		compiled, err := newRoute(r, cfg.Timeouts)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("route %q: %w", r.Host+r.Path, err))
-		}
-		s.routes = append(s.routes, compiled)
-	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	s.access, err = newAccessLog(cfg.AccessLog, cfg.AccessOut)
-	return s, err
-}
-
-func newRoute(r Route, t Timeouts) (*route, error) {
-	if r.Backend == nil {
-		return nil, errors.New("it has no backend to check credentials")
-	}
-	policy, err := NewPolicy(r)
-	if err != nil {
-		return nil, err
-	}
-	upstream, err := newUpstream(r.Upstream, t)
-	if err != nil {
-		return nil, err
-	}
-	if r.ForwardAuthorization && upstream.authorization != "" {
-		return nil, errors.New("the upstream can get the client's credentials or its own, not both")
-	}
-	return &route{
-		policy: policy, backend: r.Backend, upstream: upstream,
-		realm:      cmp.Or(r.Realm, "Registry Authentication"),
-		userHeader: plainName(r.UserHeader), groupsHeader: plainName(r.GroupsHeader),
-		forwardAuthorization: r.ForwardAuthorization,
-	}, nil
-}
-
-func (s *site) close() {
-	for _, r := range s.routes {
-		r.upstream.close()
-	}
-	s.access.close()
 }
 
 func setDefaults(cfg *Config) {

@@ -17,7 +17,6 @@ import (
 	"math/big"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -129,12 +128,19 @@ func startGateway(t *testing.T, change func(*Config), routes ...Route) *testGate
 
 func withTLS(t *testing.T) func(*Config) {
 	t.Helper()
-	files, _ := testCertificate(t, t.TempDir(), "localhost", "registry.test")
+	files := testCertificate(t, t.TempDir(), "localhost", "registry.test")
 	return func(c *Config) { c.TLS = &files }
 }
 
 // testCertificate writes a certificate for the names and 127.0.0.1 into dir.
-func testCertificate(t *testing.T, dir string, names ...string) (TLS, *x509.CertPool) {
+func testCertificate(t *testing.T, dir string, names ...string) TLS {
+	t.Helper()
+	now := time.Now()
+	return testCertificateFor(t, dir, now.Add(-time.Hour), now.Add(time.Hour), names...)
+}
+
+// testCertificateFor does the same for a time of one's choice.
+func testCertificateFor(t *testing.T, dir string, from, to time.Time, names ...string) TLS {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -144,7 +150,7 @@ func testCertificate(t *testing.T, dir string, names ...string) (TLS, *x509.Cert
 	template := &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore:   time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		NotBefore:   from, NotAfter: to,
 		IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -153,12 +159,9 @@ func testCertificate(t *testing.T, dir string, names ...string) (TLS, *x509.Cert
 	}
 	pkcs8, _ := x509.MarshalPKCS8PrivateKey(key)
 	files := TLS{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")}
-	chain := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	writeFile(t, files.CertFile, chain)
+	writeFile(t, files.CertFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 	writeFile(t, files.KeyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(chain)
-	return files, roots
+	return files
 }
 
 func writeFile(t *testing.T, path string, data []byte) {
@@ -166,37 +169,6 @@ func writeFile(t *testing.T, path string, data []byte) {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// upstreamLog is an upstream which remembers what it was asked.
-type upstreamLog struct {
-	*httptest.Server
-	mu   sync.Mutex
-	seen []*http.Request
-}
-
-// newUpstreamLog answers with handler, or with 200 and "hello" if there is none.
-func newUpstreamLog(t *testing.T, handler http.HandlerFunc) *upstreamLog {
-	t.Helper()
-	u := &upstreamLog{}
-	u.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		u.mu.Lock()
-		u.seen = append(u.seen, r.Clone(context.Background()))
-		u.mu.Unlock()
-		if handler != nil {
-			handler(w, r)
-			return
-		}
-		io.WriteString(w, "hello")
-	}))
-	t.Cleanup(u.Close)
-	return u
-}
-
-func (u *upstreamLog) requests() []*http.Request {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return slices.Clone(u.seen)
 }
 
 // basic is an Authorization field for a user of people.

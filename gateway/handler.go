@@ -4,25 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
 )
-
-// site is what a gateway serves: all of its configuration that a request can
-// meet. It does not change.
-type site struct {
-	router   *router
-	routes   []*route
-	access   accessLog
-	log      *slog.Logger
-	bodyIdle time.Duration
-}
 
 // exchange is one request and what becomes of it.
 type exchange struct {
@@ -35,6 +23,7 @@ type exchange struct {
 	start time.Time
 
 	target   Target
+	host     string // canonical
 	route    *route // nil until it is known
 	who      Subject
 	claimed  string // the user name that was sent, before anybody vouched for it
@@ -47,13 +36,14 @@ type exchange struct {
 	cause  error // what went wrong, for the log alone
 }
 
-func newExchange(s *site, w http.ResponseWriter, r *http.Request, c *clientConn) *exchange {
-	return &exchange{site: s, w: w, r: r, conn: c, id: newID(), start: time.Now()}
+func newExchange(s *site, w http.ResponseWriter, r *http.Request, c *clientConn) exchange {
+	return exchange{site: s, w: w, r: r, conn: c, id: newID(), start: time.Now()}
 }
 
 // ServeHTTP carries out a request that came over HTTP/2.
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !newExchange(s, w, r, connOf(r.Context())).run(r.Context(), nil) {
+	x := newExchange(s, w, r, connOf(r.Context()))
+	if !x.run(r.Context(), nil) {
 		panic(http.ErrAbortHandler)
 	}
 }
@@ -198,17 +188,16 @@ func (x *exchange) findRoute() *problem {
 	if err != nil {
 		return badRequest("the Host field is malformed")
 	}
-	if sni := x.conn.serverName(); sni != "" && sni != host {
+	if sni := x.conn.serverName; sni != "" && sni != host {
 		return &problem{
 			status: http.StatusMisdirectedRequest, code: codeMisdirected,
 			message: "the request names another host than the TLS connection was made to",
 		}
 	}
-	i := x.site.router.lookup(host, x.target.Path)
-	if i < 0 {
+	x.host, x.route = host, x.site.routeFor(host, x.target.Path)
+	if x.route == nil {
 		return &problem{status: http.StatusNotFound, code: codeNotFound, message: "nothing is served under this path"}
 	}
-	x.route = x.site.routes[i]
 	return nil
 }
 
@@ -218,7 +207,7 @@ func (x *exchange) openBodies() {
 	var setRead func(time.Time) error
 	if c := x.conn.http1; c != nil {
 		x.pace, setRead = &c.sending, c.SetReadDeadline
-		x.pace.step()
+		x.pace.stepAt(x.start)
 	} else {
 		rc := http.NewResponseController(x.w)
 		x.pace, setRead = &pace{idle: x.site.bodyIdle, set: rc.SetWriteDeadline}, rc.SetReadDeadline
@@ -240,6 +229,9 @@ func (x *exchange) refuse(p *problem) {
 	x.stamp(h)
 	p.writeHeader(h, realm)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if x.conn.http1 != nil && x.withholdsBody() {
+		h.Set("Connection", "close") // RFC 9110, section 10.1.1
+	}
 	x.pace.step()
 	x.w.WriteHeader(p.status)
 	if x.r.Method != http.MethodHead {
@@ -258,29 +250,15 @@ func (x *exchange) settleUpload() {
 		return
 	}
 	http.NewResponseController(x.w).Flush()
-	waits := strings.EqualFold(x.r.Header.Get("Expect"), "100-continue") && !x.upload.started.Load()
-	x.upload.stop(x.conn.http1 != nil && !waits)
+	x.upload.stop(x.conn.http1 != nil && !x.withholdsBody())
+}
+
+// withholdsBody reports whether the client waits to be told to send its body.
+func (x *exchange) withholdsBody() bool {
+	return x.upload != nil && !x.upload.started.Load() && strings.EqualFold(x.r.Header.Get("Expect"), "100-continue")
 }
 
 // clientGone reports whether the client has hung up.
 func (x *exchange) clientGone() bool {
 	return errors.Is(x.ctx.Err(), context.Canceled)
-}
-
-// clientConn is what is known of the connection of a request.
-type clientConn struct {
-	http1  *http1Conn // nil on HTTP/2
-	tls    *tlsState
-	source netip.Addr
-	text   string // of source
-}
-
-type clientConnKey struct{}
-
-func connOf(ctx context.Context) *clientConn {
-	c, _ := ctx.Value(clientConnKey{}).(*clientConn)
-	if c == nil {
-		return &clientConn{}
-	}
-	return c
 }

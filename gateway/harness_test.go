@@ -14,7 +14,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -109,125 +108,6 @@ func (w *wire) ended() bool {
 	return err != nil && !os.IsTimeout(err)
 }
 
-// capture is an upstream that keeps every byte it gets. It answers each request
-// with the next of its answers, and the last of them again and again.
-type capture struct {
-	net.Listener
-	answers []string
-
-	mu       sync.Mutex
-	bytes    bytes.Buffer
-	requests []*http.Request
-	bodies   []string // complete ones
-	broken   int      // requests whose body broke off
-	conns    int
-}
-
-const hello = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello"
-
-func newCapture(t *testing.T, answers ...string) *capture {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(answers) == 0 {
-		answers = []string{hello}
-	}
-	u := &capture{Listener: l, answers: answers}
-	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			t.Cleanup(func() { c.Close() })
-			u.mu.Lock()
-			u.conns++
-			u.mu.Unlock()
-			running.Go(func() { u.serve(c) })
-		}
-	})
-	t.Cleanup(func() { l.Close(); go running.Wait() })
-	return u
-}
-
-func (u *capture) url() string { return "http://" + u.Addr().String() }
-
-func (u *capture) serve(c net.Conn) {
-	defer c.Close()
-	br := bufio.NewReader(io.TeeReader(c, (*captured)(u)))
-	for {
-		r, err := http.ReadRequest(br)
-		if err != nil {
-			return
-		}
-		answer := u.began(r)
-		body, err := io.ReadAll(r.Body)
-		u.finished(string(body), err)
-		if err != nil {
-			return
-		}
-		io.WriteString(c, answer)
-		if strings.Contains(answer, "Connection: close\r\n") || strings.HasPrefix(answer, "HTTP/1.0") {
-			return
-		}
-	}
-}
-
-func (u *capture) began(r *http.Request) (answer string) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	answer = u.answers[min(len(u.requests), len(u.answers)-1)]
-	u.requests = append(u.requests, r)
-	return answer
-}
-
-func (u *capture) finished(body string, err error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if err != nil {
-		u.broken++
-		return
-	}
-	u.bodies = append(u.bodies, body)
-}
-
-// captured is the writer behind capture.bytes.
-type captured capture
-
-func (u *captured) Write(p []byte) (int, error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.bytes.Write(p)
-}
-
-// text returns all that has arrived.
-func (u *capture) text() string {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.bytes.String()
-}
-
-// counts returns how many requests have begun, have come completely and have
-// broken off.
-func (u *capture) counts() (begun, complete, broken int) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return len(u.requests), len(u.bodies), u.broken
-}
-
-func (u *capture) last(t *testing.T) *http.Request {
-	t.Helper()
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if len(u.requests) == 0 {
-		t.Fatal("nothing reached the upstream")
-	}
-	return u.requests[len(u.requests)-1]
-}
-
 // records waits for n access records and returns them.
 func (tg *testGateway) records(t *testing.T, n int) []map[string]any {
 	t.Helper()
@@ -311,69 +191,6 @@ func checkProblem(t *testing.T, name string, resp *http.Response) {
 // the user who may do all.
 func head(line string, fields ...string) string {
 	return strings.Join(append([]string{line, "Host: localhost", "Authorization: " + basic("push")}, fields...), "\r\n") + "\r\n\r\n"
-}
-
-// stale is an upstream that answers one request, waits for the next on the same
-// connection, and then breaks the connection instead of answering. It does answer
-// on further connections.
-type stale struct {
-	net.Listener
-	mu   sync.Mutex
-	seen int // requests but the first
-}
-
-func newStale(t *testing.T) *stale {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &stale{Listener: l}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for first := true; ; first = false {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go s.serve(c, first)
-		}
-	}()
-	return s
-}
-
-func (s *stale) url() string { return "http://" + s.Addr().String() }
-
-func (s *stale) attempts() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.seen
-}
-
-func (s *stale) serve(c net.Conn, first bool) {
-	defer c.Close()
-	br := bufio.NewReader(c)
-	if first {
-		if _, err := http.ReadRequest(br); err != nil {
-			return
-		}
-		io.WriteString(c, hello)
-	}
-	r, err := http.ReadRequest(br)
-	if err != nil {
-		return
-	}
-	s.mu.Lock()
-	s.seen++
-	s.mu.Unlock()
-	if first {
-		return
-	}
-	if r.Method == "HEAD" {
-		io.WriteString(c, strings.TrimSuffix(hello, "hello"))
-		return
-	}
-	io.WriteString(c, hello)
 }
 
 // quiet is a log for servers that are meant to fail.

@@ -63,7 +63,7 @@ func parseField[T string | []byte](line T) (name, value T, err error) {
 		return name, value, errFieldFold
 	}
 	colon := 0
-	for colon < len(line) && tokenChar[line[colon]] {
+	for colon < len(line) && tokenBytes[line[colon]] {
 		colon++
 	}
 	if colon == 0 || colon == len(line) || line[colon] != ':' {
@@ -85,19 +85,6 @@ func parseField[T string | []byte](line T) (name, value T, err error) {
 }
 
 // isToken reports whether s is a token (RFC 9110, section 5.6.2).
-func isToken(s string) bool {
-	for i := range len(s) {
-		if !tokenChar[s[i]] {
-			return false
-		}
-	}
-	return len(s) > 0
-}
+func isToken(s string) bool { return s != "" && tokenBytes.containsAll(s) }
 
-var tokenChar = func() (t [256]bool) {
-	for c := range 256 {
-		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
-		t[c] = letter || '0' <= c && c <= '9' || c < 128 && bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), byte(c)) >= 0
-	}
-	return t
-}()
+var tokenBytes = newByteSet(alphanumeric + "!#$%&'*+-.^_`|~")

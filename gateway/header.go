@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 )
@@ -43,20 +42,20 @@ func newNameSet(names ...string) nameSet {
 }
 
 // plainName returns the spelling of a field name that is compared with: letters,
-// digits and hyphens, in the capitals of [http.CanonicalHeaderKey]. Frameworks
-// read "X_Remote_User" and "X.Remote.User" as X-Remote-User.
-func plainName(name string) string {
-	for i := range len(name) {
-		if !plainChar(rune(name[i])) {
+// digits and hyphens alone. Frameworks read "X_Remote_User" and "X.Remote.User" as
+// X-Remote-User. The name is canonical, as the keys of an [http.Header] are.
+func plainName(canonical string) string {
+	for i := range len(canonical) {
+		if !plainChar(rune(canonical[i])) {
 			return http.CanonicalHeaderKey(strings.Map(func(c rune) rune {
 				if plainChar(c) {
 					return c
 				}
 				return '-'
-			}, name))
+			}, canonical))
 		}
 	}
-	return http.CanonicalHeaderKey(name)
+	return canonical
 }
 
 func plainChar(c rune) bool {
@@ -64,9 +63,9 @@ func plainChar(c rune) bool {
 }
 
 // drops reports whether a request field is kept from the upstream of the route.
-func (t *route) drops(name string) bool {
+func (r *route) drops(name string) bool {
 	name = plainName(name)
-	if hopByHop[name] || managed[name] || name == t.userHeader || name == t.groupsHeader {
+	if hopByHop[name] || managed[name] || name == r.userHeader || name == r.groupsHeader {
 		return true
 	}
 	for _, p := range managedPrefixes {
@@ -121,7 +120,7 @@ func (x *exchange) appendHead(b []byte, length int64) []byte {
 // appendOwnFields appends the managed fields as the gateway knows them.
 func (x *exchange) appendOwnFields(b []byte) []byte {
 	proto := "http"
-	if x.conn.tls != nil {
+	if x.conn.secure {
 		proto = "https"
 	}
 	b = appendField(b, "X-Forwarded-For", x.conn.text)
@@ -146,8 +145,9 @@ func (x *exchange) appendOwnFields(b []byte) []byte {
 	return b
 }
 
-// appendField appends one field line. A line break in a value, which net/http and
-// the checks at login let none pass, would begin a field of the client's choice.
+// appendField appends one field line. A line break in a value, which the readers of
+// heads and the check at login let none pass, would begin a field of somebody's
+// choice.
 func appendField(b []byte, name, value string) []byte {
 	if breaksLine(name) || breaksLine(value) {
 		return b
@@ -176,108 +176,11 @@ func joinGroups(groups []string) string {
 		}
 		for _, c := range []byte(g) {
 			if c == ',' || c == '%' || c < ' ' || c == 0x7f {
-				b.WriteString("%" + strings.ToUpper(strconv.FormatUint(uint64(c)|0x100, 16)[1:]))
+				writeEscaped(&b, c)
 				continue
 			}
 			b.WriteByte(c)
 		}
 	}
 	return b.String()
-}
-
-// apiVersion is the field by which registry clients of the first years know the
-// protocol.
-const apiVersion = "Docker-Distribution-Api-Version"
-
-// stamp sets the fields that every answer of the gateway has, its own and those
-// of an upstream.
-func (x *exchange) stamp(h http.Header) {
-	h["X-Request-Id"] = []string{x.id}
-	if x.underV2() {
-		h[apiVersion] = []string{"registry/2.0"}
-	}
-}
-
-// underV2 reports whether the request is for a registry, as far as that can be
-// told of one that was refused before its target was read.
-func (x *exchange) underV2() bool {
-	path := x.target.Path
-	if path == "" {
-		_, path, _ = x.requestLine()
-	}
-	return path == "/v2" || strings.HasPrefix(path, "/v2/")
-}
-
-// copyHeader passes the fields of an upstream's answer on to the client.
-func (x *exchange) copyHeader(to http.Header, a *answer) {
-	for name, values := range a.header {
-		plain := plainName(name)
-		switch {
-		case hopByHop[plain], plain == "Alt-Svc", plain == x.route.userHeader, plain == x.route.groupsHeader, connectionHas(a.header, name):
-			continue // Alt-Svc would lead clients around the gateway
-		case name == "Location", name == "Content-Location":
-			for i, v := range values {
-				values[i] = x.localReference(v)
-			}
-		case name == "Link":
-			for i, v := range values {
-				values[i] = x.localLinks(v)
-			}
-		}
-		to[name] = values
-	}
-	if to["Content-Type"] == nil {
-		to["Content-Type"] = nil // net/http would guess one, by which a layer might become a page
-	}
-	x.stamp(to)
-}
-
-// localReference turns a URL that names the upstream, or the host that the client
-// asked, into its path. A client would otherwise go around the gateway or to the
-// wrong scheme or port. URLs of other hosts, such as an object store, stay.
-func (x *exchange) localReference(ref string) string {
-	u, err := url.Parse(ref)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "" {
-		return ref
-	}
-	if !sameAuthority(u, x.route.upstream.authority) && !sameAuthority(u, x.r.Host) {
-		return ref
-	}
-	i := strings.Index(ref, "//")
-	path := strings.IndexAny(ref[i+2:], "/?#")
-	if path < 0 {
-		return "/"
-	}
-	if local := ref[i+2+path:]; local[0] == '/' && !strings.HasPrefix(local, "//") {
-		return local
-	}
-	return ref
-}
-
-// sameAuthority compares the host and port of u with an authority, which may lack
-// the port where it is a default one.
-func sameAuthority(u *url.URL, authority string) bool {
-	strip := func(a string) string {
-		a = strings.ToLower(a)
-		return strings.TrimSuffix(strings.TrimSuffix(a, ":443"), ":80")
-	}
-	return authority != "" && strip(u.Host) == strip(authority)
-}
-
-// localLinks does the same for the targets of a Link field (RFC 8288), which stand
-// in angle brackets.
-func (x *exchange) localLinks(field string) string {
-	var b strings.Builder
-	for {
-		open := strings.IndexByte(field, '<')
-		end := strings.IndexByte(field, '>')
-		if open < 0 || end < open {
-			b.WriteString(field)
-			return b.String()
-		}
-		b.WriteString(field[:open+1])
-		b.WriteString(x.localReference(field[open+1 : end]))
-		b.WriteByte('>')
-		field = field[end+1:]
-	}
 }

@@ -54,7 +54,7 @@ func TestPlainNameMapsAliases(t *testing.T) {
 	for name, want := range map[string]string{
 		"X-Remote-User": "X-Remote-User", "x_remote_user": "X-Remote-User", "X.Remote.User": "X-Remote-User", "X!REMOTE~USER": "X-Remote-User", "": "",
 	} {
-		if got := plainName(name); got != want {
+		if got := plainName(http.CanonicalHeaderKey(name)); got != want {
 			t.Errorf("%q: %q, want %q", name, got, want)
 		}
 	}

@@ -62,7 +62,7 @@ func isPort(s string) bool {
 
 // hostBytes are those of names (RFC 1123) and the underscore, which container
 // networks use.
-var hostBytes = newByteSet("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+var hostBytes = newByteSet(alphanumeric + "-_")
 
 // isHostName checks the lengths of RFC 1035, section 2.3.4.
 func isHostName(s string) bool {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -106,6 +107,7 @@ func (s *http1Server) close() {
 	s.draining.Store(true)
 	for c := range s.conns {
 		c.cut()
+		c.cancel() // the exchange may wait for anything but its client
 	}
 }
 
@@ -123,15 +125,20 @@ type http1Conn struct {
 	scanned int    // how much of in has no end of a head
 	idle    pace   // of waiting for a request
 	sending pace   // of answers
-	body    http1Body
-	answer  http1Answer
+
+	// Of the current request; they are used again for the next.
+	request  http.Request
+	fields   http.Header
+	body     http1Body
+	answer   http1Answer
+	exchange exchange
 
 	mu     sync.Mutex // guards active, and the read deadline while it is false
 	active bool       // a request is being carried out
 }
 
 func newHTTP1Conn(s *http1Server, conn net.Conn) *http1Conn {
-	c := &http1Conn{Conn: conn, server: s, info: newClientConn(conn)}
+	c := &http1Conn{Conn: conn, server: s, info: newClientConn(conn), fields: make(http.Header, 8)}
 	c.info.http1 = c
 	base, cancel := context.WithCancel(context.Background())
 	c.ctx, c.cancel = &clientContext{Context: base, conn: c}, cancel
@@ -152,10 +159,13 @@ func (c *http1Conn) next() bool {
 		return false
 	}
 	r, p := c.begin(head, refusal)
-	completed := newExchange(c.server.site, &c.answer, r, c.info).run(c.ctx, p)
+	c.exchange = newExchange(c.server.site, &c.answer, r, c.info)
+	completed := c.exchange.run(c.ctx, p)
 	c.ctx.unwatch()
+	completed = completed && c.answer.finish() == nil
+	c.answer.release()
 	switch {
-	case !completed || c.answer.finish() != nil:
+	case !completed:
 		c.cut()
 		return false
 	case c.answer.closes || !c.body.ended():
@@ -181,14 +191,17 @@ func (c *http1Conn) hurry() {
 	}
 }
 
-// cut ends the connection so that the client can tell that something is missing:
-// it is not told of an orderly end. Any goroutine may call it.
+// cut resets the connection, so that the client can tell that something is missing:
+// an orderly end, of TLS or of TCP, would end some bodies. Any goroutine may call it.
 func (c *http1Conn) cut() {
-	if t, ok := c.Conn.(interface{ NetConn() net.Conn }); ok {
-		t.NetConn().Close()
-		return
+	raw := c.Conn
+	if t, ok := raw.(interface{ NetConn() net.Conn }); ok {
+		raw = t.NetConn()
 	}
-	c.Conn.Close()
+	if t, ok := raw.(*net.TCPConn); ok {
+		t.SetLinger(0)
+	}
+	raw.Close()
 }
 
 // Bounds of what is still read from a client that has got its answer, before the

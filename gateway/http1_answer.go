@@ -17,6 +17,7 @@ type http1Answer struct {
 	conn   *http1Conn
 	header http.Header
 	names  []string // room to sort those of header
+	buf    *[]byte  // of answerBuffers, while there is an answer
 	out    []byte   // not sent yet
 
 	bodyless bool  // the answer to HEAD and the like, whatever the header says
@@ -33,16 +34,26 @@ type http1Answer struct {
 // maxAnswerBuffer is what a TLS record holds.
 const maxAnswerBuffer = 16 << 10
 
+// answerBuffers are shared, so that an idle connection has none.
+var answerBuffers = sync.Pool{New: func() any {
+	b := make([]byte, 0, maxAnswerBuffer+64)
+	return &b
+}}
+
+// release gives the buffer back.
+func (a *http1Answer) release() {
+	answerBuffers.Put(a.buf)
+	a.buf, a.out = nil, nil
+}
+
 func (a *http1Answer) reset(c *http1Conn, h *requestHead, refused bool) {
 	a.conn = c
 	if a.header == nil {
 		a.header = make(http.Header, 16)
 	}
 	clear(a.header)
-	a.out = a.out[:0]
-	if cap(a.out) > 4096 {
-		a.out = nil
-	}
+	a.buf = answerBuffers.Get().(*[]byte)
+	a.out = (*a.buf)[:0]
 	a.bodyless, a.isHTTP11 = h.r.Method == http.MethodHead, h.r.ProtoMinor == 1
 	a.length, a.written, a.chunked, a.begun = -1, 0, false, false
 	a.closes = h.closes || refused
@@ -69,9 +80,6 @@ func (a *http1Answer) WriteHeader(status int) {
 	a.mu.Lock()
 	a.begun = true
 	a.mu.Unlock()
-	if a.out == nil {
-		a.out = make([]byte, 0, 2048)
-	}
 	a.out = append(a.out, "HTTP/1.1 "...)
 	a.out = strconv.AppendInt(a.out, int64(status), 10)
 	a.out = append(append(a.out, ' '), http.StatusText(status)...)

@@ -74,7 +74,9 @@ func (c *http1Conn) fill() error {
 // answer. Of a head that is refused it makes as much of a request as can be logged.
 func (c *http1Conn) begin(head []byte, refusal *problem) (*http.Request, *problem) {
 	c.setActive(true)
-	h := requestHead{r: &http.Request{ProtoMajor: 1, Header: make(http.Header, 8)}}
+	clear(c.fields)
+	c.request = http.Request{ProtoMajor: 1, Header: c.fields}
+	h := requestHead{r: &c.request}
 	p := refusal
 	if p == nil {
 		p = h.parse(string(head))
@@ -103,13 +105,15 @@ type requestHead struct {
 	expects bool // the client waits for "100 Continue" before it sends the body
 }
 
-// describe notes what there is of a request line, for the log.
+// describe notes what there is of a request line, for the log. What does not look
+// like one is not noted: it may be a field with credentials.
 func (h *requestHead) describe(head []byte) {
-	line, _, _ := bytes.Cut(head, []byte("\n"))
-	line = bytes.TrimSuffix(line[:min(len(line), maxRequestLine)], []byte("\r"))
-	var rest string
-	h.r.Method, rest, _ = strings.Cut(string(line), " ")
-	h.r.RequestURI, h.r.Proto, _ = strings.Cut(rest, " ")
+	line, _, _ := strings.Cut(string(head[:min(len(head), maxRequestLine)]), "\n")
+	method, rest, _ := strings.Cut(strings.TrimSuffix(line, "\r"), " ")
+	if isToken(method) && strings.Contains(rest, "/") {
+		h.r.Method = method
+		h.r.RequestURI, h.r.Proto, _ = strings.Cut(rest, " ")
+	}
 }
 
 // parse reads a complete head. What is not to the letter of RFC 9112, or says a
@@ -170,23 +174,6 @@ func (h *requestHead) requestLine(line string) *problem {
 	return checkMethod(method)
 }
 
-// checkMethod refuses methods that no rule can name. CONNECT and TRACE are
-// never passed on: the one turns a proxy into a tunnel, the other shows
-// credentials.
-func checkMethod(method string) *problem {
-	if knownMethod(method) {
-		return nil
-	}
-	switch method {
-	case http.MethodConnect, http.MethodTrace, "TRACK":
-		return &problem{
-			status: http.StatusMethodNotAllowed, code: codeUnsupported, allow: strings.Join(knownMethods, ", "),
-			message: "the method " + method + " is never allowed",
-		}
-	}
-	return &problem{status: http.StatusNotImplemented, code: codeUnsupported, message: "the request method is not known"}
-}
-
 // field takes in one header field.
 func (h *requestHead) field(name, value string) *problem {
 	switch name {
@@ -204,7 +191,7 @@ func (h *requestHead) field(name, value string) *problem {
 			h.closes = h.closes || strings.EqualFold(strings.TrimSpace(token), "close")
 		}
 	case "Expect":
-		h.expects = true
+		h.expects = h.r.ProtoMinor == 1
 		return checkExpect(value)
 	case "Trailer":
 		return checkTrailer(value)
@@ -303,6 +290,3 @@ func tooLarge(head []byte) *problem {
 	}
 	return &problem{status: http.StatusRequestHeaderFieldsTooLarge, code: codeTooLarge, message: "the request head is larger than 32 KiB"}
 }
-
-// Error makes a problem an error, so that it can be returned in the place of one.
-func (p *problem) Error() string { return p.message }

@@ -199,3 +199,18 @@ func TestUnwatchedConnectionWaitsForTheNextRequest(t *testing.T) {
 		t.Errorf("received %q, %v", head, err)
 	}
 }
+
+// A body that the end of the connection alone ends must not end in order when it is
+// cut: for HTTP/1.0 there is no other way to tell.
+func TestCutBodyDoesNotEndInOrder(t *testing.T) {
+	up := newUpstreamScript(t, func(c net.Conn, _ *http.Request) bool {
+		io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
+		return false
+	})
+	tg := startGateway(t, nil, recipeRoute(t, up.url()))
+	w := tg.dial(t)
+	w.send(t, "GET /v2/x HTTP/1.0\r\nHost: localhost\r\nAuthorization: "+basic("pull")+"\r\n\r\n")
+	if got, err := io.ReadAll(w); err == nil {
+		t.Errorf("%q ended in order", got)
+	}
+}

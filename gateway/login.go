@@ -3,9 +3,6 @@ package gateway
 import (
 	"errors"
 	"fmt"
-	"net/http"
-	"strings"
-	"unicode"
 
 	"gatehouse/backend"
 )
@@ -104,71 +101,8 @@ func (x *exchange) noAnswer(question string, err error) *problem {
 // checkIdentity refuses a name that could not be told on: to a header, a log or a
 // rule.
 func checkIdentity(id backend.Identity) error {
-	if id.User == "" || strings.IndexFunc(id.User, unicode.IsControl) >= 0 {
+	if id.User == "" || hasControl(id.User) {
 		return errors.New("the backend vouched for a user whose name is empty or has control characters")
-	}
-	return nil
-}
-
-// denied puts into one sentence who was refused what, and what is missing.
-func (x *exchange) denied(d Decision) *problem {
-	p := &problem{status: http.StatusForbidden, code: codeDenied, signed: true}
-	action, repository := describe(x.r.Method, x.target.Path)
-	who := "this request"
-	if x.who.LoggedIn {
-		who = x.who.Identity.User
-	}
-	p.message = strings.TrimSpace(who + " may not " + action + " " + repository)
-	if d.Requires == "" {
-		p.message += ": no rule allows it"
-	} else {
-		p.message += fmt.Sprintf(": rule %q needs %s", d.Rule, d.Requires)
-	}
-	p.detail = map[string]string{"rule": d.Rule, "requires": d.Requires, "action": action}
-	if repository != "" {
-		p.detail["repository"] = repository
-	}
-	return p
-}
-
-// guardMount judges the second repository of a cross-repository mount, of which
-// the blob would become readable. Without the right to read it the upload begins
-// as an ordinary one: a refusal would break the push of clients that try every
-// repository they have ever seen.
-func (x *exchange) guardMount() *problem {
-	m, ok, err := mountOf(x.r.Method, x.target)
-	switch {
-	case err != nil:
-		return badRequest(err.Error())
-	case !ok:
-		return nil
-	}
-	allowed, p := x.mayMount(m)
-	if p != nil {
-		return p
-	}
-	if !allowed {
-		x.target = x.target.withoutQuery("mount", "from")
-	}
-	return nil
-}
-
-func (x *exchange) mayMount(m mount) (bool, *problem) {
-	if m.path == "" || x.routeOf(m.path) != x.route {
-		return false, nil
-	}
-	d, p := x.judge(Request{Method: http.MethodGet, Path: m.path, Source: x.conn.source})
-	return d.Verdict == Allowed, p
-}
-
-// routeOf returns the route of another path at the same host.
-func (x *exchange) routeOf(path string) *route {
-	host, err := canonicalHost(x.r.Host)
-	if err != nil {
-		return nil
-	}
-	if i := x.site.router.lookup(host, path); i >= 0 {
-		return x.site.routes[i]
 	}
 	return nil
 }

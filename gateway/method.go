@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -12,17 +13,34 @@ type methodSet uint
 
 // knownMethods are the methods that a rule may be about. TRACE and CONNECT are
 // never let through, and what is not listed matches no rule.
-var knownMethods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+var knownMethods = [...]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
-const everyMethod methodSet = 1<<7 - 1
+const everyMethod methodSet = 1<<len(knownMethods) - 1
 
 func knownMethod(method string) bool { return methodBit(method) != 0 }
 
 func methodBit(method string) methodSet {
-	if i := slices.Index(knownMethods, method); i >= 0 {
+	if i := slices.Index(knownMethods[:], method); i >= 0 {
 		return 1 << i
 	}
 	return 0
+}
+
+// checkMethod refuses methods that no rule can name. CONNECT and TRACE are
+// never passed on: the one turns a proxy into a tunnel, the other shows
+// credentials.
+func checkMethod(method string) *problem {
+	if knownMethod(method) {
+		return nil
+	}
+	switch method {
+	case http.MethodConnect, http.MethodTrace, "TRACK":
+		return &problem{
+			status: http.StatusMethodNotAllowed, code: codeUnsupported, allow: strings.Join(knownMethods[:], ", "),
+			message: "the method " + method + " is never allowed",
+		}
+	}
+	return &problem{status: http.StatusNotImplemented, code: codeUnsupported, message: "the request method is not known"}
 }
 
 // compileMethods tells a missing list, which means all methods, from an empty
@@ -59,5 +77,5 @@ func unknownMethod(name string) error {
 	case name == "*" || upper == "ALL" || upper == "ANY":
 		return fmt.Errorf("method %q: leave methods out for all of them", name)
 	}
-	return fmt.Errorf("method %q is not known: want some of %s", name, strings.Join(knownMethods, ", "))
+	return fmt.Errorf("method %q is not known: want some of %s", name, strings.Join(knownMethods[:], ", "))
 }

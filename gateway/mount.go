@@ -13,18 +13,13 @@ const (
 
 // Grammar of the OCI distribution specification, version 1.1.
 const (
-	repositoryName = `[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*`
-	digest         = `[a-z0-9]+(?:[+._-][a-z0-9]+)*:[A-Za-z0-9=_-]+`
+	repositoryGrammar = `[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*`
+	digestGrammar     = `[a-z0-9]+(?:[+._-][a-z0-9]+)*:[A-Za-z0-9=_-]+`
 )
 
-// endpoint matches what a path asks of a repository. Names may contain slashes and
-// the words of the endpoints, so that the longest name counts: the endpoint is what
-// stands at the end.
 var (
-	repositoryPattern = regexp.MustCompile(`\A` + repositoryName + `\z`)
-	digestPattern     = regexp.MustCompile(`\A` + digest + `\z`)
-	endpointPattern   = regexp.MustCompile(`\A/v2/(` + repositoryName + `)/` +
-		`(?:(tags/list|manifests/[^/]+|referrers/[^/]+|blobs/` + digest + `)|blobs/uploads(?:/[^/]*)?)/?\z`)
+	repositoryPattern = regexp.MustCompile(`\A` + repositoryGrammar + `\z`)
+	digestPattern     = regexp.MustCompile(`\A` + digestGrammar + `\z`)
 )
 
 // mount is the second half of a cross-repository mount.
@@ -65,27 +60,32 @@ func startsUpload(path string) bool {
 	return ok && strings.HasSuffix(strings.TrimSuffix(name, "/"), "/blobs/uploads")
 }
 
-// describe puts what a request wants to do into words, for a refusal: "push to"
-// and the repository, or words that stand alone.
-func describe(method, path string) (action, repository string) {
-	if strings.TrimSuffix(path, "/") == "/v2/_catalog" {
-		return "list all repositories", ""
+// guardMount judges the second repository of a cross-repository mount, of which
+// the blob would become readable. Without the right to read it the upload begins
+// as an ordinary one: a refusal would break the push of clients that try every
+// repository they have ever seen.
+func (x *exchange) guardMount() *problem {
+	m, ok, err := mountOf(x.r.Method, x.target)
+	switch {
+	case err != nil:
+		return badRequest(err.Error())
+	case !ok:
+		return nil
 	}
-	match := endpointPattern.FindStringSubmatch(path)
-	if match == nil {
-		return method + " " + path, ""
+	allowed, p := x.mayMount(m)
+	if p != nil {
+		return p
 	}
-	repository, content := match[1], match[2]
-	if content == "" {
-		return "push to", repository // GET and DELETE of an upload belong to it
+	if !allowed {
+		x.target = x.target.withoutQuery("mount", "from")
 	}
-	switch method {
-	case http.MethodGet, http.MethodHead:
-		return "pull from", repository
-	case http.MethodPut, http.MethodPost, http.MethodPatch:
-		return "push to", repository
-	case http.MethodDelete:
-		return "delete from", repository
+	return nil
+}
+
+func (x *exchange) mayMount(m mount) (bool, *problem) {
+	if m.path == "" || x.site.routeFor(x.host, m.path) != x.route {
+		return false, nil
 	}
-	return method + " " + path, ""
+	d, p := x.judge(Request{Method: http.MethodGet, Path: m.path, Source: x.conn.source})
+	return d.Verdict == Allowed, p
 }

@@ -19,8 +19,10 @@ func newPace(idle time.Duration, set func(time.Time) error) pace {
 }
 
 // step is called before each read or write.
-func (p *pace) step() {
-	now := time.Now()
+func (p *pace) step() { p.stepAt(time.Now()) }
+
+// stepAt is step for callers that know the time.
+func (p *pace) stepAt(now time.Time) {
 	if now.Before(p.next) {
 		return
 	}

@@ -26,6 +26,9 @@ type problem struct {
 	signed     bool   // the message ends in the request's id
 }
 
+// Error makes a problem an error, so that it can be returned in the place of one.
+func (p *problem) Error() string { return p.message }
+
 // Codes of the errors in a body. UNAUTHORIZED, DENIED, UNSUPPORTED and
 // TOOMANYREQUESTS are of the OCI distribution specification.
 const (

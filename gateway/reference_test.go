@@ -189,7 +189,7 @@ func (g generator) rules() []refRule {
 	for i := range rules {
 		rules[i] = refRule{name: string(rune('a' + i)), require: g.positives(3)}
 		if g.IntN(2) == 0 {
-			rules[i].methods = []string{pick(g, knownMethods...), pick(g, knownMethods...)}
+			rules[i].methods = []string{pick(g, knownMethods[:]...), pick(g, knownMethods[:]...)}
 		}
 		if g.IntN(2) == 0 {
 			p, q := g.pattern(), g.pattern()
@@ -202,7 +202,7 @@ func (g generator) rules() []refRule {
 
 func (g generator) request() Request {
 	return Request{
-		Method: pick(g, knownMethods...),
+		Method: pick(g, knownMethods[:]...),
 		Path:   g.path(),
 		Source: netip.MustParseAddr(pick(g, "10.0.0.1", "10.1.0.1", "10.2.0.1", "192.0.2.1", "198.51.100.1")),
 	}

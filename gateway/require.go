@@ -203,3 +203,16 @@ func leaves(r Requirement, f func(Requirement)) {
 		leaves(part, f)
 	}
 }
+
+// NamedGroups returns the groups that r asks about, each once and in words, such
+// as "group pusher".
+func NamedGroups(r Requirement) []string {
+	var groups []string
+	leaves(r, func(leaf Requirement) {
+		p, ok := leaf.(principal)
+		if ok && p.kind == groupKind && !slices.Contains(groups, p.String()) {
+			groups = append(groups, p.String())
+		}
+	})
+	return groups
+}

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"gatehouse/backend"
 )
 
@@ -100,6 +102,22 @@ func TestAddressesMatchInAnySpelling(t *testing.T) {
 		r := mustRequire(t, tt.rule)
 		if got := r.eval(Request{Source: netip.MustParseAddr(tt.source)}, stranger); got != tt.want {
 			t.Errorf("%s from %s = %v, want %v", tt.rule, tt.source, got, tt.want)
+		}
+	}
+}
+
+func TestNamedGroupsFindsGroupsAtAnyDepth(t *testing.T) {
+	for _, tc := range []struct {
+		items []any
+		want  []string
+	}{
+		{[]any{"valid-user", "user pusher", "ip 10.0.0.0/8"}, nil},
+		{[]any{"group pusher admin", "group pusher"}, []string{"group pusher", "group admin"}},
+		{[]any{map[string]any{"all": []any{"valid-user", "not group guests", map[string]any{"none": []any{`group "two words"`}}}}},
+			[]string{"group guests", `group "two words"`}},
+	} {
+		if diff := cmp.Diff(tc.want, NamedGroups(mustRequire(t, tc.items...))); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", tc.items, diff)
 		}
 	}
 }

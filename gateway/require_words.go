@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -94,7 +95,7 @@ func unknownItem(key string) error {
 	hint := advice[strings.ToLower(key)]
 	switch lower := strings.ToLower(key); {
 	case hint != "":
-	case lower != key && (lower == "valid-user" || lower == "user" || lower == "group" || lower == "ip" || lower == "all" || lower == "not"):
+	case lower != key && slices.Contains([]string{"valid-user", "user", "group", "ip", "all", "not"}, lower):
 		hint = "write " + lower + ", in lower case"
 	default:
 		hint = "want " + knownItems

@@ -50,7 +50,7 @@ func (u *upstream) try(ctx context.Context, q *outgoing, fresh bool) (a *answer,
 	if err != nil {
 		return nil, false, fmt.Errorf("%w: %w", errUpstreamGone, err)
 	}
-	a = &answer{upstream: u, conn: c, method: q.method, ctx: ctx}
+	a = &answer{upstream: u, conn: c, method: q.method, ctx: ctx, asked: time.Now()}
 	if q.body == nil {
 		err = a.ask(q)
 	} else {
@@ -69,7 +69,6 @@ func (u *upstream) try(ctx context.Context, q *outgoing, fresh bool) (a *answer,
 // ask sends a request without a body and reads the head of the answer.
 func (a *answer) ask(q *outgoing) error {
 	// A head fits into the send buffer of a connection on which nothing waits.
-	a.deadline = time.Now().Add(a.upstream.responseTimeout(q.method))
 	if _, err := a.conn.Write(q.head); err != nil {
 		return fmt.Errorf("%w: send request: %w", errUpstreamGone, err)
 	}

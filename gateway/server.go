@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,12 +28,9 @@ type server struct {
 // HTTP/2 settings. The receive windows bound what one connection may have under
 // way: Go's defaults hold an upload to 19 MB/s at a round trip of 50 ms.
 const (
-	http2Window     = 16 << 20
-	http2Streams    = 128
-	http2PingAfter  = time.Minute
-	tcpKeepIdle     = 30 * time.Second
-	tcpKeepInterval = 5 * time.Second
-	tcpKeepCount    = 3
+	http2Window    = 16 << 20
+	http2Streams   = 128
+	http2PingAfter = time.Minute
 )
 
 func newServer(site *site, cert *certificate, t Timeouts, log *slog.Logger) *server {
@@ -59,37 +55,6 @@ func newServer(site *site, cert *certificate, t Timeouts, log *slog.Logger) *ser
 		},
 	}
 	return s
-}
-
-// connContext tells the requests of an HTTP/2 connection what is known of it.
-func connContext(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(ctx, clientConnKey{}, newClientConn(c))
-}
-
-func newClientConn(c net.Conn) *clientConn {
-	info := &clientConn{}
-	if t, ok := c.(*tls.Conn); ok {
-		info.tls = &tlsState{}
-		if name := t.ConnectionState().ServerName; name != "" {
-			info.tls.serverName = name // what is no host name differs from every host
-			if host, err := canonicalHost(name); err == nil {
-				info.tls.serverName = host
-			}
-		}
-	}
-	if addr, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
-		info.source = addr.Addr().Unmap()
-	}
-	info.text = info.source.String()
-	return info
-}
-
-// serverName is the host that the client named at the TLS handshake.
-func (c *clientConn) serverName() string {
-	if c.tls == nil {
-		return ""
-	}
-	return c.tls.serverName
 }
 
 // serve accepts clients on the listeners until ctx is done, and then lets running
@@ -174,7 +139,15 @@ func (s *server) accept(l net.Listener) error {
 	}
 }
 
-// admit makes the handshake with a client and hands its connection to net/http.
+// Probes by which a client is found to have vanished within a minute.
+const (
+	tcpKeepIdle     = 30 * time.Second
+	tcpKeepInterval = 5 * time.Second
+	tcpKeepCount    = 3
+)
+
+// admit makes the handshake with a client and hands its connection to the server of
+// the protocol that they agreed on.
 func (s *server) admit(c net.Conn) {
 	if t, ok := c.(*net.TCPConn); ok {
 		t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: tcpKeepIdle, Interval: tcpKeepInterval, Count: tcpKeepCount})
@@ -194,7 +167,7 @@ func (s *server) admit(c net.Conn) {
 		s.queue.push(secured)
 		return
 	}
-	s.http1.serve(secured)
+	go s.http1.serve(secured) // an idle connection must not keep the stack of a handshake
 }
 
 func (s *server) handshake(c *tls.Conn) error {
@@ -223,7 +196,7 @@ func looksLikeHTTP(header [5]byte) bool {
 	return false
 }
 
-// connQueue is a [net.Listener] of connections that are ready for net/http.
+// connQueue is a [net.Listener] of connections that are ready for HTTP/2.
 type connQueue struct {
 	conns chan net.Conn
 	done  chan struct{}

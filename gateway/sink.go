@@ -1,15 +1,17 @@
 package gateway
 
 import (
-	"fmt"
 	"io"
+	"log/slog"
 	"sync"
+	"time"
 )
 
 // sink writes log lines from a goroutine of its own, as many at once as have come
 // together, so that a request does not wait for the disk or the pipe.
 type sink struct {
 	out io.Writer
+	log *slog.Logger
 
 	mu      sync.Mutex
 	some    sync.Cond // lines wait, or the sink is closed
@@ -24,8 +26,8 @@ type sink struct {
 // nor its requests should hang on who reads the log.
 const maxSinkBytes = 4 << 20
 
-func newSink(out io.Writer) *sink {
-	s := &sink{out: out, done: make(chan struct{})}
+func newSink(out io.Writer, log *slog.Logger) *sink {
+	s := &sink{out: out, log: log, done: make(chan struct{})}
 	s.some.L = &s.mu
 	go s.run()
 	return s
@@ -55,7 +57,7 @@ func (s *sink) run() {
 			return
 		}
 		if dropped > 0 {
-			batch = fmt.Appendf(batch, "{\"level\":\"ERROR\",\"msg\":\"access records lost because nobody read them\",\"count\":%d}\n", dropped)
+			s.log.Error("access records lost, because nobody read those before them", "count", dropped)
 		}
 		s.out.Write(batch) // there is nowhere to report that the log cannot be written
 	}
@@ -77,11 +79,17 @@ func (s *sink) next(spare []byte) (lines []byte, dropped int) {
 	return lines, dropped
 }
 
+// lastWrite is how long close waits for a reader that does not read.
+const lastWrite = 2 * time.Second
+
 // close writes what waits and ends the goroutine.
 func (s *sink) close() {
 	s.mu.Lock()
 	s.closed = true
 	s.some.Signal()
 	s.mu.Unlock()
-	<-s.done
+	select {
+	case <-s.done:
+	case <-time.After(lastWrite):
+	}
 }

@@ -157,7 +157,7 @@ func checkSegments(path string) error {
 }
 
 const (
-	unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+	unreserved = alphanumeric + "-._~"
 
 	// subDelims are those of RFC 3986 but for the semicolon, which starts
 	// parameters for some servers: "..;" is a parent directory for them.
@@ -170,35 +170,6 @@ var pathBytes = newByteSet(unreserved + subDelims + ":@/")
 // hiddenBytes are never taken percent-encoded in a path: one decoding more or
 // less, here or upstream, would change the segments, or where the path ends.
 var hiddenBytes = newByteSet(controls() + `/\.%?#&;`)
-
-type byteSet [256]bool
-
-func newByteSet(chars string) *byteSet {
-	var s byteSet
-	for i := range len(chars) {
-		s[chars[i]] = true
-	}
-	return &s
-}
-
-func (s *byteSet) containsAll(text string) bool {
-	for i := range len(text) {
-		if !s[text[i]] {
-			return false
-		}
-	}
-	return true
-}
-
-// controls returns the control characters of ASCII.
-func controls() string {
-	var b strings.Builder
-	for c := range byte(' ') {
-		b.WriteByte(c)
-	}
-	b.WriteByte(0x7f)
-	return b.String()
-}
 
 // unescape decodes the percent-encoded byte at the start of s.
 func unescape(s string) (c byte, ok bool) {

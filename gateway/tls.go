@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -10,11 +9,6 @@ import (
 
 	"gatehouse/backend/watch"
 )
-
-// tlsState is what the gateway keeps of a TLS handshake.
-type tlsState struct {
-	serverName string // canonical; empty if the client named none
-}
 
 // certificate is the TLS configuration of the listeners. It follows the files of
 // the certificate.
@@ -71,12 +65,12 @@ func (c *certificate) reload() {
 	c.log.Info("certificate reloaded", "file", c.files.CertFile)
 }
 
-// maxPEMSize bounds the size of a certificate or key file.
-const maxPEMSize = 1 << 20
+// maxPEMSize bounds the size of a file with certificates or a key.
+const maxPEMSize = 4 << 20
 
-// LoadKeyPair reads a certificate chain and its key, both PEM, and checks that the
-// pair can be served: that the two belong together and that the certificate has
-// not expired, nor yet to become valid. The key file must not be readable by everybody.
+// LoadKeyPair reads a certificate chain and its key, both PEM, and checks that
+// others will take them: that the two belong together and that the certificate is
+// valid today. The key file must not be readable by everybody. Leaf is set.
 func LoadKeyPair(certFile, keyFile string) (tls.Certificate, error) {
 	chain, _, err := watch.Read(certFile, watch.Limits{MaxSize: maxPEMSize})
 	if err != nil {
@@ -84,21 +78,17 @@ func LoadKeyPair(certFile, keyFile string) (tls.Certificate, error) {
 	}
 	key, _, err := watch.Read(keyFile, watch.Limits{MaxSize: maxPEMSize, Secret: true})
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("key of the certificate: %w", err)
+		return tls.Certificate{}, fmt.Errorf("private key: %w", err)
 	}
 	pair, err := tls.X509KeyPair([]byte(chain), []byte(key))
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("certificate %s with key %s: %w", certFile, keyFile, err)
-	}
-	pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0])
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("certificate %s: %w", certFile, err)
+		return tls.Certificate{}, fmt.Errorf("%s and %s are not a certificate and its private key in PEM: %w", certFile, keyFile, err)
 	}
 	switch now := time.Now(); {
 	case now.After(pair.Leaf.NotAfter):
-		return tls.Certificate{}, fmt.Errorf("certificate %s expired on %s: renew it", certFile, pair.Leaf.NotAfter.Format(time.DateOnly))
+		return tls.Certificate{}, fmt.Errorf("the certificate in %s expired on %s, and is refused by everybody: renew it", certFile, pair.Leaf.NotAfter.Format(time.RFC3339))
 	case now.Before(pair.Leaf.NotBefore):
-		return tls.Certificate{}, fmt.Errorf("certificate %s is not valid before %s: check the clock", certFile, pair.Leaf.NotBefore.Format(time.DateTime))
+		return tls.Certificate{}, fmt.Errorf("the certificate in %s is not valid before %s, and is refused by everybody until then: check the clock", certFile, pair.Leaf.NotBefore.Format(time.RFC3339))
 	}
 	return pair, nil
 }

@@ -113,7 +113,7 @@ func TestSlowHandshakeIsCut(t *testing.T) {
 
 func TestCertificateIsReloadedAndABadOneIsNot(t *testing.T) {
 	dir := t.TempDir()
-	files, _ := testCertificate(t, dir, "localhost")
+	files := testCertificate(t, dir, "localhost")
 	tg := startGateway(t, func(c *Config) { c.TLS = &files }, recipeRoute(t, newCapture(t).url()))
 	sessions := tls.NewLRUClientSessionCache(8)
 	leaf := func() []byte {

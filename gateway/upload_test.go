@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -99,8 +100,8 @@ func TestExpectContinueIsAnsweredAfterTheDecision(t *testing.T) {
 	for user, want := range map[string]int{"stranger": 401, "pull": 403} {
 		w := tg.dial(t)
 		w.send(t, "PUT /v2/app/blobs/uploads/1 HTTP/1.1\r\nHost: localhost\r\nExpect: 100-Continue\r\nContent-Length: 1073741824\r\nAuthorization: "+basic(user)+"\r\n\r\n")
-		if resp := w.answer(t, "PUT"); resp.StatusCode != want { // 100 would be the first
-			t.Errorf("%s: status %d, want %d", user, resp.StatusCode, want)
+		if resp := w.answer(t, "PUT"); resp.StatusCode != want || !resp.Close { // 100 would be the first
+			t.Errorf("%s: status %d, want %d; the end of the connection is announced: %v", user, resp.StatusCode, want, resp.Close)
 		}
 		if !w.ended() {
 			t.Errorf("%s: the connection goes on where a body may or may not follow", user)
@@ -289,9 +290,10 @@ func TestBodiesStream(t *testing.T) {
 
 // Bodies may take any time, but not stand still.
 func TestStalledBodiesAreCutAndSlowOnesAreNot(t *testing.T) {
-	const idle = 300 * time.Millisecond
+	const idle = 2 * time.Second // a busy machine may keep a body waiting, too
 	short := func(c *Config) { c.Timeouts.BodyIdle = idle }
 	t.Run("request stands still", func(t *testing.T) {
+		t.Parallel()
 		up := newCapture(t)
 		tg := startGateway(t, short, recipeRoute(t, up.url()))
 		w := tg.dial(t)
@@ -302,6 +304,7 @@ func TestStalledBodiesAreCutAndSlowOnesAreNot(t *testing.T) {
 		await(t, "the upstream has lost the request", func() bool { _, _, broken := up.counts(); return broken == 1 })
 	})
 	t.Run("request is slow", func(t *testing.T) {
+		t.Parallel()
 		up := newCapture(t)
 		for name, change := range map[string]func(*Config){"HTTP/1.1": nil, "HTTP/2.0": withTLS(t)} {
 			tg := startGateway(t, func(c *Config) {
@@ -310,13 +313,14 @@ func TestStalledBodiesAreCutAndSlowOnesAreNot(t *testing.T) {
 				}
 				short(c)
 			}, recipeRoute(t, up.url()))
-			resp := tg.do(t, "push", "PUT", "/v2/x", drip(12, idle/6))
+			resp := tg.do(t, "push", "PUT", "/v2/x", drip(6, idle/4))
 			if resp.StatusCode != 200 {
 				t.Errorf("%s: status %d", name, resp.StatusCode)
 			}
 		}
 	})
 	t.Run("answer stands still", func(t *testing.T) {
+		t.Parallel()
 		up := newUpstreamLog(t, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "10")
 			io.WriteString(w, "half")
@@ -330,7 +334,8 @@ func TestStalledBodiesAreCutAndSlowOnesAreNot(t *testing.T) {
 		}
 	})
 	t.Run("answer is slow", func(t *testing.T) {
-		up := newUpstreamLog(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(flushed{w}, drip(12, idle/6)) })
+		t.Parallel()
+		up := newUpstreamLog(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(flushed{w}, drip(6, idle/4)) })
 		for name, change := range map[string]func(*Config){"HTTP/1.1": nil, "HTTP/2.0": withTLS(t)} {
 			tg := startGateway(t, func(c *Config) {
 				if change != nil {
@@ -338,12 +343,13 @@ func TestStalledBodiesAreCutAndSlowOnesAreNot(t *testing.T) {
 				}
 				short(c)
 			}, recipeRoute(t, up.URL))
-			if got := text(t, tg.do(t, "pull", "GET", "/v2/x", nil)); len(got) != 12 {
+			if got := text(t, tg.do(t, "pull", "GET", "/v2/x", nil)); len(got) != 6 {
 				t.Errorf("%s: %q", name, got)
 			}
 		}
 	})
 	t.Run("client does not read", func(t *testing.T) {
+		t.Parallel()
 		cut := make(chan struct{})
 		up := newUpstreamLog(t, func(w http.ResponseWriter, r *http.Request) {
 			io.Copy(w, zeros(1<<40))
@@ -356,13 +362,17 @@ func TestStalledBodiesAreCutAndSlowOnesAreNot(t *testing.T) {
 		tg.records(t, 1)
 	})
 	t.Run("upstream does not read", func(t *testing.T) {
+		t.Parallel()
 		hold := make(chan struct{})
 		defer close(hold)
 		up := newUpstreamScript(t, func(net.Conn, *http.Request) bool { <-hold; return false })
 		tg := startGateway(t, short, recipeRoute(t, up.url()))
-		resp := tg.do(t, "push", "PUT", "/v2/x", zeros(1<<30))
-		if resp.StatusCode != 504 {
-			t.Errorf("status %d, want 504", resp.StatusCode)
+		w := tg.dial(t)
+		w.send(t, head("PUT /v2/x HTTP/1.1", "Content-Length: 1073741824"))
+		go io.Copy(w, zeros(1<<30))
+		resp, err := http.ReadResponse(bufio.NewReader(w), nil)
+		if err != nil || resp.StatusCode != 504 {
+			t.Errorf("answered with %+v, %v, want 504", resp, err)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -9,10 +10,12 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"gatehouse/backend/watch"
 )
 
 // upstream is the service behind a route. It speaks HTTP/1.1 on connections of
@@ -39,10 +42,7 @@ type upstream struct {
 const defaultKeepFor = 30 * time.Second
 
 func newUpstream(cfg Upstream, t Timeouts) (*upstream, error) {
-	u := &upstream{timeouts: t, keepFor: cfg.IdleTimeout}
-	if u.keepFor == 0 {
-		u.keepFor = defaultKeepFor
-	}
+	u := &upstream{timeouts: t, keepFor: cmp.Or(cfg.IdleTimeout, defaultKeepFor)}
 	if err := u.parseURL(cfg.URL); err != nil {
 		return nil, err
 	}
@@ -81,12 +81,8 @@ func (u *upstream) parseURL(raw string) error {
 	if _, err := canonicalHost(parsed.Host); err != nil {
 		return fmt.Errorf("upstream %q: %w", raw, err)
 	}
-	port := parsed.Port()
-	if port == "" {
-		port = defaultPort[parsed.Scheme]
-	}
 	u.scheme, u.network, u.authority = parsed.Scheme, "tcp", parsed.Host
-	u.address = net.JoinHostPort(parsed.Hostname(), port)
+	u.address = net.JoinHostPort(parsed.Hostname(), cmp.Or(parsed.Port(), defaultPort[parsed.Scheme]))
 	return nil
 }
 
@@ -102,17 +98,14 @@ func (u *upstream) configureTLS(cfg Upstream) error {
 		return nil
 	}
 	host, _, _ := net.SplitHostPort(u.address)
-	u.tls = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host}
-	if cfg.ServerName != "" {
-		u.tls.ServerName = cfg.ServerName
-	}
+	u.tls = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: cmp.Or(cfg.ServerName, host)}
 	if cfg.CAFile != "" {
-		pem, err := os.ReadFile(cfg.CAFile)
+		pem, _, err := watch.Read(cfg.CAFile, watch.Limits{MaxSize: maxPEMSize})
 		if err != nil {
 			return fmt.Errorf("authorities of the upstream: %w", err)
 		}
 		u.tls.RootCAs = x509.NewCertPool()
-		if !u.tls.RootCAs.AppendCertsFromPEM(pem) {
+		if !u.tls.RootCAs.AppendCertsFromPEM([]byte(pem)) {
 			return fmt.Errorf("authorities of the upstream: %s holds no certificate in PEM form", cfg.CAFile)
 		}
 	}
@@ -123,7 +116,7 @@ func (u *upstream) configureTLS(cfg Upstream) error {
 		return nil
 	}
 	load := func() (*tls.Certificate, error) {
-		pair, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
+		pair, err := LoadKeyPair(cfg.CertFile, cfg.KeyFile)
 		return &pair, err
 	}
 	if _, err := load(); err != nil {
@@ -208,11 +201,8 @@ func (u *upstream) expire(c *upstreamConn) {
 	c.Close()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for i, k := range u.kept {
-		if k == c {
-			u.kept = append(u.kept[:i], u.kept[i+1:]...)
-			return
-		}
+	if i := slices.Index(u.kept, c); i >= 0 {
+		u.kept = slices.Delete(u.kept, i, i+1)
 	}
 }
 

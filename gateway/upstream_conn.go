@@ -2,7 +2,10 @@ package gateway
 
 import (
 	"bufio"
+	"errors"
 	"net"
+	"net/http"
+	"os"
 	"syscall"
 	"time"
 )
@@ -12,16 +15,18 @@ import (
 type upstreamConn struct {
 	net.Conn
 	br     *bufio.Reader
+	header http.Header // of the answer of the current exchange
 	reused bool        // has carried an exchange before
 	expiry *time.Timer // closes the connection when it has been idle for long
 
+	tls  bool            // bytes may wait between the socket and br
 	raw  syscall.RawConn // of the socket; nil where there is none
 	peek func(fd uintptr)
 	idle bool
 }
 
 func newUpstreamConn(conn, socket net.Conn) *upstreamConn {
-	c := &upstreamConn{Conn: conn, br: bufio.NewReader(conn)}
+	c := &upstreamConn{Conn: conn, header: make(http.Header, 16), br: bufio.NewReader(conn), tls: conn != socket}
 	if s, ok := socket.(syscall.Conn); ok {
 		if raw, err := s.SyscallConn(); err == nil {
 			c.raw, c.peek = raw, c.peekSocket
@@ -34,13 +39,21 @@ func newUpstreamConn(conn, socket net.Conn) *upstreamConn {
 // say. Bytes that come unasked, such as the body of an answer that has none,
 // would be taken for the answer to the next request, which is another user's.
 func (c *upstreamConn) quiet() bool {
-	if c.br.Buffered() > 0 {
+	if c.br.Buffered() > 0 || c.tls && !c.quietRecords() {
 		return false
 	}
 	if c.raw == nil {
 		return true
 	}
 	return c.raw.Control(c.peek) == nil && c.idle
+}
+
+// quietRecords reports whether no TLS record that has been received holds more
+// than was read of it. A read past its deadline does not reach the socket.
+func (c *upstreamConn) quietRecords() bool {
+	c.SetReadDeadline(time.Unix(1, 0))
+	_, err := c.br.Peek(1)
+	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 func (c *upstreamConn) peekSocket(fd uintptr) {

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -13,7 +12,6 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -93,50 +91,6 @@ func tellsNothing(t *testing.T, upstream, body string) {
 	}
 }
 
-// script is an upstream that is a function.
-type script struct {
-	net.Listener
-	accepted atomic.Int64
-	open     atomic.Int64
-}
-
-// newUpstreamScript calls serve for each request, whose body it has not read, until
-// it returns false.
-func newUpstreamScript(t *testing.T, serve func(c net.Conn, r *http.Request) bool) *script {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &script{Listener: l}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			t.Cleanup(func() { c.Close() })
-			s.accepted.Add(1)
-			s.open.Add(1)
-			go func() {
-				defer s.open.Add(-1)
-				defer c.Close()
-				br := bufio.NewReader(c)
-				for {
-					r, err := http.ReadRequest(br)
-					if err != nil || !serve(c, r) {
-						return
-					}
-				}
-			}()
-		}
-	}()
-	return s
-}
-
-func (s *script) url() string { return "http://" + s.Addr().String() }
-
 // What an upstream sends beyond its answer must not become the answer to the next
 // request, which is another user's.
 func TestSurplusOfAnAnswerIsNobodysAnswer(t *testing.T) {
@@ -188,6 +142,60 @@ func TestSurplusOfAnAnswerIsNobodysAnswer(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Over TLS the surplus may have been received already, in the record of the answer
+// itself, and show neither in the buffer of the answer nor at the socket.
+func TestSurplusInARecordIsNobodysAnswer(t *testing.T) {
+	files := testCertificate(t, t.TempDir(), "registry.test")
+	pair, err := LoadKeyPair(files.CertFile, files.KeyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+	for _, length := range []int{0, 5, 4096, 10000, 16 << 10} {
+		up := newUpstreamScript(t, func(c net.Conn, r *http.Request) bool {
+			if r.URL.Path != "/v2/first" {
+				io.WriteString(c, hello)
+				return true
+			}
+			fmt.Fprintf(c, "%sContent-Length: %d\r\n\r\n%s%s", okHead, length, strings.Repeat("x", length), evil)
+			return true
+		}, &tls.Config{Certificates: []tls.Certificate{pair}, DynamicRecordSizingDisabled: true})
+		route := recipeRoute(t, "")
+		route.Upstream = Upstream{URL: "https://" + up.Addr().String(), CAFile: files.CertFile}
+		tg := startGateway(t, nil, route)
+		if got := text(t, tg.do(t, "pull", "GET", "/v2/first", nil)); len(got) != length {
+			t.Errorf("the answer has %d bytes, want %d", len(got), length)
+		}
+		for range 3 {
+			if got := text(t, tg.do(t, "push", "GET", "/v2/second", nil)); got != "hello" {
+				t.Errorf("behind %d bytes, the next answer is %q", length, got)
+			}
+		}
+	}
+}
+
+// A kept connection is used again if nothing came on it, also over TLS.
+func TestConnectionToATLSUpstreamIsKept(t *testing.T) {
+	files := testCertificate(t, t.TempDir(), "registry.test")
+	pair, err := LoadKeyPair(files.CertFile, files.KeyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	up := newUpstreamScript(t, func(c net.Conn, r *http.Request) bool {
+		io.WriteString(c, hello)
+		return true
+	}, &tls.Config{Certificates: []tls.Certificate{pair}})
+	route := recipeRoute(t, "")
+	route.Upstream = Upstream{URL: "https://" + up.Addr().String(), CAFile: files.CertFile}
+	tg := startGateway(t, nil, route)
+	for range 5 {
+		text(t, tg.do(t, "pull", "GET", "/v2/", nil))
+	}
+	if n := up.accepted.Load(); n != 1 {
+		t.Errorf("%d connections for requests one after the other", n)
 	}
 }
 
@@ -272,7 +280,7 @@ func TestUnreachableUpstreamsAreUnavailable(t *testing.T) {
 	untrusted := httptest.NewTLSServer(nil)
 	untrusted.Config.ErrorLog = quiet()
 	defer untrusted.Close()
-	files, _ := testCertificate(t, t.TempDir(), "other.test")
+	files := testCertificate(t, t.TempDir(), "other.test")
 	wrongName := tlsUpstream(t, files)
 	for name, upstream := range map[string]Upstream{
 		"refused":        {URL: "http://" + gone.Addr().String()},
@@ -281,7 +289,7 @@ func TestUnreachableUpstreamsAreUnavailable(t *testing.T) {
 		"no TLS":         {URL: "https://" + noTLS.Addr().String()},
 		"untrusted":      {URL: untrusted.URL},
 		"another name":   {URL: wrongName, CAFile: files.CertFile, ServerName: "registry.test"},
-		"closes at once": {URL: "http://" + closer(t)},
+		"closes at once": {URL: "http://" + listen(t, func(net.Conn) {}).Addr().String()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			route := recipeRoute(t, "")
@@ -300,26 +308,6 @@ func TestUnreachableUpstreamsAreUnavailable(t *testing.T) {
 	if got := noTLS.text(); strings.Contains(got, "HTTP") {
 		t.Errorf("an upstream without TLS got %q", got)
 	}
-}
-
-// closer is the address of an upstream that hangs up on everybody.
-func closer(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			c.Close()
-		}
-	}()
-	return l.Addr().String()
 }
 
 // tlsUpstream answers "hello" over TLS with the certificate of files, and asks for
@@ -342,7 +330,7 @@ func tlsUpstream(t *testing.T, files TLS) string {
 }
 
 func TestUpstreamsOverTLSAndSocket(t *testing.T) {
-	files, _ := testCertificate(t, t.TempDir(), "registry.test")
+	files := testCertificate(t, t.TempDir(), "registry.test")
 	secure := tlsUpstream(t, files)
 	socket := filepath.Join(t.TempDir(), "registry.sock")
 	l, err := net.Listen("unix", socket)

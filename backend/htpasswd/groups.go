@@ -13,15 +13,13 @@ type groups struct {
 	warnings []string
 }
 
-const blanks = " \t\r\n\v\f"
-
 // parseGroups reads a file as Apache's mod_authz_groupfile does: GROUP: NAME
 // NAME…, names with blanks in quotes. A backslash at the end of a line joins it
 // with the next one. A group with several lines has the members of all of them.
 // Names of groups are equal whatever the case of their ASCII letters.
 func parseGroups(file, text string) (*groups, error) {
 	g := &groups{of: make(map[string][]string)}
-	var bad, shapeless list
+	var bad, shapeless, commas list
 	some := false
 	number := 0
 	text = strings.TrimPrefix(text, "\ufeff")
@@ -41,16 +39,22 @@ func parseGroups(file, text string) (*groups, error) {
 		if err := g.add(name, members); err != nil {
 			bad.add(fmt.Sprintf("%s:%d: %v", file, first, err))
 		}
+		if strings.Contains(members, ",") {
+			commas.add(fmt.Sprint(first))
+		}
 		some = true
 	}
 	switch {
 	case len(bad) > 0:
 		return nil, bad.err()
 	case !some:
-		return nil, fmt.Errorf("%s: there is no group in it; a line NAME: makes a group without members", file)
+		return nil, fmt.Errorf("%s: there is no group in it: a line is GROUP: NAME NAME…, and GROUP: makes one without members", file)
 	}
 	if len(shapeless) > 0 {
 		g.warnings = append(g.warnings, "lines without a colon make no group: "+shapeless.join(", "))
+	}
+	if len(commas) > 0 {
+		g.warnings = append(g.warnings, "lines in which a comma counts as part of a name, as names stand apart by blanks: "+commas.join(", "))
 	}
 	return g, nil
 }

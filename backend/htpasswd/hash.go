@@ -1,8 +1,10 @@
 package htpasswd
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -104,4 +106,20 @@ func consistsOf(s, alphabet string) bool {
 // isSalt reports whether s is a salt of crypt(3) with at most n characters.
 func isSalt(s string, n int) bool {
 	return s != "" && len(s) <= n && consistsOf(s, cryptAlphabet)
+}
+
+// decode reads what has one spelling only: the standard library skips line
+// breaks inside base 64.
+func decode(e *base64.Encoding, s string) ([]byte, bool) {
+	b, err := e.DecodeString(s)
+	return b, err == nil && e.EncodeToString(b) == s
+}
+
+// decimal reads a number that has one spelling only.
+func decimal(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err == nil && strconv.Itoa(n) != s {
+		err = strconv.ErrSyntax
+	}
+	return n, err
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	stdhash "hash"
-	"strconv"
 	"strings"
 
 	"github.com/go-crypt/x/crypt"
@@ -23,13 +22,6 @@ func parseSHA1(text string) (hash, error) {
 		return nil, malformed("{SHA}")
 	}
 	return sha1Hash(sum), nil
-}
-
-// decode reads what has one spelling only: the standard library skips line
-// breaks inside base 64.
-func decode(e *base64.Encoding, s string) ([]byte, bool) {
-	b, err := e.DecodeString(s)
-	return b, err == nil && e.EncodeToString(b) == s
 }
 
 func (h sha1Hash) matches(password string) bool {
@@ -92,15 +84,6 @@ func shaCryptRoundsOf(number string) (int, error) {
 		return 0, fmt.Errorf("SHA-crypt rounds are not within %d and %d", shaCryptRoundsMin, shaCryptRoundsMax)
 	}
 	return rounds, nil
-}
-
-// decimal reads a number that has one spelling only.
-func decimal(s string) (int, error) {
-	n, err := strconv.Atoi(s)
-	if err == nil && strconv.Itoa(n) != s {
-		err = strconv.ErrSyntax
-	}
-	return n, err
 }
 
 func (h shaCrypt) matches(password string) bool {

@@ -16,6 +16,7 @@ type yescryptHash struct {
 	work int // N times r, the memory in units of 128 bytes
 }
 
+// Bounds of work. Linux distributions make hashes of 2^17, which take 16 MiB.
 const (
 	yescryptMin = 1 << 13
 	yescryptMax = 64 << 20 / 128

@@ -211,9 +211,12 @@ func (b *Backend) load() error {
 }
 
 func (b *Backend) loadUsers() (*users, error) {
-	text, err := b.read(b.config.UsersFile)
+	text, mode, err := watch.Read(b.config.UsersFile, watch.Limits{MaxSize: fileMax})
 	if err != nil {
 		return nil, fmt.Errorf("users file: %w", err)
+	}
+	if mode&0o004 != 0 {
+		b.log.Warn("every user of this machine may read the file; run chmod o-r", "file", b.config.UsersFile)
 	}
 	users, err := parseUsers(b.config.UsersFile, text)
 	if err != nil {
@@ -226,7 +229,7 @@ func (b *Backend) loadGroups() (*groups, error) {
 	if b.config.GroupsFile == "" {
 		return &groups{}, nil
 	}
-	text, err := b.read(b.config.GroupsFile)
+	text, _, err := watch.Read(b.config.GroupsFile, watch.Limits{MaxSize: fileMax})
 	if err != nil {
 		return nil, fmt.Errorf("groups file: %w", err)
 	}
@@ -235,12 +238,4 @@ func (b *Backend) loadGroups() (*groups, error) {
 		return nil, fmt.Errorf("groups file cannot be used:\n%w", err)
 	}
 	return groups, nil
-}
-
-func (b *Backend) read(path string) (string, error) {
-	text, mode, err := watch.Read(path, watch.Limits{MaxSize: fileMax})
-	if err == nil && mode&0o004 != 0 {
-		b.log.Warn("every user of this machine may read the file; run chmod o-r", "file", path)
-	}
-	return text, err
 }

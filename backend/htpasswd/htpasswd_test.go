@@ -274,8 +274,8 @@ func truncate(t *testing.T, path string, size int64) {
 }
 
 func TestWarningsAreLogged(t *testing.T) {
-	r := newRig(t, someUsers+"bob:\n", someGroups+"shapeless\n")
-	for _, want := range []string{"1 passwords have a hash that is quick to guess", `\"bob\" in line 6`, "lines without a colon"} {
+	r := newRig(t, someUsers+"bob:\n", someGroups+"shapeless\nmore: alice,bob\n")
+	for _, want := range []string{"1 passwords have a hash that is quick to guess", `\"bob\" in line 6`, "lines without a colon", "a comma counts as part of a name"} {
 		if !strings.Contains(r.log.String(), want) {
 			t.Errorf("want %q in the log:\n%s", want, r.log)
 		}
@@ -283,6 +283,11 @@ func TestWarningsAreLogged(t *testing.T) {
 	const readable = "every user of this machine may read the file"
 	if strings.Contains(r.log.String(), readable) {
 		t.Errorf("warned of a file of mode 0600:\n%s", r.log)
+	}
+	chmod(t, r.groups, 0o644) // which holds no secret
+	r.reload()
+	if strings.Contains(r.log.String(), readable) {
+		t.Errorf("warned of a groups file of mode 0644:\n%s", r.log)
 	}
 	chmod(t, r.users, 0o644)
 	r.reload()

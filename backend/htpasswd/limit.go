@@ -49,5 +49,5 @@ func (s slots) do(ctx context.Context, f func()) error {
 }
 
 func gaveUp(ctx context.Context) error {
-	return fmt.Errorf("%w: wait to check a password: %w", backend.ErrUnavailable, ctx.Err())
+	return fmt.Errorf("%w: the caller gave up: %w", backend.ErrUnavailable, ctx.Err())
 }

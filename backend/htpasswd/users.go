@@ -26,9 +26,6 @@ func (u *users) hash(name string) hash {
 	return h
 }
 
-// listMax bounds how many lines a message lists.
-const listMax = 100
-
 // parseUsers reads a file as Apache's mod_authn_file does: NAME:HASH, further
 // fields ignored, and of two lines for one name the first counts. It is
 // stricter where Apache lets nobody in by the line and says nothing: there, and
@@ -64,7 +61,7 @@ type usersParser struct {
 }
 
 func (u *usersParser) line(line string) {
-	entry := strings.Trim(line, " \t\r\n\v\f")
+	entry := strings.Trim(line, blanks)
 	var err error
 	switch {
 	case strings.IndexByte(entry, 0) >= 0:
@@ -73,7 +70,7 @@ func (u *usersParser) line(line string) {
 		err = errors.New("it ends in a backslash, by which Apache joins it with the next line; write it as one line")
 	case entry == "" || entry[0] == '#':
 	default:
-		err = u.entry(strings.TrimLeft(line, " \t\r\v\f"), !strings.HasSuffix(line, "\n"))
+		err = u.entry(strings.TrimLeft(line, blanks), !strings.HasSuffix(line, "\n"))
 	}
 	if err != nil {
 		u.bad.add(fmt.Sprintf("%s:%d: %v", u.file, u.number, err))
@@ -85,7 +82,7 @@ func (u *usersParser) line(line string) {
 func (u *usersParser) entry(line string, unfinished bool) error {
 	name, rest, ok := strings.Cut(line, ":")
 	text, _, _ := strings.Cut(rest, ":")
-	text = strings.TrimRight(text, " \t\r\n\v\f")
+	text = strings.TrimRight(text, blanks)
 	switch {
 	case !ok:
 		return errors.New("there is no colon in it; want NAME:HASH")
@@ -131,17 +128,3 @@ func (u *usersParser) warn() {
 		u.warnings = append(u.warnings, "users with more than one line, of which the first counts: "+u.duplicates.join(", "))
 	}
 }
-
-// A list is of things for a message, of which there may be a million.
-type list []string
-
-func (l *list) add(s string) { *l = append(*l, s) }
-
-func (l list) join(separator string) string {
-	if len(l) > listMax {
-		return strings.Join(l[:listMax], separator) + fmt.Sprintf("%sand %d more", separator, len(l)-listMax)
-	}
-	return strings.Join(l, separator)
-}
-
-func (l list) err() error { return errors.New(l.join("\n")) }

@@ -79,43 +79,43 @@ func (a *assembly) close() error {
 }
 
 func (a *assembly) openBackends(log *slog.Logger) {
-	for i, table := range a.config.Backends {
-		if !a.checkBackend(i, table) {
+	for i, c := range a.config.Backends {
+		if !a.checkBackend(i, c) {
 			continue
 		}
 		collected := &warningLog{}
-		s := site{log: log, origin: a.config.origin, index: i, report: &a.report}
+		t := backendTable{log: log, origin: a.config.origin, index: i, report: &a.report}
 		if log == nil {
-			s.log = slog.New(collected)
+			t.log = slog.New(collected)
 		}
-		b, err := a.open(table, s)
+		b, err := a.open(c, t)
 		if err != nil {
-			a.report.errorf(s.at("type"), "%v", err)
+			t.errorf("type", "%v", err)
 		}
 		for _, text := range collected.take() {
-			a.report.warnf(s.at("type"), "%s", text)
+			a.report.warnf(t.at("type"), "%s", text)
 		}
-		a.backends[table.Name()] = b
+		a.backends[c.Name()] = b
 	}
 }
 
-// open returns the backend of a table behind its cache, or nil if it cannot be
-// opened; what the backend said of it itself is in the report.
-func (a *assembly) open(table BackendConfig, s site) (backend.Backend, error) {
-	b, err := kinds[table.Type()].open(table, s)
+// open returns the backend that c describes behind its cache, or nil if it cannot
+// be opened; what its kind has to say of that is in the report.
+func (a *assembly) open(c BackendConfig, t backendTable) (backend.Backend, error) {
+	b, err := kinds[c.Type()].open(c, t)
 	if b == nil || err != nil {
 		return nil, err
 	}
 	if closer, ok := b.(io.Closer); ok {
 		a.closers = append(a.closers, closer)
 	}
-	a.bare[table.Name()] = b
-	c := a.config
-	return cached(backend.NewCache(backend.Named(table.Name(), b), backend.CacheConfig{
-		Size:        c.Cache.Size,
-		TTL:         c.Cache.TTL.Duration,
-		NegativeTTL: c.Cache.NegativeTTL.Duration,
-		Timeout:     c.Timeouts.Login.Duration,
+	a.bare[c.Name()] = b
+	s := a.config.Settings
+	return cached(backend.NewCache(backend.Named(c.Name(), b), backend.CacheConfig{
+		Size:        s.Cache.Size,
+		TTL:         s.Cache.TTL.Duration,
+		NegativeTTL: s.Cache.NegativeTTL.Duration,
+		Timeout:     s.Timeouts.Login.Duration,
 	}))
 }
 

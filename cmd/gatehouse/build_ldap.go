@@ -56,8 +56,8 @@ type filterGroupKeys struct {
 	Filter string `toml:"filter"`
 }
 
-func openLDAP(k ldapKeys, s site) (backend.Backend, error) {
-	b, err := ldap.New(k.config(s))
+func openLDAP(k ldapKeys, t backendTable) (backend.Backend, error) {
+	b, err := ldap.New(k.config(t))
 	if err == nil {
 		return b, nil
 	}
@@ -67,7 +67,7 @@ func openLDAP(k ldapKeys, s site) (backend.Backend, error) {
 		if m := keyAtHead.FindStringSubmatch(text); m != nil {
 			key = m[1]
 		}
-		s.report.errorf(s.at(key), "%s", text)
+		t.errorf(key, "%s", text)
 	}
 	return nil, nil
 }
@@ -75,18 +75,18 @@ func openLDAP(k ldapKeys, s site) (backend.Backend, error) {
 var keyAtHead = regexp.MustCompile(`^([a-z_]+): `)
 
 // config returns what a backend is made from.
-func (k ldapKeys) config(s site) ldap.Config {
+func (k ldapKeys) config(t backendTable) ldap.Config {
 	c := ldap.Config{
 		Preset: k.Preset, URLs: k.URLs, Spread: k.Spread, StartTLS: k.StartTLS, InsecurePlaintext: k.InsecurePlaintext,
-		CAFile: s.file(k.CAFile, "ca_file"), ServerName: k.ServerName,
-		CertFile: s.file(k.CertFile, "cert_file"), KeyFile: s.file(k.KeyFile, "key_file"),
-		BindDN: k.BindDN, BindPassword: k.bindPassword(s), SASLExternal: k.SASLExternal, BindTemplate: k.BindTemplate,
+		CAFile: t.file(k.CAFile, "ca_file"), ServerName: k.ServerName,
+		CertFile: t.file(k.CertFile, "cert_file"), KeyFile: t.file(k.KeyFile, "key_file"),
+		BindDN: k.BindDN, BindPassword: k.bindPassword(t), SASLExternal: k.SASLExternal, BindTemplate: k.BindTemplate,
 		Domains: k.Domains, UserBases: k.UserBases, UserScope: k.UserScope, UserFilter: k.UserFilter, UserNameAttr: k.UserNameAttr,
 		GroupMode: k.GroupMode, GroupBases: k.GroupBases, GroupFilter: k.GroupFilter, GroupNameAttr: k.GroupNameAttr,
 		GroupMemberAttrs: k.GroupMemberAttrs, GroupDepth: k.GroupDepth, PrimaryGroup: k.PrimaryGroup,
 		LoginTimeout: k.LoginTimeout.Duration, ConnectTimeout: k.ConnectTimeout.Duration, OperationTimeout: k.OperationTimeout.Duration,
 		MaxConnections: k.MaxConnections, IdleTimeout: k.IdleTimeout.Duration, MaxLifetime: k.MaxLifetime.Duration,
-		GroupTTL: k.GroupTTL.Duration, Log: s.log,
+		GroupTTL: k.GroupTTL.Duration, Log: t.log,
 	}
 	for _, g := range k.FilterGroups {
 		c.FilterGroups = append(c.FilterGroups, struct{ Name, Filter string }(g))
@@ -96,10 +96,10 @@ func (k ldapKeys) config(s site) ldap.Config {
 
 // bindPassword returns what reads the password of the service account, each time
 // that it is needed, so that a changed one counts at once; nil for none.
-func (k ldapKeys) bindPassword(s site) func() (string, error) {
+func (k ldapKeys) bindPassword(t backendTable) func() (string, error) {
 	source := secretSource{
 		Name:       "bind_password",
-		File:       s.file(k.BindPasswordFile, "bind_password_file"),
+		File:       t.file(k.BindPasswordFile, "bind_password_file"),
 		Credential: k.BindPasswordCredential,
 		Variable:   k.BindPasswordEnv,
 	}
@@ -111,7 +111,7 @@ func (k ldapKeys) bindPassword(s site) func() (string, error) {
 		return password.Reveal(), err
 	}
 	if _, err := read(); err != nil {
-		s.report.errorf(s.at("bind_dn"), "%v", err)
+		t.errorf("bind_dn", "%v", err)
 	}
 	return read
 }

@@ -29,9 +29,6 @@ it could not be read. Warnings count with --strict only.`,
 		Example: "  gatehouse check --config /etc/gatehouse/config.toml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.output != "text" && o.output != "json" {
-				return &exitError{2, fmt.Errorf("unknown output format %q: write -o text or -o json", o.output)}
-			}
 			result, err := o.check(configFlag(cmd))
 			if err != nil {
 				return &exitError{2, err}
@@ -45,22 +42,14 @@ it could not be read. Warnings count with --strict only.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "output format: text or json")
+	outputFlag(cmd.Flags(), &o.output, "output format: text or json")
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "count what the configuration is warned of as errors")
 	return cmd
 }
 
 type checkOptions struct {
-	output string
+	output outputFormat
 	strict bool
-}
-
-// configFlag returns the value of --config, empty if it is not given.
-func configFlag(cmd *cobra.Command) string {
-	if flag := cmd.Flag("config"); flag != nil {
-		return flag.Value.String()
-	}
-	return ""
 }
 
 // checkResult is what check prints with -o json.
@@ -128,7 +117,7 @@ func try(cfg gateway.Config) error {
 
 // print writes the result to out. As text, what is wrong goes to diagnostics.
 func (o checkOptions) print(out, diagnostics io.Writer, r checkResult) error {
-	if o.output == "json" {
+	if o.output == outputJSON {
 		encoder := json.NewEncoder(out)
 		encoder.SetIndent("", "  ")
 		encoder.SetEscapeHTML(false)

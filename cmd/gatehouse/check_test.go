@@ -2,33 +2,17 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
-
-	"github.com/spf13/cobra"
 )
 
 // runCheck runs "gatehouse check" and returns its exit code and what it printed.
 func runCheck(t *testing.T, args ...string) (code int, out, diagnostics string) {
 	t.Helper()
 	var stdout, stderr strings.Builder
-	root := &cobra.Command{Use: "gatehouse", SilenceUsage: true, SilenceErrors: true}
-	root.PersistentFlags().String("config", "", "")
-	root.AddCommand(newCheckCommand())
-	root.SetOut(&stdout)
-	root.SetErr(&stderr)
-	root.SetArgs(append([]string{"check"}, args...))
-	err := root.Execute()
-	var exit *exitError
-	switch {
-	case errors.As(err, &exit):
-		code = exit.code
-	case err != nil:
-		t.Errorf("check %v: %v has no exit code", args, err)
-	}
+	code = run(t.Context(), append([]string{"check"}, args...), stdio{strings.NewReader(""), &stdout, &stderr})
 	return code, stdout.String(), stderr.String()
 }
 
@@ -94,7 +78,8 @@ func TestCheckJSON(t *testing.T) {
 		}
 		Warnings []struct{ Message string }
 	}
-	if err := json.Unmarshal([]byte(out), &got); err != nil || diagnostics != "" {
+	summary := "gatehouse: " + path + ": 1 error, 0 warnings\n"
+	if err := json.Unmarshal([]byte(out), &got); err != nil || diagnostics != summary {
 		t.Fatalf("%v in\n%s%s", err, out, diagnostics)
 	}
 	if got.OK || got.File != path || got.Summary != "1 error, 0 warnings" || len(got.Errors) != 1 {

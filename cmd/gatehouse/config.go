@@ -156,7 +156,8 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil
 
 // quickConfig returns the configuration that serve has without a file, from its
 // flags and the environment: one registry, which every valid user may pull from
-// and the members of the group pusher may push to. Groups may be empty.
+// and the members of the group pusher may push to. Groups may be empty. Without a
+// certificate it listens on loopback.
 func quickConfig(upstream, users, groups string, flags *pflag.FlagSet) (*Config, error) {
 	c := &Config{
 		Settings: defaultSettings(),
@@ -174,7 +175,6 @@ func quickConfig(upstream, users, groups string, flags *pflag.FlagSet) (*Config,
 			"backend":               "--users",
 			"backend.0.groups_file": "--groups",
 			"route":                 "--upstream",
-			"listen":                "--listen",
 			"tls":                   "--cert",
 		}},
 	}
@@ -183,6 +183,12 @@ func quickConfig(upstream, users, groups string, flags *pflag.FlagSet) (*Config,
 	}
 	if err := c.overlay(nil, flags); err != nil {
 		return nil, err
+	}
+	if c.origin.set["listen"] == "" {
+		c.origin.set["listen"] = "--listen"
+		if c.TLS == (TLSConfig{}) && !c.InsecurePlaintext {
+			c.Listen = []string{"127.0.0.1:5043"} // what plain HTTP may be served on
+		}
 	}
 	return c, nil
 }

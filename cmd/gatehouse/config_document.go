@@ -43,7 +43,7 @@ func parseDocument(name string, source []byte) (*document, error) {
 	if err := toml.Unmarshal(source, new(map[string]any)); errors.As(err, &syntax) {
 		line, column := syntax.Position()
 		at := d.position(line, column)
-		return nil, report{{place: at, Message: strings.TrimPrefix(syntax.Error(), "toml: ")}}.err()
+		return nil, report{{place: at, Message: syntaxAdvice(strings.TrimPrefix(syntax.Error(), "toml: "))}}.err()
 	} else if err != nil {
 		return nil, report{{place: d.start(), Message: err.Error()}}.err()
 	}
@@ -59,6 +59,23 @@ func parseDocument(name string, source []byte) (*document, error) {
 		}
 	}
 	return d, p.Error()
+}
+
+// syntaxAdvice adds to the message of the parser what to do, for the mistakes of
+// those who do not write TOML every day.
+func syntaxAdvice(message string) string {
+	switch {
+	case strings.HasSuffix(message, "at start of value"):
+		// Without the character, which the parser takes for a byte of it.
+		return `no value begins like this: text stands in straight double quotes, a switch is true or false`
+	case strings.HasPrefix(message, "expected '=' after key"):
+		return message + `: write KEY = VALUE, with text in double quotes`
+	case strings.HasSuffix(message, " already exists as an array of tables"):
+		return message + ": each of these begins with double brackets, such as [[route.rule]]"
+	case strings.HasSuffix(message, " already exists"):
+		return message + ": write it once, with all its keys"
+	}
+	return message
 }
 
 func newTable(s span) *node {

@@ -146,6 +146,19 @@ func (e *configError) Error() string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
+// leaves returns the errors that were joined to make err.
+func leaves(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, err := range joined.Unwrap() {
+		all = append(all, leaves(err)...)
+	}
+	return all
+}
+
 // didYouMean returns a question that names the word of known nearest to word,
 // or nothing where none is near.
 func didYouMean(word string, known []string) string {

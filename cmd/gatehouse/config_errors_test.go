@@ -21,6 +21,7 @@ cert_file = "files/cert.pem"
 name = "local"
 type = "htpasswd"
 users_file = "files/broken-users"
+groups_file = "files/broken-groups"
 [[backend]]
 name = "spare"
 type = "htpasswd"
@@ -45,7 +46,7 @@ require = ["bogus", "group"]
 	for _, p := range errs {
 		got = append(got, strings.TrimPrefix(p.place.String(), path+":"))
 	}
-	want := []string{"1:1", "3:2", "8:1", "14:1", "15:1", "16:1", "19:19", "20:1", "22:1", "23:12", "23:21"}
+	want := []string{"1:1", "3:2", "8:1", "9:1", "15:1", "16:1", "17:1", "20:19", "21:1", "23:1", "24:12", "24:21"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("places of errors (-want +got):\n%s\n%v", diff, &configError{Errors: errs})
 	}
@@ -71,6 +72,7 @@ func TestBrokenUsersFileListsAllItsLines(t *testing.T) {
 func TestCaretMarksTheKeyWhateverStandsBeforeIt(t *testing.T) {
 	for _, tc := range []struct{ text, want string }{
 		{"\tdrian = \"1m\"\n", "config.toml:1:2: unknown key \"drian\"; did you mean \"drain\"?\n    1 | \tdrian = \"1m\"\n      | \t^^^^^\n"},
+		{"[[rule]]\n", "config.toml:1:3: unknown key \"rule\": write [[route.rule]], below the [[route]] that it is for\n    1 | [[rule]]\n      |   ^^^^\n"},
 		{"listen = [\"ü\", 5]\n", "config.toml:1:16: listen: the list may hold strings only, and this is a number: put it in quotes\n    1 | listen = [\"ü\", 5]\n      |                ^\n"},
 		{"\"a\\u001bb\" = 1\r\n", "config.toml:1:1: unknown key \"a\\x1bb\"; known here: access_log, backend, cache, drain, insecure_plaintext, listen, log_level, route, timeouts, tls\n    1 | \"a\\u001bb\" = 1\n      | ^^^^^^^^^^\n"},
 		{"x = \"\u009b31m\"\n", "config.toml:1:1: unknown key \"x\"; known here: access_log, backend, cache, drain, insecure_plaintext, listen, log_level, route, timeouts, tls\n    1 | x = \"?31m\"\n      | ^\n"},
@@ -221,8 +223,11 @@ func TestWhatIsOnlyWarnedOf(t *testing.T) {
 			return rewrite(t, dir, `"valid-user"`, `"all granted"`)
 		}, `takes any password`},
 		{"rule that an earlier one hides", func(t *testing.T, dir string) string {
-			return rewrite(t, dir, `  [[route.rule]]`, "  [[route.rule]]\n  name = \"first\"\n  require = [\"group pusher\"]\n  [[route.rule]]")
+			return rewrite(t, dir, `  [[route.rule]]`, "  [[route.rule]]\n  name = \"first\"\n  require = [\"user alice\"]\n  [[route.rule]]")
 		}, `never decides`},
+		{"group where the backend knows none", func(t *testing.T, dir string) string {
+			return rewrite(t, dir, `"valid-user"`, `"group pusher", { all = ["valid-user", "not group guests"] }`)
+		}, `rule "all" asks for group pusher, group guests, and nobody is in any group: the backend "local" has no groups_file`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := workspace(t)

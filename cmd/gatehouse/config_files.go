@@ -1,12 +1,12 @@
 package main
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"time"
 
 	"gatehouse/backend/watch"
+	"gatehouse/gateway"
 )
 
 // pair is a certificate with its key: the files and where they were named.
@@ -15,45 +15,38 @@ type pair struct {
 	certAt, keyAt     place
 }
 
-// checkPair checks that a certificate and its key can be used.
+// maxPEMSize bounds the size of a file with certificates.
+const maxPEMSize = 4 << 20
+
+// soon is how long before its end a certificate is warned of.
+const soon = 14 * 24 * time.Hour
+
+// checkPair checks that a certificate and its key can be used. It reads each by
+// itself first, to say of either where it was named.
 func (a *assembly) checkPair(p pair) {
-	cert, _, errCert := watch.Read(p.certFile, watch.Limits{MaxSize: 1 << 20})
+	_, _, errCert := watch.Read(p.certFile, watch.Limits{MaxSize: maxPEMSize})
 	if errCert != nil {
 		a.report.errorf(p.certAt, "certificate: %v", errCert)
 	}
-	key, errKey := readSecret(p.keyFile)
+	_, errKey := readSecret(p.keyFile)
 	if errKey != nil {
 		a.report.errorf(p.keyAt, "private key: %v", errKey)
 	}
 	if errCert != nil || errKey != nil {
 		return
 	}
-	loaded, err := tls.X509KeyPair([]byte(cert), []byte(key))
-	if err != nil {
-		a.report.errorf(p.certAt, "%s and %s are not a certificate and its private key in PEM: %v", p.certFile, p.keyFile, err)
-		return
-	}
-	a.checkValidity(p, loaded.Leaf)
-}
-
-// soon is how long before its end a certificate is warned of.
-const soon = 14 * 24 * time.Hour
-
-func (a *assembly) checkValidity(p pair, leaf *x509.Certificate) {
-	now := time.Now()
+	loaded, err := gateway.LoadKeyPair(p.certFile, p.keyFile)
 	switch {
-	case now.After(leaf.NotAfter):
-		a.report.errorf(p.certAt, "the certificate in %s expired on %s, and is refused by everybody: renew it", p.certFile, leaf.NotAfter.Format(time.RFC3339))
-	case now.Add(soon).After(leaf.NotAfter):
-		a.report.warnf(p.certAt, "the certificate in %s expires on %s: renew it", p.certFile, leaf.NotAfter.Format(time.RFC3339))
-	case now.Before(leaf.NotBefore):
-		a.report.warnf(p.certAt, "the certificate in %s is not valid before %s: clients refuse it until then; check the clock", p.certFile, leaf.NotBefore.Format(time.RFC3339))
+	case err != nil:
+		a.report.errorf(p.certAt, "%v", err)
+	case time.Now().Add(soon).After(loaded.Leaf.NotAfter):
+		a.report.warnf(p.certAt, "the certificate in %s expires on %s: renew it", p.certFile, loaded.Leaf.NotAfter.Format(time.RFC3339))
 	}
 }
 
 // checkAuthorities checks a file with the certificates of authorities.
 func (a *assembly) checkAuthorities(path string, at place) {
-	text, _, err := watch.Read(path, watch.Limits{MaxSize: 4 << 20})
+	text, _, err := watch.Read(path, watch.Limits{MaxSize: maxPEMSize})
 	if err == nil && !x509.NewCertPool().AppendCertsFromPEM([]byte(text)) {
 		err = fmt.Errorf("%s holds no certificate in PEM", path)
 	}

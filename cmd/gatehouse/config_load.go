@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"gatehouse/backend/watch"
@@ -17,6 +18,14 @@ import (
 
 // configVariable names the configuration file where --config does not.
 const configVariable = "GATEHOUSE_CONFIG"
+
+// configFlag returns the value of --config, empty if it is not given.
+func configFlag(cmd *cobra.Command) string {
+	if flag := cmd.Flag("config"); flag != nil {
+		return flag.Value.String()
+	}
+	return ""
+}
 
 // findConfig returns the path of the configuration file: the value of the flag
 // --config, the one of $GATEHOUSE_CONFIG, or the first usual place that has one.
@@ -58,6 +67,8 @@ func loadConfig(path string, flags *pflag.FlagSet) (*Config, error) {
 
 // parseConfig is loadConfig for a file that has been read.
 func parseConfig(path string, source []byte, flags *pflag.FlagSet) (*Config, error) {
+	// Editors on Windows put a byte order mark before the text.
+	source = bytes.TrimPrefix(source, []byte("\ufeff"))
 	doc, err := parseDocument(path, source)
 	if err != nil {
 		return nil, err

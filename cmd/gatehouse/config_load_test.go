@@ -128,6 +128,31 @@ func TestQuickConfigIsTheRecipe(t *testing.T) {
 	}
 }
 
+func TestQuickConfigListensWhereItMay(t *testing.T) {
+	for _, tc := range []struct {
+		flags []string
+		want  string
+	}{
+		{nil, "127.0.0.1:5043"},
+		{[]string{"--cert", "a", "--key", "b"}, ":5043"},
+		{[]string{"--insecure-plaintext"}, ":5043"},
+		{[]string{"--listen", ":7000"}, ":7000"},
+	} {
+		flags := pflag.NewFlagSet("serve", pflag.ContinueOnError)
+		addConfigFlags(flags)
+		if err := flags.Parse(tc.flags); err != nil {
+			t.Fatal(err)
+		}
+		c, err := quickConfig("http://registry:5000", "users", "", flags)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{tc.want}, c.Listen); diff != "" {
+			t.Errorf("%q: (-want +got)\n%s", tc.flags, diff)
+		}
+	}
+}
+
 func TestQuickConfigNamesTheFlagThatIsWrong(t *testing.T) {
 	users := filepath.Join(workspace(t), "files/users")
 	for _, tc := range []struct{ upstream, users, groups, want string }{
@@ -148,6 +173,31 @@ func TestQuickConfigNamesTheFlagThatIsWrong(t *testing.T) {
 		}
 		if err := a.close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+func TestQuickConfigWithoutGroupsWarnsThatNobodyMayPush(t *testing.T) {
+	dir := workspace(t)
+	for groups, want := range map[string]string{
+		"":                                 "--groups: warning: rule \"push\" asks for group pusher, and nobody is in any group: --groups is not given",
+		filepath.Join(dir, "files/groups"): "",
+	} {
+		c, err := quickConfig("http://registry:5000", filepath.Join(dir, "files/users"), groups, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := c.assemble(nil)
+		if err := a.close(); err != nil {
+			t.Error(err)
+		}
+		var got []string
+		_, warnings := a.report.split()
+		for _, w := range warnings {
+			got = append(got, w.String())
+		}
+		if strings.Join(got, "\n") != want {
+			t.Errorf("--groups %q: got the warnings %q, want %q", groups, got, want)
 		}
 	}
 }

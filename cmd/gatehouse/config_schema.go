@@ -75,13 +75,33 @@ func keyAdvice(key, name string, known []string) string {
 	if slices.Contains(known, key+"_file") {
 		return fmt.Sprintf(": the configuration holds no secrets itself; name a file with %s_file", key)
 	}
-	if _, ok := fields(reflect.TypeFor[Config]())[key]; ok {
-		return fmt.Sprintf(" in [%s]: in TOML a key belongs to the table above it; move it up, before the first [table]", name)
+	if advice := placeAdvice(key, name); advice != "" {
+		return advice
 	}
 	if hint := didYouMean(key, known); hint != "" {
 		return hint
 	}
 	return "; known here: " + strings.Join(known, ", ")
+}
+
+// placeAdvice says where a key belongs that the table name does not have, if
+// another table has it.
+func placeAdvice(key, name string) string {
+	const belongs = "in TOML a key belongs to the table above it; move it"
+	_, ofConfig := fields(reflect.TypeFor[Config]())[key]
+	_, ofRoute := fields(reflect.TypeFor[RouteConfig]())[key]
+	_, ofRule := fields(reflect.TypeFor[RuleConfig]())[key]
+	switch {
+	case name == "route.rule" && ofRoute && key != "path": // which is rather meant for paths
+		return " in [[route.rule]]: " + belongs + " up, before the first [[route.rule]]"
+	case name == "route" && ofRule && key != "name":
+		return " in [[route]]: " + belongs + " into a [[route.rule]]"
+	case name == "" && key == "rule":
+		return ": write [[route.rule]], below the [[route]] that it is for"
+	case ofConfig:
+		return fmt.Sprintf(" in [%s]: %s up, before the first [table]", name, belongs)
+	}
+	return ""
 }
 
 // value checks that n can be the value of the field f, whose full key is name.
@@ -142,7 +162,7 @@ func (s *schema) tables(n *node, name string, check func(*node)) {
 // list checks a list of strings, or of anything.
 func (s *schema) list(n *node, f reflect.StructField) {
 	key := f.Tag.Get("toml")
-	if !s.kind(n, unstable.Array, fmt.Sprintf("%s: want a list in brackets, such as %s = [%q]", key, key, n.text)) {
+	if !s.kind(n, unstable.Array, fmt.Sprintf("%s: want a list in brackets%s", key, listExample(key, n.text, f))) {
 		return
 	}
 	for _, item := range n.items {
@@ -150,6 +170,21 @@ func (s *schema) list(n *node, f reflect.StructField) {
 			s.wrong(item, "%s: the list may hold strings only, and this is %s: put it in quotes", key, kindName(item.kind))
 		}
 	}
+}
+
+// listExample returns text as the list that f was probably meant to be.
+func listExample(key, text string, f reflect.StructField) string {
+	items := []string{text}
+	if f.Type.Elem().Kind() == reflect.String { // which have no blanks or commas
+		items = strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' })
+	}
+	if text == "" || len(items) == 0 {
+		return ""
+	}
+	for i, item := range items {
+		items[i] = strconv.Quote(item)
+	}
+	return fmt.Sprintf(", such as %s = [%s]", key, strings.Join(items, ", "))
 }
 
 // backend checks a [[backend]] table, whose keys depend on its type.

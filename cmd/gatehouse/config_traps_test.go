@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/google/go-cmp/cmp"
@@ -48,6 +49,12 @@ func TestNamesKeepTheirCaseAndDots(t *testing.T) {
 	want := []any{`user "CN=Alice,OU=Team,DC=corp"`}
 	if diff := cmp.Diff(want, c.Routes[0].Rules[1].Require); diff != "" {
 		t.Errorf("require (-want +got):\n%s", diff)
+	}
+}
+
+func TestByteOrderMarkIsIgnored(t *testing.T) {
+	if c := parse(t, minimal("\ufeffdrain = \"1m\""), nil); len(c.report) > 0 || c.Drain.Duration != time.Minute {
+		t.Errorf("got drain = %v and %v, want 1m", c.Drain, c.report)
 	}
 }
 

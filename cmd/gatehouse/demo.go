@@ -70,6 +70,9 @@ func demo(cmd *cobra.Command, listen string, directory bool) error {
 	if listen == "" {
 		listen = freeDemoAddress()
 	}
+	if loopback, err := checkListenAddress(listen); err == nil && !loopback {
+		return &exitError{2, fmt.Errorf("--listen %s: the demo can be reached from this machine only, as everybody knows its passwords; write 127.0.0.1:PORT", listen)}
+	}
 	c, err := demoConfig(dir, listen)
 	if err != nil {
 		return err

@@ -77,7 +77,7 @@ var rootEntries = []string{
 // Bounds of what a reader has to keep in mind at once.
 const (
 	maxFunctionLines = 60
-	maxFileLines     = 400
+	maxFileLines     = 300
 	maxParameters    = 4 // besides the context
 	maxBackendLines  = 130
 )

@@ -55,9 +55,14 @@ the user may do, and passes on what is allowed.`,
 		Example: `  gatehouse demo                              # try it: nothing to install
   gatehouse check --config config.toml        # what is wrong with a configuration
   gatehouse serve --config config.toml`,
+		Version:       readVersion().String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
+	})
 	root.PersistentFlags().String("config", "", "configuration file (default $GATEHOUSE_CONFIG, ./config.toml, /etc/gatehouse/config.toml)")
 	root.AddCommand(newServeCommand(), newCheckCommand(), newDemoCommand(), newDoctorCommand(), newPasswdCommand(), newVersionCommand())
 	return root

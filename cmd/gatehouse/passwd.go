@@ -22,7 +22,7 @@ type passwdOptions struct {
 
 	stdin    bool
 	argument bool // -b, which is refused
-	output   string
+	output   outputFormat
 }
 
 // newPasswdCommand returns "gatehouse passwd".
@@ -32,12 +32,12 @@ func newPasswdCommand() *cobra.Command {
 		Use:   "passwd FILE USER",
 		Short: "Set a password in a password file, check one, or list the users",
 		Long: `passwd sets the password of USER in FILE, a password file as Apache's htpasswd
-makes them. It takes htpasswd's letters. The file is replaced in one step, and all
-other lines stay as they are; a gatehouse that uses the file sees the change
-within a second.
+makes them. The file is replaced in one step, and all other lines stay as they
+are; a gatehouse that uses the file sees the change within a second.
 
-The password is asked for twice on a terminal, or read from standard input with
--i. There is no -b: other users can see the arguments of a command.`,
+It takes htpasswd's letters, but for those of weaker hashes (-m -s -d -p -2 -5)
+and -b: other users can see the arguments of a command. The password is asked for
+twice on a terminal, or read from standard input with -i.`,
 		Example: `  gatehouse passwd -c htpasswd alice          # make the file; the first user is alice
   gatehouse passwd htpasswd bob               # add bob, or change his password
   pwgen 20 1 | gatehouse passwd -i htpasswd ci-bot
@@ -57,7 +57,7 @@ The password is asked for twice on a terminal, or read from standard input with
 	f.BoolVarP(&o.stdin, "stdin", "i", false, "read the password from standard input")
 	f.BoolVarP(&o.argument, "argument", "b", false, "")
 	_ = f.MarkHidden("argument") // fails for a flag that does not exist alone
-	f.StringVarP(&o.output, "output", "o", "text", "with --list, the format: text or json")
+	outputFlag(f, &o.output, "with --list, the format: text or json")
 	cmd.MarkFlagsMutuallyExclusive("create", "print", "delete", "verify", "list")
 	cmd.MarkFlagsMutuallyExclusive("bcrypt", "argon2id")
 	cmd.MarkFlagsMutuallyExclusive("cost", "argon2id")

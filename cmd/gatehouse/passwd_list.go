@@ -84,13 +84,10 @@ func (o passwdOptions) listUsers(cmd *cobra.Command, path string) error {
 		return err
 	}
 	users := usersOf(text)
-	switch o.output {
-	case "json":
+	if o.output == outputJSON {
 		err = json.NewEncoder(cmd.OutOrStdout()).Encode(users)
-	case "text":
+	} else {
 		err = printUsers(cmd, users)
-	default:
-		return fmt.Errorf("unknown output format %q: write -o text or -o json", o.output)
 	}
 	if err != nil {
 		return err

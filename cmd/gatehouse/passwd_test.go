@@ -227,7 +227,7 @@ func TestPasswdRefuses(t *testing.T) {
 		{"cost of argon2id", "x", "none of the others", []string{"-C", "12", "--argon2id", "-i", good, "bob"}},
 		{"cost too low", "x", "cost of bcrypt is 3", []string{"-C", "3", "-i", good, "bob"}},
 		{"cost too high", "x", "cost of bcrypt is 16", []string{"-C", "16", "-i", good, "bob"}},
-		{"unknown format", "", "output format", []string{"--list", "-o", "xml", good}},
+		{"unknown format", "", "want text or json", []string{"--list", "-o", "xml", good}},
 		{"empty password", "", "is empty", []string{"-i", good, "bob"}},
 		{"empty line", "\n", "is empty", []string{"-i", good, "bob"}},
 		{"two lines", "CANARY\nCANARY\n", "more than one line", []string{"-i", good, "bob"}},

@@ -65,6 +65,25 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
+// TestHangupEndsNothing sends what log rotation sends to other servers.
+func TestHangupEndsNothing(t *testing.T) {
+	registry := registries[0]
+	needs(t, registry.program)
+	f := newRecipe(t).gatehouse(t, registry.start(t))
+	push := startPush(t, f)
+
+	f.cmd.Process.Signal(syscall.SIGHUP)
+	eventually(t, "the signal is in the log", func() bool { return strings.Contains(f.output.String(), "SIGHUP") })
+	push.finish()
+
+	if resp := <-push.answer; resp == nil || resp.StatusCode != http.StatusCreated {
+		t.Errorf("the push ended with %v", resp)
+	}
+	if !accepts(f.addr) {
+		t.Error("new connections are refused")
+	}
+}
+
 // TestDrainEnds ends the gateway while a push hangs, which then has as long as
 // the setting says.
 func TestDrainEnds(t *testing.T) {

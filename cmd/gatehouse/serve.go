@@ -25,7 +25,9 @@ func newServeCommand() *cobra.Command {
 		Short:   "Run the gateway",
 		Long: `Run the gateway until it gets SIGTERM or SIGINT. It then accepts no new
 connections and lets running uploads finish, for as long as the setting drain
-says; a second signal ends it at once.
+says; a second signal ends it at once. SIGHUP changes nothing: password files,
+group files and certificates are read again when they change, and other settings
+need a restart.
 
 With --upstream and --users it needs no configuration file: every user of the
 password file may pull, and the members of the group "pusher" may push.`,
@@ -43,7 +45,7 @@ password file may pull, and the members of the group "pusher" may push.`,
 	addConfigFlags(cmd.Flags())
 	cmd.Flags().StringVar(&quick.upstream, "upstream", "", "without a configuration file: the registry, as http://HOST:PORT, https://HOST:PORT or unix:/PATH")
 	cmd.Flags().StringVar(&quick.users, "users", "", "without a configuration file: the password file (htpasswd)")
-	cmd.Flags().StringVar(&quick.groups, "groups", "", "without a configuration file: the group file")
+	cmd.Flags().StringVar(&quick.groups, "groups", "", "without a configuration file: the group file; without it nobody may push")
 	return cmd
 }
 
@@ -84,7 +86,29 @@ func serve(cmd *cobra.Command, c *Config, from string) error {
 	if text := readVersion().Warning; text != "" {
 		log.Warn(text)
 	}
-	return runGateway(cmd.Context(), g, log)
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	surviveHangups(ctx, log)
+	return runGateway(ctx, g, log)
+}
+
+// surviveHangups keeps SIGHUP from ending the program until ctx is done. Log
+// rotation and reloads that were written for other servers send it, and without
+// this it would cut off every upload.
+func surviveHangups(ctx context.Context, log *slog.Logger) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		defer signal.Stop(hangups)
+		for {
+			select {
+			case <-hangups:
+				log.Info("nothing to do for SIGHUP: changed password files, group files and certificates are read without it, and other settings need a restart")
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
 }
 
 // runGateway serves until ctx is done or a signal comes. A second signal ends

@@ -11,28 +11,24 @@ import (
 
 // newVersionCommand returns "gatehouse version".
 func newVersionCommand() *cobra.Command {
-	var output string
+	var output outputFormat
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Say which version this is, and what is wrong with how it was built",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v := readVersion()
-			switch output {
-			case "json":
+			if output == outputJSON {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(v)
-			case "text":
-			default:
-				return &exitError{2, fmt.Errorf("unknown output format %q: write -o text or -o json", output)}
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "gatehouse %s (%s, %s)\n", v.Version, v.Go, v.Platform)
+			fmt.Fprintln(cmd.OutOrStdout(), "gatehouse", v)
 			if v.Warning != "" {
 				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", v.Warning)
 			}
 			return nil
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "output format: text or json")
+	outputFlag(cmd.Flags(), &output, "output format: text or json")
 	return cmd
 }
 
@@ -44,6 +40,9 @@ type versionInfo struct {
 	Platform string `json:"platform"`
 	Warning  string `json:"warning,omitempty"`
 }
+
+// String returns the version and what it was built with and for.
+func (v versionInfo) String() string { return fmt.Sprintf("%s (%s, %s)", v.Version, v.Go, v.Platform) }
 
 func readVersion() versionInfo {
 	v := versionInfo{

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"strings"
+
+	"gatehouse/backend"
+	"gatehouse/backend/htpasswd"
+)
+
+// htpasswdKeys are the keys of a [[backend]] of type htpasswd.
+type htpasswdKeys struct {
+	UsersFile  string `toml:"users_file"`
+	GroupsFile string `toml:"groups_file"`
+}
+
+// openHTPasswd opens a backend that reads password and group files.
+func openHTPasswd(k htpasswdKeys, t backendTable) (backend.Backend, error) {
+	cfg := htpasswd.Config{
+		UsersFile:  t.file(k.UsersFile, "users_file"),
+		GroupsFile: t.file(k.GroupsFile, "groups_file"),
+		Log:        t.log,
+	}
+	if cfg.UsersFile == "" {
+		if !t.origin.table("backend", t.index).flawed {
+			t.errorf("users_file", "this backend has no users_file: name the file that htpasswd or gatehouse passwd made")
+		}
+		return nil, nil
+	}
+	b, err := htpasswd.New(cfg)
+	if err != nil {
+		for _, err := range leaves(err) {
+			t.reportFile(err)
+		}
+		return nil, nil
+	}
+	return b, nil
+}
+
+// reportFile reports each line of what is wrong with one of the files.
+func (t backendTable) reportFile(err error) {
+	key := "users_file"
+	if strings.HasPrefix(err.Error(), "groups file") {
+		key = "groups_file"
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		if !strings.HasSuffix(line, ":") { // not the heading of a list
+			t.errorf(key, "%s", line)
+		}
+	}
+}

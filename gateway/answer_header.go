@@ -1,0 +1,104 @@
+package gateway
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// apiVersion is the field by which registry clients of the first years know the
+// protocol.
+const apiVersion = "Docker-Distribution-Api-Version"
+
+// stamp sets the fields that every answer of the gateway has, its own and those
+// of an upstream.
+func (x *exchange) stamp(h http.Header) {
+	h["X-Request-Id"] = []string{x.id}
+	if x.underV2() {
+		h[apiVersion] = []string{"registry/2.0"}
+	}
+}
+
+// underV2 reports whether the request is for a registry, as far as that can be
+// told of one that was refused before its target was read.
+func (x *exchange) underV2() bool {
+	path := x.target.Path
+	if path == "" {
+		path, _, _ = strings.Cut(x.r.RequestURI, "?")
+	}
+	return path == "/v2" || strings.HasPrefix(path, "/v2/")
+}
+
+// copyHeader passes the fields of an upstream's answer on to the client.
+func (x *exchange) copyHeader(to http.Header, a *answer) {
+	for name, values := range a.header {
+		plain := plainName(name)
+		switch {
+		case hopByHop[plain], plain == "Alt-Svc", plain == x.route.userHeader, plain == x.route.groupsHeader, connectionHas(a.header, name):
+			continue // Alt-Svc would lead clients around the gateway
+		case name == "Location", name == "Content-Location":
+			for i, v := range values {
+				values[i] = x.localReference(v)
+			}
+		case name == "Link":
+			for i, v := range values {
+				values[i] = x.localLinks(v)
+			}
+		}
+		to[name] = values
+	}
+	if to["Content-Type"] == nil {
+		to["Content-Type"] = nil // net/http would guess one, by which a layer might become a page
+	}
+	x.stamp(to)
+}
+
+// localReference turns a URL that names the upstream, or the host that the client
+// asked, into its path. A client would otherwise go around the gateway or to the
+// wrong scheme or port. URLs of other hosts, such as an object store, stay.
+func (x *exchange) localReference(ref string) string {
+	u, err := url.Parse(ref)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "" {
+		return ref
+	}
+	if !sameAuthority(u, x.route.upstream.authority) && !sameAuthority(u, x.r.Host) {
+		return ref
+	}
+	i := strings.Index(ref, "//")
+	path := strings.IndexAny(ref[i+2:], "/?#")
+	if path < 0 {
+		return "/"
+	}
+	if local := ref[i+2+path:]; local[0] == '/' && !strings.HasPrefix(local, "//") {
+		return local
+	}
+	return ref
+}
+
+// sameAuthority compares the host and port of u with an authority, which may lack
+// the port where it is a default one.
+func sameAuthority(u *url.URL, authority string) bool {
+	strip := func(a string) string {
+		a = strings.ToLower(a)
+		return strings.TrimSuffix(strings.TrimSuffix(a, ":443"), ":80")
+	}
+	return authority != "" && strip(u.Host) == strip(authority)
+}
+
+// localLinks does what localReference does for the targets of a Link field (RFC 8288), which stand
+// in angle brackets.
+func (x *exchange) localLinks(field string) string {
+	var b strings.Builder
+	for {
+		open := strings.IndexByte(field, '<')
+		end := strings.IndexByte(field, '>')
+		if open < 0 || end < open {
+			b.WriteString(field)
+			return b.String()
+		}
+		b.WriteString(field[:open+1])
+		b.WriteString(x.localReference(field[open+1 : end]))
+		b.WriteByte('>')
+		field = field[end+1:]
+	}
+}

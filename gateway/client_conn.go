@@ -1,0 +1,52 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/netip"
+)
+
+// clientConn is what is known of the connection that a request comes over. It does
+// not change.
+type clientConn struct {
+	http1      *http1Conn // nil on HTTP/2
+	secure     bool       // TLS
+	serverName string     // that the client named at the handshake, canonical; empty for none
+	source     netip.Addr
+	text       string // of source
+}
+
+func newClientConn(c net.Conn) *clientConn {
+	info := &clientConn{}
+	if t, ok := c.(*tls.Conn); ok {
+		info.secure = true
+		if name := t.ConnectionState().ServerName; name != "" {
+			info.serverName = name // what is no host name differs from every host
+			if host, err := canonicalHost(name); err == nil {
+				info.serverName = host
+			}
+		}
+	}
+	if addr, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
+		info.source = addr.Addr().Unmap()
+	}
+	info.text = info.source.String()
+	return info
+}
+
+type clientConnKey struct{}
+
+// connContext tells the requests of an HTTP/2 connection what is known of it.
+func connContext(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, clientConnKey{}, newClientConn(c))
+}
+
+// connOf returns what [connContext] has told the request with the context ctx.
+func connOf(ctx context.Context) *clientConn {
+	c, _ := ctx.Value(clientConnKey{}).(*clientConn)
+	if c == nil {
+		return &clientConn{}
+	}
+	return c
+}

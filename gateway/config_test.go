@@ -1,0 +1,88 @@
+package gateway
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestNewRefusesWhatCannotBeServedSafely(t *testing.T) {
+	files := testCertificate(t, t.TempDir(), "registry.test")
+	for name, tt := range map[string]struct {
+		change func(*Config, *Route)
+		want   string
+	}{
+		"no address":           {func(c *Config, _ *Route) { c.Listen = nil }, "no address to listen on"},
+		"address without port": {func(c *Config, _ *Route) { c.Listen = []string{"localhost"} }, "give it as host:port"},
+		"plain HTTP":           {func(c *Config, _ *Route) { c.Listen = []string{":0"} }, "passwords would cross the network readable"},
+		"no backend":           {func(_ *Config, r *Route) { r.Backend = nil }, "no backend"},
+		"no rules":             {func(_ *Config, r *Route) { r.Rules = nil }, "no rules"},
+		"unknown access log":   {func(c *Config, _ *Route) { c.AccessLog = "apache" }, "json, common, combined or off"},
+		"no scheme":            {func(_ *Config, r *Route) { r.Upstream.URL = "registry:5000" }, "not http, https or unix"},
+		"path of upstream":     {func(_ *Config, r *Route) { r.Upstream.URL = "http://registry/base" }, "paths are passed on unchanged"},
+		"relative socket":      {func(_ *Config, r *Route) { r.Upstream.URL = "unix:run.sock" }, "unix:/path/to/socket"},
+		"password in URL":      {func(_ *Config, r *Route) { r.Upstream.URL = "http://a:hunter2@registry" }, "holds credentials"},
+		"colon in user":        {func(_ *Config, r *Route) { r.Upstream.User = "a:b" }, "has a colon"},
+		"two credentials":      {func(_ *Config, r *Route) { r.Upstream.User, r.ForwardAuthorization = "a", true }, "not both"},
+		"authorities for http": {func(_ *Config, r *Route) { r.Upstream.CAFile = files.CertFile }, "for https upstreams only"},
+		"key without its cert": {func(_ *Config, r *Route) { r.Upstream = Upstream{URL: "https://registry", KeyFile: files.KeyFile} }, "given together"},
+		"authorities not PEM":  {func(_ *Config, r *Route) { r.Upstream = Upstream{URL: "https://registry", CAFile: files.KeyFile} }, "no certificate in PEM"},
+		"authorities not there": {func(_ *Config, r *Route) {
+			r.Upstream = Upstream{URL: "https://registry", CAFile: files.CertFile + "x"}
+		}, "no such file"},
+	} {
+		route := recipeRoute(t, "http://127.0.0.1:5000")
+		cfg := Config{Listen: []string{"127.0.0.1:0"}}
+		tt.change(&cfg, &route)
+		cfg.Routes = []Route{route}
+		switch g, err := New(cfg); {
+		case err == nil:
+			g.release()
+			t.Errorf("%s: New took it", name)
+		case !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "hunter2"):
+			t.Errorf("%s: got %v, want an error with %q", name, err, tt.want)
+		}
+	}
+}
+
+// A pair is one for clients to see or one to show to an upstream.
+func TestNewRefusesKeyPairsThatOthersWouldRefuse(t *testing.T) {
+	now := time.Now()
+	for name, tt := range map[string]struct {
+		make func(dir string) TLS
+		want string
+	}{
+		"expired": {func(dir string) TLS {
+			return testCertificateFor(t, dir, now.Add(-2*time.Hour), now.Add(-time.Hour), "registry.test")
+		}, "expired on"},
+		"of tomorrow": {func(dir string) TLS {
+			return testCertificateFor(t, dir, now.Add(24*time.Hour), now.Add(48*time.Hour), "registry.test")
+		}, "not valid before"},
+		"key of another": {func(dir string) TLS {
+			files := testCertificate(t, dir, "registry.test")
+			files.KeyFile = testCertificate(t, t.TempDir(), "registry.test").KeyFile
+			return files
+		}, "not a certificate and its private key"},
+		"key for everybody": {func(dir string) TLS {
+			files := testCertificate(t, dir, "registry.test")
+			if err := os.Chmod(files.KeyFile, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			return files
+		}, "everybody may read it"},
+	} {
+		files := tt.make(t.TempDir())
+		shown := Config{Listen: []string{"127.0.0.1:0"}, TLS: &files, Routes: []Route{recipeRoute(t, "http://127.0.0.1:5000")}}
+		sent := Config{Listen: []string{"127.0.0.1:0"}, Routes: []Route{recipeRoute(t, "https://127.0.0.1:5000")}}
+		sent.Routes[0].Upstream.CertFile, sent.Routes[0].Upstream.KeyFile = files.CertFile, files.KeyFile
+		for to, cfg := range map[string]Config{"clients": shown, "upstream": sent} {
+			if g, err := New(cfg); err == nil {
+				g.release()
+				t.Errorf("%s, for %s: New took it", name, to)
+			} else if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%s, for %s: got %v, want an error with %q", name, to, err, tt.want)
+			}
+		}
+	}
+}
