@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -179,6 +180,26 @@ func TestTokenGroupsAreRememberedAcrossUsers(t *testing.T) {
 	wantGroups(t, got, err, "dev", "all", "domain users")
 	if n := searches(s); n != 1 {
 		t.Errorf("a user in known groups took %d questions, want one: %+v", n, s.Requests())
+	}
+}
+
+// Who is in a group is never remembered here: that is the cache's business.
+func TestUserTakenOutOfAGroupIsOutAtOnce(t *testing.T) {
+	s := start(t, ldaptest.Config{Entries: append(company(), person("dave", alicePass))})
+	for _, mode := range []string{groupsSearch, groupsMemberOf} {
+		if err := errors.Join(s.Set(groupEntry("core", "groups", uidDN("dave"))), s.Set(person("dave", alicePass, "memberOf", cnDN("core")))); err != nil {
+			t.Fatal(err)
+		}
+		c := configFor(t, s)
+		c.GroupMode, c.GroupDepth = mode, 1
+		b := open(t, c)
+		got, err := groupsFor(t, b, "dave", alicePass)
+		wantGroups(t, got, err, "core")
+		if err := errors.Join(s.Set(groupEntry("core", "groups", uidDN("carol"))), s.Set(person("dave", alicePass))); err != nil {
+			t.Fatal(err)
+		}
+		got, err = groupsFor(t, b, "dave", alicePass)
+		wantGroups(t, got, err)
 	}
 }
 

@@ -33,8 +33,8 @@ var demoLines = []struct {
 
 // TestDemoDoesWhatItSays types what the demo prints, line by line.
 func TestDemoDoesWhatItSays(t *testing.T) {
-	t.Run("users in files", func(t *testing.T) { checkDemo(t, "demo") })
-	t.Run("users in a directory", func(t *testing.T) { checkDemo(t, "demo", "--ldap") })
+	t.Run("files", func(t *testing.T) { checkDemo(t, "demo") })
+	t.Run("ldap", func(t *testing.T) { checkDemo(t, "demo", "--ldap") })
 }
 
 func checkDemo(t *testing.T, args ...string) {
