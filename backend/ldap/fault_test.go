@@ -26,7 +26,7 @@ func quick(c Config) Config {
 
 // slack is what a deadline may be overrun by: 100 ms, and what a busy machine
 // needs to notice.
-const slack = 100*time.Millisecond + 400*time.Millisecond
+const slack = 100*time.Millisecond + 2*time.Second
 
 // Whatever a server does in place of answering, and wherever, a login ends in
 // time, as an outage and not as a refusal.
