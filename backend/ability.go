@@ -1,12 +1,8 @@
 package backend
 
-import (
-	"context"
-	"time"
-)
-
-// VersionOf returns b's version of user, and 0 where b is no [Versioner]. With
-// it and its siblings a decorator passes on what the Backend inside it can do.
+// VersionOf returns b's version of user, and 0 where b is no [Versioner]. By it
+// and its siblings below, whoever has a Backend uses what it can do besides, and a
+// decorator passes that on.
 func VersionOf(b Backend, user string) uint64 {
 	if v, ok := b.(Versioner); ok {
 		return v.Version(user)
@@ -30,23 +26,4 @@ func CanonicalGroupOf(b Backend, name string) string {
 		return c.CanonicalGroup(name)
 	}
 	return name
-}
-
-// An Examiner can say step by step whether it works, for a command that finds
-// out why it does not.
-type Examiner interface {
-	// Examine tries what a login takes and reports each step as it is done.
-	// Without a user it stops before looking for one, and without a password
-	// before checking it. It tries a password once.
-	Examine(ctx context.Context, user, password string, report func(Finding))
-}
-
-// A Finding is the outcome of one step of an [Examiner].
-type Finding struct {
-	Step    string        // what was tried
-	Subject string        // of what, such as the address of a server
-	Text    string        // what came of it
-	Advice  string        // what to do about it; empty if nothing
-	Took    time.Duration // how long it took
-	Failed  bool
 }

@@ -69,10 +69,14 @@ func (x *exchange) localReference(ref string) string {
 	if path < 0 {
 		return "/"
 	}
-	if local := ref[i+2+path:]; local[0] == '/' && !strings.HasPrefix(local, "//") {
+	switch local := ref[i+2+path:]; {
+	case strings.HasPrefix(local, "//"), strings.HasPrefix(local, `/\`):
+		return ref // by itself it would name a host, the second to browsers
+	case local[0] != '/':
+		return "/" + local
+	default:
 		return local
 	}
-	return ref
 }
 
 // sameAuthority compares the host and port of u with an authority, which may lack
@@ -85,8 +89,8 @@ func sameAuthority(u *url.URL, authority string) bool {
 	return authority != "" && strip(u.Host) == strip(authority)
 }
 
-// localLinks does what localReference does for the targets of a Link field (RFC 8288), which stand
-// in angle brackets.
+// localLinks does what localReference does for the targets of a Link field (RFC
+// 8288), which stand in angle brackets.
 func (x *exchange) localLinks(field string) string {
 	var b strings.Builder
 	for {

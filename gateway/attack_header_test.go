@@ -231,6 +231,8 @@ func TestUpstreamReferencesBecomeLocal(t *testing.T) {
 		{"Location", "https://gateway.test:5043/v2/x#frag", "/v2/x#frag"},
 		{"Location", "//registry:5000/v2/x", "/v2/x"},
 		{"Location", "http://registry:5000", "/"},
+		{"Location", "http://registry:5000?x", "/?x"},
+		{"Location", "http://registry:5000#x", "/#x"},
 		{"Location", "http://user:pw@registry:5000/v2/x", "/v2/x"},
 		{"Location", "/v2/x?y", "/v2/x?y"},
 		{"Location", "x", "x"},

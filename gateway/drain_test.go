@@ -116,3 +116,19 @@ func newRequest(method, target string) *http.Request {
 	r.RequestURI = target
 	return r
 }
+
+// Two signals at once, as a process group gets them, are no fault where nothing
+// runs.
+func TestCloseOfWhatIsIdleIsNoFault(t *testing.T) {
+	for name, change := range map[string]func(*Config){"HTTP/1.1": nil, "HTTP/2.0": withTLS(t)} {
+		tg := startGateway(t, change, recipeRoute(t, newUpstreamLog(t, nil).URL))
+		text(t, tg.do(t, "pull", "GET", "/v2/", nil)) // the client keeps the connection
+		tg.records(t, 1)
+		tg.end()
+		tg.Close()
+		if err := <-tg.served; err != nil {
+			t.Errorf("%s: Serve: %v", name, err)
+		}
+		tg.served <- nil // for the end of the test
+	}
+}

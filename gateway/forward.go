@@ -37,11 +37,6 @@ func (x *exchange) forward() *problem {
 	return nil
 }
 
-var headBuffers = sync.Pool{New: func() any {
-	b := make([]byte, 0, 2048)
-	return &b
-}}
-
 // outgoing returns the request to the upstream, with its head in buf.
 func (x *exchange) outgoing(buf *[]byte) *outgoing {
 	q := &outgoing{method: x.r.Method, length: x.r.ContentLength}

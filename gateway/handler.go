@@ -53,6 +53,8 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // only the end of the connection tells.
 func (x *exchange) run(ctx context.Context, refusal *problem) (completed bool) {
 	x.ctx = ctx
+	x.site.running.Add(1)
+	defer x.site.running.Add(-1)
 	defer func() { completed = x.end(recover()) }()
 	x.openBodies()
 	if refusal == nil {
@@ -136,6 +138,9 @@ func (x *exchange) examine() *problem {
 	}
 	if p := x.examineFields(); p != nil {
 		return p
+	}
+	if len(r.RequestURI) > maxRequestLine {
+		return tooLarge(nil)
 	}
 	target, err := ParseTarget(r.RequestURI)
 	if err != nil {

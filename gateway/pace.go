@@ -1,9 +1,6 @@
 package gateway
 
-import (
-	"sync"
-	"time"
-)
+import "time"
 
 // pace puts off a deadline as long as bytes move: bodies may take any time in
 // all, but not be still for longer than idle. Setting a deadline costs about as
@@ -29,12 +26,3 @@ func (p *pace) stepAt(now time.Time) {
 	p.next = now.Add(p.idle / 16)
 	p.set(now.Add(p.idle))
 }
-
-// bodyBufferSize is what a body moves by. Larger pieces save system calls; these
-// are within what the kernel takes at once on a fast connection.
-const bodyBufferSize = 128 << 10
-
-var bodyBuffers = sync.Pool{New: func() any {
-	b := make([]byte, bodyBufferSize)
-	return &b
-}}

@@ -135,18 +135,17 @@ func bindNames(r Requirement, route Route) (Requirement, error) {
 	if r == nil {
 		return nil, errors.New(`it has no require: say who is let in, such as require = ["valid-user"]`)
 	}
-	canonical, _ := route.Backend.(backend.Canonicalizer)
 	return r.rename(func(p principal) (principal, error) {
 		text := p.String()
 		if source, name, ok := strings.Cut(p.name, ":"); ok && source != "" && slices.Contains(route.Backends, source) {
 			p.source, p.name = source, name
 		}
 		switch {
-		case canonical == nil || p.name == "":
+		case p.name == "":
 		case p.kind == userKind:
-			p.name = canonical.CanonicalUser(p.name)
+			p.name = backend.CanonicalUserOf(route.Backend, p.name)
 		default:
-			p.name = canonical.CanonicalGroup(p.name)
+			p.name = backend.CanonicalGroupOf(route.Backend, p.name)
 		}
 		if p.name == "" {
 			return p, fmt.Errorf("%s: there is no such name", text)

@@ -22,7 +22,8 @@ type server struct {
 	timeouts Timeouts
 	log      *slog.Logger
 	queue    *connQueue
-	closed   atomic.Bool // ended at once
+	site     *site
+	cut      atomic.Bool // requests have been cut off
 }
 
 // HTTP/2 settings. The receive windows bound what one connection may have under
@@ -34,7 +35,7 @@ const (
 )
 
 func newServer(site *site, cert *certificate, t Timeouts, log *slog.Logger) *server {
-	s := &server{http1: newHTTP1Server(site, t, log), cert: cert, timeouts: t, log: log, queue: newConnQueue()}
+	s := &server{site: site, http1: newHTTP1Server(site, t, log), cert: cert, timeouts: t, log: log, queue: newConnQueue()}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(true)
 	s.http2 = &http.Server{
@@ -100,7 +101,7 @@ func (s *server) drain() error {
 	if err != nil {
 		s.close()
 	}
-	if s.closed.Load() {
+	if s.cut.Load() {
 		return errCut
 	}
 	return nil
@@ -108,7 +109,9 @@ func (s *server) drain() error {
 
 // close ends everything at once.
 func (s *server) close() {
-	s.closed.Store(true)
+	if s.site.running.Load() > 0 {
+		s.cut.Store(true)
+	}
 	s.http1.close()
 	s.http2.Close()
 }

@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"gatehouse/backend"
 )
 
 // site is what a gateway serves: all of its configuration that a request can
-// meet. It does not change.
+// meet. But for the count, it does not change.
 type site struct {
+	running atomic.Int64 // requests being carried out
+
 	router   *router
 	routes   []*route
 	access   accessLog

@@ -228,6 +228,7 @@ func TestMalformedHTTP2RequestsDoNotArrive(t *testing.T) {
 		"upgrade":                  {base("GET", "/v2/x", "upgrade", "h2c"), "", ""},
 		"unknown expectation":      {base("PUT", "/v2/x", "expect", "x"), "abc", "417"},
 		"scheme that is none":      {[]string{":method", "GET", ":scheme", "a\r\nb", ":authority", "localhost", ":path", "/v2/x"}, "", ""},
+		"long path":                {base("GET", "/v2/"+strings.Repeat("x", maxRequestLine)), "", "414"},
 		"more fields than wanted":  {base("GET", "/v2/x", strings.Split(strings.Repeat("a,b,", 101), ",")[:202]...), "", "431"},
 	} {
 		h := dialH2(t, tg)
