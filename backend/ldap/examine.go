@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -180,6 +181,7 @@ func (e *examination) user(typed, password string) {
 		groups, err := e.Groups(e.ctx, id)
 		return fmt.Sprintf("%d names: %s", len(groups), strings.Join(groups, "; ")), err
 	})
+	e.step("why", id.User, func() (string, error) { return e.paths(id) })
 	e.step("load", id.User, func() (string, error) { return e.load(l) })
 	if password == "" {
 		return
@@ -188,6 +190,42 @@ func (e *examination) user(typed, password string) {
 		_, err := e.Authenticate(e.ctx, typed, password)
 		return "", err
 	})
+}
+
+// paths says of each group through which others the user is in it. It asks for
+// the parents of each group by itself, which takes longer than a login may. The
+// modes in which the server walks the groups do not tell.
+func (e *examination) paths(id backend.Identity) (string, error) {
+	r := &resolver{Backend: e.Backend, search: e.asService, memory: newGroupMemory(e.config), dn: id.Handle}
+	if err := r.readEntry(e.ctx); err != nil {
+		return "", err
+	}
+	level, err := r.direct(e.ctx)
+	if err != nil {
+		return "", err
+	}
+	path := map[string]string{}
+	for _, g := range level {
+		path[g.key()] = g.key()
+	}
+	flat := e.config.GroupMode == groupsTokens || e.config.GroupMode == groupsInChain
+	for depth := 1; depth < e.config.GroupDepth && len(level) > 0 && !flat; depth++ {
+		var next []group
+		for _, g := range level {
+			parents, err := r.parents(e.ctx, []group{g})
+			if err != nil {
+				return "", err
+			}
+			for _, p := range parents {
+				if _, known := path[p.key()]; !known {
+					path[p.key()] = path[g.key()] + " -> " + p.key()
+					next = append(next, p)
+				}
+			}
+		}
+		level = next
+	}
+	return strings.Join(slices.Sorted(maps.Values(path)), "; "), nil
 }
 
 // load asks for the user again and again, and says how long that takes.

@@ -28,12 +28,32 @@ func examine(t *testing.T, c Config, user, password string) (steps []string, fai
 func TestExaminationOfWhatWorks(t *testing.T) {
 	s := start(t, ldaptest.Config{})
 	steps, failed := examine(t, configFor(t, s), "alice", alicePass)
-	want := []string{"connection", "encryption", "kind of server", "service account", "user base", "user", "groups", "load", "password"}
+	want := []string{"connection", "encryption", "kind of server", "service account", "user base", "user", "groups", "why", "load", "password"}
 	if !slices.Equal(steps, want) || len(failed) > 0 {
 		t.Errorf("got steps %q, failed %v, want %q", steps, failed, want)
 	}
 	if n := userBinds(s); n != 1 {
 		t.Errorf("the password was tried %d times, want once", n)
+	}
+}
+
+func TestExaminationSaysWhySomebodyIsInAGroup(t *testing.T) {
+	s := start(t, ldaptest.Config{Entries: append(company(), groupEntry("loop", "groups", uidDN("bob"), cnDN("all")))})
+	b := open(t, configFor(t, s))
+	want := strings.Join([]string{
+		cnDN("backend"),
+		cnDN("backend") + " -> " + cnDN("dev"),
+		cnDN("backend") + " -> " + cnDN("dev") + " -> " + cnDN("all"),
+		cnDN("loop"),
+	}, "; ")
+	got := ""
+	b.Examine(t.Context(), "bob", "", func(f backend.Finding) {
+		if f.Step == "why" {
+			got = f.Text
+		}
+	})
+	if got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

@@ -33,15 +33,8 @@ type resolver struct {
 
 // groups returns the names of all groups that the user is in.
 func (r *resolver) groups(ctx context.Context) ([]string, error) {
-	if attributes := r.userAttributes(); len(attributes) > 0 {
-		entries, err := r.search(ctx, query{base: r.dn, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: attributes})
-		if err != nil {
-			return nil, fmt.Errorf("read the entry of the user: %w", err)
-		}
-		if len(entries) != 1 {
-			return nil, errors.New("read the entry of the user: it is not there")
-		}
-		r.entry = entries[0]
+	if err := r.readEntry(ctx); err != nil {
+		return nil, err
 	}
 	direct, err := r.direct(ctx)
 	if err != nil {
@@ -62,6 +55,23 @@ func (r *resolver) groups(ctx context.Context) ([]string, error) {
 	names = append(names, matching...)
 	slices.Sort(names)
 	return slices.Compact(names), nil
+}
+
+// readEntry reads what the mode needs of the user's entry.
+func (r *resolver) readEntry(ctx context.Context) error {
+	attributes := r.userAttributes()
+	if len(attributes) == 0 {
+		return nil
+	}
+	entries, err := r.search(ctx, query{base: r.dn, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: attributes})
+	if err != nil {
+		return fmt.Errorf("read the entry of the user: %w", err)
+	}
+	if len(entries) != 1 {
+		return errors.New("read the entry of the user: it is not there")
+	}
+	r.entry = entries[0]
+	return nil
 }
 
 // userAttributes returns what must be read of a user's entry to find groups.

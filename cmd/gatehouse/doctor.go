@@ -45,6 +45,8 @@ configuration that can be used.`,
 
 type doctorOptions struct {
 	backend, user, passwordFile, output string
+
+	steps []string // that are printed if they went well; empty: all
 }
 
 // finding is a step as doctor prints it with -o json.
@@ -114,7 +116,9 @@ func (o doctorOptions) examine(ctx context.Context, c *Config, password string, 
 			if f.Failed {
 				failed++
 			}
-			show(finding{table.Name(), f.Step, f.Subject, !f.Failed, f.Text, f.Advice, f.Took.Seconds()})
+			if out := (finding{table.Name(), f.Step, f.Subject, !f.Failed, f.Text, f.Advice, f.Took.Seconds()}); o.shows(out) {
+				show(out)
+			}
 		})
 	}
 	return asked, failed, nil

@@ -17,18 +17,28 @@ func TestDoctorExaminesADirectory(t *testing.T) {
 	writeFile(t, filepath.Join(dir, "users"), []byte("x:*\n"), 0o600)
 	config := filepath.Join(dir, "config.toml")
 	writeFile(t, config, []byte(text), 0o644)
-	doctor := func(args ...string) (string, int) {
-		cmd := command(t, binary(t), append([]string{"doctor", "--config", config}, args...)...)
+	run := func(name string, args ...string) (string, int) {
+		cmd := command(t, binary(t), append([]string{name, "--config", config}, args...)...)
 		output, _ := cmd.CombinedOutput()
 		if strings.Contains(string(output), "svc-5ecret") || strings.Contains(string(output), pullerPassword) {
 			t.Errorf("there is a password in\n%s", output)
 		}
 		return string(output), cmd.ProcessState.ExitCode()
 	}
+	doctor := func(args ...string) (string, int) { return run("doctor", args...) }
+	output, code := run("whoami", strings.ToUpper(pusher))
+	for _, want := range []string{`user "testuserpush"`, "pusher; team", "cn=team,dc=corp,dc=example -> cn=pusher,dc=corp,dc=example"} {
+		if code != 0 || !strings.Contains(output, want) {
+			t.Errorf("whoami: exit code %d, want %q in\n%s", code, want, output)
+		}
+	}
+	if output, code := run("whoami", "nobody"); code != 1 || !strings.Contains(output, "unknown user") {
+		t.Errorf("whoami nobody: exit code %d\n%s", code, output)
+	}
 	if output, code := doctor("--user", puller, "--password-file", filepath.Join(dir, "password")); code != 0 || !strings.Contains(output, "ok    corp  password "+puller) {
 		t.Errorf("exit code %d\n%s", code, output)
 	}
-	output, code := doctor("--user", "nobody", "-o", "json")
+	output, code = doctor("--user", "nobody", "-o", "json")
 	first, _, _ := strings.Cut(output, "\n")
 	var finding struct{ Backend, Step string }
 	if err := json.Unmarshal([]byte(first), &finding); err != nil || finding.Backend != "corp" || finding.Step != "connection" || code != 1 {
