@@ -128,6 +128,16 @@ func TestExpectContinueIsAnsweredAfterTheDecision(t *testing.T) {
 	}
 }
 
+// HTTP/1.0 has no interim answers: its clients would take one for the answer.
+func TestHTTP10IsNotToldToContinue(t *testing.T) {
+	tg := startGateway(t, nil, recipeRoute(t, newCapture(t).url()))
+	w := tg.dial(t)
+	w.send(t, head("PUT /v2/app/blobs/uploads/1 HTTP/1.0", "Expect: 100-continue", "Content-Length: 5")+"hello")
+	if resp := w.answer(t, "PUT"); resp.StatusCode != 200 {
+		t.Errorf("status %d, want 200", resp.StatusCode)
+	}
+}
+
 // A client that does not wait for "100 Continue" still gets to read its refusal.
 func TestRefusalReachesAClientThatDoesNotWaitToContinue(t *testing.T) {
 	tg := startGateway(t, nil, recipeRoute(t, newCapture(t).url()))

@@ -270,6 +270,22 @@ func TestBodiesThatEndWithTheConnection(t *testing.T) {
 	}
 }
 
+// Where only the end of the connection tells the end of a body, one that broke off
+// must not end in order.
+func TestTruncatedAnswersWithoutALengthAreReset(t *testing.T) {
+	up := newUpstreamScript(t, func(c net.Conn, r *http.Request) bool {
+		io.WriteString(c, okHead+"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+		return false
+	})
+	for name, change := range map[string]func(*Config){"plain": nil, "TLS": withTLS(t)} {
+		w := startGateway(t, change, recipeRoute(t, up.url())).dial(t)
+		w.send(t, head("GET /v2/ HTTP/1.0"))
+		if got, err := io.ReadAll(w.br); err == nil {
+			t.Errorf("%s: %q, and an orderly end", name, got)
+		}
+	}
+}
+
 func TestUnreachableUpstreamsAreUnavailable(t *testing.T) {
 	gone, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
