@@ -18,6 +18,7 @@ type assembly struct {
 	config   *Config
 	gateway  gateway.Config
 	backends map[string]backend.Backend // nil for one that could not be opened
+	bare     map[string]backend.Backend // the same without what is around them
 	closers  []io.Closer
 	report   report
 }
@@ -40,7 +41,7 @@ func (c *Config) build(log *slog.Logger) (gateway.Config, func() error, error) {
 // assemble does the work of build. The caller looks at the report, and closes.
 // Without a log, what backends would log is in the report.
 func (c *Config) assemble(log *slog.Logger) *assembly {
-	a := &assembly{config: c, report: slices.Clone(c.report), backends: map[string]backend.Backend{}}
+	a := &assembly{config: c, report: slices.Clone(c.report), backends: map[string]backend.Backend{}, bare: map[string]backend.Backend{}}
 	t := c.Timeouts
 	a.gateway = gateway.Config{
 		Listen:            c.Listen,
@@ -108,6 +109,7 @@ func (a *assembly) open(c BackendConfig, t backendTable) (backend.Backend, error
 	if closer, ok := b.(io.Closer); ok {
 		a.closers = append(a.closers, closer)
 	}
+	a.bare[c.Name()] = b
 	s := a.config.Settings
 	return cached(backend.NewCache(backend.Named(c.Name(), b), backend.CacheConfig{
 		Size:        s.Cache.Size,

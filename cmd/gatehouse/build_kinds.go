@@ -13,6 +13,7 @@ import (
 // of backend is one line here and a file like build_htpasswd.go.
 var kinds = map[string]kind{
 	"htpasswd": newKind(openHTPasswd).groupsFrom("groups_file"),
+	"ldap":     newKind(openLDAP),
 }
 
 // kind is a type of backend.

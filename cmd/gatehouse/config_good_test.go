@@ -184,11 +184,13 @@ func TestExampleNamesEveryKeyAndNoOther(t *testing.T) {
 	}
 	root := c.origin.doc.root
 	wantKeys(t, "", root, fields(reflect.TypeFor[Config]()))
-	backend := fields(reflect.TypeFor[backendHead]())
-	for key, f := range fields(reflect.TypeFor[htpasswdKeys]()) {
-		backend[key] = f
+	for i, table := range c.Backends {
+		backend := fields(reflect.TypeFor[backendHead]())
+		for key, f := range fields(kinds[table.Type()].keys) {
+			backend[key] = f
+		}
+		wantKeys(t, "backend", root.at("backend", i), backend)
 	}
-	wantKeys(t, "backend", root.at("backend", 0), backend)
 }
 
 // wantKeys checks that the table n has all keys of known, and its tables theirs.

@@ -24,6 +24,7 @@ import (
 // newDemoCommand returns "gatehouse demo".
 func newDemoCommand() *cobra.Command {
 	var listen, configDir string
+	var directory bool
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run a registry with users behind a gateway, all in this program",
@@ -38,10 +39,11 @@ password file and a group file to start your own from.`,
 			if configDir != "" {
 				return writeDemoConfig(cmd.OutOrStdout(), configDir)
 			}
-			return demo(cmd, listen)
+			return demo(cmd, listen, directory)
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "", "loopback address to listen on (default 127.0.0.1:5000, or the next port that is free)")
+	cmd.Flags().BoolVar(&directory, "ldap", false, "keep the users in an LDAP directory, which is part of this program too")
 	cmd.Flags().StringVar(&configDir, "write-config", "", "write a working configuration into this folder")
 	return cmd
 }
@@ -51,7 +53,7 @@ password file and a group file to start your own from.`,
 const demoPassword = "demo"
 
 // demo runs the registry and the gateway until a signal comes.
-func demo(cmd *cobra.Command, listen string) error {
+func demo(cmd *cobra.Command, listen string, directory bool) error {
 	dir, err := os.MkdirTemp("", "gatehouse-demo-")
 	if err != nil {
 		return err
@@ -74,6 +76,14 @@ func demo(cmd *cobra.Command, listen string) error {
 	c, err := demoConfig(dir, listen)
 	if err != nil {
 		return err
+	}
+	if directory {
+		table, stop, err := startDemoDirectory(dir)
+		if err != nil {
+			return fmt.Errorf("demo directory: %w", err)
+		}
+		defer stop()
+		c.Backends = []BackendConfig{table}
 	}
 	diagnostics := newLog(cmd.ErrOrStderr(), "warn")
 	cfg, closeBackends, err := c.build(diagnostics)

@@ -29,13 +29,16 @@ var packages = map[string][]string{
 	"backend":          {},
 	"backend/watch":    {},
 	"backend/htpasswd": {"backend", "backend/watch"},
+	"backend/ldap":     {"backend", "backend/watch", "backend/ldap/ldaptest"},
 	"gateway":          {"backend", "backend/watch"},
-	"cmd/gatehouse":    {"backend", "backend/watch", "backend/htpasswd", "gateway"},
+	"cmd/gatehouse":    {"backend", "backend/watch", "backend/htpasswd", "backend/ldap", "backend/ldap/ldaptest", "gateway"},
 	"bench":            {},
+
+	"backend/ldap/ldaptest": {},
 }
 
 // backendPackages are the packages that are backends.
-var backendPackages = []string{"backend/htpasswd"}
+var backendPackages = []string{"backend/htpasswd", "backend/ldap"}
 
 // forbidden are imports that a folder and those below it do without.
 var forbidden = map[string][]string{
@@ -46,7 +49,9 @@ var forbidden = map[string][]string{
 // requirements are the modules that this one is written against, each with what
 // it is for.
 var requirements = map[string]string{
+	"github.com/go-asn1-ber/asn1-ber":        "the encoding of LDAP, where the library below does not look",
 	"github.com/go-crypt/x":                  "yescrypt and SHA-crypt hashes of password files",
+	"github.com/go-ldap/ldap/v3":             "requests to directories and their answers",
 	"github.com/go-viper/mapstructure/v2":    "viper's decoder, which has to be told to convert nothing",
 	"github.com/google/go-cmp":               "differences of structures in tests",
 	"github.com/google/go-containerregistry": "the registry of the demo",

@@ -33,7 +33,12 @@ var demoLines = []struct {
 
 // TestDemoDoesWhatItSays types what the demo prints, line by line.
 func TestDemoDoesWhatItSays(t *testing.T) {
-	cmd := command(t, binary(t), "demo")
+	t.Run("files", func(t *testing.T) { checkDemo(t, "demo") })
+	t.Run("ldap", func(t *testing.T) { checkDemo(t, "demo", "--ldap") })
+}
+
+func checkDemo(t *testing.T, args ...string) {
+	cmd := command(t, binary(t), args...)
 	demo := start(t, cmd)
 	eventually(t, "the demo says what to type", func() bool { return strings.Contains(demo.output.String(), "--write-config") })
 	said := demo.output.String()

@@ -1,0 +1,155 @@
+package ldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// A server can take no more memory than this with one message, or with all that
+// it says to one question. The library's own bound is 2 GiB for a message, and
+// none for what it collects.
+const (
+	packetMax = 16 << 20
+	answerMax = 64 << 20
+)
+
+// conn is a connection to a server, used for one question at a time.
+type conn struct {
+	ldap *ldap.Conn
+	raw  net.Conn // below TLS; closing it ends whatever waits
+
+	kept    bool      // it has been used before
+	since   time.Time // when it was last used
+	expires time.Time
+
+	mu       sync.Mutex
+	received int // since the question was asked
+	tapping  bool
+	tapped   []byte
+}
+
+func newConn(raw, stream net.Conn) *conn {
+	c := &conn{raw: raw}
+	c.ldap = ldap.NewConn(&tap{stream, c.see}, true)
+	c.ldap.Start()
+	return c
+}
+
+// close ends the connection, whatever state it is in. The library's own Close
+// waits for a write that may never end, unless the socket goes first.
+func (c *conn) close() {
+	c.raw.Close()
+	c.ldap.Close()
+}
+
+// isClosing reports whether the server is known to have gone.
+func (c *conn) isClosing() bool { return c.ldap.IsClosing() || !isQuiet(c.raw) }
+
+// do runs f, which asks one question, and closes the connection when ctx is
+// done or the time is up: the library heeds no context, and a late answer must
+// not meet the next question. A panic of the library is an error.
+func (c *conn) do(ctx context.Context, limit time.Duration, f func(*ldap.Conn) error) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if ctx.Err() != nil {
+		return lost(ctx.Err())
+	}
+	c.mu.Lock()
+	c.received = 0
+	c.mu.Unlock()
+	stop := context.AfterFunc(ctx, func() { c.raw.Close() })
+	defer func() {
+		if p := recover(); p != nil {
+			c.raw.Close()
+			err = lost(fmt.Errorf("panic while the answer was read: %v", p))
+		}
+		if !stop() {
+			err = lost(fmt.Errorf("no answer in time: %w", ctx.Err()))
+		}
+	}()
+	err = classify(f(c.ldap))
+	if isLost(err) && !isBusy(err) {
+		c.raw.Close()
+	}
+	return err
+}
+
+// errWrongAnswer is the error for an answer to another kind of question. The
+// library takes any answer to a bind for one, so that the end of a search with
+// code 0 would let a user in.
+var errWrongAnswer = errors.New("the server answered a bind with something else")
+
+// bind binds as a name with a password, and returns the controls that came with
+// the answer. It fails unless the answer is one to a bind.
+func (c *conn) bind(ctx context.Context, limit time.Duration, name, password string) ([]ldap.Control, error) {
+	var controls []ldap.Control
+	err := c.do(ctx, limit, func(l *ldap.Conn) error {
+		c.startTap()
+		policy := ldap.NewControlBeheraPasswordPolicy()
+		result, err := l.SimpleBind(ldap.NewSimpleBindRequest(name, password, []ldap.Control{policy}))
+		if result != nil {
+			controls = result.Controls
+		}
+		return c.endTap(err)
+	})
+	return controls, err
+}
+
+// bindExternal binds as whoever the certificate or the socket says.
+func (c *conn) bindExternal(ctx context.Context, limit time.Duration) error {
+	return c.do(ctx, limit, func(l *ldap.Conn) error {
+		c.startTap()
+		return c.endTap(l.ExternalBind())
+	})
+}
+
+func (c *conn) startTap() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tapping, c.tapped = true, nil
+}
+
+// endTap returns err, or an error if what came was no answer to a bind.
+func (c *conn) endTap(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tapping = false
+	if _, answered := codeOf(err); (err == nil || answered) && !isBindResponse(c.tapped) {
+		return errWrongAnswer
+	}
+	return err
+}
+
+// see notes what comes in.
+func (c *conn) see(b []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.received += len(b); c.received > answerMax {
+		return fmt.Errorf("the server's answer is longer than %d MiB", answerMax>>20)
+	}
+	if c.tapping {
+		c.tapped = append(c.tapped, b...)
+	}
+	return nil
+}
+
+// ping asks the server for nothing, to find out whether it still answers: a
+// firewall that forgot a connection says so to nobody. Any answer will do.
+func (c *conn) ping(ctx context.Context, limit time.Duration) error {
+	err := c.do(ctx, limit, func(l *ldap.Conn) error {
+		_, err := l.Search(&ldap.SearchRequest{
+			Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"1.1"},
+		})
+		return err
+	})
+	if isLost(err) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,128 @@
+package ldap
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	ber "github.com/go-asn1-ber/asn1-ber"
+	"github.com/go-ldap/ldap/v3"
+)
+
+// dial connects to a server and encrypts the connection as configured. Nothing
+// is sent before that but the request to start TLS.
+func (t *trust) dial(ctx context.Context, a address) (*conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.config.ConnectTimeout)
+	defer cancel()
+	raw, err := t.connect(ctx, a)
+	if err != nil {
+		return nil, lost(fmt.Errorf("connect: %w", err))
+	}
+	stream, err := t.encrypt(ctx, raw, a)
+	if err != nil {
+		raw.Close()
+		return nil, lost(err)
+	}
+	return newConn(raw, stream), nil
+}
+
+// connect makes a connection on which nothing has been said yet.
+func (t *trust) connect(ctx context.Context, a address) (net.Conn, error) {
+	network, host := "tcp", net.JoinHostPort(a.host, a.port)
+	if a.scheme == "ldapi" {
+		network, host = "unix", a.host
+	}
+	return (&net.Dialer{Timeout: t.config.ConnectTimeout}).DialContext(ctx, network, host)
+}
+
+func (t *trust) encrypt(ctx context.Context, raw net.Conn, a address) (net.Conn, error) {
+	startTLS := t.config.StartTLS || a.scheme == "ldap" && !t.config.InsecurePlaintext
+	switch {
+	case a.scheme == "ldapi":
+		return raw, nil
+	case a.scheme == "ldaps":
+	case startTLS:
+		if err := requestTLS(ctx, raw); err != nil {
+			return nil, fmt.Errorf("start TLS: %w", err)
+		}
+	default:
+		return raw, nil
+	}
+	stream := tls.Client(raw, t.client(a.host))
+	if err := stream.HandshakeContext(ctx); err != nil {
+		return nil, fmt.Errorf("TLS handshake: %w%s", err, adviceOn(err))
+	}
+	return stream, nil
+}
+
+// startTLSName is the name of the extended operation; RFC 4511, section 4.14.
+const startTLSName = "1.3.6.1.4.1.1466.20037"
+
+// requestTLS asks the server to speak TLS from now on. It is not left to the
+// library, whose handshake knows no deadline. It reads the answer and not a
+// byte more: what somebody put behind it in the clear becomes a part of the
+// handshake, which fails, and never an answer to a later question.
+func requestTLS(ctx context.Context, raw net.Conn) error {
+	stop := context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	request := ber.NewSequence("")
+	request.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, 1, ""))
+	op := ber.Encode(ber.ClassApplication, ber.TypeConstructed, ldap.ApplicationExtendedRequest, nil, "")
+	op.AppendChild(ber.NewString(ber.ClassContext, ber.TypePrimitive, 0, startTLSName, ""))
+	request.AppendChild(op)
+	if _, err := raw.Write(request.Bytes()); err != nil {
+		return errors.Join(err, ctx.Err())
+	}
+	answer, err := ber.ReadPacket(raw)
+	switch {
+	case err != nil:
+		return errors.Join(err, ctx.Err())
+	case !isAnswer(answer, ldap.ApplicationExtendedResponse, 1):
+		return errors.New("the server answered something else")
+	}
+	if err := ldap.GetLDAPError(answer); err != nil {
+		return fmt.Errorf("the server refuses: %w", err)
+	}
+	return nil
+}
+
+// isAnswer reports whether p is an answer of the given kind to the request with
+// the given number, or to any request where that is 0, with a result as RFC 4511,
+// section 4.1.9, has it. A code of no bytes would read as 0, which is success.
+func isAnswer(p *ber.Packet, kind ber.Tag, id int64) bool {
+	if p == nil || len(p.Children) < 2 || len(p.Children[1].Children) < 3 {
+		return false
+	}
+	number, ok := p.Children[0].Value.(int64)
+	op := p.Children[1]
+	code := op.Children[0]
+	return ok && number > 0 && (id == 0 || number == id) &&
+		op.ClassType == ber.ClassApplication && op.Tag == kind &&
+		code.ClassType == ber.ClassUniversal && code.Tag == ber.TagEnumerated && code.Data.Len() > 0
+}
+
+// tap lets a conn see what comes in.
+type tap struct {
+	net.Conn
+	see func([]byte) error
+}
+
+// Read reads from the connection, and fails where see does.
+func (t *tap) Read(b []byte) (int, error) {
+	n, err := t.Conn.Read(b)
+	if seen := t.see(b[:n]); seen != nil {
+		return 0, seen
+	}
+	return n, err
+}
+
+// isBindResponse reports whether bytes are one answer to a bind, and nothing more.
+func isBindResponse(b []byte) bool {
+	r := bytes.NewReader(b)
+	p, err := ber.ReadPacket(r)
+	return err == nil && r.Len() == 0 && isAnswer(p, ldap.ApplicationBindResponse, 0)
+}

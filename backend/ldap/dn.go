@@ -1,0 +1,91 @@
+package ldap
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+	"golang.org/x/text/unicode/norm"
+)
+
+// dn is a distinguished name in one spelling that all equal names share, part
+// by part: RFC 4517, section 4.2.15, with values compared as most attributes
+// in names are, without regard to case and to repeated blanks.
+type dn []string
+
+// errNoDN is the error for what does not parse.
+var errNoDN = errors.New("not a distinguished name")
+
+func parseDN(text string) (dn, error) {
+	parsed, err := ldap.ParseDN(text)
+	if err != nil || len(parsed.RDNs) == 0 {
+		return nil, errNoDN
+	}
+	name := make(dn, len(parsed.RDNs))
+	for i, rdn := range parsed.RDNs {
+		parts := make([]string, len(rdn.Attributes))
+		for j, a := range rdn.Attributes {
+			if !attributePattern.MatchString(a.Type) {
+				return nil, errNoDN
+			}
+			parts[j] = attributeName(a.Type) + "=" + ldap.EscapeDN(fold(a.Value))
+		}
+		slices.Sort(parts)
+		name[i] = strings.Join(parts, "+")
+	}
+	return name, nil
+}
+
+// canonicalDN returns the one spelling of a name, and a name that does not
+// parse as it is: Active Directory has some, such as <SID=…>.
+func canonicalDN(text string) string {
+	name, err := parseDN(text)
+	if err != nil {
+		return text
+	}
+	return name.String()
+}
+
+// String returns the name as RFC 4514 writes it.
+func (d dn) String() string { return strings.Join(d, ",") }
+
+// isBelow reports whether d is base or an entry somewhere under it. It compares
+// part by part: as text, cn=a\,dc=b would end in ,dc=b.
+func (d dn) isBelow(base dn) bool {
+	return len(d) >= len(base) && slices.Equal(d[len(d)-len(base):], base)
+}
+
+// attributeName returns the usual short name of a type that is written as a
+// number; RFC 4519.
+func attributeName(t string) string {
+	switch strings.TrimPrefix(strings.ToLower(t), "oid.") {
+	case "2.5.4.3", "commonname":
+		return "cn"
+	case "2.5.4.6", "countryname":
+		return "c"
+	case "2.5.4.7", "localityname":
+		return "l"
+	case "2.5.4.10", "organizationname":
+		return "o"
+	case "2.5.4.11", "organizationalunitname":
+		return "ou"
+	case "0.9.2342.19200300.100.1.1", "userid":
+		return "uid"
+	case "0.9.2342.19200300.100.1.25", "domaincomponent":
+		return "dc"
+	}
+	return strings.ToLower(t)
+}
+
+// looksLikeDN reports whether the name of a group is meant to be a DN.
+func looksLikeDN(name string) bool {
+	_, err := parseDN(name)
+	return err == nil
+}
+
+// fold returns what all spellings of a value have in common that differ by
+// case, by blanks, or by how Unicode composes letters.
+func fold(s string) string {
+	return strings.ToLower(norm.NFC.String(strings.Join(strings.Fields(s), " ")))
+}

@@ -1,0 +1,124 @@
+// Package ldap checks credentials against an LDAP directory or Active Directory.
+//
+// A login is one search, for the entry of the user, and one bind as that entry
+// with the password. Both use connections that are kept: those that search are
+// bound as the service account, and those that bind users do nothing else, for
+// one user at a time.
+//
+// # Configuration
+//
+// Most directories need no more than this:
+//
+//	[[backend]]
+//	name = "corp"
+//	type = "ldap"
+//	preset = "activedirectory"
+//	urls = ["ldaps://dc1.corp.example", "ldaps://dc2.corp.example"]
+//	bind_dn = "CN=svc-registry,OU=Service,DC=corp,DC=example"
+//	bind_password_file = "ldap-password"
+//	user_bases = ["DC=corp,DC=example"]
+//
+// All keys, with their defaults:
+//
+//	preset                    sets the keys marked * for a kind of directory:
+//	                          activedirectory, openldap, rfc2307, freeipa, 389ds
+//
+//	urls                      servers: ldaps://HOST[:PORT], ldap://HOST[:PORT],
+//	                          ldapi:///PATH/OF/SOCKET, srv:NAME-OF-SRV-RECORDS
+//	spread                    false: the first that answers; true: in turn
+//	start_tls                 false; true for ldap:// addresses
+//	insecure_plaintext        false; true sends passwords in the clear
+//	ca_file                   authorities to trust in place of the system's
+//	server_name               the name in the certificate, if not that in urls
+//	cert_file, key_file       client certificate
+//
+//	bind_dn                   the account that searches; none: anonymous
+//	bind_password_file        its password: one of these three, read again
+//	bind_password_credential  whenever it is needed
+//	bind_password_env
+//	sasl_external             false; true: the client certificate, or the owner
+//	                          of the process on a local socket, is the account
+//	bind_template             name to bind a user as, with {user} in it, for
+//	                          directories without an account that searches
+//
+//	domains                   domains that may stand beside a name, as in
+//	                          user@corp.example and CORP\user; with the preset
+//	                          activedirectory by default those of user_bases
+//	user_bases                where users are
+//	user_scope                "sub", or "one": directly under the bases
+//	user_filter             * "(uid={user})"; {user} is the name as typed,
+//	                          {account} the name without a domain
+//	user_name_attr          * "uid": what rules and logs call a user
+//
+//	group_mode              * "none"; see below
+//	group_bases               where groups are: user_bases
+//	group_filter            * "(objectClass=*)": what is a group
+//	group_name_attr           "cn": what rules call a group, besides its DN
+//	group_member_attrs      * ["member", "uniqueMember"]
+//	group_depth               10: groups in groups, so many deep
+//	primary_group           * "none", "sid" (Active Directory), "gid" (POSIX)
+//	filter_group              a list of { name, filter }: users whose entry
+//	                          matches the filter are in a group of that name
+//
+//	login_timeout             "10s" for all of a login
+//	connect_timeout           "3s" to connect, with TLS and the account's bind
+//	operation_timeout         "4s" for one question
+//	max_connections           16 to one server for searches, 16 for binds
+//	idle_timeout              "4m": Active Directory gives up after 15
+//	max_lifetime              "30m"
+//	group_ttl                 "1m": how long it is remembered which groups a
+//	                          group is in
+//
+// # Encryption
+//
+// A password goes over TLS 1.2 or newer, to a server whose certificate is
+// verified, or over a local socket. A server that refuses StartTLS gets nothing.
+// Certificates are read again when their files change. Servers found by SRV
+// records must be in the domain that was looked up, are verified by their names
+// there, and are spoken to over TLS whatever the records say.
+//
+// # Who a user is
+//
+// Exactly one entry must match. The name of the user is the value of
+// user_name_attr in that entry, in lower case, whatever was typed: ALICE, alice
+// and alice@corp.example are one user to rules, caches and logs. Names with
+// blanks at an end, control characters, invisible characters or compatibility
+// forms such as full-width letters are refused before any server is asked, and
+// so is an entry that a server finds for a name which it does not have.
+//
+// With bind_template and no account, a user binds first and reads the own entry
+// and groups. Such a directory cannot tell an unknown user from a wrong password.
+//
+// # Groups
+//
+// A rule may name a group by its DN, in any spelling that means the same, or by
+// its short name. A short name that two groups under group_bases share counts
+// for neither. Groups are found, according to group_mode, by
+//
+//   - search: the groups that have the user as a member, then those that have
+//     these, level by level, with one question for each level;
+//   - memberof: the attribute memberOf of the user, and of the groups;
+//   - token_groups: what Windows itself goes by, in one read; it has nested
+//     groups and the primary group, and no distribution groups;
+//   - in_chain: a matching rule of Active Directory. In a large domain it can
+//     take minutes for one user.
+//
+// Pages and ranges of values are read to the end. What cannot be read whole is
+// an outage, never fewer groups.
+//
+// # When something fails
+//
+// A refusal is an answer of the directory; everything else is an outage, for
+// which clients see 503 and not 401. Locked, disabled and expired accounts, and
+// passwords that must be changed first, are refused. The log says why.
+//
+// A server that does not answer is left alone until a probe in the background
+// finds that it does, so that it costs one login its time and no more. An
+// answer is never asked for twice: a wrong password is one bind at one server,
+// and a bind whose answer was lost is not repeated.
+//
+// A service account whose password is refused is not tried again for 4 minutes,
+// then 8, 16 and 30, unless the configured password changes; the log says so
+// once each time. Continuation references are ignored, and referrals are errors:
+// to follow one would be to send the account's password wherever it points.
+package ldap

@@ -1,0 +1,186 @@
+package ldap
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// byDN returns the groups with the given names that are under the group bases
+// and match the group filter. Names elsewhere are no groups.
+func (r *resolver) byDN(ctx context.Context, names []string) ([]group, error) {
+	bases := make([]dn, len(r.config.GroupBases))
+	for i, base := range r.config.GroupBases {
+		bases[i], _ = parseDN(base)
+	}
+	attribute := "entryDN" // RFC 5020
+	if r.config.Preset == "activedirectory" {
+		attribute = "distinguishedName"
+	}
+	inBase := func(name string) bool {
+		d, err := parseDN(name)
+		return err == nil && slices.ContainsFunc(bases, d.isBelow)
+	}
+	filters := map[string]string{}
+	for _, name := range names {
+		if inBase(name) {
+			filters[canonicalDN(name)] = equals(attribute, name)
+		}
+	}
+	return r.byKey(ctx, filters, func(e *ldap.Entry) string { return canonicalDN(e.DN) })
+}
+
+// bySID returns the groups with the given security identifiers.
+func (r *resolver) bySID(ctx context.Context, sids []string) ([]group, error) {
+	filters := map[string]string{}
+	for _, sid := range sids {
+		filters["sid:"+sid] = equals("objectSid", sid)
+	}
+	return r.byKey(ctx, filters, func(e *ldap.Entry) string {
+		if sid := values(e, "objectSid"); len(sid) == 1 {
+			return "sid:" + sid[0]
+		}
+		return ""
+	})
+}
+
+// byKey returns the groups with the given keys. Those that are not remembered
+// are asked for together, with the filters given by their keys, and told apart
+// by keyOf. A group that is not there is remembered too.
+func (r *resolver) byKey(ctx context.Context, filters map[string]string, keyOf func(*ldap.Entry) string) ([]group, error) {
+	var found []group
+	var missing []string
+	answers := map[string][]group{}
+	for key, filter := range filters {
+		if groups, known := r.memory.found.get(key); known {
+			found = append(found, groups...)
+		} else {
+			missing = append(missing, filter)
+			answers[key] = nil
+		}
+	}
+	slices.Sort(missing)
+	asked := time.Now()
+	for _, filter := range oneOf(missing) {
+		for _, base := range r.config.GroupBases {
+			entries, err := r.search(ctx, query{
+				base: base, scope: ldap.ScopeWholeSubtree, paged: true, attributes: r.groupAttributes(),
+				filter: "(&" + r.config.GroupFilter + filter + ")",
+			})
+			if err != nil {
+				return nil, fmt.Errorf("search groups: %w", err)
+			}
+			for _, e := range entries {
+				if key := keyOf(e); len(answers[key]) == 0 { // bases may overlap
+					answers[key] = []group{r.groupOf(e)}
+				}
+			}
+		}
+	}
+	for key, groups := range answers {
+		if _, asked := filters[key]; !asked {
+			continue // the server sent what it was not asked for
+		}
+		found = append(found, groups...)
+		r.memory.found.put(key, groups, asked)
+	}
+	return found, nil
+}
+
+// primary returns the primary group of a user of Active Directory, which no
+// attribute with members shows.
+func (r *resolver) primary(ctx context.Context) ([]group, error) {
+	sid := r.primarySID()
+	if sid == "" {
+		return nil, nil
+	}
+	return r.bySID(ctx, []string{sid})
+}
+
+// primarySID returns the identifier of the user's primary group: that of the
+// user with the last part replaced; [MS-DTYP], section 2.4.2.
+func (r *resolver) primarySID() string {
+	if r.config.PrimaryGroup != primarySID || r.entry == nil {
+		return ""
+	}
+	own, relative := values(r.entry, "objectSid"), values(r.entry, "primaryGroupID")
+	if len(own) != 1 || len(relative) != 1 || len(own[0]) < 12 {
+		return ""
+	}
+	id, err := strconv.ParseUint(relative[0], 10, 32)
+	if err != nil {
+		return ""
+	}
+	domain := own[0][:len(own[0])-4]
+	return string(binary.LittleEndian.AppendUint32([]byte(domain), uint32(id)))
+}
+
+// names returns what rules call the groups: the distinguished name of each, and
+// its short name where no other group has the same.
+func (r *resolver) names(ctx context.Context, groups []group) ([]string, error) {
+	owners := map[string][]string{} // DNs by short name
+	for _, g := range groups {
+		for _, name := range g.names {
+			owners[name] = append(owners[name], g.key())
+		}
+	}
+	unique, err := r.unique(ctx, owners)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, g := range groups {
+		all = append(all, g.key())
+	}
+	for name := range owners {
+		if unique[name] {
+			all = append(all, name)
+		}
+	}
+	return all, nil
+}
+
+// unique finds out of each name whether one group alone has it. The user need
+// not be in the other one: who may make a group somewhere must not be able to
+// pass for a member of any.
+func (r *resolver) unique(ctx context.Context, owners map[string][]string) (map[string]bool, error) {
+	unique := map[string]bool{}
+	bearers := map[string]map[string]bool{} // canonical DNs by name
+	var filters []string
+	for name, own := range owners {
+		if is, known := r.memory.unique.get(name); known {
+			unique[name] = is
+			continue
+		}
+		filters = append(filters, equals(r.config.GroupNameAttr, name))
+		bearers[name] = map[string]bool{}
+		for _, key := range own {
+			bearers[name][key] = true
+		}
+	}
+	slices.Sort(filters)
+	asked := time.Now()
+	for _, filter := range oneOf(filters) {
+		groups, err := r.searchGroups(ctx, filter)
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range groups {
+			for _, name := range g.names {
+				if seen := bearers[name]; seen != nil {
+					seen[g.key()] = true
+				}
+			}
+		}
+	}
+	for name, seen := range bearers {
+		unique[name] = len(seen) == 1
+		r.memory.unique.put(name, unique[name], asked)
+	}
+	return unique, nil
+}

@@ -1,0 +1,93 @@
+package ldap
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// No directory has longer names, and no password is longer than the bound that
+// other backends have; RFC 4513 sets none.
+const (
+	nameMax     = 256
+	passwordMax = 1 << 10
+)
+
+// login is a name that somebody logs in with.
+type login struct {
+	user    string // as typed
+	account string // without a known domain beside it
+}
+
+// parseLogin takes a typed name apart, and reports whether it can be one at
+// all. It is strict because directories are not: OpenLDAP finds alice for
+// "  ａlice\u200b", and each such spelling would be a user of its own to a cache
+// or a lock-out counter (RFC 8265, section 3.3.2, refuses them likewise).
+func parseLogin(typed string, domains []string) (login, bool) {
+	if !validName(typed) {
+		return login{}, false
+	}
+	user := norm.NFC.String(typed)
+	l := login{user: user, account: user}
+	if len(domains) == 0 {
+		return l, true
+	}
+	if domain, account, ok := strings.Cut(user, `\`); ok {
+		if !known(domain, domains) || account == "" || strings.ContainsAny(account, `\@`) {
+			return login{}, false
+		}
+		return login{user: account, account: account}, true
+	}
+	if at := strings.LastIndexByte(user, '@'); at > 0 && known(user[at+1:], domains) {
+		l.account = user[:at]
+	}
+	return l, true
+}
+
+func known(domain string, domains []string) bool {
+	return slices.ContainsFunc(domains, func(d string) bool { return strings.EqualFold(d, domain) })
+}
+
+func validName(name string) bool {
+	switch {
+	case name == "" || len(name) > nameMax || !utf8.ValidString(name):
+		return false
+	case strings.Join(strings.Fields(name), " ") != name:
+		return false // blanks at an end, several in a row, or other than a space
+	case strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }):
+		return false
+	}
+	// Compatibility forms (full-width letters, ligatures) and code points that
+	// stand for another one (the Kelvin sign) are in neither normal form.
+	composed, decomposed := norm.NFC.String(name), norm.NFD.String(name)
+	return norm.NFKC.String(name) == composed && (name == composed || name == decomposed)
+}
+
+// validPassword reports whether a password can be sent at all. An empty one
+// must not be: RFC 4513, section 5.1.2, lets a server answer success to it
+// whoever the user is.
+func validPassword(password string) bool {
+	return password != "" && len(password) <= passwordMax && strings.IndexByte(password, 0) < 0
+}
+
+// CanonicalUser returns name in lower case and without a domain of the
+// configuration.
+func (b *Backend) CanonicalUser(name string) string {
+	l, ok := parseLogin(name, b.config.Domains)
+	if !ok {
+		return fold(name)
+	}
+	return fold(l.account)
+}
+
+// CanonicalGroup returns the one spelling of a distinguished name, and any
+// other name in lower case.
+func (b *Backend) CanonicalGroup(name string) string {
+	if d, err := parseDN(name); err == nil {
+		return d.String()
+	}
+	return fold(name)
+}

@@ -1,0 +1,182 @@
+package ldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// query is a search.
+type query struct {
+	base       string
+	scope      int
+	filter     string
+	attributes []string
+	limit      int  // entries that are asked for; 0: no limit
+	paged      bool // whether there may be more than a server returns at once
+}
+
+// searcher runs a query, as the service account or as a user.
+type searcher func(context.Context, query) ([]*ldap.Entry, error)
+
+// No user is in so many groups, and no group name is shared by so many.
+const (
+	pageSize   = 500
+	maxEntries = 20_000
+)
+
+// asService runs a query as the service account.
+func (b *Backend) asService(ctx context.Context, q query) (entries []*ldap.Entry, err error) {
+	err = b.directory.ask(ctx, func(c *conn) error {
+		entries, err = c.search(ctx, b.config, q)
+		return err
+	})
+	if err != nil {
+		return nil, searchError(err, q.base)
+	}
+	return entries, nil
+}
+
+// search returns all that a query finds, or fails.
+func (c *conn) search(ctx context.Context, cfg Config, q query) ([]*ldap.Entry, error) {
+	var all []*ldap.Entry
+	paging := ldap.NewControlPaging(pageSize)
+	for {
+		request := &ldap.SearchRequest{
+			BaseDN: q.base, Scope: q.scope, Filter: q.filter, Attributes: q.attributes, SizeLimit: q.limit,
+		}
+		if q.paged {
+			request.Controls = []ldap.Control{paging}
+		}
+		var result *ldap.SearchResult
+		err := c.do(ctx, cfg.OperationTimeout, func(l *ldap.Conn) (err error) {
+			result, err = l.Search(request)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		// References to other servers are not followed: whoever they name
+		// would be sent the password of the service account.
+		all = append(all, result.Entries...)
+		if len(all) > maxEntries {
+			return nil, fmt.Errorf("more than %d entries were found", maxEntries)
+		}
+		next, ok := ldap.FindControl(result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
+		if !q.paged || !ok || len(next.Cookie) == 0 {
+			return all, c.completeRanges(ctx, cfg, all)
+		}
+		if string(next.Cookie) == string(paging.Cookie) && len(result.Entries) == 0 {
+			return nil, lost(errors.New("the server returns the same page again"))
+		}
+		paging.SetCookie(next.Cookie)
+	}
+}
+
+// completeRanges replaces attributes of which the server sent a part by the
+// whole of their values. Active Directory sends 1,500 at a time;
+// [MS-ADTS], section 3.1.1.3.1.3.3.
+func (c *conn) completeRanges(ctx context.Context, cfg Config, entries []*ldap.Entry) error {
+	for _, e := range entries {
+		for _, a := range e.Attributes {
+			name, next, isRange := parseRange(a.Name)
+			if !isRange {
+				continue
+			}
+			a.Name = name
+			for next > 0 {
+				part, err := c.readRange(ctx, cfg, e.DN, fmt.Sprintf("%s;range=%d-*", name, next))
+				if err != nil {
+					return err
+				}
+				a.Values = append(a.Values, part.Values...)
+				a.ByteValues = append(a.ByteValues, part.ByteValues...)
+				_, after, ok := parseRange(part.Name)
+				if !ok || after != 0 && after <= next || len(a.Values) > 100*maxEntries {
+					return lost(fmt.Errorf("the server sends ranges of %s that make no sense", name))
+				}
+				next = after
+			}
+		}
+	}
+	return nil
+}
+
+// readRange reads the part of an attribute that is called by its range.
+func (c *conn) readRange(ctx context.Context, cfg Config, base, attribute string) (*ldap.EntryAttribute, error) {
+	var result *ldap.SearchResult
+	err := c.do(ctx, cfg.OperationTimeout, func(l *ldap.Conn) (err error) {
+		result, err = l.Search(&ldap.SearchRequest{
+			BaseDN: base, Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{attribute},
+		})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(result.Entries) == 1 {
+		i := slices.IndexFunc(result.Entries[0].Attributes, func(a *ldap.EntryAttribute) bool {
+			_, _, ok := parseRange(a.Name)
+			return ok
+		})
+		if i >= 0 {
+			return result.Entries[0].Attributes[i], nil
+		}
+	}
+	return nil, lost(fmt.Errorf("the server does not send %s of an entry", attribute))
+}
+
+// parseRange takes an attribute like member;range=0-1499 apart. next is where
+// the values go on that are missing, or 0 if none are.
+func parseRange(attribute string) (name string, next int, ok bool) {
+	name, option, ok := strings.Cut(attribute, ";")
+	if !ok || len(option) < len("range=") || !strings.EqualFold(option[:len("range=")], "range=") {
+		return attribute, 0, false
+	}
+	_, last, _ := strings.Cut(option[len("range="):], "-")
+	if last == "*" {
+		return name, 0, true
+	}
+	n, err := strconv.Atoi(last)
+	if err != nil || n < 0 || n > 1<<30 {
+		return attribute, 0, false
+	}
+	return name, n + 1, true
+}
+
+// values returns the values of an attribute, however the server spells its name.
+func values(e *ldap.Entry, attribute string) []string {
+	for _, a := range e.Attributes {
+		if strings.EqualFold(a.Name, attribute) {
+			return a.Values
+		}
+	}
+	return nil
+}
+
+// oneOf makes filters that match any of the given alternatives, each of bounded
+// length.
+func oneOf(alternatives []string) []string {
+	var filters []string
+	for chunk := range slices.Chunk(alternatives, chunkSize) {
+		if len(chunk) == 1 {
+			filters = append(filters, chunk[0])
+		} else {
+			filters = append(filters, "(|"+strings.Join(chunk, "")+")")
+		}
+	}
+	return filters
+}
+
+// chunkSize bounds the alternatives of one filter, for servers that bound them.
+const chunkSize = 256
+
+// equals is the filter for an attribute that has a value.
+func equals(attribute, value string) string {
+	return "(" + attribute + "=" + ldap.EscapeFilter(value) + ")"
+}

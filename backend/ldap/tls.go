@@ -1,0 +1,131 @@
+package ldap
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+
+	"gatehouse/backend/watch"
+)
+
+// trust has what connections are encrypted with, from files that are read again
+// when they change. What cannot be used never takes the place of what can.
+type trust struct {
+	config  Config
+	current atomic.Pointer[tls.Config]
+	stop    func()
+}
+
+// pemMax bounds a file of certificates; the bundle of a distribution has 0.2 MiB.
+const pemMax = 4 << 20
+
+func newTrust(c Config) (*trust, error) {
+	t := &trust{config: c, stop: func() {}}
+	var files []string
+	for _, file := range []string{c.CAFile, c.CertFile, c.KeyFile} {
+		if file != "" {
+			files = append(files, file)
+		}
+	}
+	if len(files) > 0 {
+		// First watch and then read, so that no change falls in between.
+		t.stop = watch.Start(files, t.reload)
+	}
+	if err := t.load(); err != nil {
+		t.stop()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *trust) reload() {
+	if err := t.load(); err != nil {
+		t.config.Log.Error("changed certificates for the directory cannot be used; the last good ones stay in use", "error", err)
+		return
+	}
+	t.config.Log.Info("certificates for the directory read again")
+}
+
+func (t *trust) load() error {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if t.config.CAFile != "" {
+		text, _, err := watch.Read(t.config.CAFile, watch.Limits{MaxSize: pemMax})
+		if err != nil {
+			return fmt.Errorf("ca_file: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM([]byte(text)) {
+			return fmt.Errorf("ca_file: %s holds no certificate in PEM form", t.config.CAFile)
+		}
+	}
+	if t.config.CertFile != "" {
+		cert, err := t.clientCertificate()
+		if err != nil {
+			return err
+		}
+		c.Certificates = []tls.Certificate{cert}
+	}
+	t.current.Store(c)
+	return nil
+}
+
+func (t *trust) clientCertificate() (tls.Certificate, error) {
+	cert, _, err := watch.Read(t.config.CertFile, watch.Limits{MaxSize: pemMax})
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("cert_file: %w", err)
+	}
+	key, _, err := watch.Read(t.config.KeyFile, watch.Limits{MaxSize: pemMax, Secret: true})
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("key_file: %w", err)
+	}
+	pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("cert_file: %w", err)
+	}
+	return pair, nil
+}
+
+// client returns the configuration for a connection to host.
+func (t *trust) client(host string) *tls.Config {
+	c := t.current.Load().Clone()
+	c.ServerName = host
+	if t.config.ServerName != "" {
+		c.ServerName = t.config.ServerName
+	}
+	return c
+}
+
+// adviceOn says in a sentence what to do about a certificate that is refused,
+// since "handshake failed" has cost people days.
+func adviceOn(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &unknown):
+		return ": name the file with the certificate of the authority in ca_file"
+	case errors.As(err, &name):
+		return ": set server_name to a name that the certificate has"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return ": the certificate has to be renewed, or the clock set"
+	}
+	return ""
+}
+
+// warnOf says what is dangerous about a configuration that works.
+func warnOf(c Config) {
+	if c.InsecurePlaintext {
+		c.Log.Warn("insecure_plaintext is set: passwords cross the network in the clear", slog.Any("urls", c.URLs))
+	}
+	if c.GroupMode == groupsInChain {
+		c.Log.Warn("group_mode = \"in_chain\" makes a domain controller walk all groups for each user, which takes minutes in a large domain; token_groups takes a millisecond")
+	}
+	for _, url := range c.URLs {
+		if a, err := parseAddress(url); err == nil && (a.port == "3268" || a.port == "3269") && c.GroupMode != groupsNone {
+			c.Log.Warn("a global catalog has the members of universal groups only: take groups from a domain controller", slog.String("url", url))
+		}
+	}
+}

@@ -1,0 +1,187 @@
+package ldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	ber "github.com/go-asn1-ber/asn1-ber"
+	"github.com/go-ldap/ldap/v3"
+
+	"gatehouse/backend"
+)
+
+// userFilter is a filter with {user} or {account} in it.
+type userFilter struct {
+	text  string
+	tests []equality
+	loose bool // a name is compared in another way than for equality too
+}
+
+// equality is a part of a filter: an attribute, and a value with {user} or
+// {account} in it.
+type equality struct{ attribute, value string }
+
+func parseUserFilter(text string) (userFilter, error) {
+	compiled, err := ldap.CompileFilter(text)
+	if err != nil {
+		return userFilter{}, fmt.Errorf("%q is no LDAP filter (%w): want something like \"(uid={user})\"", text, err)
+	}
+	f := userFilter{text: text}
+	f.collect(compiled)
+	for _, t := range f.tests {
+		if !attributePattern.MatchString(t.attribute) {
+			return userFilter{}, fmt.Errorf("%q: %q is no name of an attribute", text, t.attribute)
+		}
+	}
+	if len(f.tests) == 0 && !f.loose {
+		return userFilter{}, fmt.Errorf("%q does not ask for a name: want {user} in it, as in \"(uid={user})\"", text)
+	}
+	return f, nil
+}
+
+func (f *userFilter) collect(p *ber.Packet) {
+	switch p.Tag {
+	case ldap.FilterAnd, ldap.FilterOr:
+		for _, child := range p.Children {
+			f.collect(child)
+		}
+	case ldap.FilterEqualityMatch:
+		if len(p.Children) == 2 && hasPlaceholder(p.Children[1].Data.String()) {
+			f.tests = append(f.tests, equality{p.Children[0].Data.String(), p.Children[1].Data.String()})
+		}
+	default:
+		f.loose = f.loose || hasPlaceholder(string(p.Bytes()))
+	}
+}
+
+func hasPlaceholder(s string) bool {
+	return strings.Contains(s, "{user}") || strings.Contains(s, "{account}")
+}
+
+// filter returns the filter for a name. This is the one place where names are
+// escaped for filters; RFC 4515, section 3.
+func (f userFilter) filter(l login) string {
+	return strings.NewReplacer("{user}", ldap.EscapeFilter(l.user), "{account}", ldap.EscapeFilter(l.account)).Replace(f.text)
+}
+
+// admits reports whether e has the name that was asked for. A server may match
+// more than this package calls equal: letters without their accents, or with
+// invisible characters between them.
+func (f userFilter) admits(e *ldap.Entry, l login) bool {
+	if f.loose {
+		return true
+	}
+	fill := strings.NewReplacer("{user}", l.user, "{account}", l.account)
+	return slices.ContainsFunc(f.tests, func(t equality) bool {
+		want := fold(fill.Replace(t.value))
+		return slices.ContainsFunc(values(e, t.attribute), func(v string) bool { return fold(v) == want })
+	})
+}
+
+// attributes returns what admits needs of an entry.
+func (f userFilter) attributes() []string {
+	var names []string
+	for _, t := range f.tests {
+		names = append(names, t.attribute)
+	}
+	return names
+}
+
+// find returns the one entry of a user. Where the user is not bound as the entry
+// found but by a template, as bound, it makes sure that both are the same: with
+// "{user}@corp.example" as the template it would be a fault to find alice by
+// her account where alice@corp.example is the principal name of somebody else.
+func (b *Backend) find(ctx context.Context, search searcher, l login, bound string) (*ldap.Entry, error) {
+	filter := b.filter.filter(l)
+	boundDN, err := parseDN(bound)
+	if err != nil && strings.Contains(bound, "@") {
+		filter = "(|" + filter + equals("userPrincipalName", bound) + ")"
+	}
+	found, err := b.findAll(ctx, search, filter, boundDN)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(found) == 0:
+		return nil, backend.ErrUnknownUser
+	case len(found) > 1:
+		return nil, errAmbiguous
+	case !b.filter.admits(found[0], l) || boundDN != nil && canonicalDN(found[0].DN) != boundDN.String():
+		return nil, fmt.Errorf("the entry found has another name: %w", backend.ErrUnknownUser)
+	}
+	return found[0], nil
+}
+
+// findAll returns the entries of users that match a filter, or two of them. Who
+// searches with the own rights may often read no more than the own entry.
+func (b *Backend) findAll(ctx context.Context, search searcher, filter string, own dn) ([]*ldap.Entry, error) {
+	bases, scope := b.config.UserBases, ldap.ScopeWholeSubtree
+	switch {
+	case own != nil && b.asUser():
+		bases, scope = []string{own.String()}, ldap.ScopeBaseObject
+	case b.config.UserScope == "one":
+		scope = ldap.ScopeSingleLevel
+	}
+	var found []*ldap.Entry
+	for _, base := range bases {
+		entries, err := search(ctx, query{
+			base: base, scope: scope, filter: filter, limit: 2,
+			attributes: append(b.filter.attributes(), b.config.UserNameAttr),
+		})
+		if code, answered := codeOf(err); answered && code == ldap.LDAPResultSizeLimitExceeded {
+			return nil, errAmbiguous
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			same := func(o *ldap.Entry) bool { return canonicalDN(o.DN) == canonicalDN(e.DN) }
+			if !slices.ContainsFunc(found, same) { // bases may overlap
+				found = append(found, e)
+			}
+		}
+	}
+	return found, nil
+}
+
+// errAmbiguous is the refusal of a name that several entries have. It does not
+// let a chain go on: there is such a user here.
+var errAmbiguous = fmt.Errorf("more than one entry has this name; narrow user_filter or user_bases: %w", backend.ErrWrongPassword)
+
+// identity returns who an entry is.
+func (b *Backend) identity(e *ldap.Entry) (backend.Identity, error) {
+	if strings.TrimSpace(e.DN) == "" {
+		return backend.Identity{}, errors.New("the entry found has no name")
+	}
+	name, err := singleName(e, b.config.UserNameAttr)
+	if err != nil {
+		return backend.Identity{}, fmt.Errorf("entry %q: %w", e.DN, err)
+	}
+	return backend.Identity{User: fold(name), Handle: e.DN}, nil
+}
+
+// singleName returns the value of the attribute with the user's name, and of
+// several the one that the entry is named by.
+func singleName(e *ldap.Entry, attribute string) (string, error) {
+	names := values(e, attribute)
+	if len(names) > 1 {
+		parsed, err := ldap.ParseDN(e.DN)
+		if err == nil && len(parsed.RDNs) > 0 {
+			rdn := parsed.RDNs[0].Attributes
+			names = slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+				return !slices.ContainsFunc(rdn, func(a *ldap.AttributeTypeAndValue) bool {
+					return strings.EqualFold(a.Type, attribute) && fold(a.Value) == fold(name)
+				})
+			})
+		}
+	}
+	if len(names) != 1 {
+		return "", fmt.Errorf("user_name_attr %s: want one value, there are %d", attribute, len(names))
+	}
+	if !validName(names[0]) {
+		return "", fmt.Errorf("user_name_attr %s: its value cannot be a name", attribute)
+	}
+	return names[0], nil
+}

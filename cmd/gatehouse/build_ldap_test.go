@@ -1,0 +1,21 @@
+package main
+
+import (
+	"os"
+	"reflect"
+	"regexp"
+	"testing"
+)
+
+// The documentation of the package is the manual: it has a line for every key.
+func TestManualOfLDAPNamesEveryKey(t *testing.T) {
+	text, err := os.ReadFile("../../backend/ldap/doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key := range fields(reflect.TypeFor[ldapKeys]()) {
+		if !regexp.MustCompile(`(?m)^//\t(\w+, )?` + key + `\b`).Match(text) {
+			t.Errorf("the manual has no line for %s", key)
+		}
+	}
+}
