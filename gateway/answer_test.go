@@ -23,7 +23,8 @@ func readAnswer(method string, data []byte) (*answer, error) {
 func FuzzAnswerHead(f *testing.F) {
 	for _, seed := range []string{
 		hello, "HTTP/1.0 200\r\n\r\nbody", "HTTP/1.1 100 Continue\r\n\r\n" + hello, "HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n",
-		okHead + "Transfer-Encoding: chunked\r\nTrailer: A\r\n\r\n5\r\nhello\r\n0\r\nA: b\r\n\r\n", okHead + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+		okHead + "Transfer-Encoding: chunked\r\nTrailer: A\r\n\r\n5\r\nhello\r\n0\r\nA: b\r\n\r\n",
+		okHead + "Transfer-Encoding: chunked\r\nTrailer: A\r\n\r\n5\r\nhello\r\n0\r\nA:\x0eb\r\n\r\n", okHead + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
 		okHead + "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", okHead + " A: b\r\n\r\n", "HTTP/1.1 304 Not Modified\r\nEtag: x\r\nEtag: y\r\n\r\n",
 	} {
 		f.Add([]byte(seed), false)

@@ -161,6 +161,9 @@ func skipTrailers(br *bufio.Reader) error {
 		case len(line) == 2:
 			return nil
 		}
+		if _, _, err := parseField(line[:len(line)-2]); err != nil {
+			return err
+		}
 		read += len(line)
 	}
 	return errChunk
