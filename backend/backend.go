@@ -107,3 +107,39 @@ type Canonicalizer interface {
 	// CanonicalGroup returns the spelling that Groups would return.
 	CanonicalGroup(name string) string
 }
+
+// A Resolver can say who somebody is without a password.
+type Resolver interface {
+	// Resolve returns the Identity that a login as user would have. Its errors
+	// are those of Authenticate, but for a wrong password, and
+	// [errors.ErrUnsupported] where it cannot tell.
+	Resolve(ctx context.Context, user string) (Identity, error)
+}
+
+// A Guarded backend counts wrong passwords and locks an account after too many of
+// them. Its Authenticate is Resolve and then Verify, so that whoever stands in
+// front of it knows whose account a guess would count against before it is made.
+type Guarded interface {
+	Backend
+	Resolver
+
+	// Verify checks the password of an Identity that Resolve has just returned,
+	// with one guess at most. The Identity that it returns may say more than
+	// the one that it was given.
+	Verify(ctx context.Context, id Identity, password string) (Identity, error)
+}
+
+// A Revalidator can say without a password whether a login still counts.
+type Revalidator interface {
+	// Revalidate returns nil if whoever logged in as id exists still and may
+	// log in, an error that is [Refused] if not, one that wraps ErrUnavailable
+	// if that could not be found out, and [errors.ErrUnsupported] if it never
+	// can be.
+	Revalidate(ctx context.Context, id Identity) error
+}
+
+// A Reporter can say how it is.
+type Reporter interface {
+	// Status is cheap, and asks nobody.
+	Status() Status
+}
