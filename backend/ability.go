@@ -5,6 +5,62 @@ import (
 	"errors"
 )
 
+// The interfaces below are abilities that a Backend may have besides. A
+// decorator that wraps a Backend passes them on.
+
+// A Versioner's answers about a user change at moments that it knows of.
+type Versioner interface {
+	// Version returns a number that differs from an earlier one when what
+	// Authenticate or Groups would say of user may have changed since. It is
+	// cheap, and changes for as few users as the backend can tell apart.
+	Version(user string) uint64
+}
+
+// A Canonicalizer has more than one spelling for the name of a user or group.
+type Canonicalizer interface {
+	// CanonicalUser returns the spelling that Identity.User would have.
+	CanonicalUser(name string) string
+
+	// CanonicalGroup returns the spelling that Groups would return.
+	CanonicalGroup(name string) string
+}
+
+// A Resolver can say who somebody is without a password.
+type Resolver interface {
+	// Resolve returns the Identity that a login as user would have. Its errors
+	// are those of Authenticate, but for a wrong password, and
+	// [errors.ErrUnsupported] where it cannot tell.
+	Resolve(ctx context.Context, user string) (Identity, error)
+}
+
+// A Guarded backend counts wrong passwords and locks an account after too many of
+// them. Its Authenticate is Resolve and then Verify, so that whoever stands in
+// front of it knows whose account a guess would count against before it is made.
+type Guarded interface {
+	Backend
+	Resolver
+
+	// Verify checks the password of an Identity that Resolve has just returned,
+	// with one guess at most. The Identity that it returns may say more than
+	// the one that it was given.
+	Verify(ctx context.Context, id Identity, password string) (Identity, error)
+}
+
+// A Revalidator can say without a password whether a login still counts.
+type Revalidator interface {
+	// Revalidate returns nil if whoever logged in as id exists still and may
+	// log in, an error that is [Refused] if not, one that wraps ErrUnavailable
+	// if that could not be found out, and [errors.ErrUnsupported] if it never
+	// can be.
+	Revalidate(ctx context.Context, id Identity) error
+}
+
+// A Reporter can say how it is.
+type Reporter interface {
+	// Status is cheap, and asks nobody.
+	Status() Status
+}
+
 // VersionOf returns b's version of user, and 0 where b is no [Versioner]. By it
 // and its siblings below, whoever has a Backend uses what it can do besides, and a
 // decorator passes that on.

@@ -9,8 +9,8 @@ import (
 
 // htpasswdKeys are the keys of a [[backend]] of type htpasswd.
 type htpasswdKeys struct {
-	UsersFile  string `toml:"users_file"`
-	GroupsFile string `toml:"groups_file"`
+	UsersFile  string `toml:"users_file"`  // password file with lines NAME:HASH, as htpasswd and gatehouse passwd write it
+	GroupsFile string `toml:"groups_file"` // group file with lines GROUP: NAME NAME…; without it nobody is in any group
 }
 
 // openHTPasswd opens a backend that reads password and group files.

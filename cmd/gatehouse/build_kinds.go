@@ -30,8 +30,8 @@ type kind struct {
 
 // backendHead has the keys of every [[backend]].
 type backendHead struct {
-	Name string `toml:"name"`
-	Type string `toml:"type"`
+	Name string `toml:"name"` // what routes, rules and logs call the backend
+	Type string `toml:"type"` // the kind of backend
 }
 
 // newKind returns the kind whose tables have the keys of K.

@@ -9,51 +9,51 @@ import (
 
 // ldapKeys are the keys of a [[backend]] of type ldap.
 type ldapKeys struct {
-	Preset            string   `toml:"preset" oneof:"activedirectory openldap rfc2307 freeipa 389ds"`
-	URLs              []string `toml:"urls"`
-	Spread            bool     `toml:"spread"`
-	StartTLS          bool     `toml:"start_tls"`
-	InsecurePlaintext bool     `toml:"insecure_plaintext"`
-	CAFile            string   `toml:"ca_file"`
-	ServerName        string   `toml:"server_name"`
-	CertFile          string   `toml:"cert_file"`
-	KeyFile           string   `toml:"key_file"`
+	Preset            string   `toml:"preset" oneof:"activedirectory openldap rfc2307 freeipa 389ds"` // kind of directory, which sets what is not set here
+	URLs              []string `toml:"urls"`                                                          // servers, as ldaps://HOST, ldap://HOST, ldapi://PATH or srv:NAME
+	Spread            bool     `toml:"spread"`                                                        // ask the servers in turn, not the first that answers
+	StartTLS          bool     `toml:"start_tls"`                                                     // encrypt connections to ldap:// addresses with StartTLS
+	InsecurePlaintext bool     `toml:"insecure_plaintext"`                                            // send passwords over ldap:// in the clear
+	CAFile            string   `toml:"ca_file"`                                                       // authorities to trust, in PEM, in place of the system's; read again when it changes
+	ServerName        string   `toml:"server_name"`                                                   // name to verify in the certificate, where it is not the one in urls
+	CertFile          string   `toml:"cert_file"`                                                     // client certificate, in PEM, if the servers want one
+	KeyFile           string   `toml:"key_file"`                                                      // its private key, in PEM
 
-	BindDN                 string `toml:"bind_dn"`
-	BindPasswordFile       string `toml:"bind_password_file"`
-	BindPasswordCredential string `toml:"bind_password_credential"`
-	BindPasswordEnv        string `toml:"bind_password_env"`
-	SASLExternal           bool   `toml:"sasl_external"`
-	BindTemplate           string `toml:"bind_template"`
+	BindDN                 string `toml:"bind_dn"`                  // account that looks users up; without one searches are anonymous
+	BindPasswordFile       string `toml:"bind_password_file"`       // file with its password, read again when it is needed; not readable by everybody
+	BindPasswordCredential string `toml:"bind_password_credential"` // systemd credential with its password
+	BindPasswordEnv        string `toml:"bind_password_env"`        // variable of the environment with its password
+	SASLExternal           bool   `toml:"sasl_external"`            // the client certificate, or the user of the socket, is the account
+	BindTemplate           string `toml:"bind_template"`            // name to log in as, with {user} in it, where no account looks users up
 
-	Domains      []string `toml:"domains"`
-	UserBases    []string `toml:"user_bases"`
-	UserScope    string   `toml:"user_scope" oneof:"sub one"`
-	UserFilter   string   `toml:"user_filter"`
-	UserNameAttr string   `toml:"user_name_attr"`
+	Domains      []string `toml:"domains"`                    // domains that may stand in user@domain and DOMAIN\user; not set: those of user_bases
+	UserBases    []string `toml:"user_bases"`                 // entries below which users are
+	UserScope    string   `toml:"user_scope" oneof:"sub one"` // how far below the bases users are: anywhere or directly
+	UserFilter   string   `toml:"user_filter"`                // filter by which a user is found, with {user} (as typed) or {account} (without a domain)
+	UserNameAttr string   `toml:"user_name_attr"`             // attribute with the name that rules and logs use
 
-	GroupMode        string            `toml:"group_mode" oneof:"none memberof search token_groups in_chain"`
-	GroupBases       []string          `toml:"group_bases"`
-	GroupFilter      string            `toml:"group_filter"`
-	GroupNameAttr    string            `toml:"group_name_attr"`
-	GroupMemberAttrs []string          `toml:"group_member_attrs"`
-	GroupDepth       int               `toml:"group_depth" min:"1" max:"100"`
-	PrimaryGroup     string            `toml:"primary_group" oneof:"none sid gid"`
-	FilterGroups     []filterGroupKeys `toml:"filter_group"`
+	GroupMode        string            `toml:"group_mode" oneof:"none memberof search token_groups in_chain"` // how the groups of a user are found
+	GroupBases       []string          `toml:"group_bases"`                                                   // entries below which groups are; not set: user_bases
+	GroupFilter      string            `toml:"group_filter"`                                                  // filter that groups match
+	GroupNameAttr    string            `toml:"group_name_attr"`                                               // attribute with the name that rules use, besides the DN; "dn" for that alone
+	GroupMemberAttrs []string          `toml:"group_member_attrs"`                                            // attributes of a group that name its members
+	GroupDepth       int               `toml:"group_depth" min:"1" max:"100"`                                 // how deep groups in groups are followed; deeper is a failure
+	PrimaryGroup     string            `toml:"primary_group" oneof:"none sid gid"`                            // how the primary group of a user is found
+	FilterGroups     []filterGroupKeys `toml:"filter_group"`                                                  // groups that are made of a filter: whoever matches is a member
 
-	LoginTimeout     Duration `toml:"login_timeout" min:"100ms" max:"10m"`
-	ConnectTimeout   Duration `toml:"connect_timeout" min:"100ms" max:"10m"`
-	OperationTimeout Duration `toml:"operation_timeout" min:"100ms" max:"10m"`
-	MaxConnections   int      `toml:"max_connections" min:"1" max:"1000"`
-	IdleTimeout      Duration `toml:"idle_timeout" min:"1s" max:"24h"`
-	MaxLifetime      Duration `toml:"max_lifetime" min:"1s" max:"24h"`
-	GroupTTL         Duration `toml:"group_ttl" min:"1s" max:"24h"`
+	LoginTimeout     Duration `toml:"login_timeout" min:"100ms" max:"10m"`     // for a whole login
+	ConnectTimeout   Duration `toml:"connect_timeout" min:"100ms" max:"10m"`   // to connect to a server and log in to it
+	OperationTimeout Duration `toml:"operation_timeout" min:"100ms" max:"10m"` // for one question
+	MaxConnections   int      `toml:"max_connections" min:"1" max:"1000"`      // connections to one server for searches, and as many for logins
+	IdleTimeout      Duration `toml:"idle_timeout" min:"1s" max:"24h"`         // how long an unused connection is kept
+	MaxLifetime      Duration `toml:"max_lifetime" min:"1s" max:"24h"`         // how long a connection is kept at most
+	GroupTTL         Duration `toml:"group_ttl" min:"1s" max:"24h"`            // how long it is remembered which groups a group is in
 }
 
 // filterGroupKeys is one [[backend.filter_group]].
 type filterGroupKeys struct {
-	Name   string `toml:"name"`
-	Filter string `toml:"filter"`
+	Name   string `toml:"name"`   // what rules call the group
+	Filter string `toml:"filter"` // filter that its members match
 }
 
 func openLDAP(k ldapKeys, t backendTable) (backend.Backend, error) {

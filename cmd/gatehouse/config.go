@@ -15,10 +15,8 @@ import (
 type Config struct {
 	Settings
 
-	// Backends holds the [[backend]] tables as they were written: which keys
-	// one may have depends on its type, see kinds.
-	Backends []BackendConfig `toml:"backend"`
-	Routes   []RouteConfig   `toml:"route"`
+	Backends []BackendConfig `toml:"backend"` // what checks passwords; which keys one may have depends on its type
+	Routes   []RouteConfig   `toml:"route"`   // the services behind the gateway
 
 	origin origin
 	report report // what is wrong with it; see build
@@ -26,40 +24,40 @@ type Config struct {
 
 // Settings are the keys that exist once.
 type Settings struct {
-	Listen            []string       `toml:"listen"`
-	InsecurePlaintext bool           `toml:"insecure_plaintext"`
-	Drain             Duration       `toml:"drain" min:"1s" max:"24h"`
-	AccessLog         string         `toml:"access_log" oneof:"json common combined off"`
-	LogLevel          string         `toml:"log_level" oneof:"debug info warn error"`
-	TLS               TLSConfig      `toml:"tls"`
-	Cache             CacheConfig    `toml:"cache"`
-	Timeouts          TimeoutsConfig `toml:"timeouts"`
+	Listen            []string       `toml:"listen"`                                      // addresses to accept clients on, as ":PORT" or "IP:PORT"
+	InsecurePlaintext bool           `toml:"insecure_plaintext"`                          // serve plain HTTP on other addresses than loopback, where something in front ends TLS
+	Drain             Duration       `toml:"drain" min:"1s" max:"24h"`                    // how long running requests may go on after the program has been told to end
+	AccessLog         string         `toml:"access_log" oneof:"json common combined off"` // form of the access log on standard output
+	LogLevel          string         `toml:"log_level" oneof:"debug info warn error"`     // least level that is logged on standard error
+	TLS               TLSConfig      `toml:"tls"`                                         // the certificate that clients see; with this table every address speaks TLS
+	Cache             CacheConfig    `toml:"cache"`                                       // what is remembered of the answers of each backend
+	Timeouts          TimeoutsConfig `toml:"timeouts"`                                    // how long a client, an upstream or a backend may be silent; nothing limits how long a request takes that moves
 }
 
 // TLSConfig is [tls]: with it every listener speaks TLS.
 type TLSConfig struct {
-	CertFile string `toml:"cert_file"`
-	KeyFile  string `toml:"key_file"`
+	CertFile string `toml:"cert_file"` // the certificate and those that signed it, in PEM; read again when it changes
+	KeyFile  string `toml:"key_file"`  // its private key, in PEM; not readable by everybody
 }
 
 // CacheConfig is [cache], which holds for the cache of every backend.
 type CacheConfig struct {
-	Size        int      `toml:"size" min:"1" max:"10000000"`
-	TTL         Duration `toml:"ttl" min:"1s" max:"24h"`
-	NegativeTTL Duration `toml:"negative_ttl" min:"1s" max:"1h"`
+	Size        int      `toml:"size" min:"1" max:"10000000"`    // answers of each kind (good, bad, groups) that are kept
+	TTL         Duration `toml:"ttl" min:"1s" max:"24h"`         // how long a good login counts
+	NegativeTTL Duration `toml:"negative_ttl" min:"1s" max:"1h"` // how long a bad login counts
 }
 
 // TimeoutsConfig is [timeouts]; gateway.Timeouts says what each is about. Login
 // bounds one question to a backend.
 type TimeoutsConfig struct {
-	Handshake      Duration `toml:"handshake" min:"100ms" max:"10m"`
-	Header         Duration `toml:"header" min:"100ms" max:"10m"`
-	Idle           Duration `toml:"idle" min:"100ms" max:"24h"`
-	BodyIdle       Duration `toml:"body_idle" min:"100ms" max:"24h"`
-	Connect        Duration `toml:"connect" min:"100ms" max:"10m"`
-	Response       Duration `toml:"response" min:"100ms" max:"24h"`
-	UploadResponse Duration `toml:"upload_response" min:"100ms" max:"24h"`
-	Login          Duration `toml:"login" min:"100ms" max:"10m"`
+	Handshake      Duration `toml:"handshake" min:"100ms" max:"10m"`       // to finish the TLS handshake
+	Header         Duration `toml:"header" min:"100ms" max:"10m"`          // to send the head of a request
+	Idle           Duration `toml:"idle" min:"100ms" max:"24h"`            // between two requests of one connection
+	BodyIdle       Duration `toml:"body_idle" min:"100ms" max:"24h"`       // without progress of a body, in either direction
+	Connect        Duration `toml:"connect" min:"100ms" max:"10m"`         // to connect to an upstream
+	Response       Duration `toml:"response" min:"100ms" max:"24h"`        // until an upstream begins to answer
+	UploadResponse Duration `toml:"upload_response" min:"100ms" max:"24h"` // the same for POST, PUT and PATCH: a registry may hash a whole layer first
+	Login          Duration `toml:"login" min:"100ms" max:"10m"`           // for a backend to check a password
 }
 
 // BackendConfig is one [[backend]]: its name, its type and the keys of that type.
@@ -73,34 +71,34 @@ func (b BackendConfig) Type() string { s, _ := b["type"].(string); return s }
 
 // RouteConfig is one [[route]].
 type RouteConfig struct {
-	Host    string `toml:"host"`
-	Path    string `toml:"path"`
-	Backend string `toml:"backend"`
-	Realm   string `toml:"realm"`
+	Host    string `toml:"host"`    // host name that the route answers to; not set: any
+	Path    string `toml:"path"`    // prefix of the paths that the route takes, in whole segments
+	Backend string `toml:"backend"` // name of the backend that checks the passwords
+	Realm   string `toml:"realm"`   // what clients show when they ask for a password
 
-	ForwardAuthorization bool   `toml:"forward_authorization"`
-	UserHeader           string `toml:"user_header"`
-	GroupsHeader         string `toml:"groups_header"`
+	ForwardAuthorization bool   `toml:"forward_authorization"` // pass the client's own user name and password on to the upstream
+	UserHeader           string `toml:"user_header"`           // header that tells the upstream the name of the user; not set: none
+	GroupsHeader         string `toml:"groups_header"`         // header that tells the upstream the groups of the user; not set: none
 
-	Upstream                   string   `toml:"upstream"`
-	UpstreamCAFile             string   `toml:"upstream_ca_file"`
-	UpstreamServerName         string   `toml:"upstream_server_name"`
-	UpstreamCertFile           string   `toml:"upstream_cert_file"`
-	UpstreamKeyFile            string   `toml:"upstream_key_file"`
-	UpstreamUser               string   `toml:"upstream_user"`
-	UpstreamPasswordFile       string   `toml:"upstream_password_file"`
-	UpstreamPasswordCredential string   `toml:"upstream_password_credential"`
-	UpstreamPasswordEnv        string   `toml:"upstream_password_env"`
-	UpstreamIdleTimeout        Duration `toml:"upstream_idle_timeout" min:"100ms" max:"24h"`
+	Upstream                   string   `toml:"upstream"`                                    // where allowed requests go: "http://HOST:PORT", "https://HOST:PORT" or "unix:/PATH"
+	UpstreamCAFile             string   `toml:"upstream_ca_file"`                            // authorities to trust for https, in PEM, in place of the system's
+	UpstreamServerName         string   `toml:"upstream_server_name"`                        // name to verify for https, where it is not the one in upstream
+	UpstreamCertFile           string   `toml:"upstream_cert_file"`                          // client certificate for https, in PEM
+	UpstreamKeyFile            string   `toml:"upstream_key_file"`                           // its private key, in PEM
+	UpstreamUser               string   `toml:"upstream_user"`                               // user name for the upstream, in place of the client's
+	UpstreamPasswordFile       string   `toml:"upstream_password_file"`                      // file with its password; not readable by everybody
+	UpstreamPasswordCredential string   `toml:"upstream_password_credential"`                // systemd credential with its password
+	UpstreamPasswordEnv        string   `toml:"upstream_password_env"`                       // variable of the environment with its password
+	UpstreamIdleTimeout        Duration `toml:"upstream_idle_timeout" min:"100ms" max:"24h"` // how long an unused connection is kept; must be shorter than the upstream keeps it
 
-	Rules []RuleConfig `toml:"rule"`
+	Rules []RuleConfig `toml:"rule"` // who may do what on the route; the first whose methods and paths match decides alone
 }
 
 // RuleConfig is one [[route.rule]].
 type RuleConfig struct {
-	Name    string   `toml:"name"`
-	Methods []string `toml:"methods"`
-	Paths   []string `toml:"paths"`
+	Name    string   `toml:"name"`    // what logs and refusals call the rule
+	Methods []string `toml:"methods"` // methods that the rule is about; not set: all; GET covers HEAD
+	Paths   []string `toml:"paths"`   // patterns of paths that the rule is about; not set: all; * is one segment, ** any number
 
 	// Require holds strings and tables; gateway.ParseRequire reads them.
 	Require []any `toml:"require"`

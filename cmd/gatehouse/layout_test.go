@@ -49,23 +49,24 @@ var forbidden = map[string][]string{
 // requirements are the modules that this one is written against, each with what
 // it is for.
 var requirements = map[string]string{
-	"github.com/go-asn1-ber/asn1-ber":        "the encoding of LDAP, where the library below does not look",
-	"github.com/go-crypt/x":                  "yescrypt and SHA-crypt hashes of password files",
-	"github.com/go-ldap/ldap/v3":             "requests to directories and their answers",
-	"github.com/go-viper/mapstructure/v2":    "viper's decoder, which has to be told to convert nothing",
-	"github.com/google/go-cmp":               "differences of structures in tests",
-	"github.com/google/go-containerregistry": "the registry of the demo",
-	"github.com/hashicorp/golang-lru/v2":     "the lists of the credential cache",
-	"github.com/pelletier/go-toml/v2":        "configuration files, with the place of every value",
-	"github.com/spf13/cobra":                 "subcommands",
-	"github.com/spf13/pflag":                 "their flags, which viper reads",
-	"github.com/spf13/viper":                 "defaults, file, environment and flags, one over the other",
-	"go.yaml.in/yaml/v3":                     "the example for containers, in a test",
-	"golang.org/x/crypto":                    "bcrypt and argon2id",
-	"golang.org/x/net":                       "HTTP/2 frames that no client sends, in tests",
-	"golang.org/x/sync":                      "equal questions asked once; groups of goroutines",
-	"golang.org/x/term":                      "passwords typed without an echo",
-	"golang.org/x/text":                      "Unicode normal forms of names and paths",
+	"github.com/go-asn1-ber/asn1-ber":          "the encoding of LDAP, where the library below does not look",
+	"github.com/go-crypt/x":                    "yescrypt and SHA-crypt hashes of password files",
+	"github.com/go-ldap/ldap/v3":               "requests to directories and their answers",
+	"github.com/go-viper/mapstructure/v2":      "viper's decoder, which has to be told to convert nothing",
+	"github.com/google/go-cmp":                 "differences of structures in tests",
+	"github.com/google/go-containerregistry":   "the registry of the demo",
+	"github.com/hashicorp/golang-lru/v2":       "the lists of the credential cache",
+	"github.com/pelletier/go-toml/v2":          "configuration files, with the place of every value",
+	"github.com/santhosh-tekuri/jsonschema/v6": "the schema of the configuration, judged in a test",
+	"github.com/spf13/cobra":                   "subcommands",
+	"github.com/spf13/pflag":                   "their flags, which viper reads",
+	"github.com/spf13/viper":                   "defaults, file, environment and flags, one over the other",
+	"go.yaml.in/yaml/v3":                       "the example for containers, in a test",
+	"golang.org/x/crypto":                      "bcrypt and argon2id",
+	"golang.org/x/net":                         "HTTP/2 frames that no client sends, in tests",
+	"golang.org/x/sync":                        "equal questions asked once; groups of goroutines",
+	"golang.org/x/term":                        "passwords typed without an echo",
+	"golang.org/x/text":                        "Unicode normal forms of names and paths",
 }
 
 // rootEntries are the files and folders at the root of the repository.
@@ -451,9 +452,10 @@ func function(f *ast.File, name string) *ast.FuncDecl {
 }
 
 // wrapsBackend reports whether a function of package backend makes something of
-// this package from a Backend.
+// this package from a Backend, which it does not ask anything.
 func wrapsBackend(fn *ast.FuncDecl) bool {
-	if fn.Type.Results == nil || !slices.ContainsFunc(fn.Type.Params.List, func(p *ast.Field) bool { return typeName(p.Type) == "Backend" }) {
+	asks := len(fn.Type.Params.List) > 0 && len(fn.Type.Params.List[0].Names) > 0 && fn.Type.Params.List[0].Names[0].Name == "ctx"
+	if asks || fn.Type.Results == nil || !slices.ContainsFunc(fn.Type.Params.List, func(p *ast.Field) bool { return typeName(p.Type) == "Backend" }) {
 		return false
 	}
 	return ast.IsExported(typeName(fn.Type.Results.List[0].Type))

@@ -1,0 +1,271 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"flag"
+	"fmt"
+	"go/ast"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// The reference of the configuration is made from the structs that it is read
+// into: their tags say what a value may be and their comments what it means. To
+// write it anew:
+//
+//	go test ./cmd/gatehouse -run TestReference -update
+var update = flag.Bool("update", false, "write docs/config.md and docs/config.schema.json")
+
+// referenceKey is what the reference says of one key.
+type referenceKey struct {
+	name    string
+	field   reflect.StructField
+	meaning string
+	value   string // the one in config.example.toml: the default where there is one
+}
+
+// referenceTable is what the reference says of one table.
+type referenceTable struct {
+	heading, meaning string
+	keys             []referenceKey
+	lists            bool // there may be several
+	kind             string
+}
+
+// reference makes the pages.
+type reference struct {
+	t        *testing.T
+	comments map[string]string // of "Type.Field"
+	example  *node
+	tables   []referenceTable
+}
+
+func newReference(t *testing.T) *reference {
+	t.Helper()
+	path := example(t)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := parseConfig(path, switchedOff.ReplaceAll(text, []byte("$1$2")), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &reference{t: t, comments: fieldComments(t), example: c.origin.doc.root}
+	r.add(referenceTable{heading: "Top level", meaning: "These stand before the first table."}, reflect.TypeFor[Config](), r.example)
+	return r
+}
+
+// fieldComments returns the comments of all structs of this package.
+func fieldComments(t *testing.T) map[string]string {
+	t.Helper()
+	comments := map[string]string{}
+	for _, file := range sources(t) {
+		if file.dir != "cmd/gatehouse" || file.test {
+			continue
+		}
+		ast.Inspect(file.File, func(n ast.Node) bool {
+			spec, ok := n.(*ast.TypeSpec)
+			if !ok {
+				return true
+			}
+			if s, ok := spec.Type.(*ast.StructType); ok {
+				for _, f := range s.Fields.List {
+					for _, name := range f.Names {
+						comments[spec.Name.Name+"."+name.Name] = oneLine(f.Doc.Text() + f.Comment.Text())
+					}
+				}
+			}
+			return true
+		})
+	}
+	return comments
+}
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// add enters a table and those inside it, in the order of their fields.
+func (r *reference) add(table referenceTable, typ reflect.Type, shown *node) {
+	at := len(r.tables)
+	r.tables = append(r.tables, table)
+	for _, f := range reflect.VisibleFields(typ) {
+		name := f.Tag.Get("toml")
+		if name == "" {
+			continue
+		}
+		value := shown.table[name]
+		if value == nil {
+			r.t.Fatalf("config.example.toml does not show %s %s", table.heading, name)
+		}
+		k := referenceKey{name: name, field: f, meaning: r.meaning(typ, f), value: value.text}
+		switch {
+		case f.Type == reflect.TypeFor[[]BackendConfig]():
+			r.addBackends(k)
+		case isTable(f.Type):
+			r.add(referenceTable{heading: strings.TrimPrefix(table.path()+"."+name, "."), meaning: k.meaning}, f.Type, value)
+		case isTables(f.Type):
+			r.add(referenceTable{heading: strings.TrimPrefix(table.path()+"."+name, "."), meaning: k.meaning, lists: true}, f.Type.Elem(), value.items[0])
+		default:
+			k.value = exampleText(value)
+			r.tables[at].keys = append(r.tables[at].keys, k)
+		}
+	}
+}
+
+// path returns the key of the table, empty for the document.
+func (t referenceTable) path() string {
+	if t.heading == "Top level" {
+		return ""
+	}
+	return t.heading
+}
+
+func isTables(t reflect.Type) bool {
+	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct && !isText(t.Elem())
+}
+
+// addBackends enters a table for each kind of backend.
+func (r *reference) addBackends(k referenceKey) {
+	r.add(referenceTable{heading: "backend", meaning: k.meaning, lists: true}, reflect.TypeFor[backendHead](), r.example.table["backend"].items[0])
+	for _, kind := range sortedKeys(kinds) {
+		i := slices.IndexFunc(r.example.table["backend"].items, func(n *node) bool { return n.table["type"].text == kind })
+		r.add(referenceTable{
+			heading: "backend", meaning: fmt.Sprintf("The keys that one with `type = %q` has besides.", kind),
+			lists: true, kind: kind,
+		}, kinds[kind].keys, r.example.table["backend"].items[i])
+	}
+}
+
+// meaning returns the comment of a field, which the struct itself or one that is
+// embedded in it has.
+func (r *reference) meaning(typ reflect.Type, f reflect.StructField) string {
+	owner := typ
+	for _, i := range f.Index[:len(f.Index)-1] {
+		owner = owner.Field(i).Type
+	}
+	text := r.comments[owner.Name()+"."+f.Name]
+	if text == "" {
+		r.t.Errorf("%s.%s has no comment to say what the key %s means", owner.Name(), f.Name, f.Tag.Get("toml"))
+	}
+	return text
+}
+
+// exampleText returns a value as TOML has it.
+func exampleText(n *node) string {
+	switch n.kind {
+	case unstable.String:
+		return fmt.Sprintf("%q", n.text)
+	case unstable.Array:
+		var items []string
+		for _, item := range n.items {
+			items = append(items, exampleText(item))
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	case unstable.Table, unstable.InlineTable:
+		var pairs []string
+		for _, key := range n.keys {
+			pairs = append(pairs, key+" = "+exampleText(n.table[key]))
+		}
+		return "{ " + strings.Join(pairs, ", ") + " }"
+	}
+	return n.text
+}
+
+// bounds says what the value of a field may be.
+func bounds(f reflect.StructField) string {
+	switch {
+	case f.Tag.Get("oneof") != "":
+		var words []string
+		for _, word := range strings.Fields(f.Tag.Get("oneof")) {
+			words = append(words, fmt.Sprintf("`%q`", word))
+		}
+		return strings.Join(words, ", ")
+	case f.Type == reflect.TypeFor[Duration]():
+		return fmt.Sprintf("duration, %s to %s", f.Tag.Get("min"), f.Tag.Get("max"))
+	case f.Type.Kind() == reflect.Int:
+		return fmt.Sprintf("number, %s to %s", f.Tag.Get("min"), f.Tag.Get("max"))
+	case f.Type.Kind() == reflect.Bool:
+		return "`true`, `false`"
+	case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.String:
+		return "list of strings"
+	case f.Type.Kind() == reflect.Slice:
+		return "list"
+	}
+	return "string"
+}
+
+// markdown returns docs/config.md.
+func (r *reference) markdown() []byte {
+	var b bytes.Buffer
+	b.WriteString(`# Configuration reference
+
+Every key of the configuration file. This page is made from the program; [config.example.toml](../config.example.toml) shows the same as a file with comments,
+and [config.schema.json](config.schema.json) tells it to editors. The column "example" holds what that file has: the default, where there is one.
+
+Relative paths are relative to the file. A duration is a string with a unit: ` + "`\"500ms\"`, `\"30s\"`, `\"5m\"`, `\"1h30m\"`" + `. An unknown key is an error.
+`)
+	for _, table := range r.tables {
+		if len(table.keys) == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| key | may be | example | what it is |\n|---|---|---|---|\n", table.title(), sentence(table.meaning))
+		for _, k := range table.keys {
+			fmt.Fprintf(&b, "| `%s` | %s | `%s` | %s%s |\n", k.name, bounds(k.field), k.value, sentence(k.meaning), otherWays(strings.TrimPrefix(table.path()+"."+k.name, ".")))
+		}
+	}
+	return b.Bytes()
+}
+
+// title returns the heading as TOML writes the table.
+func (t referenceTable) title() string {
+	switch {
+	case t.path() == "":
+		return t.heading
+	case t.kind != "":
+		return fmt.Sprintf("[[%s]] with type = %q", t.heading, t.kind)
+	case t.lists:
+		return "[[" + t.heading + "]]"
+	}
+	return "[" + t.heading + "]"
+}
+
+// sentence returns text with a capital at its head and a full stop at its end.
+func sentence(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + strings.TrimSuffix(strings.ReplaceAll(text[1:], "|", `\|`), ".") + "."
+}
+
+// otherWays says how else a setting can be made.
+func otherWays(key string) string {
+	for _, o := range overlays {
+		if o.key == key {
+			return fmt.Sprintf(" Also: `--%s`, `%s`.", o.flag, o.variable)
+		}
+	}
+	return ""
+}
+
+func TestReferenceIsCurrent(t *testing.T) {
+	r := newReference(t)
+	for name, want := range map[string][]byte{"config.md": r.markdown(), "config.schema.json": r.schema()} {
+		path := filepath.Join("../../docs", name)
+		if *update {
+			if err := os.WriteFile(path, want, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := os.ReadFile(path)
+		if !bytes.Equal(got, want) {
+			t.Errorf("docs/%s is not what the program makes (%v): write it anew with\n\tgo test ./cmd/gatehouse -run TestReference -update", name, cmp.Or(err, fmt.Errorf("it differs")))
+		}
+	}
+}
