@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// control asks the gateway that runs on this machine over its control socket,
+// which answers in JSON.
+type control struct {
+	socket string
+	client *http.Client
+}
+
+// errNotThere is why [control.get] fails where the gateway runs and has nothing
+// under the path.
+var errNotThere = errors.New("the gateway has nothing of that name")
+
+// maxControlAnswer bounds what is read of an answer.
+const maxControlAnswer = 8 << 20
+
+// controlFlags adds the flag by which a command finds the socket.
+func controlFlags(cmd *cobra.Command) {
+	cmd.Flags().String("socket", "", "control socket of the running gateway (default the one that the configuration names)")
+}
+
+// newControl returns the control of the gateway whose socket the flag --socket
+// names, or else the configuration. A configuration with errors does: what it
+// says of rules and backends does not matter here.
+func newControl(cmd *cobra.Command) (*control, error) {
+	socket, err := cmd.Flags().GetString("socket")
+	if err == nil && socket == "" {
+		socket, err = configuredSocket(configFlag(cmd))
+	}
+	if err != nil {
+		return nil, &exitError{2, err}
+	}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}
+	return &control{socket, &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}, nil
+}
+
+func configuredSocket(flag string) (string, error) {
+	path, err := findConfig(flag)
+	if err != nil {
+		return "", err
+	}
+	c, err := loadConfig(path, nil)
+	if err != nil {
+		return "", err
+	}
+	socket := c.origin.table("admin").at("socket").text
+	if socket == "" {
+		return "", fmt.Errorf("%s: there is no socket under [admin] by which a running gateway could be asked: set one, or give --socket", path)
+	}
+	return c.origin.file(socket, "admin", "socket"), nil
+}
+
+// get asks for what is under path and decodes it into answer. It fails with
+// [errNotThere] where there is nothing.
+func (c *control) get(ctx context.Context, path string, answer any) error {
+	return c.do(ctx, http.MethodGet, path, answer)
+}
+
+// post has the gateway do what path says and decodes what came of it into answer,
+// which may be nil.
+func (c *control) post(ctx context.Context, path string, answer any) error {
+	return c.do(ctx, http.MethodPost, path, answer)
+}
+
+// do fails with an [exitError]: 1 where the gateway says no, 4 where it says
+// nothing.
+func (c *control) do(ctx context.Context, method, path string, answer any) error {
+	r, err := http.NewRequestWithContext(ctx, method, "http://gatehouse"+path, nil)
+	if err != nil {
+		return &exitError{2, err}
+	}
+	resp, err := c.client.Do(r)
+	if err != nil {
+		return &exitError{4, fmt.Errorf("ask the gateway at %s: %w; is it running, and may this user write to the socket?", c.socket, errors.Unwrap(err))}
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxControlAnswer))
+	switch {
+	case err != nil:
+		return &exitError{4, fmt.Errorf("ask the gateway at %s: %w", c.socket, err)}
+	case resp.StatusCode == http.StatusNotFound:
+		return &exitError{1, errNotThere}
+	case resp.StatusCode >= http.StatusInternalServerError:
+		return &exitError{4, c.refusal(resp, body)}
+	case resp.StatusCode >= http.StatusBadRequest:
+		return &exitError{1, c.refusal(resp, body)}
+	case answer == nil:
+		return nil
+	}
+	if err := json.Unmarshal(body, answer); err != nil {
+		return &exitError{4, fmt.Errorf("read the answer of the gateway at %s: %w", c.socket, err)}
+	}
+	return nil
+}
+
+// refusal says why the gateway did not do what was asked.
+func (c *control) refusal(resp *http.Response, body []byte) error {
+	var said struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(body, &said) != nil || said.Error == "" {
+		said.Error = strings.TrimSpace(string(body))
+	}
+	return fmt.Errorf("the gateway at %s answers %s: %s", c.socket, resp.Status, printable(said.Error))
+}
