@@ -7,15 +7,29 @@ import (
 	"strings"
 )
 
-// denied puts into one sentence who was refused what, and what is missing.
-func (x *exchange) denied(d Decision) *problem {
-	p := &problem{status: http.StatusForbidden, code: codeDenied, signed: true}
-	action, repository := describe(x.r.Method, x.target.Path)
-	who := "this request"
-	if x.who.LoggedIn {
-		who = x.who.Identity.User
+// answerTo returns what a client is told of a decision about its request, and nil
+// where the request goes on. Whoever only foresees the answer uses it too.
+func answerTo(req Request, who Subject, d Decision) *problem {
+	switch d.Verdict {
+	case Allowed:
+		return nil
+	case NeedsLogin:
+		return unauthorized(nil)
+	case NeedsGroups:
+		return undecided(nil)
 	}
-	p.message = strings.TrimSpace(who + " may not " + action + " " + repository)
+	return denied(req, who, d)
+}
+
+// denied puts into one sentence who was refused what, and what is missing.
+func denied(req Request, who Subject, d Decision) *problem {
+	p := &problem{status: http.StatusForbidden, code: codeDenied, signed: true}
+	action, repository := describe(req.Method, req.Path)
+	name := "this request"
+	if who.LoggedIn {
+		name = who.Identity.User
+	}
+	p.message = strings.TrimSpace(name + " may not " + action + " " + repository)
 	if d.Requires == "" {
 		p.message += ": no rule allows it"
 	} else {

@@ -139,15 +139,9 @@ func (x *exchange) examine() *problem {
 	if p := x.examineFields(); p != nil {
 		return p
 	}
-	if len(r.RequestURI) > maxRequestLine {
-		return tooLarge(nil)
-	}
-	target, err := ParseTarget(r.RequestURI)
-	if err != nil {
-		return badRequest(err.Error())
-	}
-	x.target = target
-	return nil
+	var p *problem
+	x.target, p = readTarget(r.RequestURI)
+	return p
 }
 
 func (x *exchange) examineFields() *problem {
@@ -189,9 +183,9 @@ func (x *exchange) examineFields() *problem {
 // the client named at the handshake, where it named one: a request must not reach
 // the rules of one host over a connection that was made to another.
 func (x *exchange) findRoute() *problem {
-	host, err := canonicalHost(x.r.Host)
-	if err != nil {
-		return badRequest("the Host field is malformed")
+	host, p := readHost(x.r.Host)
+	if p != nil {
+		return p
 	}
 	if sni := x.conn.serverName; sni != "" && sni != host {
 		return &problem{
@@ -201,7 +195,7 @@ func (x *exchange) findRoute() *problem {
 	}
 	x.host, x.route = host, x.site.routeFor(host, x.target.Path)
 	if x.route == nil {
-		return &problem{status: http.StatusNotFound, code: codeNotFound, message: "nothing is served under this path"}
+		return noRoute()
 	}
 	return nil
 }

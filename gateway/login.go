@@ -10,15 +10,13 @@ import (
 // authorize lets a request pass that a rule allows, and finds out no more about
 // the user than that rule needs to know.
 func (x *exchange) authorize() *problem {
-	d, p := x.judge(Request{Method: x.r.Method, Path: x.target.Path, Source: x.conn.source})
+	req := Request{Method: x.r.Method, Path: x.target.Path, Source: x.conn.source}
+	d, p := x.judge(req)
 	x.decision = d
-	switch {
-	case p != nil:
+	if p != nil {
 		return p
-	case d.Verdict != Allowed:
-		return x.denied(d)
 	}
-	return nil
+	return answerTo(req, x.who, d)
 }
 
 // judge decides about req, which is the request itself or one that it implies.
@@ -95,7 +93,7 @@ func (x *exchange) noAnswer(question string, err error) *problem {
 	if !errors.Is(err, backend.ErrUnavailable) {
 		x.site.log.Error("a backend failed", "id", x.id, "question", question, "error", err)
 	}
-	return unavailable("logins cannot be checked at the moment; please try again", err)
+	return undecided(err)
 }
 
 // checkIdentity refuses a name that could not be told on: to a header, a log or a

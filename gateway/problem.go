@@ -64,6 +64,16 @@ func unavailable(what string, cause error) *problem {
 	}
 }
 
+// undecided is the answer where it cannot be found out who the user is.
+func undecided(cause error) *problem {
+	return unavailable("logins cannot be checked at the moment; please try again", cause)
+}
+
+// noRoute is the answer where no route takes a request.
+func noRoute() *problem {
+	return &problem{status: http.StatusNotFound, code: codeNotFound, message: "nothing is served under this path"}
+}
+
 // endsConnection reports whether the connection closes behind the answer: after
 // a request that was malformed there is no telling where the next one begins.
 func (p *problem) endsConnection() bool {
