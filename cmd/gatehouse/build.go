@@ -17,8 +17,9 @@ import (
 type assembly struct {
 	config   *Config
 	gateway  gateway.Config
-	backends map[string]backend.Backend // nil for one that could not be opened
+	backends map[string]backend.Backend // as chains ask them; nil for one that could not be opened
 	bare     map[string]backend.Backend // the same without what is around them
+	caches   map[string]*backend.Cache  // around those that routes use
 	closers  []io.Closer
 	report   report
 }
@@ -41,7 +42,13 @@ func (c *Config) build(log *slog.Logger) (gateway.Config, func() error, error) {
 // assemble does the work of build. The caller looks at the report, and closes.
 // Without a log, what backends would log is in the report.
 func (c *Config) assemble(log *slog.Logger) *assembly {
-	a := &assembly{config: c, report: slices.Clone(c.report), backends: map[string]backend.Backend{}, bare: map[string]backend.Backend{}}
+	a := &assembly{
+		config:   c,
+		report:   slices.Clone(c.report),
+		backends: map[string]backend.Backend{},
+		bare:     map[string]backend.Backend{},
+		caches:   map[string]*backend.Cache{},
+	}
 	t := c.Timeouts
 	a.gateway = gateway.Config{
 		Listen:            c.Listen,
@@ -78,55 +85,6 @@ func (a *assembly) close() error {
 	return errors.Join(errs...)
 }
 
-func (a *assembly) openBackends(log *slog.Logger) {
-	for i, c := range a.config.Backends {
-		if !a.checkBackend(i, c) {
-			continue
-		}
-		collected := &warningLog{}
-		t := backendTable{log: log, origin: a.config.origin, index: i, report: &a.report}
-		if log == nil {
-			t.log = slog.New(collected)
-		}
-		b, err := a.open(c, t)
-		if err != nil {
-			t.errorf("type", "%v", err)
-		}
-		for _, text := range collected.take() {
-			a.report.warnf(t.at("type"), "%s", text)
-		}
-		a.backends[c.Name()] = b
-	}
-}
-
-// open returns the backend that c describes behind its cache, or nil if it cannot
-// be opened; what its kind has to say of that is in the report.
-func (a *assembly) open(c BackendConfig, t backendTable) (backend.Backend, error) {
-	b, err := kinds[c.Type()].open(c, t)
-	if b == nil || err != nil {
-		return nil, err
-	}
-	if closer, ok := b.(io.Closer); ok {
-		a.closers = append(a.closers, closer)
-	}
-	a.bare[c.Name()] = b
-	s := a.config.Settings
-	return cached(backend.NewCache(backend.Named(c.Name(), b), backend.CacheConfig{
-		Size:        s.Cache.Size,
-		TTL:         s.Cache.TTL.Duration,
-		NegativeTTL: s.Cache.NegativeTTL.Duration,
-		Timeout:     s.Timeouts.Login.Duration,
-	}))
-}
-
-// cached keeps a nil *Cache from becoming a Backend that is not nil.
-func cached(c *backend.Cache, err error) (backend.Backend, error) {
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
-}
-
 // route returns the route at index i, whose errors are in the report.
 func (a *assembly) route(i int) gateway.Route {
 	c, r := a.config, a.config.Routes[i]
@@ -134,7 +92,7 @@ func (a *assembly) route(i int) gateway.Route {
 		Host:                 r.Host,
 		Path:                 r.Path,
 		Realm:                cmp.Or(r.Realm, defaultRealm),
-		Backend:              a.backends[r.Backend],
+		Backend:              a.cached(r.Backend),
 		Backends:             []string{r.Backend},
 		ForwardAuthorization: r.ForwardAuthorization,
 		UserHeader:           r.UserHeader,

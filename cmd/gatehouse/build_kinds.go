@@ -26,6 +26,16 @@ type kind struct {
 	// groupsKey is the key without which nobody is in any group, empty if there
 	// are groups in any case.
 	groupsKey string
+
+	// parts returns the other backends that one of this type is made of. It is
+	// nil for a type that stands by itself.
+	parts func(BackendConfig) []mention
+}
+
+// mention is where a table names another backend.
+type mention struct {
+	name string
+	path []any // of keys and indexes, below the table
 }
 
 // backendHead has the keys of every [[backend]].
@@ -48,6 +58,12 @@ func newKind[K any](open func(K, backendTable) (backend.Backend, error)) kind {
 // groupsFrom returns k with its groupsKey.
 func (k kind) groupsFrom(key string) kind {
 	k.groupsKey = key
+	return k
+}
+
+// madeOf returns k with its parts.
+func (k kind) madeOf(parts func(BackendConfig) []mention) kind {
+	k.parts = parts
 	return k
 }
 
@@ -74,6 +90,7 @@ type backendTable struct {
 	origin origin
 	index  int
 	report *report
+	others map[string]backend.Backend // nil for one that could not be opened
 }
 
 // at returns the place of a key of the table.
