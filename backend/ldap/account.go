@@ -56,7 +56,7 @@ const certificate = "certificate"
 
 // bind binds a new connection as the account.
 func (a *account) bind(ctx context.Context, c *conn) error {
-	if a.config.BindDN == "" && !a.config.SASLExternal {
+	if !a.config.hasAccount() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.config.ConnectTimeout)

@@ -86,8 +86,15 @@
 // forms such as full-width letters are refused before any server is asked, and
 // so is an entry that a server finds for a name which it does not have.
 //
-// With bind_template and no account, a user binds first and reads the own entry
-// and groups. Such a directory cannot tell an unknown user from a wrong password.
+// With bind_template and no account, a user binds first, in lower case, and reads
+// the own entry and groups. Such a directory cannot tell an unknown user from a
+// wrong password. With an account, the entry found must be the one that the
+// template names.
+//
+// Whether a user who logged in before still may is found out without a password:
+// from the account's attributes in Active Directory, OpenLDAP and 389 Directory
+// Server (such as userAccountControl, pwdAccountLockedTime and nsAccountLock),
+// and from user_filter. It takes an account that may read these.
 //
 // # Groups
 //

@@ -123,6 +123,10 @@ func (s *samba) checkModes(t *testing.T) {
 	c = s.config(t)
 	c.GroupBases = []string{realBase}
 	checkLogins(t, open(t, c), []realLogin{{"bob", realPass, "bob", "", []string{"backend", "all", "domain users", "users"}}})
+	checkStanding(t, open(t, c), map[string]string{
+		"alice@" + realDomain: "in", "dave": "in", "Paren (Ext)": "in",
+		"disabled": "locked", "mustchange": "locked", "acctexpired": "locked", "pwexpired": "locked",
+	})
 }
 
 // attribute returns the value of an attribute of a user.
@@ -163,6 +167,7 @@ func (s *samba) checkGuesses(t *testing.T) {
 	if _, got := authenticate(t, b, "lockme", realPass); got != "locked" {
 		t.Errorf("after three wrong passwords: got %s, want locked", got)
 	}
+	checkStanding(t, b, map[string]string{"lockme": "locked", "guess": "in"})
 	wrong := s.config(t)
 	wrong.BindPassword = func() (string, error) { return wrongGuess, nil }
 	bad := open(t, wrong)

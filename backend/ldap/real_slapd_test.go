@@ -224,6 +224,7 @@ func (s *slapd) checkFailures(t *testing.T) {
 			t.Errorf("attempt %d: got %s, want %s", i, got, want)
 		}
 	}
+	checkStanding(t, b, map[string]string{"alice": "in", "weird(*)": "in", "lockme": "locked", "locked": "locked", "mustchange": "locked"})
 	for name, change := range map[string]func(*Config){
 		"no authority":    func(c *Config) { c.CAFile = "" },
 		"wrong name":      func(c *Config) { c.ServerName = "dc1.corp.example" },

@@ -158,3 +158,18 @@ func checkLogins(t *testing.T, b *Backend, logins []realLogin) {
 		}
 	}
 }
+
+// checkStanding checks what is said of users without their passwords.
+func checkStanding(t *testing.T, b *Backend, want map[string]string) {
+	t.Helper()
+	for user, want := range want {
+		id, err := b.Resolve(t.Context(), user)
+		if err != nil {
+			t.Errorf("%q: %v", user, err)
+			continue
+		}
+		if err := b.Revalidate(t.Context(), id); verdict(err) != want {
+			t.Errorf("%q: got %v, want %s", user, err, want)
+		}
+	}
+}

@@ -15,9 +15,10 @@ import (
 
 // userFilter is a filter with {user} or {account} in it.
 type userFilter struct {
-	text  string
-	tests []equality
-	loose bool // a name is compared in another way than for equality too
+	text   string
+	anyone string // what it says of users whatever their names
+	tests  []equality
+	loose  bool // a name is compared in another way than for equality too
 }
 
 // equality is a part of a filter: an attribute, and a value with {user} or
@@ -29,7 +30,7 @@ func parseUserFilter(text string) (userFilter, error) {
 	if err != nil {
 		return userFilter{}, fmt.Errorf("%q is no LDAP filter (%w): want something like \"(uid={user})\"", text, err)
 	}
-	f := userFilter{text: text}
+	f := userFilter{text: text, anyone: forAnyone(compiled, false)}
 	f.collect(compiled)
 	for _, t := range f.tests {
 		if !attributePattern.MatchString(t.attribute) {
@@ -55,6 +56,29 @@ func (f *userFilter) collect(p *ber.Packet) {
 	default:
 		f.loose = f.loose || hasPlaceholder(string(p.Bytes()))
 	}
+}
+
+// forAnyone returns the filter without what it asks about a name: each such part
+// becomes one that is true of every entry, or false below a "not", so that what
+// is left matches whoever matched before.
+func forAnyone(p *ber.Packet, negated bool) string {
+	switch p.Tag {
+	case ldap.FilterAnd, ldap.FilterOr, ldap.FilterNot:
+		symbols := map[ber.Tag]string{ldap.FilterAnd: "&", ldap.FilterOr: "|", ldap.FilterNot: "!"}
+		text := "(" + symbols[p.Tag]
+		for _, child := range p.Children {
+			text += forAnyone(child, negated != (p.Tag == ldap.FilterNot))
+		}
+		return text + ")"
+	}
+	text, err := ldap.DecompileFilter(p)
+	switch {
+	case err == nil && !hasPlaceholder(text):
+		return text
+	case negated:
+		return "(!(objectClass=*))"
+	}
+	return "(objectClass=*)"
 }
 
 func hasPlaceholder(s string) bool {

@@ -1,0 +1,176 @@
+package ldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"gatehouse/backend"
+)
+
+// Authenticate looks the user up and binds as the entry found.
+func (b *Backend) Authenticate(ctx context.Context, user, password string) (backend.Identity, error) {
+	l, err := b.parse(ctx, user)
+	if err != nil {
+		return backend.Identity{}, err
+	}
+	if !validPassword(password) {
+		return backend.Identity{}, errNoPassword
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.config.LoginTimeout)
+	defer cancel()
+	id, err := b.resolve(ctx, l)
+	if err != nil {
+		return backend.Identity{}, err
+	}
+	return b.verify(ctx, id, password)
+}
+
+// Resolve looks the user up, with one search. Where users search with their own
+// rights nobody can, and the Identity has the name that the user is bound as.
+func (b *Backend) Resolve(ctx context.Context, user string) (backend.Identity, error) {
+	l, err := b.parse(ctx, user)
+	if err != nil {
+		return backend.Identity{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.config.LoginTimeout/2)
+	defer cancel()
+	return b.resolve(ctx, l)
+}
+
+// Verify binds as the entry of id, once. Half of a login's time is for Resolve,
+// the other half for this.
+func (b *Backend) Verify(ctx context.Context, id backend.Identity, password string) (backend.Identity, error) {
+	switch {
+	case ctx.Err() != nil:
+		return backend.Identity{}, gaveUp(ctx)
+	case strings.TrimSpace(id.Handle) == "":
+		// The name of nobody, as whom every password is right; RFC 4513, section 5.1.
+		return backend.Identity{}, fmt.Errorf("user %q has no entry: %w", id.User, backend.ErrUnknownUser)
+	case !validPassword(password):
+		return backend.Identity{}, errNoPassword
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.config.LoginTimeout/2)
+	defer cancel()
+	return b.verify(ctx, id, password)
+}
+
+var errNoPassword = fmt.Errorf("no password can look like this: %w", backend.ErrWrongPassword)
+
+// parse takes what was typed apart, unless nobody waits for the answer.
+func (b *Backend) parse(ctx context.Context, user string) (login, error) {
+	if ctx.Err() != nil {
+		return login{}, gaveUp(ctx)
+	}
+	l, ok := parseLogin(user, b.config.Domains)
+	if !ok {
+		return login{}, fmt.Errorf("no name of a user can look like this: %w", backend.ErrUnknownUser)
+	}
+	return l, nil
+}
+
+func (b *Backend) resolve(ctx context.Context, l login) (backend.Identity, error) {
+	bound, err := b.bindName(l)
+	if err != nil {
+		return backend.Identity{}, err
+	}
+	if b.asUser() {
+		return backend.Identity{User: fold(l.account), Handle: bound}, nil
+	}
+	e, err := b.find(ctx, b.asService, l, bound)
+	if err != nil {
+		return backend.Identity{}, err
+	}
+	return b.identity(e)
+}
+
+func (b *Backend) verify(ctx context.Context, id backend.Identity, password string) (backend.Identity, error) {
+	err := b.directory.bindAs(ctx, func(c *conn) error {
+		err := b.bind(ctx, c, id.Handle, password)
+		if err == nil && b.asUser() {
+			id, err = b.findOwn(ctx, c, id)
+		}
+		return err
+	})
+	if err != nil {
+		return backend.Identity{}, fmt.Errorf("user %q: %w", id.User, err)
+	}
+	return id, nil
+}
+
+// asUser reports whether users search with their own rights.
+func (b *Backend) asUser() bool {
+	return b.config.BindTemplate != "" && !b.config.hasAccount()
+}
+
+// bindName returns the name that the template makes of a login, or nothing
+// without one. All spellings of a login have the same, so that they count as
+// one to whoever counts guesses.
+func (b *Backend) bindName(l login) (string, error) {
+	if b.config.BindTemplate == "" {
+		return "", nil
+	}
+	account := fold(l.account)
+	name := ldap.EscapeDN(account)
+	if _, err := parseDN(b.config.BindTemplate); err != nil {
+		name = account
+		if strings.ContainsAny(name, `@\/`) { // would choose another domain
+			return "", backend.ErrUnknownUser
+		}
+	}
+	return strings.Replace(b.config.BindTemplate, "{user}", name, 1), nil
+}
+
+// bind checks a password, with one bind on a connection of its own.
+func (b *Backend) bind(ctx context.Context, c *conn, name, password string) error {
+	controls, err := c.bind(ctx, b.config.OperationTimeout, name, password)
+	if err := bindError(controls, err); err != nil {
+		return err
+	}
+	for _, control := range controls {
+		if p, ok := control.(*ldap.ControlBeheraPasswordPolicy); ok && (p.Grace >= 0 || p.Expire >= 0) {
+			b.config.Log.Info("the password of a user is about to expire", "dn", name, "seconds", p.Expire, "logins_left", p.Grace)
+		}
+	}
+	return nil
+}
+
+// findOwn returns who a user is that was bound on c by the template, and
+// remembers the user's groups, which nobody can ask for later.
+func (b *Backend) findOwn(ctx context.Context, c *conn, bound backend.Identity) (backend.Identity, error) {
+	search := func(ctx context.Context, q query) ([]*ldap.Entry, error) {
+		entries, err := c.search(ctx, b.config, q)
+		return entries, searchError(err, q.base)
+	}
+	e, err := b.find(ctx, search, loginOf(bound), bound.Handle)
+	if errors.Is(err, backend.ErrUnknownUser) {
+		return bound, fmt.Errorf("the password is right, but user_bases and user_filter find no entry that the user may read: %v", err)
+	}
+	if err != nil {
+		return bound, err
+	}
+	id, err := b.identity(e)
+	if err != nil {
+		return bound, err
+	}
+	asked := time.Now()
+	r := &resolver{Backend: b, search: search, memory: newGroupMemory(b.config), dn: e.DN}
+	names, err := r.groups(ctx)
+	b.own.put(e.DN, ownGroups{names, err}, asked)
+	id.Source = bound.Source
+	return id, nil
+}
+
+// loginOf returns the login that a template made a principal name or another
+// name of.
+func loginOf(bound backend.Identity) login {
+	l := login{user: bound.User, account: bound.User}
+	if _, err := parseDN(bound.Handle); err != nil && strings.Contains(bound.Handle, "@") {
+		l.user = bound.Handle
+	}
+	return l
+}

@@ -1,0 +1,121 @@
+package ldap
+
+import (
+	"context"
+	"net"
+	"testing"
+	"time"
+
+	"gatehouse/backend"
+	"gatehouse/backend/ldap/ldaptest"
+)
+
+// Whoever counts guesses knows from the first half of a login whose account the
+// second half would be a guess at.
+func TestLoginInTwoHalves(t *testing.T) {
+	s := start(t, ldaptest.Config{})
+	alice := backend.Identity{User: "alice", Handle: uidDN("alice")}
+	asUser := func(c *Config) { c.BindDN, c.BindPassword, c.BindTemplate = "", nil, "uid={user},ou=people,"+base }
+	tests := map[string]struct {
+		change           func(*Config)
+		searches, verify int // that Resolve and Verify ask
+	}{
+		"account":              {func(*Config) {}, 1, 0},
+		"account and template": {func(c *Config) { c.BindTemplate = "uid={user},ou=people," + base }, 1, 0},
+		"template":             {func(c *Config) { asUser(c); c.GroupMode = groupsNone }, 0, 1},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := configFor(t, s)
+			tt.change(&c)
+			b := open(t, c)
+			s.Forget()
+			id, err := b.Resolve(t.Context(), "Alice")
+			if id != alice || err != nil {
+				t.Errorf("Resolve: got %+v, %v, want %+v", id, err, alice)
+			}
+			if n, m := s.Count(ldaptest.Search), userBinds(s); n != tt.searches || m != 0 {
+				t.Errorf("Resolve took %d searches and %d binds, want %d and 0", n, m, tt.searches)
+			}
+			s.Forget()
+			if id, err := b.Verify(t.Context(), id, wrongGuess); id != (backend.Identity{}) || verdict(err) != "wrong" {
+				t.Errorf("Verify of a wrong password: got %+v, %v", id, err)
+			}
+			id.Source = "corp"
+			id, err = b.Verify(t.Context(), id, alicePass)
+			if want := (backend.Identity{User: "alice", Handle: uidDN("alice"), Source: "corp"}); id != want || err != nil {
+				t.Errorf("Verify: got %+v, %v, want %+v", id, err, want)
+			}
+			if n, m := s.Count(ldaptest.Search), userBinds(s); n != tt.verify || m != 2 {
+				t.Errorf("a refusal and a success took %d searches and %d binds, want %d and 2", n, m, tt.verify)
+			}
+		})
+	}
+}
+
+// Where nobody can be looked up, guesses at one account must not count as those
+// at several because it is spelled in several ways.
+func TestSpellingsOfATemplateAreOneIdentity(t *testing.T) {
+	s := start(t, ldaptest.Config{})
+	for template, want := range map[string]string{
+		"uid={user},ou=people," + base: uidDN("jörg"), "{user}@corp.example": "jörg@corp.example", `CORP\{user}`: `CORP\jörg`,
+	} {
+		c := configFor(t, s)
+		c.BindDN, c.BindPassword, c.BindTemplate, c.Domains = "", nil, template, []string{"corp.example", "CORP"}
+		b := open(t, c)
+		for _, typed := range []string{"jörg", "JÖRG", "jo\u0308rg", "Jörg@corp.example", `corp\JÖRG`} {
+			id, err := b.Resolve(t.Context(), typed)
+			if err != nil || id.User != "jörg" || canonicalDN(id.Handle) != canonicalDN(want) && id.Handle != want {
+				t.Errorf("%s with %q: got %+v, %v, want handle %s", template, typed, id, err, want)
+			}
+		}
+	}
+	if n := s.Count(ldaptest.Connect); n != 0 {
+		t.Errorf("there were %d connections, want none", n)
+	}
+}
+
+// The empty name is nobody, as whom some servers take any password.
+func TestVerifyRefusesWhatMustReachNoServer(t *testing.T) {
+	s := start(t, ldaptest.Config{})
+	b := open(t, configFor(t, s))
+	for _, tt := range []struct {
+		handle, password, want string
+	}{{"", alicePass, "unknown"}, {" ", alicePass, "unknown"}, {uidDN("alice"), "", "wrong"}, {uidDN("alice"), "x\x00", "wrong"}} {
+		id, err := b.Verify(t.Context(), backend.Identity{User: "alice", Handle: tt.handle}, tt.password)
+		if id != (backend.Identity{}) || verdict(err) != tt.want {
+			t.Errorf("%q with %q: got %+v, %v, want %s", tt.handle, tt.password, id, err, tt.want)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := b.Verify(ctx, backend.Identity{Handle: uidDN("alice")}, alicePass); verdict(err) != "unavailable" {
+		t.Errorf("with nobody waiting: got %v", err)
+	}
+	if n := s.Count(ldaptest.Connect); n != 0 {
+		t.Errorf("there were %d connections, want none", n)
+	}
+}
+
+// Both halves together take no longer than a login may.
+func TestHalvesShareTheTimeOfALogin(t *testing.T) {
+	s := start(t, ldaptest.Config{})
+	c := configFor(t, s)
+	c.URLs, c.LoginTimeout, c.ConnectTimeout = []string{"srv:_ldap._tcp.corp.example"}, time.Hour, 2*time.Hour
+	b := open(t, c)
+	var left time.Duration
+	b.directory.lookup = func(ctx context.Context, _, _, _ string) (string, []*net.SRV, error) {
+		deadline, _ := ctx.Deadline()
+		left = time.Until(deadline)
+		return "", nil, &net.DNSError{Err: "no such host"}
+	}
+	for name, ask := range map[string]func(){
+		"Resolve": func() { b.Resolve(t.Context(), "alice") },
+		"Verify":  func() { b.Verify(t.Context(), backend.Identity{User: "alice", Handle: uidDN("alice")}, alicePass) },
+	} {
+		b.directory.resolved, left = time.Time{}, 0
+		if ask(); left <= 0 || left > c.LoginTimeout/2 {
+			t.Errorf("%s has %v left, want %v at most", name, left, c.LoginTimeout/2)
+		}
+	}
+}

@@ -1,0 +1,217 @@
+package ldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"gatehouse/backend"
+)
+
+// Revalidate reads the entry of a user who logged in before: whether it is where
+// users are, matches user_filter and has the same name, and whether the account
+// is locked, disabled or expired. What the service account may not read of that
+// does not count; the next login with a password finds it out.
+func (b *Backend) Revalidate(ctx context.Context, id backend.Identity) error {
+	switch {
+	case ctx.Err() != nil:
+		return gaveUp(ctx)
+	case !b.config.hasAccount():
+		return fmt.Errorf("without a service account nobody can look at user %q: %w", id.User, errors.ErrUnsupported)
+	case !b.isPlaceOfUsers(id.Handle):
+		return fmt.Errorf("user %q: entry %q is not below user_bases: %w", id.User, id.Handle, backend.ErrUnknownUser)
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.config.LoginTimeout)
+	defer cancel()
+	e, err := b.readAgain(ctx, id.Handle)
+	if err == nil {
+		err = b.stands(ctx, e, id)
+	}
+	if err != nil {
+		return fmt.Errorf("user %q: %w", id.User, err)
+	}
+	return nil
+}
+
+// isPlaceOfUsers reports whether users are searched for where an entry is.
+func (b *Backend) isPlaceOfUsers(name string) bool {
+	own, err := parseDN(name)
+	return err == nil && slices.ContainsFunc(b.config.UserBases, func(text string) bool {
+		base, err := parseDN(text)
+		return err == nil && own.isBelow(base) && (b.config.UserScope != "one" || len(own) == len(base)+1)
+	})
+}
+
+// readAgain returns the entry of a user, with what tells whether it still is one.
+func (b *Backend) readAgain(ctx context.Context, name string) (*ldap.Entry, error) {
+	entries, err := b.asService(ctx, query{
+		base: name, scope: ldap.ScopeBaseObject, filter: b.filter.anyone,
+		attributes: append(stateAttributes(), b.config.UserNameAttr),
+	})
+	if code, answered := codeOf(err); answered && code == ldap.LDAPResultNoSuchObject {
+		return nil, b.missing(ctx, name, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(entries) != 1 {
+		return nil, fmt.Errorf("entry %q does not match user_filter: %w", name, backend.ErrUnknownUser)
+	}
+	return entries[0], nil
+}
+
+// missing tells an entry that is gone from an account that may not read it any
+// more: a directory whose access rules were spoilt says the same of every user,
+// and of the bases too.
+func (b *Backend) missing(ctx context.Context, name string, cause error) error {
+	own, _ := parseDN(name)
+	for _, text := range b.config.UserBases {
+		if base, err := parseDN(text); err != nil || !own.isBelow(base) {
+			continue
+		}
+		if _, err := b.asService(ctx, query{base: text, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: []string{"1.1"}}); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: %w", cause, backend.ErrUnknownUser)
+}
+
+// stands returns nil if e is the entry of whoever logged in as id, and the
+// account may be used.
+func (b *Backend) stands(ctx context.Context, e *ldap.Entry, id backend.Identity) error {
+	now, err := b.identity(e)
+	if err != nil {
+		return err
+	}
+	if now.User != id.User {
+		return fmt.Errorf("entry %q has another name: %w", e.DN, backend.ErrUnknownUser)
+	}
+	state := accountState(e, time.Now())
+	if state == "" {
+		state, err = b.lockState(ctx, e)
+	}
+	if state != "" {
+		return fmt.Errorf("%s: %w", state, backend.ErrLocked)
+	}
+	return err
+}
+
+// lockState returns whether a lock that OpenLDAP noted after wrong passwords is
+// still on: it stays in the entry when its time is over, until the next login,
+// and how long that is says the policy; draft-behera-ldap-password-policy,
+// section 5.2.12. Where that cannot be read, a lock lasts.
+func (b *Backend) lockState(ctx context.Context, e *ldap.Entry) (string, error) {
+	const locked = "the account is locked"
+	since := first(e, "pwdAccountLockedTime")
+	policy := first(e, "pwdPolicySubentry")
+	start, err := parseTime(since)
+	switch {
+	case since == "":
+		return "", nil
+	case since == lockedForGood || err != nil || policy == "":
+		return locked, nil
+	}
+	entries, err := b.asService(ctx, query{
+		base: policy, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: []string{"pwdLockoutDuration"},
+	})
+	if errors.Is(err, backend.ErrUnavailable) {
+		return "", err
+	}
+	if len(entries) == 1 {
+		seconds, err := strconv.Atoi(first(entries[0], "pwdLockoutDuration"))
+		if err == nil && seconds > 0 && time.Since(start) > time.Duration(seconds)*time.Second {
+			return "", nil
+		}
+	}
+	return locked, nil
+}
+
+// lockedForGood is the time of a lock that an administrator set.
+const lockedForGood = "000001010000Z"
+
+// stateAttributes returns what directories of all kinds say of an account. A
+// server sends those that it knows.
+func stateAttributes() []string {
+	return []string{
+		"userAccountControl", "msDS-User-Account-Control-Computed", "accountExpires", // Active Directory
+		"pwdAccountLockedTime", "pwdPolicySubentry", "pwdReset", "pwdEndTime", // OpenLDAP
+		"nsAccountLock", "accountUnlockTime", // 389 Directory Server, FreeIPA
+	}
+}
+
+// The bits of userAccountControl and of its computed sibling; [MS-ADTS], section 2.2.16.
+const (
+	uacDisabled        = 0x2
+	uacLockedOut       = 0x10
+	uacPasswordExpired = 0x800000
+)
+
+// accountState returns why an account may not be used, as far as its entry tells
+// by itself, or nothing. It says no more than the bind of the user would, with
+// the right password. What it cannot make sense of forbids.
+func accountState(e *ldap.Entry, now time.Time) string {
+	bits := func(attribute string, mask int64) bool {
+		text := first(e, attribute)
+		n, err := strconv.ParseInt(text, 10, 64)
+		return text != "" && (err != nil || n&mask != 0)
+	}
+	after := func(attribute string) bool {
+		text := first(e, attribute)
+		end, err := parseTime(text)
+		return text != "" && (err != nil || !now.Before(end))
+	}
+	isTrue := func(attribute string) bool { return strings.EqualFold(first(e, attribute), "TRUE") }
+	switch {
+	case bits("userAccountControl", uacDisabled), isTrue("nsAccountLock"):
+		return "the account is disabled"
+	case bits("msDS-User-Account-Control-Computed", uacLockedOut), isLockedBy389(first(e, "accountUnlockTime"), now):
+		return "the account is locked"
+	case bits("msDS-User-Account-Control-Computed", uacPasswordExpired):
+		return "the password has expired"
+	case hasExpiredInAD(first(e, "accountExpires"), now), after("pwdEndTime"):
+		return "the account has expired"
+	case isTrue("pwdReset"):
+		return "the password must be changed first"
+	}
+	return ""
+}
+
+// hasExpiredInAD reports whether a time of Active Directory, in units of 100 ns
+// since 1601, is over; 0 and the greatest one mean never.
+func hasExpiredInAD(text string, now time.Time) bool {
+	if text == "" {
+		return false
+	}
+	const unitsTo1970, unitsPerSecond = 116_444_736_000_000_000, 10_000_000
+	units, err := strconv.ParseInt(text, 10, 64)
+	return err != nil || units > 0 && (units-unitsTo1970)/unitsPerSecond <= now.Unix()
+}
+
+// isLockedBy389 reports whether the time at which 389 Directory Server ends a
+// lock is to come; the beginning of 1970 never does.
+func isLockedBy389(text string, now time.Time) bool {
+	if text == "" {
+		return false
+	}
+	end, err := parseTime(text)
+	return err != nil || end.Unix() == 0 || now.Before(end)
+}
+
+// parseTime reads a generalized time; RFC 4517, section 3.3.13. Directories
+// write it in UTC.
+func parseTime(text string) (time.Time, error) {
+	return time.Parse("20060102150405Z", text) // takes fractions of a second too
+}
+
+func first(e *ldap.Entry, attribute string) string {
+	if all := values(e, attribute); len(all) > 0 {
+		return all[0]
+	}
+	return ""
+}
