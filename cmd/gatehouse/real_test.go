@@ -44,9 +44,12 @@ var programs = map[string]string{
 	"curl":            "apt-get install curl",
 	"docker":          "apt-get install docker.io",
 	"docker-registry": "apt-get install docker-registry",
+	"dpkg-deb":        "apt-get install dpkg",
 	"dockerd":         "apt-get install docker.io, and run the tests as root",
+	"nfpm":            "go install github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0",
 	"registry":        "go install github.com/distribution/distribution/v3/cmd/registry@v3.1.2",
 	"skopeo":          "apt-get install skopeo",
+	"systemd-analyze": "apt-get install systemd",
 }
 
 // The users of the recipe: one may pull, the other may also push.
