@@ -15,7 +15,6 @@ import (
 // escaped, and credentials not at all.
 type accessLog interface {
 	record(x *exchange)
-	close()
 }
 
 // Forms of the access record, as Config.AccessLog names them.
@@ -26,13 +25,12 @@ const (
 	accessOff      = "off"
 )
 
-func newAccessLog(form string, out io.Writer, log *slog.Logger) (accessLog, error) {
+func newAccessLog(form string, out io.Writer) (accessLog, error) {
 	switch form {
 	case "", accessJSON:
-		sink := newSink(out, log)
-		return &jsonAccess{sink: sink, handler: slog.NewJSONHandler(sink, nil)}, nil
+		return &jsonAccess{handler: slog.NewJSONHandler(out, nil)}, nil
 	case accessCommon, accessCombined:
-		return &apacheAccess{sink: newSink(out, log), combined: form == accessCombined}, nil
+		return &apacheAccess{out: out, combined: form == accessCombined}, nil
 	case accessOff:
 		return noAccess{}, nil
 	}
@@ -42,7 +40,6 @@ func newAccessLog(form string, out io.Writer, log *slog.Logger) (accessLog, erro
 type noAccess struct{}
 
 func (noAccess) record(*exchange) {}
-func (noAccess) close()           {}
 
 // withCauses writes beside an access log that has no place for it, to the log of
 // the program, what went wrong with a request and was not the client's doing.
@@ -60,10 +57,7 @@ func (l withCauses) record(x *exchange) {
 }
 
 // jsonAccess writes records as JSON, one in each line.
-type jsonAccess struct {
-	sink    *sink
-	handler slog.Handler
-}
+type jsonAccess struct{ handler slog.Handler }
 
 // maxLoggedText bounds each text of a record that a client has chosen.
 const maxLoggedText = 4 << 10
@@ -93,8 +87,6 @@ func (l *jsonAccess) record(x *exchange) {
 	}
 	l.handler.Handle(context.Background(), r)
 }
-
-func (l *jsonAccess) close() { l.sink.close() }
 
 func bounded(s string) string {
 	if len(s) > maxLoggedText {
@@ -126,7 +118,7 @@ func (x *exchange) user() string {
 
 // apacheAccess writes the log formats "common" and "combined" of Apache httpd.
 type apacheAccess struct {
-	sink     *sink
+	out      io.Writer
 	combined bool
 }
 
@@ -157,10 +149,8 @@ func (l *apacheAccess) record(x *exchange) {
 		b = appendApache(b, orDash(x.r.UserAgent()))
 		b = append(b, '"')
 	}
-	l.sink.Write(append(b, '\n'))
+	l.out.Write(append(b, '\n'))
 }
-
-func (l *apacheAccess) close() { l.sink.close() }
 
 func orDash(s string) string {
 	if s == "" {

@@ -103,7 +103,7 @@ func TestApacheFormats(t *testing.T) {
 			`192.0.2.1 - a b [04/Mar/2026:05:06:07 -0700] "GET /\"\\ HTTP/1.1" 200 1 "http://x/" "\b\t\n\v\x0c\r\x1b\x7f\xe9\"\\"`},
 	} {
 		var out bytes.Buffer
-		log, err := newAccessLog(tt.form, &out, newTestLog(io.Discard))
+		log, err := newAccessLog(tt.form, &out)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,12 +111,11 @@ func TestApacheFormats(t *testing.T) {
 		r.Header.Set("Referer", tt.referer)
 		r.Header.Set("User-Agent", tt.agent)
 		log.record(&exchange{r: r, conn: &clientConn{text: "192.0.2.1"}, start: start, claimed: tt.user, status: 200, sent: tt.sent})
-		log.close()
 		if got := out.String(); got != tt.want+"\n" {
 			t.Errorf("got  %swant %s", got, tt.want)
 		}
 	}
-	if _, err := newAccessLog("xml", io.Discard, newTestLog(io.Discard)); err == nil {
+	if _, err := newAccessLog("xml", io.Discard); err == nil {
 		t.Error("an unknown form was taken")
 	}
 }

@@ -43,7 +43,7 @@ func BenchmarkServeHTTP(b *testing.B) {
 	conn.http1.sending = newPace(time.Minute, conn.http1.SetWriteDeadline)
 	b.ReportAllocs()
 	for b.Loop() {
-		x := newExchange(g.site, nullWriter{make(http.Header)}, r, conn)
+		x := newExchange(g.sites.enter(), nullWriter{make(http.Header)}, r, conn)
 		x.run(r.Context(), nil)
 	}
 }

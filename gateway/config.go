@@ -38,6 +38,11 @@ type Config struct {
 
 	// Log takes everything else that there is to say. Default: nothing.
 	Log *slog.Logger
+
+	// Released, if it is set, is called when nobody uses what is named here any
+	// more, the backends above all: after a Reload, when the last request has
+	// ended that began before; else when Serve has carried out the last request.
+	Released func()
 }
 
 // TLS names the files of the certificate that clients see. They are read again

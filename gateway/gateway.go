@@ -9,39 +9,39 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"time"
 )
 
 // Gateway is a running gateway. Make one with [New], give it addresses with
 // [Gateway.Listen] and let it work with [Gateway.Serve].
 type Gateway struct {
-	cfg       Config
-	site      *site
-	cert      *certificate // nil for plain HTTP
+	cfg       Config // that New was given, with its defaults
+	sites     *sites
+	sink      *sink // of access records
 	server    *server
 	listeners []net.Listener
+
+	reloading sync.Mutex // held by whoever replaces the site
+	ended     bool       // there is no site any more
 }
 
 // New checks cfg and compiles it. It reports everything that is wrong with the
 // routes at once. The backends stay the caller's to close, after Serve has
-// returned.
+// returned or as Config.Released says.
 func New(cfg Config) (*Gateway, error) {
 	setDefaults(&cfg)
 	if err := checkListen(cfg); err != nil {
 		return nil, err
 	}
-	site, err := newSite(cfg)
+	g := &Gateway{cfg: cfg, sink: newSink(cfg.AccessOut, cfg.Log)}
+	site, err := g.newSite(cfg, nil)
 	if err != nil {
+		g.sink.close()
 		return nil, err
 	}
-	g := &Gateway{cfg: cfg, site: site}
-	if cfg.TLS != nil {
-		if g.cert, err = newCertificate(*cfg.TLS, cfg.Log); err != nil {
-			g.site.close()
-			return nil, err
-		}
-	}
-	g.server = newServer(g.site, g.cert, cfg.Timeouts, cfg.Log)
+	g.sites = newSites(site)
+	g.server = newServer(g.sites, cfg.Log)
 	return g, nil
 }
 
@@ -137,8 +137,14 @@ func (g *Gateway) Close() {
 
 // release gives back what New has taken.
 func (g *Gateway) release() {
-	if g.cert != nil {
-		g.cert.stop()
+	g.reloading.Lock()
+	defer g.reloading.Unlock()
+	if g.ended {
+		return
 	}
-	g.site.close()
+	g.ended = true
+	site := g.sites.current()
+	site.stopCertificate()
+	site.leave()
+	g.sink.close()
 }

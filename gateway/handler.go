@@ -36,13 +36,14 @@ type exchange struct {
 	cause  error // what went wrong, for the log alone
 }
 
+// newExchange returns an exchange under s, which the caller has entered for it.
 func newExchange(s *site, w http.ResponseWriter, r *http.Request, c *clientConn) exchange {
 	return exchange{site: s, w: w, r: r, conn: c, id: newID(), start: time.Now()}
 }
 
 // ServeHTTP carries out a request that came over HTTP/2.
-func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := newExchange(s, w, r, connOf(r.Context()))
+func (s *sites) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := newExchange(s.enter(), w, r, connOf(r.Context()))
 	if !x.run(r.Context(), nil) {
 		panic(http.ErrAbortHandler)
 	}
@@ -53,8 +54,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // only the end of the connection tells.
 func (x *exchange) run(ctx context.Context, refusal *problem) (completed bool) {
 	x.ctx = ctx
-	x.site.running.Add(1)
-	defer x.site.running.Add(-1)
+	defer x.site.leave()
 	defer func() { completed = x.end(recover()) }()
 	x.openBodies()
 	if refusal == nil {
@@ -209,10 +209,10 @@ func (x *exchange) openBodies() {
 		x.pace.stepAt(x.start)
 	} else {
 		rc := http.NewResponseController(x.w)
-		x.pace, setRead = &pace{idle: x.site.bodyIdle, set: rc.SetWriteDeadline}, rc.SetReadDeadline
+		x.pace, setRead = &pace{idle: x.site.timeouts.BodyIdle, set: rc.SetWriteDeadline}, rc.SetReadDeadline
 	}
 	if x.r.ContentLength != 0 {
-		x.upload = &uploadBody{body: x.r.Body, left: x.r.ContentLength, deadline: setRead, pace: newPace(x.site.bodyIdle, setRead)}
+		x.upload = &uploadBody{body: x.r.Body, left: x.r.ContentLength, deadline: setRead, pace: newPace(x.site.timeouts.BodyIdle, setRead)}
 	}
 }
 

@@ -20,9 +20,8 @@ import (
 // would be read twice; and what it does besides, for any handler there may be, is
 // half of what a small proxied request costs.
 type http1Server struct {
-	site     *site
-	timeouts Timeouts
-	log      *slog.Logger
+	sites *sites
+	log   *slog.Logger
 
 	draining atomic.Bool
 
@@ -31,8 +30,8 @@ type http1Server struct {
 	ended sync.WaitGroup // one for each of conns
 }
 
-func newHTTP1Server(s *site, t Timeouts, log *slog.Logger) *http1Server {
-	return &http1Server{site: s, timeouts: t, log: log, conns: make(map[*http1Conn]struct{})}
+func newHTTP1Server(s *sites, log *slog.Logger) *http1Server {
+	return &http1Server{sites: s, log: log, conns: make(map[*http1Conn]struct{})}
 }
 
 // serve carries out the requests of one connection, and closes it.
@@ -144,8 +143,9 @@ func newHTTP1Conn(s *http1Server, conn net.Conn) *http1Conn {
 	c.info.http1 = c
 	base, cancel := context.WithCancel(context.Background())
 	c.ctx, c.cancel = &clientContext{Context: base, conn: c}, cancel
-	c.idle = newPace(s.timeouts.Idle, conn.SetReadDeadline)
-	c.sending = newPace(s.timeouts.BodyIdle, conn.SetWriteDeadline)
+	t := s.sites.current().timeouts
+	c.idle = newPace(t.Idle, conn.SetReadDeadline)
+	c.sending = newPace(t.BodyIdle, conn.SetWriteDeadline)
 	return c
 }
 
@@ -161,7 +161,9 @@ func (c *http1Conn) next() bool {
 		return false
 	}
 	r, p := c.begin(head, refusal)
-	c.exchange = newExchange(c.server.site, &c.answer, r, c.info)
+	site := c.server.sites.enter()
+	c.idle.idle, c.sending.idle = site.timeouts.Idle, site.timeouts.BodyIdle
+	c.exchange = newExchange(site, &c.answer, r, c.info)
 	completed := c.exchange.run(c.ctx, p)
 	c.ctx.unwatch()
 	completed = completed && c.answer.finish() == nil

@@ -28,7 +28,7 @@ func (c *http1Conn) receiveHead() ([]byte, error) {
 		}
 		c.scanned = len(c.in)
 		if len(c.in) > 0 && headBy.IsZero() {
-			headBy = time.Now().Add(c.server.timeouts.Header)
+			headBy = time.Now().Add(c.server.sites.current().timeouts.Header)
 		}
 		if err := c.await(headBy); err != nil {
 			return nil, err

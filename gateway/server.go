@@ -16,14 +16,12 @@ import (
 // server accepts clients on any number of listeners. It makes the TLS handshake
 // itself, because what comes after it differs: HTTP/2 connections go to net/http.
 type server struct {
-	http1    *http1Server
-	http2    *http.Server
-	cert     *certificate // nil for plain HTTP
-	timeouts Timeouts
-	log      *slog.Logger
-	queue    *connQueue
-	site     *site
-	cut      atomic.Bool // requests have been cut off
+	http1 *http1Server
+	http2 *http.Server
+	log   *slog.Logger
+	queue *connQueue
+	sites *sites
+	cut   atomic.Bool // requests have been cut off
 }
 
 // HTTP/2 settings. The receive windows bound what one connection may have under
@@ -34,12 +32,13 @@ const (
 	http2PingAfter = time.Minute
 )
 
-func newServer(site *site, cert *certificate, t Timeouts, log *slog.Logger) *server {
-	s := &server{site: site, http1: newHTTP1Server(site, t, log), cert: cert, timeouts: t, log: log, queue: newConnQueue()}
+func newServer(sites *sites, log *slog.Logger) *server {
+	s := &server{sites: sites, http1: newHTTP1Server(sites, log), log: log, queue: newConnQueue()}
+	t := sites.current().timeouts
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(true)
 	s.http2 = &http.Server{
-		Handler:                      site,
+		Handler:                      sites,
 		Protocols:                    protocols,
 		DisableGeneralOptionsHandler: true, // it would answer "OPTIONS *" without asking anybody
 		ReadHeaderTimeout:            t.Header,
@@ -93,7 +92,7 @@ var errCut = errors.New("requests that were still running were cut off")
 
 // drain waits for running requests to end.
 func (s *server) drain() error {
-	ctx, cancel := context.WithTimeout(context.Background(), s.timeouts.Drain)
+	ctx, cancel := context.WithTimeout(context.Background(), s.sites.current().timeouts.Drain)
 	defer cancel()
 	over2 := make(chan error, 1)
 	go func() { over2 <- s.http2.Shutdown(ctx) }()
@@ -109,7 +108,7 @@ func (s *server) drain() error {
 
 // close ends everything at once.
 func (s *server) close() {
-	if s.site.running.Load() > 0 {
+	if s.sites.running() > 0 {
 		s.cut.Store(true)
 	}
 	s.http1.close()
@@ -155,12 +154,13 @@ func (s *server) admit(c net.Conn) {
 	if t, ok := c.(*net.TCPConn); ok {
 		t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: tcpKeepIdle, Interval: tcpKeepInterval, Count: tcpKeepCount})
 	}
-	if s.cert == nil {
+	site := s.sites.current()
+	if site.cert == nil {
 		s.http1.serve(c)
 		return
 	}
-	secured := tls.Server(c, s.cert.config.Load())
-	if err := s.handshake(secured); err != nil {
+	secured := tls.Server(c, site.cert.config.Load())
+	if err := s.handshake(secured, site.timeouts.Handshake); err != nil {
 		s.explainPlaintext(err)
 		s.log.Debug("TLS handshake", "source", c.RemoteAddr().String(), "error", err)
 		c.Close()
@@ -173,8 +173,8 @@ func (s *server) admit(c net.Conn) {
 	go s.http1.serve(secured) // an idle connection must not keep the stack of a handshake
 }
 
-func (s *server) handshake(c *tls.Conn) error {
-	ctx, cancel := context.WithTimeout(context.Background(), s.timeouts.Handshake)
+func (s *server) handshake(c *tls.Conn, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	return c.HandshakeContext(ctx)
 }

@@ -6,22 +6,27 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
+	"sync"
 	"sync/atomic"
-	"time"
 
 	"gatehouse/backend"
 )
 
 // site is what a gateway serves: all of its configuration that a request can
-// meet. But for the count, it does not change.
+// meet. But for the count of its uses, it does not change.
 type site struct {
-	running atomic.Int64 // requests being carried out
+	uses      atomic.Int64 // requests being carried out, and one more while it is the current site
+	released  sync.Once
+	sites     *sites
+	onRelease func()
 
 	router   *router
 	routes   []*route
 	access   accessLog
 	log      *slog.Logger
-	bodyIdle time.Duration
+	cert     *certificate // nil for plain HTTP
+	timeouts Timeouts
 }
 
 // route is a compiled [Route].
@@ -35,31 +40,36 @@ type route struct {
 	forwardAuthorization bool
 }
 
-func newSite(cfg Config) (*site, error) {
+// newSite compiles cfg. What it has in common with the site before it, if there is
+// one, they share.
+func newSite(cfg Config, before *site) (*site, error) {
 	router, err := newRouter(cfg.Routes)
 	if err != nil {
 		return nil, err
 	}
-	s := &site{router: router, log: cfg.Log, bodyIdle: cfg.Timeouts.BodyIdle}
+	s := &site{router: router, log: cfg.Log, timeouts: cfg.Timeouts, onRelease: cfg.Released}
 	var errs []error
 	for _, r := range cfg.Routes {
-		compiled, err := newRoute(r, cfg.Timeouts)
+		compiled, err := s.newRoute(r, before)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("route %q: %w", r.Host+r.Path, err))
+			continue
 		}
 		s.routes = append(s.routes, compiled)
 	}
-	if err := errors.Join(errs...); err != nil {
+	access, err := newAccessLog(cfg.AccessLog, cfg.AccessOut)
+	if err := errors.Join(append(errs, err)...); err != nil {
+		s.close()
 		return nil, err
 	}
-	s.access, err = newAccessLog(cfg.AccessLog, cfg.AccessOut, cfg.Log)
-	if _, ok := s.access.(*jsonAccess); !ok {
-		s.access = withCauses{s.access, s.log}
+	if _, ok := access.(*jsonAccess); !ok {
+		access = withCauses{access, s.log}
 	}
-	return s, err
+	s.access = access
+	return s, nil
 }
 
-func newRoute(r Route, t Timeouts) (*route, error) {
+func (s *site) newRoute(r Route, before *site) (*route, error) {
 	if r.Backend == nil {
 		return nil, errors.New("it has no backend to check credentials")
 	}
@@ -67,12 +77,12 @@ func newRoute(r Route, t Timeouts) (*route, error) {
 	if err != nil {
 		return nil, err
 	}
-	upstream, err := newUpstream(r.Upstream, t)
+	if r.ForwardAuthorization && r.Upstream.hasCredentials() {
+		return nil, errors.New("the upstream can get the client's credentials or its own, not both")
+	}
+	upstream, err := s.openUpstream(r.Upstream, before)
 	if err != nil {
 		return nil, err
-	}
-	if r.ForwardAuthorization && upstream.authorization != "" {
-		return nil, errors.New("the upstream can get the client's credentials or its own, not both")
 	}
 	return &route{
 		policy: policy, backend: r.Backend, upstream: upstream,
@@ -80,6 +90,25 @@ func newRoute(r Route, t Timeouts) (*route, error) {
 		userHeader: plainName(http.CanonicalHeaderKey(r.UserHeader)), groupsHeader: plainName(http.CanonicalHeaderKey(r.GroupsHeader)),
 		forwardAuthorization: r.ForwardAuthorization,
 	}, nil
+}
+
+// openUpstream returns the upstream that cfg describes, with the connections that
+// a route of s or of the site before it has to the same.
+func (s *site) openUpstream(cfg Upstream, before *site) (*upstream, error) {
+	fresh, err := newUpstream(cfg, s.timeouts)
+	if err != nil {
+		return nil, err
+	}
+	routes := s.routes
+	if before != nil {
+		routes = slices.Concat(routes, before.routes)
+	}
+	for _, r := range routes {
+		if r.upstream.source == fresh.source {
+			return r.upstream.share(), nil
+		}
+	}
+	return fresh, nil
 }
 
 // routeFor returns the route that takes requests for path at host, both canonical,
@@ -91,9 +120,9 @@ func (s *site) routeFor(host, path string) *route {
 	return nil
 }
 
+// close gives up what the routes hold.
 func (s *site) close() {
 	for _, r := range s.routes {
 		r.upstream.close()
 	}
-	s.access.close()
 }

@@ -30,15 +30,24 @@ func newCertificate(files TLS, log *slog.Logger) (*certificate, error) {
 	return c, nil
 }
 
-// load makes a new configuration. Each has session ticket keys of its own, which
+// load reads the certificate and makes it that of the next handshake.
+func (c *certificate) load() error {
+	config, err := c.files.read()
+	if err == nil {
+		c.config.Store(config)
+	}
+	return err
+}
+
+// read makes a new configuration. Each has session ticket keys of its own, which
 // crypto/tls rotates, so that nobody resumes a session that was made under an
 // earlier certificate. GetConfigForClient would share the keys.
-func (c *certificate) load() error {
-	pair, err := LoadKeyPair(c.files.CertFile, c.files.KeyFile)
+func (files TLS) read() (*tls.Config, error) {
+	pair, err := LoadKeyPair(files.CertFile, files.KeyFile)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c.config.Store(&tls.Config{
+	return &tls.Config{
 		MinVersion:   tls.VersionTLS12,
 		Certificates: []tls.Certificate{pair},
 		NextProtos:   []string{"h2", "http/1.1"},
@@ -51,8 +60,7 @@ func (c *certificate) load() error {
 		// Small first records save a round trip in browsers and cost a system
 		// call each; registry clients read whole answers.
 		DynamicRecordSizingDisabled: true,
-	})
-	return nil
+	}, nil
 }
 
 // reload follows a change of the files. A pair that does not work, such as one of

@@ -3,6 +3,7 @@ package gateway
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -23,6 +24,7 @@ import (
 // request: half of what a proxied request costs with [net/http.Transport] is
 // the hand-over between its goroutines.
 type upstream struct {
+	source           upstreamSource
 	network, address string
 	tls              *tls.Config // nil for plain HTTP
 	scheme           string
@@ -31,9 +33,16 @@ type upstream struct {
 	timeouts         Timeouts
 	keepFor          time.Duration
 
-	mu     sync.Mutex
-	kept   []*upstreamConn // idle, the one used last at the end
-	closed bool
+	mu    sync.Mutex
+	kept  []*upstreamConn // idle, the one used last at the end
+	users int             // routes, of all sites; closed when there is none left
+}
+
+// upstreamSource is all that an upstream is made from.
+type upstreamSource struct {
+	cfg      Upstream
+	timeouts Timeouts          // those of them that are about upstreams
+	files    [sha256.Size]byte // the sum of those that hold for all of its connections
 }
 
 // defaultKeepFor is below the idle time-out of every registry that was tried
@@ -42,14 +51,15 @@ type upstream struct {
 const defaultKeepFor = 30 * time.Second
 
 func newUpstream(cfg Upstream, t Timeouts) (*upstream, error) {
-	u := &upstream{timeouts: t, keepFor: cmp.Or(cfg.IdleTimeout, defaultKeepFor)}
+	t = Timeouts{BodyIdle: t.BodyIdle, Connect: t.Connect, Response: t.Response, UploadResponse: t.UploadResponse}
+	u := &upstream{source: upstreamSource{cfg: cfg, timeouts: t}, timeouts: t, keepFor: cmp.Or(cfg.IdleTimeout, defaultKeepFor), users: 1}
 	if err := u.parseURL(cfg.URL); err != nil {
 		return nil, err
 	}
 	if err := u.configureTLS(cfg); err != nil {
 		return nil, err
 	}
-	if cfg.User != "" || cfg.Password != "" {
+	if cfg.hasCredentials() {
 		if strings.Contains(cfg.User, ":") {
 			return nil, errors.New("the user name for the upstream has a colon, which Basic credentials cannot carry")
 		}
@@ -57,6 +67,9 @@ func newUpstream(cfg Upstream, t Timeouts) (*upstream, error) {
 	}
 	return u, nil
 }
+
+// hasCredentials reports whether the upstream is sent credentials of its own.
+func (cfg Upstream) hasCredentials() bool { return cfg.User != "" || cfg.Password != "" }
 
 func (u *upstream) parseURL(raw string) error {
 	if path, ok := strings.CutPrefix(raw, "unix:"); ok {
@@ -97,6 +110,8 @@ func (u *upstream) configureTLS(cfg Upstream) error {
 		}
 		return nil
 	}
+	sum := sha256.New()
+	defer func() { sum.Sum(u.source.files[:0]) }()
 	host, _, _ := net.SplitHostPort(u.address)
 	u.tls = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: cmp.Or(cfg.ServerName, host)}
 	if cfg.CAFile != "" {
@@ -108,6 +123,7 @@ func (u *upstream) configureTLS(cfg Upstream) error {
 		if !u.tls.RootCAs.AppendCertsFromPEM([]byte(pem)) {
 			return fmt.Errorf("authorities of the upstream: %s holds no certificate in PEM form", cfg.CAFile)
 		}
+		sum.Write([]byte(pem))
 	}
 	if (cfg.CertFile == "") != (cfg.KeyFile == "") {
 		return errors.New("client certificate for the upstream: certificate and key are given together or not at all")
@@ -119,9 +135,11 @@ func (u *upstream) configureTLS(cfg Upstream) error {
 		pair, err := LoadKeyPair(cfg.CertFile, cfg.KeyFile)
 		return &pair, err
 	}
-	if _, err := load(); err != nil {
+	pair, err := load()
+	if err != nil {
 		return fmt.Errorf("client certificate for the upstream: %w", err)
 	}
+	sum.Write(pair.Certificate[0])
 	u.tls.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return load() }
 	return nil
 }
@@ -184,7 +202,7 @@ func (u *upstream) keep(c *upstreamConn) {
 	c.reused = true
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.closed || len(u.kept) == maxKept {
+	if u.users == 0 || len(u.kept) == maxKept {
 		c.Close()
 		return
 	}
@@ -206,11 +224,22 @@ func (u *upstream) expire(c *upstreamConn) {
 	}
 }
 
-// close ends all idle connections; those in use end with their exchange.
+// share counts one more user of u, and returns it.
+func (u *upstream) share() *upstream {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.users++
+	return u
+}
+
+// close ends all idle connections when the last user of u calls it; those in use
+// end with their exchange.
 func (u *upstream) close() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.closed = true
+	if u.users--; u.users > 0 {
+		return
+	}
 	for _, c := range u.kept {
 		c.expiry.Stop()
 		c.Close()

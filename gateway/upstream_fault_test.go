@@ -590,7 +590,7 @@ func TestKeptConnectionIsGivenUpBeforeTheUpstreamDoes(t *testing.T) {
 	tg := startGateway(t, nil, route)
 	tg.do(t, "pull", "GET", "/v2/", nil)
 	tg.do(t, "pull", "GET", "/v2/", nil)
-	u := tg.site.routes[0].upstream
+	u := tg.sites.current().routes[0].upstream
 	await(t, "the idle connection is closed", func() bool {
 		u.mu.Lock()
 		defer u.mu.Unlock()
