@@ -25,6 +25,14 @@ type Canonicalizer interface {
 	CanonicalGroup(name string) string
 }
 
+// A Composite has users of several backends, each with spellings of its own: what
+// is one user to one of them may be two to another.
+type Composite interface {
+	// Spelling returns how the names of users are spelled whose
+	// Identity.Source is source, and of the groups that they are in.
+	Spelling(source string) Canonicalizer
+}
+
 // A Resolver can say who somebody is without a password.
 type Resolver interface {
 	// Resolve returns the Identity that a login as user would have. Its errors
@@ -42,9 +50,14 @@ type Guarded interface {
 
 	// Verify checks the password of an Identity that Resolve has just returned,
 	// with one guess at most. The Identity that it returns may say more than
-	// the one that it was given.
+	// the one that it was given. An error that is no answer wraps ErrUntried if
+	// the guess has certainly not been made.
 	Verify(ctx context.Context, id Identity, password string) (Identity, error)
 }
+
+// ErrUntried says of an error of [Guarded.Verify] that no guess was made, so that
+// none can have been counted.
+var ErrUntried = errors.New("password not tried")
 
 // A Revalidator can say without a password whether a login still counts.
 type Revalidator interface {
@@ -89,6 +102,22 @@ func CanonicalGroupOf(b Backend, name string) string {
 	return name
 }
 
+// SpellingOf returns how b spells names of users whose Identity.Source is source,
+// and of their groups: like those of anybody else where b is no [Composite].
+func SpellingOf(b Backend, source string) Canonicalizer {
+	if c, ok := b.(Composite); ok {
+		return c.Spelling(source)
+	}
+	return spelling{b}
+}
+
+// spelling is the Canonicalizer of a Backend that need not be one.
+type spelling struct{ b Backend }
+
+func (s spelling) CanonicalUser(name string) string { return CanonicalUserOf(s.b, name) }
+
+func (s spelling) CanonicalGroup(name string) string { return CanonicalGroupOf(s.b, name) }
+
 // ResolveBy has b find out who a login as user would be, and fails with
 // [errors.ErrUnsupported] where b is no [Resolver].
 func ResolveBy(ctx context.Context, b Backend, user string) (Identity, error) {
@@ -105,4 +134,12 @@ func RevalidateBy(ctx context.Context, b Backend, id Identity) error {
 		return r.Revalidate(ctx, id)
 	}
 	return errors.ErrUnsupported
+}
+
+// StatusOf returns how b is, and the zero Status where b is no [Reporter].
+func StatusOf(b Backend) Status {
+	if r, ok := b.(Reporter); ok {
+		return r.Status()
+	}
+	return Status{}
 }

@@ -8,7 +8,7 @@
 //
 // # Errors
 //
-// What a caller may learn from a failed [Backend.Authenticate] is one of four
+// What a caller may learn from a failed [Backend.Authenticate] is one of five
 // kinds, tested with [errors.Is]:
 //
 //   - [ErrUnknownUser], [ErrWrongPassword] and [ErrLocked] are answers. The
@@ -16,6 +16,9 @@
 //     which names exist.
 //   - [ErrUnavailable] is the absence of an answer. The client sees 503, never
 //     401: clients throw a stored password away after a 401.
+//   - [ErrThrottled] is a question that was not asked, because too many others
+//     failed before it. The client sees 429, whatever the name, and when to come
+//     back.
 //
 // Any other error is a fault. It is treated as no answer, fails closed, and is
 // loud in the log. The text of an error is for the log alone; it never holds a
@@ -80,10 +83,15 @@ var (
 
 	// ErrUnavailable: the backend could not be asked, or not in time.
 	ErrUnavailable = errors.New("backend unavailable")
+
+	// ErrThrottled: too many logins failed; [RetryAfter] says how long to wait.
+	ErrThrottled = errors.New("too many failed logins")
 )
 
 // Refused reports whether err is a definitive answer about the credentials, as
-// against a failure to get one.
+// against a failure to get one. It is none if it says in any way that a backend
+// could not be asked.
 func Refused(err error) bool {
-	return errors.Is(err, ErrUnknownUser) || errors.Is(err, ErrWrongPassword) || errors.Is(err, ErrLocked)
+	return !errors.Is(err, ErrUnavailable) &&
+		(errors.Is(err, ErrUnknownUser) || errors.Is(err, ErrWrongPassword) || errors.Is(err, ErrLocked))
 }

@@ -48,6 +48,7 @@ var (
 	_ Backend       = (*Cache)(nil)
 	_ Versioner     = (*Cache)(nil)
 	_ Canonicalizer = (*Cache)(nil)
+	_ Composite     = (*Cache)(nil)
 )
 
 // NewCache returns an empty Cache for what b says. It fails if a value in cfg is
@@ -151,3 +152,6 @@ func (c *Cache) CanonicalUser(name string) string { return CanonicalUserOf(c.inn
 
 // CanonicalGroup returns the spelling of the Backend that the Cache is for.
 func (c *Cache) CanonicalGroup(name string) string { return CanonicalGroupOf(c.inner, name) }
+
+// Spelling returns that of the Backend that the Cache is for.
+func (c *Cache) Spelling(source string) Canonicalizer { return SpellingOf(c.inner, source) }

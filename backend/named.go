@@ -21,10 +21,22 @@ type named struct {
 var (
 	_ Versioner     = (*named)(nil)
 	_ Canonicalizer = (*named)(nil)
+	_ Composite     = (*named)(nil)
+	_ Resolver      = (*named)(nil)
+	_ Revalidator   = (*named)(nil)
+	_ Reporter      = (*named)(nil)
 )
 
 func (n *named) Authenticate(ctx context.Context, user, password string) (Identity, error) {
-	id, err := n.inner.Authenticate(ctx, user, password)
+	return n.sign(n.inner.Authenticate(ctx, user, password))
+}
+
+func (n *named) Resolve(ctx context.Context, user string) (Identity, error) {
+	return n.sign(ResolveBy(ctx, n.inner, user))
+}
+
+// sign puts the name on an answer about a user.
+func (n *named) sign(id Identity, err error) (Identity, error) {
 	if err != nil {
 		return Identity{}, n.label(err)
 	}
@@ -42,6 +54,13 @@ func (n *named) Groups(ctx context.Context, id Identity) ([]string, error) {
 	return groups, nil
 }
 
+func (n *named) Revalidate(ctx context.Context, id Identity) error {
+	if err := RevalidateBy(ctx, n.inner, id); err != nil {
+		return n.label(err)
+	}
+	return nil
+}
+
 func (n *named) label(err error) error { return fmt.Errorf("backend %q: %w", n.name, err) }
 
 func (n *named) Version(user string) uint64 { return VersionOf(n.inner, user) }
@@ -49,3 +68,7 @@ func (n *named) Version(user string) uint64 { return VersionOf(n.inner, user) }
 func (n *named) CanonicalUser(name string) string { return CanonicalUserOf(n.inner, name) }
 
 func (n *named) CanonicalGroup(name string) string { return CanonicalGroupOf(n.inner, name) }
+
+func (n *named) Spelling(source string) Canonicalizer { return SpellingOf(n.inner, source) }
+
+func (n *named) Status() Status { return StatusOf(n.inner) }

@@ -68,3 +68,71 @@ func TestNamedPassesOnWhatTheBackendCanDo(t *testing.T) {
 		}
 	}
 }
+
+// able is a Backend that can do everything that one can do besides.
+type able struct{ *fake }
+
+func (a able) Resolve(_ context.Context, user string) (backend.Identity, error) {
+	name := a.CanonicalUser(user)
+	if _, ok := a.account(name); !ok {
+		return backend.Identity{}, backend.ErrUnknownUser
+	}
+	return backend.Identity{User: name, Handle: "uid=" + name}, nil
+}
+
+func (a able) Revalidate(_ context.Context, id backend.Identity) error {
+	if _, ok := a.account(id.User); !ok {
+		return backend.ErrUnknownUser
+	}
+	return nil
+}
+
+func (able) Status() backend.Status { return backend.Status{Degraded: true} }
+
+func (able) Spelling(source string) backend.Canonicalizer { return able{newFake(nil)} }
+
+func TestNamedSignsWhatIsSaidWithoutAPassword(t *testing.T) {
+	b := backend.Named("corp", able{newFake(people())})
+	id, err := backend.ResolveBy(t.Context(), b, "ALICE")
+	if want := (backend.Identity{User: "alice", Handle: "uid=alice", Source: "corp"}); err != nil || id != want {
+		t.Errorf("got %+v, %v, want %+v", id, err, want)
+	}
+	if err := backend.RevalidateBy(t.Context(), b, id); err != nil {
+		t.Errorf("revalidate: %v", err)
+	}
+	if !backend.StatusOf(b).Degraded {
+		t.Error("it hides that the backend is degraded")
+	}
+	_, unknown := backend.ResolveBy(t.Context(), b, "mallory")
+	gone := backend.RevalidateBy(t.Context(), b, backend.Identity{User: "mallory"})
+	for _, err := range []error{unknown, gone} {
+		if !errors.Is(err, backend.ErrUnknownUser) || !strings.HasPrefix(err.Error(), `backend "corp": `) {
+			t.Errorf("got %v, want unknown user at the backend", err)
+		}
+	}
+}
+
+func TestWithoutAnAbilityThereIsTheNextBest(t *testing.T) {
+	b := backend.Named("corp", bare{newFake(people())})
+	if _, err := backend.ResolveBy(t.Context(), b, "alice"); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("resolve: got %v", err)
+	}
+	if err := backend.RevalidateBy(t.Context(), b, backend.Identity{User: "alice"}); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("revalidate: got %v", err)
+	}
+	if s := backend.StatusOf(b); s.Degraded || len(s.Servers) > 0 {
+		t.Errorf("status: got %+v", s)
+	}
+	s := backend.SpellingOf(backend.Named("corp", newFake(nil)), "corp")
+	if got := s.CanonicalUser("ALICE") + s.CanonicalGroup("DEV"); got != "alicedev" {
+		t.Errorf("spelling: got %q", got)
+	}
+}
+
+func TestWhatCouldNotBeAskedIsNoRefusal(t *testing.T) {
+	for _, kind := range []error{backend.ErrUnknownUser, backend.ErrWrongPassword, backend.ErrLocked} {
+		if !backend.Refused(kind) || backend.Refused(errors.Join(kind, backend.ErrUnavailable)) {
+			t.Errorf("%v: got %t, and %t with an outage, want true and false", kind, backend.Refused(kind), backend.Refused(errors.Join(kind, backend.ErrUnavailable)))
+		}
+	}
+}
