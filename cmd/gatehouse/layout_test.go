@@ -28,17 +28,18 @@ const module = "gatehouse/"
 var packages = map[string][]string{
 	"backend":          {},
 	"backend/watch":    {},
+	"backend/chain":    {"backend"},
 	"backend/htpasswd": {"backend", "backend/watch"},
 	"backend/ldap":     {"backend", "backend/watch", "backend/ldap/ldaptest"},
 	"gateway":          {"backend", "backend/watch"},
-	"cmd/gatehouse":    {"backend", "backend/watch", "backend/htpasswd", "backend/ldap", "backend/ldap/ldaptest", "gateway"},
+	"cmd/gatehouse":    {"backend", "backend/chain", "backend/watch", "backend/htpasswd", "backend/ldap", "backend/ldap/ldaptest", "gateway"},
 	"bench":            {},
 
 	"backend/ldap/ldaptest": {},
 }
 
 // backendPackages are the packages that are backends.
-var backendPackages = []string{"backend/htpasswd", "backend/ldap"}
+var backendPackages = []string{"backend/chain", "backend/htpasswd", "backend/ldap"}
 
 // forbidden are imports that a folder and those below it do without.
 var forbidden = map[string][]string{

@@ -1,0 +1,113 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"gatehouse/backend"
+)
+
+// part is a backend by its name.
+type part struct {
+	Name    string
+	Backend backend.Backend
+}
+
+// member is a member of a chain.
+type member struct {
+	part
+	nextOnWrongPassword bool
+	nextOnUnavailable   bool
+	lenders             []part // of groups, to users of this member
+}
+
+// member returns the member called name, nil if there is none.
+func (b *Backend) member(name string) *member {
+	for _, m := range b.members {
+		if m.Name == name {
+			return m
+		}
+	}
+	return nil
+}
+
+// lend has p asked for groups of the users of every other part.
+func (b *Backend) lend(p part) {
+	for _, m := range b.members {
+		if m.Name != p.Name {
+			m.lenders = append(m.lenders, p)
+		}
+	}
+	if b.member(p.Name) == nil {
+		b.parts = append(b.parts, p)
+	}
+}
+
+// stamp names m as the source of whoever it vouches for, whatever stood there: it
+// is m that is asked about the user from now on.
+func (m *member) stamp(id backend.Identity, err error) (backend.Identity, error) {
+	if err != nil {
+		return backend.Identity{}, err
+	}
+	id.Source = m.Name
+	return id, nil
+}
+
+// Groups asks the member that vouched for id, and whoever has extra groups.
+func (b *Backend) Groups(ctx context.Context, id backend.Identity) ([]string, error) {
+	m, err := b.voucher(id)
+	if err != nil {
+		return nil, err
+	}
+	groups, err := m.Backend.Groups(ctx, id)
+	if err != nil || len(m.lenders) == 0 {
+		return groups, err
+	}
+	for _, lender := range m.lenders {
+		more, err := lender.groupsOf(ctx, id.User)
+		if err != nil {
+			return nil, fmt.Errorf("extra groups: %w", err)
+		}
+		groups = append(groups, more...)
+	}
+	for i, name := range groups {
+		groups[i] = m.CanonicalGroup(name)
+	}
+	slices.Sort(groups)
+	return slices.Compact(groups), nil
+}
+
+// voucher returns the member that vouched for id.
+func (b *Backend) voucher(id backend.Identity) (*member, error) {
+	if m := b.member(id.Source); m != nil {
+		return m, nil
+	}
+	return nil, fmt.Errorf("user %q was vouched for by %q, which is no member of the chain", id.User, id.Source)
+}
+
+// groupsOf returns the groups of whoever p calls user. A backend that can look
+// users up does so: it may need more than a name to find their groups. Any other
+// need not know the user at all.
+func (p part) groupsOf(ctx context.Context, user string) ([]string, error) {
+	id, err := backend.ResolveBy(ctx, p.Backend, user)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		id = backend.Identity{User: backend.CanonicalUserOf(p.Backend, user), Source: p.Name}
+	case errors.Is(err, backend.ErrUnknownUser) && !errors.Is(err, backend.ErrUnavailable):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return p.Backend.Groups(ctx, id)
+}
+
+// Revalidate asks the member that vouched for id.
+func (b *Backend) Revalidate(ctx context.Context, id backend.Identity) error {
+	m, err := b.voucher(id)
+	if err != nil {
+		return err
+	}
+	return backend.RevalidateBy(ctx, m.Backend, id)
+}
