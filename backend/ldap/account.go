@@ -76,12 +76,21 @@ func (a *account) bind(ctx context.Context, c *conn) error {
 	if err := a.held(password); err != nil {
 		return err
 	}
+	start := time.Now()
 	if a.config.SASLExternal {
 		err = c.bindExternal(ctx, a.config.ConnectTimeout)
 	} else {
-		err = bindError(c.bind(ctx, a.config.ConnectTimeout, a.config.BindDN, password))
+		_, err = c.bind(ctx, a.config.ConnectTimeout, a.config.BindDN, password)
 	}
+	c.meter.count(opAccount, start, err)
 	return a.judge(err, password)
+}
+
+// isFailing reports whether the account could not log in when it last tried.
+func (a *account) isFailing() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.said != ""
 }
 
 func (a *account) password() (string, error) {

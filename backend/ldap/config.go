@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"log/slog"
 	"time"
+
+	"gatehouse/backend"
 )
 
 // Config is what a [Backend] is made from. The zero value of a field means what
@@ -78,6 +80,10 @@ type Config struct {
 
 	// Log takes what there is to say of the servers. Default: nothing.
 	Log *slog.Logger
+
+	// Observe is called with each thing done with a server, by whoever does it,
+	// and so must be quick. Default: nothing.
+	Observe func(backend.Operation)
 }
 
 // The ways to find groups.

@@ -24,6 +24,8 @@ type conn struct {
 	ldap *ldap.Conn
 	raw  net.Conn // below TLS; closing it ends whatever waits
 
+	meter *meter // of its server; may be nil
+
 	kept    bool      // it has been used before
 	since   time.Time // when it was last used
 	expires time.Time
@@ -86,7 +88,8 @@ func (c *conn) do(ctx context.Context, limit time.Duration, f func(*ldap.Conn) e
 var errWrongAnswer = errors.New("the server answered a bind with something else")
 
 // bind binds as a name with a password, and returns the controls that came with
-// the answer. It fails unless the answer is one to a bind.
+// the answer. It fails unless the answer is one to a bind, and says success
+// without a "but" among the controls.
 func (c *conn) bind(ctx context.Context, limit time.Duration, name, password string) ([]ldap.Control, error) {
 	var controls []ldap.Control
 	err := c.do(ctx, limit, func(l *ldap.Conn) error {
@@ -98,7 +101,7 @@ func (c *conn) bind(ctx context.Context, limit time.Duration, name, password str
 		}
 		return c.endTap(err)
 	})
-	return controls, err
+	return controls, bindError(controls, err)
 }
 
 // bindExternal binds as whoever the certificate or the socket says.
@@ -142,14 +145,16 @@ func (c *conn) see(b []byte) error {
 // ping asks the server for nothing, to find out whether it still answers: a
 // firewall that forgot a connection says so to nobody. Any answer will do.
 func (c *conn) ping(ctx context.Context, limit time.Duration) error {
+	start := time.Now()
 	err := c.do(ctx, limit, func(l *ldap.Conn) error {
 		_, err := l.Search(&ldap.SearchRequest{
 			Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"1.1"},
 		})
 		return err
 	})
-	if isLost(err) {
-		return err
+	if !isLost(err) {
+		err = nil
 	}
-	return nil
+	c.meter.count(opPing, start, err)
+	return err
 }

@@ -15,19 +15,38 @@ import (
 
 // dial connects to a server and encrypts the connection as configured. Nothing
 // is sent before that but the request to start TLS.
-func (t *trust) dial(ctx context.Context, a address) (*conn, error) {
+func (t *trust) dial(ctx context.Context, a address, m *meter) (*conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.config.ConnectTimeout)
 	defer cancel()
+	start := time.Now()
 	raw, err := t.connect(ctx, a)
+	m.count(opDial, start, err)
 	if err != nil {
 		return nil, lost(fmt.Errorf("connect: %w", err))
 	}
+	start = time.Now()
 	stream, err := t.encrypt(ctx, raw, a)
+	if name := t.encryption(a); name != "" {
+		m.count(name, start, err)
+	}
 	if err != nil {
 		raw.Close()
 		return nil, lost(err)
 	}
-	return newConn(raw, stream), nil
+	c := newConn(raw, stream)
+	c.meter = m
+	return c, nil
+}
+
+// encryption names what is done to encrypt a connection, if anything is.
+func (t *trust) encryption(a address) string {
+	switch {
+	case a.scheme == "ldaps":
+		return opTLS
+	case a.scheme == "ldap" && (t.config.StartTLS || !t.config.InsecurePlaintext):
+		return opStartTLS
+	}
+	return ""
 }
 
 // connect makes a connection on which nothing has been said yet.
@@ -40,17 +59,13 @@ func (t *trust) connect(ctx context.Context, a address) (net.Conn, error) {
 }
 
 func (t *trust) encrypt(ctx context.Context, raw net.Conn, a address) (net.Conn, error) {
-	startTLS := t.config.StartTLS || a.scheme == "ldap" && !t.config.InsecurePlaintext
-	switch {
-	case a.scheme == "ldapi":
+	switch t.encryption(a) {
+	case "":
 		return raw, nil
-	case a.scheme == "ldaps":
-	case startTLS:
+	case opStartTLS:
 		if err := requestTLS(ctx, raw); err != nil {
 			return nil, fmt.Errorf("start TLS: %w", err)
 		}
-	default:
-		return raw, nil
 	}
 	stream := tls.Client(raw, t.client(a.host))
 	if err := stream.HandshakeContext(ctx); err != nil {

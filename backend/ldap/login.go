@@ -127,8 +127,10 @@ func (b *Backend) bindName(l login) (string, error) {
 
 // bind checks a password, with one bind on a connection of its own.
 func (b *Backend) bind(ctx context.Context, c *conn, name, password string) error {
+	start := time.Now()
 	controls, err := c.bind(ctx, b.config.OperationTimeout, name, password)
-	if err := bindError(controls, err); err != nil {
+	c.meter.count(opBind, start, err)
+	if err != nil {
 		return err
 	}
 	for _, control := range controls {

@@ -11,6 +11,7 @@ import (
 // pool keeps connections of one kind to one server.
 type pool struct {
 	open        func(context.Context) (*conn, error)
+	meter       *meter
 	slots       chan struct{} // one for each connection in use
 	idleTimeout time.Duration
 	lifetime    time.Duration
@@ -20,8 +21,9 @@ type pool struct {
 	closed bool
 }
 
-func newPool(c Config, open func(context.Context) (*conn, error)) *pool {
+func newPool(c Config, m *meter, open func(context.Context) (*conn, error)) *pool {
 	return &pool{
+		meter:       m,
 		open:        open,
 		slots:       make(chan struct{}, c.MaxConnections),
 		idleTimeout: c.IdleTimeout,
@@ -39,10 +41,8 @@ const aliveTimeout = time.Second
 // take returns a connection for the caller alone, who gives it back with put.
 // It waits for one as long as ctx lets it.
 func (p *pool) take(ctx context.Context) (*conn, error) {
-	select {
-	case p.slots <- struct{}{}:
-	case <-ctx.Done():
-		return nil, errors.Join(errors.New("all connections to the server are in use"), gaveUp(ctx))
+	if err := p.wait(ctx); err != nil {
+		return nil, err
 	}
 	for c := p.pop(); c != nil; c = p.pop() {
 		if time.Since(c.since) < checkAfter || c.ping(ctx, aliveTimeout) == nil {
@@ -62,6 +62,31 @@ func (p *pool) take(ctx context.Context) (*conn, error) {
 	// Connections made together must not all end together.
 	c.expires = time.Now().Add(p.lifetime - rand.N(p.lifetime/10+1))
 	return c, nil
+}
+
+// wait waits until one connection more may be in use.
+func (p *pool) wait(ctx context.Context) error {
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	start := time.Now()
+	var err error
+	select {
+	case p.slots <- struct{}{}:
+	case <-ctx.Done():
+		err = errors.Join(errors.New("all connections to the server are in use"), gaveUp(ctx))
+	}
+	p.meter.count(opWait, start, err)
+	return err
+}
+
+// size returns how many connections are in use, and how many wait to be.
+func (p *pool) size() (inUse, idle int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.slots), len(p.idle)
 }
 
 // pop returns the idle connection used last that can still be used, or nil.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 )
@@ -53,11 +54,7 @@ func (c *conn) search(ctx context.Context, cfg Config, q query) ([]*ldap.Entry, 
 		if q.paged {
 			request.Controls = []ldap.Control{paging}
 		}
-		var result *ldap.SearchResult
-		err := c.do(ctx, cfg.OperationTimeout, func(l *ldap.Conn) (err error) {
-			result, err = l.Search(request)
-			return err
-		})
+		result, err := c.ask(ctx, cfg, request)
 		if err != nil {
 			return nil, err
 		}
@@ -76,6 +73,17 @@ func (c *conn) search(ctx context.Context, cfg Config, q query) ([]*ldap.Entry, 
 		}
 		paging.SetCookie(next.Cookie)
 	}
+}
+
+// ask asks one question.
+func (c *conn) ask(ctx context.Context, cfg Config, request *ldap.SearchRequest) (result *ldap.SearchResult, err error) {
+	start := time.Now()
+	err = c.do(ctx, cfg.OperationTimeout, func(l *ldap.Conn) (err error) {
+		result, err = l.Search(request)
+		return err
+	})
+	c.meter.count(opSearch, start, err)
+	return result, err
 }
 
 // completeRanges replaces attributes of which the server sent a part by the
@@ -109,12 +117,8 @@ func (c *conn) completeRanges(ctx context.Context, cfg Config, entries []*ldap.E
 
 // readRange reads the part of an attribute that is called by its range.
 func (c *conn) readRange(ctx context.Context, cfg Config, base, attribute string) (*ldap.EntryAttribute, error) {
-	var result *ldap.SearchResult
-	err := c.do(ctx, cfg.OperationTimeout, func(l *ldap.Conn) (err error) {
-		result, err = l.Search(&ldap.SearchRequest{
-			BaseDN: base, Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{attribute},
-		})
-		return err
+	result, err := c.ask(ctx, cfg, &ldap.SearchRequest{
+		BaseDN: base, Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{attribute},
 	})
 	if err != nil {
 		return nil, err

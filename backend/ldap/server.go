@@ -17,13 +17,14 @@ type server struct {
 	search  *pool // bound as the service account
 	users   *pool // for binds of users, and nothing else
 	breaker breaker
+	meter   *meter
 }
 
 func newServer(a address, c Config, t *trust, acc *account) *server {
-	s := &server{address: a, config: c}
-	dial := func(ctx context.Context) (*conn, error) { return t.dial(ctx, a) }
-	s.users = newPool(c, dial)
-	s.search = newPool(c, func(ctx context.Context) (*conn, error) {
+	s := &server{address: a, config: c, meter: &meter{server: a.String(), observe: c.Observe}}
+	dial := func(ctx context.Context) (*conn, error) { return t.dial(ctx, a, s.meter) }
+	s.users = newPool(c, s.meter, dial)
+	s.search = newPool(c, s.meter, func(ctx context.Context) (*conn, error) {
 		conn, err := dial(ctx)
 		if err != nil {
 			return nil, err
