@@ -36,6 +36,9 @@ type Config struct {
 	// standard output.
 	AccessOut io.Writer
 
+	// Metrics counts what happens. Default: nothing is counted.
+	Metrics *Metrics
+
 	// Log takes everything else that there is to say. Default: nothing.
 	Log *slog.Logger
 

@@ -18,7 +18,9 @@ import (
 func (x *exchange) forward() *problem {
 	head := headBuffers.Get().(*[]byte)
 	defer headBuffers.Put(head)
+	asked := time.Now()
 	answer, err := x.route.upstream.roundTrip(x.ctx, x.outgoing(head))
+	x.upstreamTook = time.Since(asked)
 	if err != nil {
 		return x.upstreamProblem(err)
 	}

@@ -42,6 +42,9 @@ func New(cfg Config) (*Gateway, error) {
 	}
 	g.sites = newSites(site)
 	g.server = newServer(g.sites, cfg.Log)
+	if cfg.Metrics != nil {
+		cfg.Metrics.gateway.Store(g)
+	}
 	return g, nil
 }
 

@@ -32,8 +32,12 @@ type exchange struct {
 	pace     *pace       // of writing to the client
 
 	status int
-	sent   int64 // bytes of the answer's body
-	cause  error // what went wrong, for the log alone
+	sent   int64  // bytes of the answer's body
+	cause  error  // what went wrong, for the log alone
+	reason string // why the gateway answered itself, in one word; empty if it did not
+
+	loginTook    time.Duration // finding out who the user is
+	upstreamTook time.Duration // until the upstream began to answer; 0 if it was not asked
 }
 
 // newExchange returns an exchange under s, which the caller has entered for it.
@@ -55,6 +59,10 @@ func (s *sites) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (x *exchange) run(ctx context.Context, refusal *problem) (completed bool) {
 	x.ctx = ctx
 	defer x.site.leave()
+	if m := x.site.metrics; m != nil {
+		m.inFlight.Inc()
+		defer m.inFlight.Dec()
+	}
 	defer func() { completed = x.end(recover()) }()
 	x.openBodies()
 	if refusal == nil {
@@ -97,6 +105,7 @@ func (x *exchange) end(panicked any) (completed bool) {
 		x.abandonUpload()
 	}
 	x.site.access.record(x)
+	x.count()
 	return completed
 }
 
@@ -219,7 +228,7 @@ func (x *exchange) openBodies() {
 // refuse answers with p. The answer goes out at once; of a body that is on its
 // way, a part is read after it.
 func (x *exchange) refuse(p *problem) {
-	x.status, x.cause = p.status, p.cause
+	x.status, x.cause, x.reason = p.status, p.cause, x.refusalReason(p)
 	realm := ""
 	if x.route != nil {
 		realm = x.route.realm

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"gatehouse/backend"
 )
@@ -22,6 +23,9 @@ func (x *exchange) authorize() *problem {
 // judge decides about req, which is the request itself or one that it implies.
 func (x *exchange) judge(req Request) (Decision, *problem) {
 	d := x.route.policy.Decide(req, x.who, nil)
+	if d.Verdict == NeedsLogin || d.Verdict == NeedsGroups {
+		defer func(begin time.Time) { x.loginTook += time.Since(begin) }(time.Now())
+	}
 	if d.Verdict == NeedsLogin {
 		if p := x.login(); p != nil {
 			return d, p

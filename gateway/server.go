@@ -22,6 +22,10 @@ type server struct {
 	queue *connQueue
 	sites *sites
 	cut   atomic.Bool // requests have been cut off
+
+	handshakes   atomic.Int64 // under way
+	over2        atomic.Int64 // connections of HTTP/2
+	acceptErrors atomic.Uint64
 }
 
 // HTTP/2 settings. The receive windows bound what one connection may have under
@@ -45,6 +49,7 @@ func newServer(sites *sites, log *slog.Logger) *server {
 		IdleTimeout:                  t.Idle,
 		MaxHeaderBytes:               maxRequestHead,
 		ConnContext:                  connContext,
+		ConnState:                    s.countHTTP2,
 		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams:          http2Streams,
@@ -134,6 +139,7 @@ func (s *server) accept(l net.Listener) error {
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		default:
+			s.acceptErrors.Add(1)
 			s.log.Error("accepting connections", "address", l.Addr().String(), "error", err, "retry_in", pause)
 			time.Sleep(pause)
 			pause = min(2*pause, maxAcceptPause)
@@ -174,6 +180,8 @@ func (s *server) admit(c net.Conn) {
 }
 
 func (s *server) handshake(c *tls.Conn, timeout time.Duration) error {
+	s.handshakes.Add(1)
+	defer s.handshakes.Add(-1)
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	return c.HandshakeContext(ctx)

@@ -24,6 +24,8 @@ type site struct {
 	router   *router
 	routes   []*route
 	access   accessLog
+	metrics  *Metrics      // nil if nobody counts
+	unrouted *routeMetrics // of requests that come to no route
 	log      *slog.Logger
 	cert     *certificate // nil for plain HTTP
 	timeouts Timeouts
@@ -38,6 +40,7 @@ type route struct {
 	userHeader           string
 	groupsHeader         string
 	forwardAuthorization bool
+	metrics              *routeMetrics // nil if nobody counts
 }
 
 // newSite compiles cfg. What it has in common with the site before it, if there is
@@ -47,7 +50,7 @@ func newSite(cfg Config, before *site) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{router: router, log: cfg.Log, timeouts: cfg.Timeouts, onRelease: cfg.Released}
+	s := &site{router: router, log: cfg.Log, timeouts: cfg.Timeouts, onRelease: cfg.Released, metrics: cfg.Metrics}
 	var errs []error
 	for _, r := range cfg.Routes {
 		compiled, err := s.newRoute(r, before)
@@ -66,6 +69,7 @@ func newSite(cfg Config, before *site) (*site, error) {
 		access = withCauses{access, s.log}
 	}
 	s.access = access
+	s.measure(cfg.Routes)
 	return s, nil
 }
 

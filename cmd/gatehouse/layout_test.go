@@ -59,6 +59,7 @@ var requirements = map[string]string{
 	"github.com/hashicorp/golang-lru/v2":       "the lists of the credential cache",
 	"github.com/pelletier/go-toml/v2":          "configuration files, with the place of every value",
 	"github.com/santhosh-tekuri/jsonschema/v6": "the schema of the configuration, judged in a test",
+	"github.com/prometheus/client_golang":      "metrics, counted and shown as Prometheus reads them",
 	"github.com/spf13/cobra":                   "subcommands",
 	"github.com/spf13/pflag":                   "their flags, which viper reads",
 	"github.com/spf13/viper":                   "defaults, file, environment and flags, one over the other",

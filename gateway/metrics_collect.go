@@ -1,0 +1,128 @@
+package gateway
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"gatehouse/backend"
+)
+
+// BackendInfo is a backend as metrics and the status page show it.
+type BackendInfo struct {
+	Name string // in the configuration
+	Type string // of the configuration
+
+	// Backend is the backend itself, without what stands in front of it.
+	Backend backend.Backend
+}
+
+// Status returns how the backend is, and false if it cannot say.
+func (b BackendInfo) Status() (backend.Status, bool) {
+	r, ok := b.Backend.(backend.Reporter)
+	if !ok {
+		return backend.Status{}, false
+	}
+	return r.Status(), true
+}
+
+// SetBackends says which backends are in use from now on.
+func (m *Metrics) SetBackends(list []BackendInfo) { m.backends.Store(&list) }
+
+// Operation returns what counts the operations of the backend with that name. It
+// may be called from any number of goroutines.
+func (m *Metrics) Operation(name string) func(backend.Operation) {
+	type kind struct{ server, name, result string }
+	var counters children[kind, prometheus.Counter]
+	var times children[kind, prometheus.Observer]
+	return func(o backend.Operation) {
+		counters.get(kind{o.Server, o.Name, o.Result}, func(k kind) prometheus.Counter {
+			return m.operations.WithLabelValues(name, k.server, k.name, k.result)
+		}).Inc()
+		times.get(kind{o.Server, o.Name, ""}, func(k kind) prometheus.Observer {
+			return m.operationTime.WithLabelValues(name, k.server, k.name)
+		}).Observe(o.Took.Seconds())
+	}
+}
+
+// collector reads, when somebody looks, what others count or know anyway.
+type collector struct{ *Metrics }
+
+// What the collector reads.
+var (
+	descConnections = newDesc("connections", "Connections of clients, by what they are doing.", "state")
+	descAccept      = newDesc("accept_errors_total", "Connections that could not be accepted.")
+	descDropped     = newDesc("log_records_dropped_total", "Records that were lost because nobody read those before them.", "log")
+	descCertificate = newDesc("tls_certificate_not_after_timestamp_seconds", "When the certificate that clients see expires, in seconds since 1970.", "name")
+	descDegraded    = newDesc("backend_degraded", "Whether questions to the backend are likely to fail.", "backend")
+	descUp          = newDesc("backend_server_up", "Whether the server of a backend is asked: 0 while it is left alone because it failed.", "backend", "server")
+	descPool        = newDesc("backend_connections", "Connections to the server of a backend, by whether they are in use.", "backend", "server", "state")
+)
+
+func newDesc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(metricsPrefix+name, help, labels, nil)
+}
+
+// Describe implements [prometheus.Collector].
+func (c collector) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{descConnections, descAccept, descDropped, descCertificate, descDegraded, descUp, descPool} {
+		to <- d
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (c collector) Collect(to chan<- prometheus.Metric) {
+	if g := c.gateway.Load(); g != nil {
+		collectGateway(to, g.Stats())
+	}
+	for _, b := range c.Backends() {
+		b.collect(to)
+	}
+}
+
+// Backends returns the backends that are in use.
+func (m *Metrics) Backends() []BackendInfo {
+	if list := m.backends.Load(); list != nil {
+		return *list
+	}
+	return nil
+}
+
+func collectGateway(to chan<- prometheus.Metric, s Stats) {
+	for state, n := range map[string]int{
+		"handshake": s.Handshakes, "idle": s.IdleConnections, "active": s.ActiveConnections, "http2": s.HTTP2Connections,
+	} {
+		to <- gauge(descConnections, float64(n), state)
+	}
+	to <- counter(descAccept, s.AcceptErrors)
+	to <- counter(descDropped, s.AccessDropped, "access")
+	for _, c := range s.Certificates {
+		to <- gauge(descCertificate, float64(c.NotAfter.Unix()), c.Names[0])
+	}
+}
+
+func (b BackendInfo) collect(to chan<- prometheus.Metric) {
+	status, ok := b.Status()
+	if !ok {
+		return
+	}
+	to <- gauge(descDegraded, number(status.Degraded), b.Name)
+	for _, s := range status.Servers {
+		to <- gauge(descUp, number(!s.Down), b.Name, s.Address)
+		to <- gauge(descPool, float64(s.InUse), b.Name, s.Address, "in_use")
+		to <- gauge(descPool, float64(s.Idle), b.Name, s.Address, "idle")
+	}
+}
+
+func gauge(d *prometheus.Desc, value float64, labels ...string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+}
+
+func counter(d *prometheus.Desc, value uint64, labels ...string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
+}
+
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

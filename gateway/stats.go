@@ -1,0 +1,89 @@
+package gateway
+
+import (
+	"net"
+	"net/http"
+	"time"
+)
+
+// Stats is what a gateway is doing at one moment.
+type Stats struct {
+	Running int // requests that are being carried out
+
+	Handshakes        int // connections whose TLS handshake is under way
+	IdleConnections   int // of HTTP/1, between two requests
+	ActiveConnections int // of HTTP/1, with a request
+	HTTP2Connections  int
+
+	AcceptErrors  uint64 // connections that could not be accepted
+	AccessDropped uint64 // access records that were lost
+
+	Certificates []CertificateStats // that clients see
+}
+
+// CertificateStats says what a certificate is for, and until when.
+type CertificateStats struct {
+	Names    []string // at least one
+	NotAfter time.Time
+}
+
+// Stats returns what the gateway is doing. It asks nobody.
+func (g *Gateway) Stats() Stats {
+	s := Stats{
+		Running:          int(g.sites.running()),
+		Handshakes:       int(g.server.handshakes.Load()),
+		HTTP2Connections: int(g.server.over2.Load()),
+		AcceptErrors:     g.server.acceptErrors.Load(),
+	}
+	s.IdleConnections, s.ActiveConnections = g.server.http1.count()
+	if g.sites.current().cert != nil {
+		s.Certificates = g.sites.current().cert.stats()
+	}
+	return s
+}
+
+// stats describes the certificate for the next handshake.
+func (c *certificate) stats() []CertificateStats {
+	var all []CertificateStats
+	for _, pair := range c.config.Load().Certificates {
+		names := pair.Leaf.DNSNames
+		for _, ip := range pair.Leaf.IPAddresses {
+			names = append(names, ip.String())
+		}
+		if len(names) == 0 {
+			names = []string{pair.Leaf.Subject.CommonName}
+		}
+		all = append(all, CertificateStats{Names: names, NotAfter: pair.Leaf.NotAfter})
+	}
+	return all
+}
+
+// count returns how many connections wait for a request, and how many have one.
+func (s *http1Server) count() (idle, active int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		if c.isActive() {
+			active++
+		} else {
+			idle++
+		}
+	}
+	return idle, active
+}
+
+func (c *http1Conn) isActive() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.active
+}
+
+// countHTTP2 follows how many connections of HTTP/2 there are.
+func (s *server) countHTTP2(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.over2.Add(1)
+	case http.StateClosed:
+		s.over2.Add(-1)
+	}
+}
