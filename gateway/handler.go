@@ -233,6 +233,7 @@ func (x *exchange) refuse(p *problem) {
 	if x.route != nil {
 		realm = x.route.realm
 	}
+	x.site.sites.refusals.keep(x, p)
 	h, body := x.w.Header(), p.body(x.id)
 	x.stamp(h)
 	p.writeHeader(h, realm)

@@ -26,7 +26,7 @@ type Subject struct {
 // used from any number of goroutines at once.
 type Policy struct {
 	rules []rule // the route's, in order, and after them the built-in one
-	route Route  // as it was configured, for Warnings
+	route Route  // as it was configured, but for what it leads to
 }
 
 // Decision is what a [Policy] says of a request.
@@ -57,7 +57,8 @@ func (p *Policy) Decide(req Request, who Subject, trace *Trace) Decision {
 		d.Rule, d.Requires = r.Name, r.wants
 	}
 	if trace != nil {
-		*trace = Trace{Decision: d, Steps: p.explain(r, req, who)}
+		*trace = p.explain(r, req, who)
+		trace.Decision = d
 	}
 	return d
 }

@@ -42,6 +42,8 @@ func NewPolicy(r Route) (*Policy, error) {
 		return nil, fmt.Errorf("route %q has no rules: nobody could use it; add at least one [[route.rule]]", r.Path)
 	}
 	p := &Policy{route: r}
+	// Whoever keeps a Policy to explain a decision later keeps no more.
+	p.route.Backend, p.route.Upstream = nil, Upstream{}
 	seen := make(map[string]bool)
 	var errs []error
 	for i, from := range r.Rules {

@@ -13,6 +13,8 @@ type sites struct {
 
 	mu   sync.Mutex
 	live map[*site]struct{} // all that have not been released
+
+	refusals refusals
 }
 
 func newSites(first *site) *sites {

@@ -7,6 +7,11 @@ type Trace struct {
 	// Steps has one for each rule of the route, in order, and one for the
 	// built-in rule.
 	Steps []Step
+
+	// Remedies says what would let the request pass, each item a way by
+	// itself, for those who write the rules. It is empty where it passes, and
+	// where that depends on groups.
+	Remedies []string
 }
 
 // Step is what became of one rule.
@@ -31,7 +36,7 @@ type Check struct {
 	Parts       []Check
 }
 
-func (p *Policy) explain(deciding *rule, req Request, who Subject) []Step {
+func (p *Policy) explain(deciding *rule, req Request, who Subject) Trace {
 	steps := make([]Step, len(p.rules))
 	for i := range p.rules {
 		r := &p.rules[i]
@@ -43,7 +48,11 @@ func (p *Policy) explain(deciding *rule, req Request, who Subject) []Step {
 			Check:         check(r.require, req, who),
 		}
 	}
-	return steps
+	t := Trace{Steps: steps}
+	if v := decide(deciding, req, who); v == Denied || v == NeedsLogin {
+		t.Remedies = p.remedies(deciding, req, who)
+	}
+	return t
 }
 
 func check(r Requirement, req Request, who Subject) Check {
