@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"fmt"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gatehouse/backend"
@@ -68,8 +70,14 @@ func (c collector) Describe(to chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements [prometheus.Collector].
+// Collect implements [prometheus.Collector]. It is called from a goroutine where a
+// panic would end the program.
 func (c collector) Collect(to chan<- prometheus.Metric) {
+	defer func() {
+		if v := recover(); v != nil {
+			to <- prometheus.NewInvalidMetric(descDegraded, fmt.Errorf("collect metrics: panic: %v", v))
+		}
+	}()
 	if g := c.gateway.Load(); g != nil {
 		collectGateway(to, g.Stats())
 	}

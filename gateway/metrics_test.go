@@ -342,3 +342,66 @@ func TestCountingARequestAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations for each request, want none", n)
 	}
 }
+
+func TestStateGoesFromStartingToDraining(t *testing.T) {
+	m := NewMetrics("v1", "go1")
+	up := newCapture(t)
+	g, err := New(Config{Listen: []string{"127.0.0.1:0"}, Routes: []Route{recipeRoute(t, up.url())}, Metrics: m, AccessOut: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := g.Stats().State; got != StateStarting {
+		t.Errorf("before Serve: %s", got)
+	}
+	if err := g.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- g.Serve(ctx) }()
+	await(t, "the gateway serves", func() bool { return g.Stats().State == StateServing })
+	end()
+	if err := <-served; err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+	if got := g.Stats().State; got != StateDraining {
+		t.Errorf("after Serve: %s", got)
+	}
+}
+
+// A backend that panics while it says how it is costs its own figures, and not the
+// program.
+func TestPanicOfABackendIsAnErrorOfTheScrape(t *testing.T) {
+	m := NewMetrics("v1", "go1")
+	m.SetBackends([]BackendInfo{{Name: "corp", Backend: panicking{}}})
+	families, err := m.Registry().Gather()
+	if err == nil || !strings.Contains(err.Error(), "out of order") {
+		t.Errorf("gather: %v, want an error that names the panic", err)
+	}
+	if len(families) == 0 {
+		t.Error("the other families are gone too")
+	}
+}
+
+type panicking struct{ backend.Backend }
+
+func (panicking) Status() backend.Status { panic("out of order") }
+
+func TestLastRefusalsAreTheLatestFirstAndNoChallenges(t *testing.T) {
+	tg := startGateway(t, nil, recipeRoute(t, newCapture(t).url()))
+	for _, r := range []struct{ user, method, path string }{
+		{"nobody", "GET", "/v2/"}, {"", "GET", "/v2/"}, {"pull", "PUT", "/v2/a/manifests/1"}, {"pull", "GET", "/x"},
+	} {
+		tg.do(t, r.user, r.method, r.path, nil)
+	}
+	var got []string
+	for _, r := range tg.LastRefusals(2) {
+		got = append(got, r.Reason)
+	}
+	if want := []string{"not_found", "rule"}; !slices.Equal(got, want) {
+		t.Errorf("last two refusals: %v, want %v", got, want)
+	}
+	if n := len(tg.LastRefusals(100)); n != 3 {
+		t.Errorf("%d refusals, want 3: a challenge is none", n)
+	}
+}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -150,6 +151,24 @@ func (r *refusal) explain() {
 	req := Request{Method: r.Method, Path: target.Path, Source: r.Source}
 	r.policy.Decide(req, r.Who, &r.Answer.Trace)
 }
+
+// last returns the last n refusals of every kind but challenges, the latest first.
+func (k *refusals) last(n int) []Refusal {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var all []Refusal
+	for _, ring := range k.kinds[challenges+1:] {
+		for _, r := range ring.list {
+			all = append(all, r.Refusal)
+		}
+	}
+	slices.SortFunc(all, func(a, b Refusal) int { return b.Time.Compare(a.Time) })
+	return all[:min(n, len(all))]
+}
+
+// LastRefusals returns the last n requests that were refused, the latest first,
+// but for those without credentials: every login begins with one.
+func (g *Gateway) LastRefusals(n int) []Refusal { return g.sites.refusals.last(n) }
 
 // Why returns the refusal with that id, if it is one of the last of its kind.
 func (g *Gateway) Why(id string) (Refusal, bool) { return g.sites.refusals.find(id) }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,7 +17,8 @@ type sink struct {
 	mu      sync.Mutex
 	some    sync.Cond // lines wait, or the sink is closed
 	waiting []byte
-	dropped int
+	dropped int           // since that was last logged
+	lost    atomic.Uint64 // altogether
 	closed  bool
 	done    chan struct{}
 }
@@ -39,6 +41,7 @@ func (s *sink) Write(p []byte) (int, error) {
 	defer s.mu.Unlock()
 	if s.closed || len(s.waiting)+len(p) > maxSinkBytes {
 		s.dropped++
+		s.lost.Add(1)
 		return len(p), nil
 	}
 	if len(s.waiting) == 0 {

@@ -6,8 +6,27 @@ import (
 	"time"
 )
 
+// State is how far a gateway has come.
+type State string
+
+// The states of a gateway, one after the other.
+const (
+	StateStarting State = "starting" // it does not accept clients yet
+	StateServing  State = "serving"
+	StateDraining State = "draining" // it does not accept clients any more
+)
+
+// states are indexed by what server.state holds.
+var states = [...]State{StateStarting, isServing: StateServing, isDraining: StateDraining}
+
+const (
+	isServing  = 1
+	isDraining = 2
+)
+
 // Stats is what a gateway is doing at one moment.
 type Stats struct {
+	State   State
 	Running int // requests that are being carried out
 
 	Handshakes        int // connections whose TLS handshake is under way
@@ -30,10 +49,12 @@ type CertificateStats struct {
 // Stats returns what the gateway is doing. It asks nobody.
 func (g *Gateway) Stats() Stats {
 	s := Stats{
+		State:            states[g.server.state.Load()],
 		Running:          int(g.sites.running()),
 		Handshakes:       int(g.server.handshakes.Load()),
 		HTTP2Connections: int(g.server.over2.Load()),
 		AcceptErrors:     g.server.acceptErrors.Load(),
+		AccessDropped:    g.sink.lost.Load(),
 	}
 	s.IdleConnections, s.ActiveConnections = g.server.http1.count()
 	if g.sites.current().cert != nil {
