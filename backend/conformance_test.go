@@ -15,6 +15,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"gatehouse/backend"
+	"gatehouse/backend/chain"
 	"gatehouse/backend/htpasswd"
 	"gatehouse/backend/ldap"
 	"gatehouse/backend/ldap/ldaptest"
@@ -35,9 +36,48 @@ var conformance = []struct {
 	{"cache", func(t *testing.T) backend.Backend {
 		return newCache(t, newFake(people()), backend.CacheConfig{})
 	}},
+	{"chain", func(t *testing.T) backend.Backend {
+		return newChain(t, newFake(people()))
+	}},
+	{"chain of two that share no user", newHalves},
+	{"chain of ldap and htpasswd", func(t *testing.T) backend.Backend {
+		return newChain(t, newLDAP(t), newHtpasswd(t))
+	}},
+	{"cache of a chain", func(t *testing.T) backend.Backend {
+		return newCache(t, newHalves(t), backend.CacheConfig{})
+	}},
 	{"cache of a named htpasswd", func(t *testing.T) backend.Backend {
 		return newCache(t, backend.Named("local", newHtpasswd(t)), backend.CacheConfig{})
 	}},
+}
+
+// newChain returns a chain of members, each under a name of its own.
+func newChain(t *testing.T, members ...backend.Backend) backend.Backend {
+	t.Helper()
+	var c chain.Config
+	for i, b := range members {
+		name := fmt.Sprintf("member-%d", i+1)
+		c.Members = append(c.Members, struct {
+			Name                string
+			Backend             backend.Backend
+			NextOnWrongPassword bool
+			NextOnUnavailable   bool
+		}{Name: name, Backend: backend.Named(name, b)})
+	}
+	b, err := chain.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// newHalves returns a chain in which one user is in the first member and the
+// others are in the second.
+func newHalves(t *testing.T) backend.Backend {
+	t.Helper()
+	first, second := newFake(map[string]account{"bob": people()["bob"]}), newFake(people())
+	delete(second.users, "bob")
+	return newChain(t, first, second)
 }
 
 func newHtpasswd(t *testing.T) backend.Backend {
@@ -146,7 +186,7 @@ func try(t *testing.T, b backend.Backend, user, password string) (backend.Identi
 	t.Helper()
 	id, err := b.Authenticate(t.Context(), user, password)
 	if err == nil {
-		if got := backend.CanonicalUserOf(b, user); id.User == "" || id.User != got {
+		if got := backend.SpellingOf(b, id.Source).CanonicalUser(user); id.User == "" || id.User != got {
 			t.Errorf("Authenticate(%q): got user %q, want %q", user, id.User, got)
 		}
 		return id, ""
@@ -168,7 +208,7 @@ func checkRight(t *testing.T, b backend.Backend) {
 	}
 	upper, got := try(t, b, "ALICE", people()["alice"].password)
 	lower, _ := try(t, b, "alice", people()["alice"].password)
-	switch backend.CanonicalUserOf(b, "ALICE") {
+	switch backend.SpellingOf(b, lower.Source).CanonicalUser("ALICE") {
 	case "alice":
 		if got != "" || upper != lower {
 			t.Errorf("ALICE: got %+v and verdict %q, want the same as for alice", upper, got)
@@ -246,7 +286,7 @@ func checkGroups(t *testing.T, b backend.Backend) {
 			t.Errorf("%s: got groups %q, %v, want %q", user, got, err, people()[user].groups)
 		}
 		for _, g := range got {
-			if c := backend.CanonicalGroupOf(b, g); c != g {
+			if c := backend.SpellingOf(b, id.Source).CanonicalGroup(g); c != g {
 				t.Errorf("%s: group %q is not in its own canonical spelling %q", user, g, c)
 			}
 		}

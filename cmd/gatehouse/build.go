@@ -93,7 +93,7 @@ func (a *assembly) route(i int) gateway.Route {
 		Path:                 r.Path,
 		Realm:                cmp.Or(r.Realm, defaultRealm),
 		Backend:              a.cached(r.Backend),
-		Backends:             []string{r.Backend},
+		Backends:             c.sources(r.Backend),
 		ForwardAuthorization: r.ForwardAuthorization,
 		UserHeader:           r.UserHeader,
 		GroupsHeader:         r.GroupsHeader,

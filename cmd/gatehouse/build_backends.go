@@ -14,7 +14,7 @@ func (a *assembly) openBackends(log *slog.Logger) {
 	for i, c := range a.config.Backends {
 		switch {
 		case !a.checkBackend(i, c):
-		case kinds[c.Type()].parts == nil:
+		case !c.isComposite():
 			single = append(single, i)
 		default:
 			composite = append(composite, i)

@@ -12,6 +12,7 @@ import (
 // kinds maps the type of a [[backend]] to what it takes to open one. A new kind
 // of backend is one line here and a file like build_htpasswd.go.
 var kinds = map[string]kind{
+	"chain":    newKind(openChain).madeOf(mentionsOf[chainKeys]),
 	"htpasswd": newKind(openHTPasswd).groupsFrom("groups_file"),
 	"ldap":     newKind(openLDAP),
 }
@@ -27,15 +28,16 @@ type kind struct {
 	// are groups in any case.
 	groupsKey string
 
-	// parts returns the other backends that one of this type is made of. It is
-	// nil for a type that stands by itself.
-	parts func(BackendConfig) []mention
+	// mentions returns where a table names the other backends that one of this
+	// type is made of. It is nil for a type that stands by itself.
+	mentions func(BackendConfig) []mention
 }
 
 // mention is where a table names another backend.
 type mention struct {
-	name string
-	path []any // of keys and indexes, below the table
+	name    string
+	path    []any // of keys and indexes, below the table
+	vouches bool  // for users, and not for their groups alone
 }
 
 // backendHead has the keys of every [[backend]].
@@ -61,10 +63,20 @@ func (k kind) groupsFrom(key string) kind {
 	return k
 }
 
-// madeOf returns k with its parts.
-func (k kind) madeOf(parts func(BackendConfig) []mention) kind {
-	k.parts = parts
+// madeOf returns k with its mentions.
+func (k kind) madeOf(mentions func(BackendConfig) []mention) kind {
+	k.mentions = mentions
 	return k
+}
+
+// mentionsOf returns where a table with the keys of K names other backends. What
+// cannot be decoded names none, and cannot be opened either.
+func mentionsOf[K interface{ mentions() []mention }](table BackendConfig) []mention {
+	keys, err := decodeKeys[K](table)
+	if err != nil {
+		return nil
+	}
+	return keys.mentions()
 }
 
 // decodeKeys returns the keys of a table but those that every backend has.

@@ -89,32 +89,6 @@ func (a *assembly) certificate() *gateway.TLS {
 	return files
 }
 
-// checkBackend reports whether a [[backend]] can be opened at all.
-func (a *assembly) checkBackend(i int, b BackendConfig) bool {
-	o := a.config.origin
-	name := b.Name()
-	if name == "" {
-		a.missing("name", "routes need one to refer to this backend, such as name = \"local\"", "backend", i)
-		return false
-	}
-	at := o.at("backend", i, "name")
-	if a.config.unused(name) {
-		a.report.warnf(at, "no route uses the backend %q: take it out, or name it in a [[route]]", name)
-	}
-	// A rule may say "user NAME-OF-BACKEND:alice".
-	if strings.ContainsAny(name, ": \"") || strings.ContainsFunc(name, unicode.IsControl) {
-		a.report.errorf(at, "the name %q has a colon, a blank or a quote in it, so that rules could not name users of this backend", name)
-		return false
-	}
-	if _, taken := a.backends[name]; taken {
-		a.report.errorf(at, "another backend is called %q too: names must differ, or a route would mean either", name)
-		return false
-	}
-	a.backends[name] = nil
-	_, known := kinds[b.Type()]
-	return known && !a.config.origin.table("backend", i).flawed
-}
-
 // checkRoutes checks what routes say, except for rules and files.
 func (a *assembly) checkRoutes() {
 	c := a.config
@@ -159,39 +133,6 @@ func canonicalPrefix(path string) bool {
 	}
 	segments := strings.Split(strings.TrimSuffix(path[1:], "/"), "/")
 	return path == "/" || !slices.ContainsFunc(segments, func(s string) bool { return s == "" || s == "." || s == ".." })
-}
-
-func (a *assembly) checkRouteBackend(i int, r RouteConfig) {
-	names := a.config.backendNames()
-	switch {
-	case r.Backend == "":
-		a.missing("backend", "say which [[backend]] checks the passwords", "route", i)
-	case slices.Contains(names, ""):
-		// It may be the one that has no name yet, which is said there.
-	case len(names) == 0:
-		a.report.errorf(a.at(i, "backend"), "there is no backend called %q: add a [[backend]] with that name", r.Backend)
-	case !slices.Contains(names, r.Backend):
-		a.report.errorf(a.at(i, "backend"), "there is no backend called %q, only %s%s", r.Backend,
-			strings.Join(names, ", "), didYouMean(r.Backend, names))
-	}
-}
-
-// backendNames returns the names of all backends.
-func (c *Config) backendNames() []string {
-	var names []string
-	for _, b := range c.Backends {
-		names = append(names, b.Name())
-	}
-	return names
-}
-
-// unused reports whether no route uses the backend called name. It says no where
-// a route names one that does not exist: it may have been meant.
-func (c *Config) unused(name string) bool {
-	names := c.backendNames()
-	return !slices.ContainsFunc(c.Routes, func(r RouteConfig) bool {
-		return r.Backend == name || !slices.Contains(names, r.Backend)
-	})
 }
 
 // checkUpstream checks where a route leads and the files for the way there.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -23,6 +24,16 @@ type node struct {
 	// flawed is set on a table in which a key was not understood. That the key
 	// it was meant for is missing is then not worth a second error.
 	flawed bool
+}
+
+// hasFlaw reports whether n or a table in it is flawed.
+func (n *node) hasFlaw() bool {
+	for _, child := range n.table {
+		if child.hasFlaw() {
+			return true
+		}
+	}
+	return n.flawed || slices.ContainsFunc(n.items, (*node).hasFlaw)
 }
 
 // span is a range of bytes of a document.

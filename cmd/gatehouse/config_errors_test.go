@@ -216,9 +216,6 @@ func TestWhatIsOnlyWarnedOf(t *testing.T) {
 			}
 			return "good/recipe.toml"
 		}, "expires on"},
-		{"backend that no route uses", func(t *testing.T, dir string) string {
-			return rewrite(t, dir, "[[route]]", "[[backend]]\nname = \"spare\"\ntype = \"htpasswd\"\nusers_file = \"../files/users\"\n[[route]]")
-		}, `no route uses the backend "spare"`},
 		{"anonymous login at /v2/", func(t *testing.T, dir string) string {
 			return rewrite(t, dir, `"valid-user"`, `"all granted"`)
 		}, `takes any password`},

@@ -130,26 +130,3 @@ func (a *assembly) warnOfRules(i int, route gateway.Route, rules []gateway.Rule)
 	}
 	a.warnOfGroups(i, rules)
 }
-
-// warnOfGroups reports rules that ask about groups where the backend knows none.
-func (a *assembly) warnOfGroups(i int, rules []gateway.Rule) {
-	c := a.config
-	b := slices.Index(c.backendNames(), c.Routes[i].Backend)
-	if b < 0 {
-		return // which is an error, and reported
-	}
-	key := kinds[c.Backends[b].Type()].groupsKey
-	if key == "" || c.Backends[b][key] != nil {
-		return
-	}
-	at := c.origin.at("backend", b, key)
-	why := fmt.Sprintf("the backend %q has no %s; set it, or take the group out of the rule", c.Backends[b].Name(), key)
-	if at.Line == 0 {
-		why = at.Name + " is not given"
-	}
-	for _, r := range rules {
-		if groups := gateway.NamedGroups(r.Require); len(groups) > 0 {
-			a.report.warnf(at, "rule %q asks for %s, and nobody is in any group: %s", r.Name, strings.Join(groups, ", "), why)
-		}
-	}
-}

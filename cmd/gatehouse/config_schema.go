@@ -153,9 +153,10 @@ func (s *schema) tables(n *node, name string, check func(*node)) {
 		return
 	}
 	for _, item := range n.items {
-		if s.kind(item, unstable.Table, advice) {
-			check(item)
+		if !s.kind(item, unstable.Table, advice) {
+			return // the others are likely to be the same mistake
 		}
+		check(item)
 	}
 }
 
@@ -192,7 +193,7 @@ func (s *schema) backend(n *node) {
 	known := fields(reflect.TypeFor[backendHead]())
 	typ, ok := n.table["type"]
 	if !ok {
-		s.report.errorf(s.doc.place(n.span), "this backend has no type: add a line such as type = %q", sortedKeys(kinds)[0])
+		s.report.errorf(s.doc.place(n.span), "this backend has no type: add a line such as type = \"htpasswd\" (known: %s)", strings.Join(sortedKeys(kinds), ", "))
 		n.flawed = true
 		return
 	}
@@ -208,6 +209,7 @@ func (s *schema) backend(n *node) {
 		known[key] = f
 	}
 	s.table(n, "backend", known)
+	n.flawed = n.hasFlaw() // what it says of its members, say, would be guesswork
 }
 
 // checkScalar checks that n can be the value of a field that holds one value,

@@ -397,13 +397,14 @@ func TestEveryBackendIsHeldToTheContract(t *testing.T) {
 		}
 	}
 	decorators := 0
+	backends := backendTypes(t)
 	for _, f := range sources(t) {
 		if f.dir != "backend" || f.test {
 			continue
 		}
 		for name := range exportedNames(f.File) {
 			fn := function(f.File, name)
-			if fn == nil || !wrapsBackend(fn) {
+			if fn == nil || !wrapsBackend(fn, backends) {
 				continue
 			}
 			decorators++
@@ -453,14 +454,27 @@ func function(f *ast.File, name string) *ast.FuncDecl {
 	return nil
 }
 
-// wrapsBackend reports whether a function of package backend makes something of
-// this package from a Backend, which it does not ask anything.
-func wrapsBackend(fn *ast.FuncDecl) bool {
-	asks := len(fn.Type.Params.List) > 0 && len(fn.Type.Params.List[0].Names) > 0 && fn.Type.Params.List[0].Names[0].Name == "ctx"
-	if asks || fn.Type.Results == nil || !slices.ContainsFunc(fn.Type.Params.List, func(p *ast.Field) bool { return typeName(p.Type) == "Backend" }) {
-		return false
+// backendTypes returns the names of the types of package backend that are backends.
+func backendTypes(t *testing.T) []string {
+	types := []string{"Backend"}
+	for _, f := range sources(t) {
+		if f.dir != "backend" || f.test {
+			continue
+		}
+		for name := range exportedNames(f.File) {
+			if typ, ok := strings.CutSuffix(name, ".Authenticate"); ok {
+				types = append(types, typ)
+			}
+		}
 	}
-	return ast.IsExported(typeName(fn.Type.Results.List[0].Type))
+	return types
+}
+
+// wrapsBackend reports whether a function of package backend makes one of the
+// types of backends from a Backend.
+func wrapsBackend(fn *ast.FuncDecl, types []string) bool {
+	takes := slices.ContainsFunc(fn.Type.Params.List, func(p *ast.Field) bool { return typeName(p.Type) == "Backend" })
+	return takes && fn.Type.Results != nil && slices.Contains(types, typeName(fn.Type.Results.List[0].Type))
 }
 
 // typeName returns the name of a type of the package itself, or of what such a

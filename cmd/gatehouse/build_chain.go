@@ -1,0 +1,65 @@
+package main
+
+import (
+	"gatehouse/backend"
+	"gatehouse/backend/chain"
+)
+
+// chainKeys are the keys of a [[backend]] of type chain.
+type chainKeys struct {
+	Members     []memberKeys `toml:"member"`       // the backends that are asked, in this order, until one knows the user
+	ExtraGroups []string     `toml:"extra_groups"` // backends that are also asked, by name, for the groups of a user that another knows
+}
+
+// memberKeys is one member of a chain.
+type memberKeys struct {
+	Backend         string `toml:"backend"`                             // name of the `[[backend]]`
+	OnWrongPassword string `toml:"on_wrong_password" oneof:"stop next"` // whether the next member is asked where this one knows the user, but not with this password, or has locked the account
+	OnUnavailable   string `toml:"on_unavailable" oneof:"stop next"`    // whether the next member is asked where this one cannot be; if no other knows the user, the answer is 503 all the same
+}
+
+// mentions returns where k names other backends.
+func (k chainKeys) mentions() []mention {
+	var list []mention
+	for i, m := range k.Members {
+		list = append(list, mention{m.Backend, []any{"member", i, "backend"}, true})
+	}
+	for i, name := range k.ExtraGroups {
+		list = append(list, mention{name, []any{"extra_groups", i}, false})
+	}
+	return list
+}
+
+// openChain makes a chain of backends that are open. It makes none where one of
+// them is not: what is wrong with that has been reported.
+func openChain(k chainKeys, t backendTable) (backend.Backend, error) {
+	if len(k.Members) == 0 {
+		t.errorf("member", "a chain needs members, or nobody could log in: write member = [ { backend = \"…\" } ] with the names of other backends")
+		return nil, nil
+	}
+	for _, m := range k.mentions() {
+		if t.others[m.name] == nil {
+			return nil, nil
+		}
+	}
+	var c chain.Config
+	for _, m := range k.Members {
+		c.Members = append(c.Members, struct {
+			Name                string
+			Backend             backend.Backend
+			NextOnWrongPassword bool
+			NextOnUnavailable   bool
+		}{m.Backend, t.others[m.Backend], m.OnWrongPassword == "next", m.OnUnavailable == "next"})
+	}
+	for _, name := range k.ExtraGroups {
+		c.ExtraGroups = append(c.ExtraGroups, struct {
+			Name    string
+			Backend backend.Backend
+		}{name, t.others[name]})
+	}
+	b, err := chain.New(c)
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
