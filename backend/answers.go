@@ -6,41 +6,60 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// answers is an LRU whose entries expire. It is the bare simplelru, not the LRU
+// answers is an LRU whose entries age. It is the bare simplelru, not the LRU
 // with a lock around it: a [store] has a lock, and changes other things under
 // the same. (expirable.LRU of that module would start a goroutine that nothing
 // ends.)
 type answers[K comparable, V any] struct {
-	lru *simplelru.LRU[K, answer[V]]
-	ttl time.Duration
+	lru     *simplelru.LRU[K, *answer[V]]
+	ttl     time.Duration // how long an answer counts
+	grace   time.Duration // how long it is kept besides
+	evicted uint64        // answers that had to make room
 }
 
+// An answer is what a Backend said to a question about a user who had a version.
 type answer[V any] struct {
 	value   V
-	expires time.Time // with a monotonic reading: setting the clock changes nothing
+	version uint64
+	asked   time.Time // with a monotonic reading: setting the clock changes nothing
 }
 
-func newAnswers[K comparable, V any](size int, ttl time.Duration, evicted func(K, answer[V])) (answers[K, V], error) {
-	lru, err := simplelru.NewLRU(size, evicted)
-	return answers[K, V]{lru: lru, ttl: ttl}, err
+func newAnswers[K comparable, V any](size int, left func(K, *answer[V])) (answers[K, V], error) {
+	lru, err := simplelru.NewLRU(size, left)
+	return answers[K, V]{lru: lru}, err
 }
 
-// get returns the answer stored for k unless it has expired.
-func (a answers[K, V]) get(k K) (value V, known bool) {
+// get returns the answer stored for k and how old it is, or nil if it is not known
+// or that of another version. An answer's age begins when the question was asked:
+// the Backend may have looked at once and answered late.
+func (a *answers[K, V]) get(k K, version uint64) (*answer[V], time.Duration) {
 	e, ok := a.lru.Get(k)
-	if !ok {
-		return value, false
+	if !ok || e.version != version {
+		return nil, 0
 	}
-	if !time.Now().Before(e.expires) {
+	age := time.Since(e.asked)
+	if age >= a.ttl+a.grace {
 		a.lru.Remove(k)
-		return value, false
+		return nil, 0
 	}
-	return e.value, true
+	return e, age
 }
 
-// put stores the answer to a question that was asked at the given time. That is
-// when its age begins: the Backend may have looked at once and answered late.
-func (a answers[K, V]) put(k K, value V, asked time.Time) {
+// put stores an answer in place of the one that k had.
+func (a *answers[K, V]) put(k K, e answer[V]) {
 	a.lru.Remove(k)
-	a.lru.Add(k, answer[V]{value, asked.Add(a.ttl)})
+	if a.lru.Add(k, &e) {
+		a.evicted++
+	}
+}
+
+// configure sets how many answers there may be, how long they count, and how long
+// they are kept besides.
+func (a *answers[K, V]) configure(size int, ttl, grace time.Duration) {
+	a.ttl, a.grace = ttl, grace
+	a.evicted += uint64(a.lru.Resize(size))
+}
+
+func (a *answers[K, V]) content() CacheContent {
+	return CacheContent{Entries: a.lru.Len(), Evicted: a.evicted}
 }

@@ -1,31 +1,12 @@
 package backend
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
-
-// CacheConfig says how much a [Cache] holds and for how long. The zero value of
-// a field means its default.
-type CacheConfig struct {
-	// Size bounds the number of good logins, of bad logins and of groups, each
-	// by itself. Default 10,000.
-	Size int
-
-	// TTL is how long a good login and the groups of a user count. It is also
-	// how long a password that was changed, or a user who was removed, may go
-	// on in a Backend that does not tell of changes. Default 5 min.
-	TTL time.Duration
-
-	// NegativeTTL is how long a bad login counts. Default 30 s.
-	NegativeTTL time.Duration
-
-	// Timeout bounds one question to the Backend. Default 10 s.
-	Timeout time.Duration
-}
 
 // A Cache remembers what another Backend said. Neither a password nor anything
 // that one could be guessed from is in its memory.
@@ -37,11 +18,21 @@ type CacheConfig struct {
 // answer. A panic of the Backend is an error to all of them.
 //
 // A change that the Backend tells of as a [Versioner] counts with the next call.
+// What a [Revalidator] can tell counts within CacheConfig.Revalidate: a remembered
+// login that is used after half of that time is checked meanwhile, and after all of
+// it before. Groups are read again with it. A user whom it refuses is forgotten.
+//
+// While the Backend is unavailable, a success may count for CacheConfig.Stale longer.
+// This is so for a login and its groups that had an answer before and were not
+// refused since, and only after they, or others of the same source, have been asked
+// about in vain. The first refusal of what was let in ends all logins of that user.
 type Cache struct {
 	inner   Backend
-	timeout time.Duration
 	keys    *keyer
 	store   *store
+	outages *outages
+	checks  *checks
+	counted counters
 }
 
 var (
@@ -49,24 +40,35 @@ var (
 	_ Versioner     = (*Cache)(nil)
 	_ Canonicalizer = (*Cache)(nil)
 	_ Composite     = (*Cache)(nil)
+	_ Resolver      = (*Cache)(nil)
+	_ Revalidator   = (*Cache)(nil)
+	_ Reporter      = (*Cache)(nil)
 )
 
 // NewCache returns an empty Cache for what b says. It fails if a value in cfg is
 // negative.
 func NewCache(b Backend, cfg CacheConfig) (*Cache, error) {
-	if cfg.Size < 0 || cfg.TTL < 0 || cfg.NegativeTTL < 0 || cfg.Timeout < 0 {
-		return nil, fmt.Errorf("make a credential cache: size %d, TTL %v, negative TTL %v, timeout %v: none may be negative; 0 means the default",
-			cfg.Size, cfg.TTL, cfg.NegativeTTL, cfg.Timeout)
+	cfg, err := cfg.complete()
+	if err != nil {
+		return nil, fmt.Errorf("make a credential cache: %w", err)
 	}
-	cfg.Size = cmp.Or(cfg.Size, 10_000)
-	cfg.TTL = cmp.Or(cfg.TTL, 5*time.Minute)
-	cfg.NegativeTTL = cmp.Or(cfg.NegativeTTL, 30*time.Second)
-	cfg.Timeout = cmp.Or(cfg.Timeout, 10*time.Second)
 	s, err := newStore(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("make a credential cache: %w", err)
 	}
-	return &Cache{inner: b, timeout: cfg.Timeout, keys: newKeyer(), store: s}, nil
+	return &Cache{inner: b, keys: newKeyer(), store: s, outages: newOutages(), checks: newChecks()}, nil
+}
+
+// Configure makes cfg count from the next call on, also for what is remembered, of
+// which it forgets only what there is no room for any more. It fails, and changes
+// nothing, if a value in cfg is negative.
+func (c *Cache) Configure(cfg CacheConfig) error {
+	cfg, err := cfg.complete()
+	if err != nil {
+		return fmt.Errorf("configure a credential cache: %w", err)
+	}
+	c.store.configure(cfg)
+	return nil
 }
 
 // Authenticate returns the remembered answer to the question, or else the
@@ -76,73 +78,125 @@ func (c *Cache) Authenticate(ctx context.Context, user, password string) (Identi
 		return Identity{}, fmt.Errorf("%w: not asked: %w", ErrUnavailable, err)
 	}
 	a := attempt{c.Version(user), user, password}
-	k := c.keys.login(a)
-	if id, known, err := c.store.login(k); known {
-		return id, err
+	k := c.keys.login(user, password)
+	f := c.store.login(k, a.version)
+	if f.check != never {
+		waited, err := c.confirm(ctx, f, a.version)
+		if err != nil {
+			return c.answer(ctx, CacheMiss, Identity{}, err)
+		}
+		if waited { // and there may have been a purge meanwhile
+			f = c.store.login(k, a.version)
+		}
 	}
-	return c.askLogin(ctx, k, a)
+	switch f.state {
+	case current:
+		return c.answer(ctx, CacheHit, f.id, nil)
+	case refused:
+		return c.answer(ctx, CacheNegative, Identity{}, f.err)
+	case expired:
+		return c.renewLogin(ctx, k, a, f.id)
+	}
+	id, err := c.askLogin(ctx, k, a)
+	return c.answer(ctx, CacheMiss, id, err)
+}
+
+// answer takes down what part the Cache had in an answer to a login.
+func (c *Cache) answer(ctx context.Context, s CacheState, id Identity, err error) (Identity, error) {
+	c.counted.logins.count(s)
+	if call := CallOf(ctx); call != nil {
+		call.Cache = s
+	}
+	return id, err
 }
 
 func (c *Cache) askLogin(ctx context.Context, k key, a attempt) (Identity, error) {
-	now := c.store.now()
-	f := flight[Identity]{&now.logins, string(k[:]), c.timeout}
+	now, timeout := c.store.now()
+	f := flight[Identity]{&now.logins, flightKey(a.version, string(k[:])), timeout, &c.counted.shared}
 	return f.ask(ctx, func(ctx context.Context) (Identity, error) {
 		// An equal flight may have landed since the caller looked.
-		if id, known, err := c.store.login(k); known {
-			return id, err
+		switch f := c.store.login(k, a.version); f.state {
+		case current, refused:
+			return f.id, f.err
 		}
 		asked := time.Now()
 		id, err := c.inner.Authenticate(ctx, a.user, a.password)
 		if err != nil {
 			id = Identity{}
 		}
-		// If the version is another now, nobody knows which of them answered.
-		if c.Version(a.user) == a.version {
-			c.store.keepLogin(now, k, outcome{id, err, asked})
+		// If the version is another now, nobody knows which of them let the user in.
+		if err != nil || c.Version(a.user) == a.version {
+			c.store.keepLogin(now, k, outcome{id, err, asked, a.version})
 		}
 		return id, err
 	})
 }
 
-// Groups returns the remembered groups of id, or else the Backend's.
+// Groups returns the remembered groups of id, or else the Backend's. In a [Call] it
+// writes nothing but that they are stale.
 func (c *Cache) Groups(ctx context.Context, id Identity) ([]string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%w: not asked: %w", ErrUnavailable, err)
 	}
-	m := membership{id, c.Version(id.User)}
-	groups, known := c.store.members(m)
-	if !known {
-		var err error
-		if groups, err = c.askGroups(ctx, m); err != nil {
-			return nil, err
-		}
+	version := c.Version(id.User)
+	groups, state := c.store.members(id, version)
+	s, err := CacheHit, error(nil)
+	switch state {
+	case unknown:
+		s = CacheMiss
+		groups, err = c.askGroups(ctx, id, version)
+	case expired:
+		groups, s, err = c.renewGroups(ctx, id, version, groups)
+	}
+	c.counted.groups.count(s)
+	if call := CallOf(ctx); call != nil && s == CacheStale {
+		call.Cache = s
+	}
+	if err != nil {
+		return nil, err
 	}
 	return slices.Clone(groups), nil
 }
 
-func (c *Cache) askGroups(ctx context.Context, m membership) ([]string, error) {
-	now := c.store.now()
-	question := appendQuestion(nil, m.version, m.id.User, m.id.Handle, m.id.Source)
-	f := flight[[]string]{&now.groups, string(question), c.timeout}
+func (c *Cache) askGroups(ctx context.Context, id Identity, version uint64) ([]string, error) {
+	now, timeout := c.store.now()
+	f := flight[[]string]{&now.groups, flightKey(version, id.User, id.Handle, id.Source), timeout, &c.counted.shared}
 	return f.ask(ctx, func(ctx context.Context) ([]string, error) {
-		if groups, known := c.store.members(m); known {
+		if groups, state := c.store.members(id, version); state == current {
 			return groups, nil
 		}
-		asked := time.Now()
-		groups, err := c.inner.Groups(ctx, m.id)
-		if err == nil && c.Version(m.id.User) == m.version {
-			c.store.keepGroups(now, m, groups, asked)
-		}
-		return groups, err
+		return c.readGroups(ctx, now, id, version)
 	})
 }
 
-// Purge forgets everything, and whatever is just being asked.
-func (c *Cache) Purge() { c.store.purge() }
+// readGroups asks the Backend for the groups of id during e.
+func (c *Cache) readGroups(ctx context.Context, e *era, id Identity, version uint64) ([]string, error) {
+	asked := time.Now()
+	groups, err := c.inner.Groups(ctx, id)
+	switch {
+	case lasting(err):
+		c.store.dismiss(id)
+	case err == nil && c.Version(id.User) == version:
+		c.store.keepGroups(e, id, answer[[]string]{groups, version, asked})
+	}
+	return groups, err
+}
 
-// PurgeUser forgets what is known of user in any spelling. It forgets all
-// refusals too, since those may be about anybody.
-func (c *Cache) PurgeUser(user string) { c.store.purgeUser(c.CanonicalUser(user)) }
+// Purge forgets everything, and whatever is just being asked. It returns how many
+// logins it has forgotten that would have been let in.
+func (c *Cache) Purge() int { return c.store.purge() }
+
+// PurgeUser does so for one user in any spelling, whichever source vouched. It
+// forgets all refusals too, since those may be about anybody.
+func (c *Cache) PurgeUser(user string) int {
+	spelled := make(map[string]string) // by source
+	return c.store.purgeUser(func(id Identity) bool {
+		if _, ok := spelled[id.Source]; !ok {
+			spelled[id.Source] = c.Spelling(id.Source).CanonicalUser(user)
+		}
+		return id.User == spelled[id.Source] || strings.EqualFold(id.User, user)
+	})
+}
 
 // Version returns the version of the Backend that the Cache is for.
 func (c *Cache) Version(user string) uint64 { return VersionOf(c.inner, user) }
@@ -153,5 +207,18 @@ func (c *Cache) CanonicalUser(name string) string { return CanonicalUserOf(c.inn
 // CanonicalGroup returns the spelling of the Backend that the Cache is for.
 func (c *Cache) CanonicalGroup(name string) string { return CanonicalGroupOf(c.inner, name) }
 
-// Spelling returns that of the Backend that the Cache is for.
+// Spelling returns how the Backend that the Cache is for spells names.
 func (c *Cache) Spelling(source string) Canonicalizer { return SpellingOf(c.inner, source) }
+
+// Status returns how the Backend is that the Cache is for.
+func (c *Cache) Status() Status { return StatusOf(c.inner) }
+
+// Resolve asks the Backend that the Cache is for.
+func (c *Cache) Resolve(ctx context.Context, user string) (Identity, error) {
+	return ResolveBy(ctx, c.inner, user)
+}
+
+// Revalidate asks the Backend that the Cache is for.
+func (c *Cache) Revalidate(ctx context.Context, id Identity) error {
+	return RevalidateBy(ctx, c.inner, id)
+}

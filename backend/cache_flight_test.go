@@ -229,9 +229,9 @@ func TestPanicOfTheBackendFailsClosed(t *testing.T) {
 }
 
 func TestPurgeReachesAnswersOnTheirWay(t *testing.T) {
-	purges := map[string]func(*backend.Cache){
+	purges := map[string]func(*backend.Cache) int{
 		"everything": (*backend.Cache).Purge,
-		"one user":   func(c *backend.Cache) { c.PurgeUser("alice") },
+		"one user":   func(c *backend.Cache) int { return c.PurgeUser("alice") },
 	}
 	// Who asks after a purge must neither join an older question that is still
 	// on its way nor find its answer stored.

@@ -311,12 +311,13 @@ func TestCachePassesOnVersionsAndSpellings(t *testing.T) {
 
 func TestPurgeForgets(t *testing.T) {
 	tests := map[string]struct {
-		purge      func(*backend.Cache)
+		purge      func(*backend.Cache) int
+		forgotten  int // good logins
 		bobIsAsked int64
 	}{
-		"everything":               {(*backend.Cache).Purge, 1},
-		"one user":                 {func(c *backend.Cache) { c.PurgeUser("alice") }, 0},
-		"one user, other spelling": {func(c *backend.Cache) { c.PurgeUser("ALICE") }, 0},
+		"everything":               {(*backend.Cache).Purge, 3, 1},
+		"one user":                 {func(c *backend.Cache) int { return c.PurgeUser("alice") }, 2, 0},
+		"one user, other spelling": {func(c *backend.Cache) int { return c.PurgeUser("ALICE") }, 2, 0},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -333,7 +334,9 @@ func TestPurgeForgets(t *testing.T) {
 			login(t, c, "bob", "bob-5ecret", "")
 			wantGroups(t, c, bob)
 
-			tt.purge(c)
+			if got := tt.purge(c); got != tt.forgotten {
+				t.Errorf("purge: got %d logins, want %d", got, tt.forgotten)
+			}
 			f.logins.Store(0)
 			f.lists.Store(0)
 			everybody()

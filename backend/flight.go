@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -17,14 +18,17 @@ type flight[T any] struct {
 	group   *singleflight.Group
 	key     string
 	timeout time.Duration
+	shared  *atomic.Uint64 // counts those who got the answer to another's question
 }
 
 // ask returns the answer, or an error that wraps [ErrUnavailable] once ctx is
 // done or the timeout is over. Values in ctx reach the question, its end does
 // not.
 func (f flight[T]) ask(ctx context.Context, question func(context.Context) (T, error)) (T, error) {
+	beyond, own := detached(ctx), false
 	answer := f.group.DoChan(f.key, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.timeout)
+		own = true
+		ctx, cancel := context.WithTimeout(beyond, f.timeout)
 		defer cancel()
 		return safely(ctx, question)
 	})
@@ -34,11 +38,26 @@ func (f flight[T]) ask(ctx context.Context, question func(context.Context) (T, e
 	defer cancel()
 	select {
 	case a := <-answer:
+		if !own {
+			f.shared.Add(1)
+		}
 		return a.Val.(T), a.Err
 	case <-patience.Done():
 		var none T
 		return none, fmt.Errorf("%w: waiting for its answer: %w", ErrUnavailable, patience.Err())
 	}
+}
+
+// detached returns a context for what may go on when the caller whose ctx is has
+// left. Its Call is a copy, taken before that: the caller may use its own again
+// for the next question.
+func detached(ctx context.Context) context.Context {
+	beyond := context.WithoutCancel(ctx)
+	if call := CallOf(ctx); call != nil {
+		copied := *call
+		return WithCall(beyond, &copied)
+	}
+	return beyond
 }
 
 // safely turns a panic of the question into an error. It would end the process

@@ -16,9 +16,11 @@ type attempt struct {
 	user, password string
 }
 
-// A key stands for an attempt in a cache, as an HMAC of user, password and
-// version. Neither can be had from it, nor can a guess be tried against it
-// without the secret, which is gone with the process.
+// A key stands for user and password of an attempt in a cache, as an HMAC. Neither
+// can be had from it, nor can a guess be tried against it without the secret, which
+// is gone with the process. The version is no part of it but of what is stored under
+// it: a refusal must find what the same password was let in with under another
+// version, or that would count again when the version comes back.
 type key [sha256.Size]byte
 
 // A keyer makes keys under a random secret of its own. Two keyers never make
@@ -33,10 +35,10 @@ func newKeyer() *keyer {
 	return &keyer{macs: sync.Pool{New: func() any { return newMAC(secret) }}}
 }
 
-func (k *keyer) login(a attempt) key {
+func (k *keyer) login(user, password string) key {
 	m := k.macs.Get().(*mac)
 	defer k.macs.Put(m)
-	return m.login(a)
+	return m.login(user, password)
 }
 
 // A mac is an HMAC that is used again and again, and holds nothing of the last
@@ -55,8 +57,8 @@ func newMAC(secret []byte) *mac {
 	return m
 }
 
-func (m *mac) login(a attempt) key {
-	m.buf = appendQuestion(m.buf[:0], a.version, a.user, a.password)
+func (m *mac) login(user, password string) key {
+	m.buf = appendParts(m.buf[:0], user, password)
 	m.hash.Write(m.buf)
 	m.hash.Sum(m.sum[:0])
 	m.hash.Reset()
@@ -64,14 +66,19 @@ func (m *mac) login(a attempt) key {
 	return m.sum
 }
 
-// appendQuestion appends a version and the parts of a question to b. The length
-// before each part makes sure that no two questions look the same: without it,
-// "ab" with password "c" would be "a" with password "bc".
-func appendQuestion(b []byte, version uint64, parts ...string) []byte {
-	b = binary.BigEndian.AppendUint64(b, version)
+// appendParts appends the parts of a question to b. The length before each part
+// makes sure that no two questions look the same: without it, "ab" with password
+// "c" would be "a" with password "bc".
+func appendParts(b []byte, parts ...string) []byte {
 	for _, part := range parts {
 		b = binary.BigEndian.AppendUint64(b, uint64(len(part)))
 		b = append(b, part...)
 	}
 	return b
+}
+
+// flightKey names the question with the given parts about a user of that version:
+// an answer about one version must not reach who asks about another.
+func flightKey(version uint64, parts ...string) string {
+	return string(appendParts(binary.BigEndian.AppendUint64(nil, version), parts...))
 }

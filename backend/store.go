@@ -1,9 +1,9 @@
 package backend
 
 import (
-	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,56 +21,125 @@ const maxLogins = 4
 // all: they change together, and under it nothing is done but that.
 type store struct {
 	mu     sync.Mutex
-	good   answers[key, Identity]
+	config CacheConfig
+	good   answers[key, login]
 	bad    answers[key, error]
-	groups answers[membership, []string]
+	groups answers[Identity, membership]
 	logins map[string][]key // of good, by Identity.User, oldest first
 	era    *era
 }
 
-// A membership is the question for the groups of an Identity.
+// A login is a success, and when the Backend last said that it still counts.
+type login struct {
+	id        Identity
+	confirmed time.Time
+	final     bool // the Backend cannot say that
+}
+
+// A membership is the groups of an Identity, and when the login was asked about
+// that they end with; the zero time if there was none.
 type membership struct {
-	id      Identity
-	version uint64
+	groups []string
+	login  time.Time
 }
 
 // An era is the time between two purges, and the questions asked in it: after
 // its end none of them is joined any more, and no answer to them is stored.
 type era struct {
-	logins, groups singleflight.Group
+	logins, groups, checks singleflight.Group
 }
 
 func newStore(cfg CacheConfig) (*store, error) {
 	s := &store{logins: make(map[string][]key), era: new(era)}
 	var errs [3]error
-	s.good, errs[0] = newAnswers(cfg.Size, cfg.TTL, s.forget)
-	s.bad, errs[1] = newAnswers[key, error](cfg.Size, cfg.NegativeTTL, nil)
-	s.groups, errs[2] = newAnswers[membership, []string](cfg.Size, cfg.TTL, nil)
+	s.good, errs[0] = newAnswers(cfg.Size, s.forget)
+	s.bad, errs[1] = newAnswers[key, error](cfg.Size, nil)
+	s.groups, errs[2] = newAnswers[Identity, membership](cfg.Size, nil)
+	s.configure(cfg)
 	return s, errors.Join(errs[:]...)
 }
 
-func (s *store) now() *era {
+// configure makes cfg count from now on, also for what is stored already.
+func (s *store) configure(cfg CacheConfig) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.era
+	s.config = cfg
+	s.good.configure(cfg.Size, cfg.TTL, cfg.Stale)
+	s.bad.configure(cfg.Size, cfg.NegativeTTL, 0)
+	s.groups.configure(cfg.Size, cfg.GroupsTTL, cfg.Stale)
 }
 
-// login returns the stored answer for k, if known.
-func (s *store) login(k key) (id Identity, known bool, err error) {
+// now returns the era in which a question begins, and how long it may take.
+func (s *store) now() (*era, time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if id, known = s.good.get(k); known {
-		return id, true, nil
+	return s.era, s.config.Timeout
+}
+
+// A finding is what a store knows about a login.
+type finding struct {
+	state state
+	id    Identity // unless the state is unknown or refused
+	err   error    // if it is refused
+	check urgency
+}
+
+// state is what an answer is good for.
+type state int
+
+const (
+	unknown state = iota
+	refused
+	current
+	expired // good for nothing as long as the Backend can be asked
+)
+
+// urgency says whether a good login has to be confirmed.
+type urgency int
+
+const (
+	never urgency = iota
+	soon
+	due
+)
+
+// login returns what is known of the login that k stands for.
+func (s *store) login(k key, version uint64) finding {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e, age := s.good.get(k, version); e != nil {
+		if age >= s.good.ttl {
+			return finding{state: expired, id: e.value.id}
+		}
+		return finding{state: current, id: e.value.id, check: s.urgency(e.value)}
 	}
-	err, known = s.bad.get(k)
-	return Identity{}, known, err
+	if e, _ := s.bad.get(k, version); e != nil {
+		return finding{state: refused, err: e.value}
+	}
+	return finding{}
 }
 
-// outcome is what a Backend answered to a login, and when it was asked.
+func (s *store) urgency(l login) urgency {
+	interval := s.config.Revalidate
+	if interval <= 0 || l.final {
+		return never
+	}
+	switch age := time.Since(l.confirmed); {
+	case age >= interval:
+		return due
+	case age >= interval/2:
+		return soon
+	}
+	return never
+}
+
+// outcome is what a Backend answered to a login, when it was asked, and about
+// which version.
 type outcome struct {
-	id    Identity
-	err   error
-	asked time.Time
+	id      Identity
+	err     error
+	asked   time.Time
+	version uint64
 }
 
 // keepLogin stores what a Backend answered to a question asked during e.
@@ -80,78 +149,70 @@ func (s *store) keepLogin(e *era, k key, o outcome) {
 	switch {
 	case e != s.era:
 	case o.err == nil:
-		s.good.put(k, o.id, o.asked)
-		s.remember(k, o.id)
+		s.admit(k, o)
 	case lasting(o.err):
-		s.bad.put(k, o.err, o.asked)
+		s.revoke(k)
+		s.bad.put(k, answer[error]{o.err, o.version, o.asked})
 	}
 }
 
-// lasting reports whether a failed login would fail again the next moment. An
-// error that says in any way that the Backend was not asked is no answer.
-func lasting(err error) bool {
-	return Refused(err) && !errors.Is(err, ErrUnavailable) &&
-		!errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
-}
-
-// remember enters k as the newest of the user's logins.
-func (s *store) remember(k key, id Identity) {
+// admit stores a success.
+func (s *store) admit(k key, o outcome) {
+	// The name may be a part of what the client sent, which has the password too
+	// and would stay in memory as a whole.
+	id := Identity{strings.Clone(o.id.User), strings.Clone(o.id.Handle), strings.Clone(o.id.Source)}
+	s.bad.lru.Remove(k)
+	s.good.put(k, answer[login]{login{id: id, confirmed: o.asked}, o.version, o.asked})
 	keys := append(s.logins[id.User], k)
 	s.logins[id.User] = keys
 	if len(keys) > maxLogins {
 		s.good.lru.Remove(keys[0])
 	}
+	// Groups that were on their way when the login before this one ended.
+	if s.latest(id, k).IsZero() {
+		s.groups.lru.Remove(id)
+	}
 }
 
-// forget is called for each good login that leaves, for whatever reason.
-func (s *store) forget(k key, a answer[Identity]) {
-	user := a.value.User
-	keys := slices.DeleteFunc(s.logins[user], func(other key) bool { return other == k })
+// forget is called for each good login that leaves, for whatever reason. The last
+// one of an Identity takes the groups with it.
+func (s *store) forget(k key, e *answer[login]) {
+	id := e.value.id
+	keys := slices.DeleteFunc(s.logins[id.User], func(other key) bool { return other == k })
+	s.logins[id.User] = keys
 	if len(keys) == 0 {
-		delete(s.logins, user)
-		return
+		delete(s.logins, id.User)
 	}
-	s.logins[user] = keys
-}
-
-// members returns the stored groups for m, if known.
-func (s *store) members(m membership) (groups []string, known bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.groups.get(m)
-}
-
-// keepGroups stores what a Backend answered to a question asked during e.
-func (s *store) keepGroups(e *era, m membership, groups []string, asked time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e == s.era {
-		s.groups.put(m, groups, asked)
+	if s.latest(id, k).IsZero() {
+		s.groups.lru.Remove(id)
 	}
 }
 
-func (s *store) purge() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.era = new(era)
-	s.good.lru.Purge()
-	s.bad.lru.Purge()
-	s.groups.lru.Purge()
-}
-
-// purgeUser removes all that is known of user. The bad logins go as a whole: a
-// refusal does not say whose it is.
-func (s *store) purgeUser(user string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.era = new(era)
-	for _, k := range slices.Clone(s.logins[user]) {
-		s.good.lru.Remove(k)
-	}
-	s.bad.lru.Purge()
-	for _, m := range s.groups.lru.Keys() {
-		if m.id.User == user {
-			s.groups.lru.Remove(m)
+// latest returns when the youngest login of id was asked about, leaving out k; the
+// zero time if there is none.
+func (s *store) latest(id Identity, k key) (asked time.Time) {
+	for _, other := range s.logins[id.User] {
+		if e, ok := s.good.lru.Peek(other); ok && other != k && e.value.id == id && e.asked.After(asked) {
+			asked = e.asked
 		}
 	}
+	return asked
+}
+
+// revoke removes what was let in under k and is refused now, and all else of the
+// same user: whatever has happened, it is not about this one password alone.
+func (s *store) revoke(k key) {
+	if e, ok := s.good.lru.Peek(k); ok {
+		s.drop(e.value.id.User)
+	}
+}
+
+// drop removes the good logins of user, and their groups with them. It returns how
+// many they were.
+func (s *store) drop(user string) int {
+	keys := slices.Clone(s.logins[user])
+	for _, k := range keys {
+		s.good.lru.Remove(k)
+	}
+	return len(keys)
 }

@@ -19,8 +19,8 @@ func checkIndex(t *testing.T, s *store, size int) {
 			t.Errorf("user %s: got %d logins, want 1 to %d", user, len(keys), maxLogins)
 		}
 		for _, k := range keys {
-			if a, ok := s.good.lru.Peek(k); !ok || a.value.User != user {
-				t.Errorf("user %s: an indexed login is gone or that of %q", user, a.value.User)
+			if a, ok := s.good.lru.Peek(k); !ok || a.value.id.User != user {
+				t.Errorf("user %s: an indexed login is gone or that of %q", user, a.value.id.User)
 			}
 		}
 	}
@@ -44,13 +44,13 @@ func TestIndexByUserHoldsNoMoreThanTheStore(t *testing.T) {
 			case op < 2:
 				s.purge()
 			case op < 20:
-				s.purgeUser(user)
+				s.purgeUser(func(id Identity) bool { return id.User == user })
 			case op < 60:
 				time.Sleep(20 * time.Second)
 			case op < 500:
-				s.login(k)
+				s.login(k, 0)
 			default:
-				s.keepLogin(s.now(), k, outcome{id: Identity{User: user}, asked: time.Now()})
+				s.keepLogin(s.era, k, outcome{id: Identity{User: user}, asked: time.Now()})
 			}
 			checkIndex(t, s, size)
 			if t.Failed() {
@@ -66,18 +66,18 @@ func TestIndexByUserHoldsNoMoreThanTheStore(t *testing.T) {
 
 func TestExpiredAnswersAreRemovedOnSight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := newStore(CacheConfig{Size: 9, TTL: time.Minute, NegativeTTL: time.Second})
+		s, err := newStore(CacheConfig{Size: 9, TTL: time.Minute, GroupsTTL: time.Minute, NegativeTTL: time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
-		good, bad, m := key{1}, key{2}, membership{id: Identity{User: "alice"}}
-		s.keepLogin(s.now(), good, outcome{id: Identity{User: "alice"}, asked: time.Now()})
-		s.keepLogin(s.now(), bad, outcome{err: ErrLocked, asked: time.Now()})
-		s.keepGroups(s.now(), m, []string{"dev"}, time.Now())
+		good, bad, id := key{1}, key{2}, Identity{User: "alice"}
+		s.keepLogin(s.era, good, outcome{id: id, asked: time.Now()})
+		s.keepLogin(s.era, bad, outcome{err: ErrLocked, asked: time.Now()})
+		s.keepGroups(s.era, id, answer[[]string]{[]string{"dev"}, 0, time.Now()})
 		time.Sleep(time.Minute)
-		s.login(good)
-		s.login(bad)
-		s.members(m)
+		s.login(good, 0)
+		s.login(bad, 0)
+		s.members(id, 0)
 		if s.good.lru.Len()+s.bad.lru.Len()+s.groups.lru.Len()+len(s.logins) != 0 {
 			t.Errorf("got %d good and %d bad logins, %d groups, %d users in the index, want none",
 				s.good.lru.Len(), s.bad.lru.Len(), s.groups.lru.Len(), len(s.logins))

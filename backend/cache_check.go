@@ -1,0 +1,98 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// maxChecks is how many logins are checked at once behind the backs of callers.
+// Those that are not will be checked while a caller waits.
+const maxChecks = 16
+
+// confirm sees to it that the Backend lets a remembered login count on, and reports
+// whether that took any time. It returns an error if the login does not count, and
+// none if that could not be found out: it counts until its time is over then.
+func (c *Cache) confirm(ctx context.Context, f finding, version uint64) (waited bool, err error) {
+	l := line{askingCheck, f.id.Source}
+	check := func(ctx context.Context) error { return c.check(ctx, f.id, version) }
+	switch {
+	case c.outages.on(l):
+		c.meanwhile(ctx, l, check)
+		return false, nil
+	case f.check == soon:
+		c.checks.meanwhile(f.id, detached(ctx), func(ctx context.Context) { c.outages.heed(l, check(ctx)) })
+		return false, nil
+	}
+	err = check(ctx)
+	if c.heed(ctx, l, err) || errors.Is(err, errors.ErrUnsupported) {
+		err = nil
+	}
+	return true, err
+}
+
+// check asks the Backend whether id still counts, and for the groups again if they
+// are known.
+func (c *Cache) check(ctx context.Context, id Identity, version uint64) error {
+	now, timeout := c.store.now()
+	f := flight[struct{}]{&now.checks, flightKey(version, id.User, id.Handle, id.Source), timeout, &c.counted.shared}
+	_, err := f.ask(ctx, func(ctx context.Context) (struct{}, error) {
+		if c.store.isConfirmed(id) { // by an equal flight that has just landed
+			return struct{}{}, nil
+		}
+		return struct{}{}, c.revalidate(ctx, now, id, version)
+	})
+	return err
+}
+
+func (c *Cache) revalidate(ctx context.Context, e *era, id Identity, version uint64) error {
+	asked := time.Now()
+	err := RevalidateBy(ctx, c.inner, id)
+	if err == nil && c.store.knowsGroups(id) {
+		_, err = c.readGroups(ctx, e, id, version)
+	}
+	switch {
+	case err == nil:
+		c.counted.confirmed.Add(1)
+		c.store.confirm(e, id, asked, false)
+	case errors.Is(err, errors.ErrUnsupported):
+		c.store.confirm(e, id, asked, true)
+	case lasting(err):
+		c.counted.revoked.Add(1)
+		c.store.dismiss(id)
+	case errors.Is(err, ErrUnavailable):
+		c.counted.unasked.Add(1)
+	default:
+		c.counted.unchecked.Add(1)
+	}
+	return err
+}
+
+// checks are the logins that are being checked while nobody waits.
+type checks struct {
+	mu  sync.Mutex
+	now map[Identity]bool
+}
+
+func newChecks() *checks { return &checks{now: make(map[Identity]bool)} }
+
+// meanwhile runs a check of id, unless there is one or there are too many.
+func (c *checks) meanwhile(id Identity, ctx context.Context, check func(context.Context)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.now[id] || len(c.now) >= maxChecks {
+		return
+	}
+	c.now[id] = true
+	go func() {
+		defer c.end(id)
+		check(ctx)
+	}()
+}
+
+func (c *checks) end(id Identity) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.now, id)
+}

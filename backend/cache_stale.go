@@ -1,0 +1,67 @@
+package backend
+
+import (
+	"context"
+	"errors"
+)
+
+// renewLogin asks about a login that has expired, which counts on if there is no
+// answer.
+func (c *Cache) renewLogin(ctx context.Context, k key, a attempt, id Identity) (Identity, error) {
+	l := line{askingLogin, id.Source}
+	if c.outages.on(l) {
+		c.meanwhile(ctx, l, func(ctx context.Context) error {
+			_, err := c.askLogin(ctx, k, a)
+			return err
+		})
+		return c.answer(ctx, CacheStale, id, nil)
+	}
+	id, err := c.askLogin(ctx, k, a)
+	if c.heed(ctx, l, err) {
+		// What it was a while ago is not what it is now: there may have been a
+		// purge, or another version.
+		if f := c.store.login(k, c.Version(a.user)); f.state == expired {
+			return c.answer(ctx, CacheStale, f.id, nil)
+		}
+	}
+	return c.answer(ctx, CacheMiss, id, err)
+}
+
+// renewGroups does for groups what renewLogin does for a login.
+func (c *Cache) renewGroups(ctx context.Context, id Identity, version uint64, old []string) ([]string, CacheState, error) {
+	l := line{askingGroups, id.Source}
+	if c.outages.on(l) {
+		c.meanwhile(ctx, l, func(ctx context.Context) error {
+			_, err := c.askGroups(ctx, id, version)
+			return err
+		})
+		return old, CacheStale, nil
+	}
+	groups, err := c.askGroups(ctx, id, version)
+	if c.heed(ctx, l, err) {
+		if groups, state := c.store.members(id, c.Version(id.User)); state == expired {
+			return groups, CacheStale, nil
+		}
+	}
+	return groups, CacheMiss, err
+}
+
+// heed takes down what came of a question on l, and reports whether that means
+// that the Backend cannot be asked: it does not if the caller has given up.
+func (c *Cache) heed(ctx context.Context, l line, err error) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	c.outages.heed(l, err)
+	return errors.Is(err, ErrUnavailable)
+}
+
+// meanwhile asks a question on l, which is out, behind the back of a caller who
+// does not wait for the answer, unless another question does so already.
+func (c *Cache) meanwhile(ctx context.Context, l line, question func(context.Context) error) {
+	if _, timeout := c.store.now(); !c.outages.claim(l, timeout) {
+		return
+	}
+	ctx = detached(ctx)
+	go func() { c.outages.heed(l, question(ctx)) }()
+}
