@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"io"
 	"log/slog"
 
@@ -66,17 +67,24 @@ func (a *assembly) cached(name string) backend.Backend {
 	if c := a.caches[name]; c != nil {
 		return c
 	}
-	s := a.config.Settings
-	c, err := backend.NewCache(b, backend.CacheConfig{
-		Size:        s.Cache.Size,
-		TTL:         s.Cache.TTL.Duration,
-		NegativeTTL: s.Cache.NegativeTTL.Duration,
-		Timeout:     s.Timeouts.Login.Duration,
-	})
+	c, err := backend.NewCache(b, a.config.cacheConfig())
 	if err != nil {
 		a.report.errorf(a.config.origin.at("cache"), "%v", err)
 		return nil
 	}
 	a.caches[name] = c
 	return c
+}
+
+// cacheConfig returns how the cache of every backend is made.
+func (c *Config) cacheConfig() backend.CacheConfig {
+	return backend.CacheConfig{
+		Size:        c.Cache.Size,
+		TTL:         c.Cache.TTL.Duration,
+		GroupsTTL:   c.Cache.GroupsTTL.Duration,
+		NegativeTTL: c.Cache.NegativeTTL.Duration,
+		Stale:       c.Cache.Stale.Duration,
+		Revalidate:  cmp.Or(c.Cache.Revalidate.Duration, -1),
+		Timeout:     c.Timeouts.Login.Duration,
+	}
 }

@@ -44,7 +44,10 @@ type TLSConfig struct {
 type CacheConfig struct {
 	Size        int      `toml:"size" min:"1" max:"10000000"`    // answers of each kind (good, bad, groups) that are kept
 	TTL         Duration `toml:"ttl" min:"1s" max:"24h"`         // how long a good login counts
+	GroupsTTL   Duration `toml:"groups_ttl" min:"1s" max:"24h"`  // how long the groups of a user count, at most as long as the login; default: ttl
 	NegativeTTL Duration `toml:"negative_ttl" min:"1s" max:"1h"` // how long a bad login counts
+	Revalidate  Duration `toml:"revalidate" min:"0s" max:"24h"`  // how long a good login counts before a directory is asked without a password whether the user is still there, enabled and in the same groups; 0s: never
+	Stale       Duration `toml:"stale" min:"0s" max:"24h"`       // how long after their ttl a good login and its groups go on while the backend is unavailable; 0s: not at all
 }
 
 // TimeoutsConfig is [timeouts]; gateway.Timeouts says what each is about. Login
@@ -115,6 +118,7 @@ func defaultSettings() Settings {
 			Size:        10000,
 			TTL:         Duration{5 * time.Minute},
 			NegativeTTL: Duration{30 * time.Second},
+			Revalidate:  Duration{time.Minute},
 		},
 		Timeouts: TimeoutsConfig{
 			Handshake:      Duration{10 * time.Second},
