@@ -36,10 +36,10 @@ func (p *Policy) itemsFor(who Subject) []string {
 	if len(p.route.Backends) > 1 {
 		source = who.Identity.Source
 	}
-	names := []string{principal{userKind, source, who.Identity.User}.String()}
+	names := []string{principal{kind: userKind, source: source, name: who.Identity.User}.String()}
 	for _, group := range who.Groups {
 		if !strings.Contains(group, "=") { // shorter than a distinguished name
-			return append(names, principal{groupKind, source, group}.String())
+			return append(names, principal{kind: groupKind, source: source, name: group}.String())
 		}
 	}
 	return names

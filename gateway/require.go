@@ -36,6 +36,8 @@ type principal struct {
 	kind   principalKind
 	source string
 	name   string
+
+	spellings []spelling // of each backend, where they differ; see spelledBy
 }
 
 type principalKind string
@@ -69,11 +71,11 @@ func (p principal) eval(_ Request, who Subject) Verdict {
 	case p.source != "" && p.source != who.Identity.Source:
 		return Denied
 	case p.kind == userKind:
-		return verdictOf(p.name == who.Identity.User)
+		return verdictOf(p.spelledBy(who.Identity.Source) == who.Identity.User)
 	case !who.GroupsKnown:
 		return NeedsGroups
 	}
-	return verdictOf(slices.Contains(who.Groups, p.name))
+	return verdictOf(slices.Contains(who.Groups, p.spelledBy(who.Identity.Source)))
 }
 
 func (a anyOf) eval(req Request, who Subject) Verdict {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"gatehouse/backend"
 )
 
 // BuiltinRule is the [Decision.Rule] of the rule that every policy ends with:
@@ -128,32 +126,6 @@ func compilePaths(texts []string) ([]pattern, error) {
 		paths, errs = append(paths, p), append(errs, err)
 	}
 	return paths, errors.Join(errs...)
-}
-
-// bindNames gives the names in r the meaning that they have on route: it splits
-// off the names of backends and asks the backend for the canonical spelling,
-// because Identity and Groups use no other.
-func bindNames(r Requirement, route Route) (Requirement, error) {
-	if r == nil {
-		return nil, errors.New(`it has no require: say who is let in, such as require = ["valid-user"]`)
-	}
-	return r.rename(func(p principal) (principal, error) {
-		text := p.String()
-		if source, name, ok := strings.Cut(p.name, ":"); ok && source != "" && slices.Contains(route.Backends, source) {
-			p.source, p.name = source, name
-		}
-		switch {
-		case p.name == "":
-		case p.kind == userKind:
-			p.name = backend.CanonicalUserOf(route.Backend, p.name)
-		default:
-			p.name = backend.CanonicalGroupOf(route.Backend, p.name)
-		}
-		if p.name == "" {
-			return p, fmt.Errorf("%s: there is no such name", text)
-		}
-		return p, nil
-	})
 }
 
 // clientWords describes r without the distinguished names in it, of which it

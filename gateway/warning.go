@@ -114,7 +114,7 @@ func (p *Policy) names(r *rule) []string {
 			texts = append(texts, fmt.Sprintf("%s matches nobody: user names have no colon, and no backend of the route is called %q", n, qualifier))
 		} else if len(p.route.Backends) > 1 {
 			texts = append(texts, fmt.Sprintf("%s means that name in each of the backends %s; write %s if one of them is meant",
-				n, strings.Join(p.route.Backends, ", "), principal{n.kind, p.route.Backends[0], n.name}))
+				n, strings.Join(p.route.Backends, ", "), principal{kind: n.kind, source: p.route.Backends[0], name: n.name}))
 		}
 	})
 	return texts
