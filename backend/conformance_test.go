@@ -46,10 +46,23 @@ var conformance = []struct {
 	{"cache of a chain", func(t *testing.T) backend.Backend {
 		return newCache(t, newHalves(t), backend.CacheConfig{})
 	}},
+	{"shield", func(t *testing.T) backend.Backend {
+		return newShield(t, newStrict(), backend.ShieldConfig{})
+	}},
+	{"flood", func(t *testing.T) backend.Backend {
+		return newFlood(t, newFake(people()), patientFlood)
+	}},
+	{"all around ldap", func(t *testing.T) backend.Backend {
+		b := backend.Named("corp", newShield(t, newLDAP(t).(backend.Guarded), backend.ShieldConfig{}))
+		return newCache(t, newFlood(t, newChain(t, b, newHtpasswd(t)), patientFlood), backend.CacheConfig{})
+	}},
 	{"cache of a named htpasswd", func(t *testing.T) backend.Backend {
 		return newCache(t, backend.Named("local", newHtpasswd(t)), backend.CacheConfig{})
 	}},
 }
+
+// patientFlood allows as many failures as the table has.
+var patientFlood = backend.FloodConfig{SourceBurst: 10_000, TotalBurst: 10_000}
 
 // newChain returns a chain of members, each under a name of its own.
 func newChain(t *testing.T, members ...backend.Backend) backend.Backend {

@@ -89,14 +89,19 @@ func (b *Backend) resolve(ctx context.Context, l login) (backend.Identity, error
 }
 
 func (b *Backend) verify(ctx context.Context, id backend.Identity, password string) (backend.Identity, error) {
+	tried := false
 	err := b.directory.bindAs(ctx, func(c *conn) error {
+		tried = true
 		err := b.bind(ctx, c, id.Handle, password)
 		if err == nil && b.asUser() {
 			id, err = b.findOwn(ctx, c, id)
 		}
 		return err
 	})
-	if err != nil {
+	switch {
+	case err != nil && !tried:
+		return backend.Identity{}, fmt.Errorf("user %q: %w: %w", id.User, backend.ErrUntried, err)
+	case err != nil:
 		return backend.Identity{}, fmt.Errorf("user %q: %w", id.User, err)
 	}
 	return id, nil

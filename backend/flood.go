@@ -1,0 +1,234 @@
+package backend
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// FloodConfig says how many logins may fail. The zero value of a field means its
+// default.
+type FloodConfig struct {
+	// PerSource is how many logins a minute may fail from one address, or from one
+	// network of IPv6, in the long run. Default 60.
+	PerSource int
+
+	// SourceBurst is how many of them may fail, or be pending, at once. Default 60.
+	SourceBurst int
+
+	// Total is how many logins a second may fail in all, in the long run. Default 20.
+	Total int
+
+	// TotalBurst is how many of them may fail, or be pending, at once. It bounds
+	// how long a login waits for those of strangers. Default 32.
+	TotalBurst int
+}
+
+// A Flood bounds the rate at which logins fail, of each address that they come
+// from and in all, so that whoever tries out passwords neither gets far nor takes
+// the Backend away from others. It stands behind a [Cache]: who is remembered
+// there never comes by. The address is that of the [Call] in the context; all
+// questions without one have one source.
+//
+// Only a failure costs. While an answer is pending, it is taken for one, lest a
+// thousand questions at once pass for the first; others wait a few seconds for
+// the answers, and so a whole office may log in at the same moment. Without
+// anything to wait for, a question fails with [ErrThrottled] before anybody looks
+// at the name in it. What is no answer, such as [ErrUnavailable], costs nothing.
+//
+// A pair of name and password that was right within the last hours goes ahead of
+// everybody: strangers cannot make one up, and its owner may come from anywhere.
+// It loses that when it is refused.
+type Flood struct {
+	inner  Backend
+	keys   *keyer
+	source rate
+	total  *bucket
+
+	refusedSource, refusedTotal atomic.Uint64
+
+	mu      sync.Mutex
+	sources *simplelru.LRU[netip.Prefix, *bucket]
+	known   *simplelru.LRU[key, time.Time] // when a login succeeded
+}
+
+// FloodStats are figures of a [Flood].
+type FloodStats struct {
+	Source uint64 // questions refused for the failures from their source
+	Total  uint64 // questions refused for the failures from everywhere
+
+	Sources int // addresses and networks that logins failed from lately
+	Known   int // logins that go ahead
+}
+
+var (
+	_ Backend       = (*Flood)(nil)
+	_ Versioner     = (*Flood)(nil)
+	_ Canonicalizer = (*Flood)(nil)
+	_ Composite     = (*Flood)(nil)
+	_ Resolver      = (*Flood)(nil)
+	_ Revalidator   = (*Flood)(nil)
+	_ Reporter      = (*Flood)(nil)
+)
+
+const (
+	// maxSources bounds the addresses that failures are counted of. The one that
+	// was heard of least recently leaves for a new one. To have the count of an
+	// address forgotten takes a failed login from each of so many networks, which
+	// the total rate allows more slowly than the count runs out by itself.
+	maxSources = 16 << 10
+
+	// maxKnown and knownFor bound who goes ahead: a day's work at one site.
+	maxKnown = 10_000
+	knownFor = 12 * time.Hour
+)
+
+// NewFlood returns a Flood before b that has seen no failures. It fails if a value
+// in cfg is negative.
+func NewFlood(b Backend, cfg FloodConfig) (*Flood, error) {
+	if min(cfg.PerSource, cfg.SourceBurst, cfg.Total, cfg.TotalBurst) < 0 {
+		return nil, fmt.Errorf("make a flood control: %d failures a minute of each source (burst %d), %d a second in all (burst %d): none may be negative; 0 means the default",
+			cfg.PerSource, cfg.SourceBurst, cfg.Total, cfg.TotalBurst)
+	}
+	f := &Flood{
+		inner:  b,
+		keys:   newKeyer(),
+		source: rate{perSecond: float64(cmp.Or(cfg.PerSource, 60)) / 60, burst: cmp.Or(cfg.SourceBurst, 60)},
+	}
+	f.total = newBucket("in all", rate{perSecond: float64(cmp.Or(cfg.Total, 20)), burst: cmp.Or(cfg.TotalBurst, 32)}, &f.refusedTotal)
+	var err error
+	if f.sources, err = simplelru.NewLRU[netip.Prefix, *bucket](maxSources, nil); err == nil {
+		f.known, err = simplelru.NewLRU[key, time.Time](maxKnown, nil)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("make a flood control: %w", err)
+	}
+	return f, nil
+}
+
+// Authenticate asks the Backend unless too many questions have failed.
+func (f *Flood) Authenticate(ctx context.Context, user, password string) (Identity, error) {
+	k := f.keys.login(user, password)
+	ask := func() (Identity, error) {
+		id, err := f.inner.Authenticate(ctx, user, password)
+		f.learn(k, err)
+		return id, err
+	}
+	if f.goesAhead(k) {
+		return ask()
+	}
+	source := sourceOf(ctx)
+	own := f.enter(source)
+	defer f.leave(source, own)
+	return own.pay(ctx, func() (Identity, error) { return f.total.pay(ctx, ask) })
+}
+
+// sourceOf returns the network that a question comes from. Who has one address of
+// IPv6 has all those that begin with the same 64 bits (RFC 4291, section 2.5.4).
+func sourceOf(ctx context.Context) netip.Prefix {
+	call := CallOf(ctx)
+	if call == nil {
+		return netip.Prefix{}
+	}
+	addr, bits := call.Source.Unmap(), 64
+	if addr.Is4() {
+		bits = 32
+	}
+	source, _ := addr.Prefix(bits) // fails for the zero Addr, and is the zero Prefix then
+	return source
+}
+
+// goesAhead reports whether a login was right lately.
+func (f *Flood) goesAhead(k key) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	when, ok := f.known.Get(k)
+	return ok && time.Since(when) < knownFor
+}
+
+// learn notes whether a login succeeded.
+func (f *Flood) learn(k key, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case err == nil:
+		f.known.Add(k, time.Now())
+	case lasting(err):
+		f.known.Remove(k)
+	}
+}
+
+// enter returns the bucket of a source.
+func (f *Flood) enter(source netip.Prefix) *bucket {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b, ok := f.sources.Get(source)
+	if !ok {
+		b = newBucket("from this address", f.source, &f.refusedSource)
+		f.sources.Add(source, b)
+	}
+	b.users++
+	return b
+}
+
+// leave forgets the bucket of a source if it is like a new one. So those who were
+// only refused, or did not fail, push out nobody who did.
+func (f *Flood) leave(source netip.Prefix, b *bucket) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b.users--
+	if kept, ok := f.sources.Peek(source); ok && kept == b && b.users == 0 && b.isFull() {
+		f.sources.Remove(source)
+	}
+}
+
+// Groups returns what the Backend says.
+func (f *Flood) Groups(ctx context.Context, id Identity) ([]string, error) {
+	return f.inner.Groups(ctx, id)
+}
+
+// Stats returns what the Flood has done and what it holds.
+func (f *Flood) Stats() FloodStats {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return FloodStats{
+		Source: f.refusedSource.Load(), Total: f.refusedTotal.Load(),
+		Sources: f.sources.Len(), Known: f.known.Len(),
+	}
+}
+
+// Version returns the version of the Backend.
+func (f *Flood) Version(user string) uint64 { return VersionOf(f.inner, user) }
+
+// CanonicalUser returns the spelling of the Backend.
+func (f *Flood) CanonicalUser(name string) string { return CanonicalUserOf(f.inner, name) }
+
+// CanonicalGroup returns the spelling of the Backend.
+func (f *Flood) CanonicalGroup(name string) string { return CanonicalGroupOf(f.inner, name) }
+
+// Spelling returns that of the Backend.
+func (f *Flood) Spelling(source string) Canonicalizer { return SpellingOf(f.inner, source) }
+
+// Resolve returns what the Backend says.
+func (f *Flood) Resolve(ctx context.Context, user string) (Identity, error) {
+	return ResolveBy(ctx, f.inner, user)
+}
+
+// Revalidate returns what the Backend says.
+func (f *Flood) Revalidate(ctx context.Context, id Identity) error {
+	return RevalidateBy(ctx, f.inner, id)
+}
+
+// Status returns that of the Backend.
+func (f *Flood) Status() Status {
+	if r, ok := f.inner.(Reporter); ok {
+		return r.Status()
+	}
+	return Status{}
+}

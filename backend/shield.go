@@ -1,0 +1,194 @@
+package backend
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+// ShieldConfig says how many guesses a [Shield] passes on. The zero value of a
+// field means its default.
+type ShieldConfig struct {
+	// MaxFailures is how many wrong passwords of one user are passed on within
+	// FailureWindow. It must be less than it takes to lock the account.
+	// Default 2.
+	MaxFailures int
+
+	// FailureWindow is at least as long as the Backend counts a wrong password.
+	// Default 30 min.
+	FailureWindow time.Duration
+
+	// NegativeTTL is how soon the same wrong password may be passed on again.
+	// Default 30 s.
+	NegativeTTL time.Duration
+
+	// Size bounds the number of users with wrong passwords, and that of users
+	// whose good password is known, each by itself. Default 100,000.
+	Size int
+
+	// Timeout bounds one question to the Backend. Default 10 s.
+	Timeout time.Duration
+}
+
+// A Shield stands before a Backend that locks an account after some wrong
+// passwords, and keeps anybody from using that to lock somebody out: it passes on
+// fewer wrong passwords of a user than it takes, and answers the others itself,
+// as wrong.
+//
+//   - Users are told apart by what Resolve says, so that all spellings of a name
+//     have one budget. It is that of the account: it does not matter who guesses.
+//   - A password is counted before it is passed on, so that any number of guesses
+//     at once find no more budget than one after the other. It stops to count if
+//     it was right, or if it is certain that the Backend has counted nothing. It
+//     counts on for FailureWindow after an answer that it is wrong, or after a
+//     failure that leaves open what the Backend made of it.
+//   - A wrong password is not passed on again within NegativeTTL, and afterwards
+//     only if that leaves a guess for another password. So a machine that goes on
+//     with a password of yesterday does not keep its owner from logging in with
+//     that of today.
+//   - The password that was right last is always passed on, so that a stranger who
+//     has used up the budget shuts out nobody whom this process knows. It is
+//     remembered as an HMAC under a key that is gone with the process. When it
+//     turns out to be wrong, it counts like any other and is known no more; this
+//     one failure may come on top of MaxFailures, once after a change of password.
+//
+// A login that succeeds does not restore the budget, although it may set back the
+// count of the Backend: a directory of several servers has a count on each, and a
+// success at one leaves that of another. A stranger may be guessing between two
+// logins of the owner.
+//
+// What remains: while the budget is used up, somebody who has not logged in since
+// the process began is refused also with the right password, until the first of
+// the guesses is older than FailureWindow or [Shield.ResetUser] is called. Each
+// process has a budget of its own: several of them before one directory must
+// share what it allows.
+type Shield struct {
+	inner     Guarded
+	timeout   time.Duration
+	keys      *keyer
+	ledger    *ledger
+	questions singleflight.Group
+	shared    atomic.Uint64 // who waited for the answer to an equal question
+}
+
+var (
+	_ Backend       = (*Shield)(nil)
+	_ Versioner     = (*Shield)(nil)
+	_ Canonicalizer = (*Shield)(nil)
+	_ Resolver      = (*Shield)(nil)
+	_ Revalidator   = (*Shield)(nil)
+	_ Reporter      = (*Shield)(nil)
+)
+
+// NewShield returns a Shield for b that has seen no guesses. It fails if a value
+// in cfg is negative.
+func NewShield(b Guarded, cfg ShieldConfig) (*Shield, error) {
+	if cfg.MaxFailures < 0 || cfg.FailureWindow < 0 || cfg.NegativeTTL < 0 || cfg.Size < 0 || cfg.Timeout < 0 {
+		return nil, fmt.Errorf("make a lock-out shield: %d failures in %v, negative TTL %v, size %d, timeout %v: none may be negative; 0 means the default",
+			cfg.MaxFailures, cfg.FailureWindow, cfg.NegativeTTL, cfg.Size, cfg.Timeout)
+	}
+	cfg.MaxFailures = cmp.Or(cfg.MaxFailures, 2)
+	cfg.FailureWindow = cmp.Or(cfg.FailureWindow, 30*time.Minute)
+	cfg.NegativeTTL = cmp.Or(cfg.NegativeTTL, 30*time.Second)
+	cfg.Size = cmp.Or(cfg.Size, 100_000)
+	cfg.Timeout = cmp.Or(cfg.Timeout, 10*time.Second)
+	l, err := newLedger(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("make a lock-out shield: %w", err)
+	}
+	return &Shield{inner: b, timeout: cfg.Timeout, keys: newKeyer(), ledger: l}, nil
+}
+
+// Authenticate finds out whose password is to be checked and passes it on, unless
+// that could lock the account.
+func (s *Shield) Authenticate(ctx context.Context, user, password string) (Identity, error) {
+	if err := ctx.Err(); err != nil {
+		return Identity{}, fmt.Errorf("%w: not asked: %w", ErrUnavailable, err)
+	}
+	id, err := s.inner.Resolve(ctx, user)
+	verify := s.inner.Verify
+	if errors.Is(err, errors.ErrUnsupported) {
+		// The name is all that there is to tell users apart by.
+		id, err = Identity{User: s.CanonicalUser(user)}, nil
+		verify = func(ctx context.Context, _ Identity, password string) (Identity, error) {
+			return s.inner.Authenticate(ctx, user, password)
+		}
+	}
+	if err != nil {
+		return Identity{}, err
+	}
+	g := s.guess(id, password)
+	f := flight[Identity]{&s.questions, string(g.key[:]), s.timeout, &s.shared}
+	return f.ask(ctx, func(ctx context.Context) (Identity, error) {
+		return s.ask(g, func() (Identity, error) { return verify(ctx, id, password) })
+	})
+}
+
+// guess returns what stands for a password of a user. The name and the password
+// cannot be had from its key.
+func (s *Shield) guess(id Identity, password string) guess {
+	whole := string(appendParts(nil, id.User, id.Handle, id.Source))
+	return guess{id, s.keys.login(whole, password)}
+}
+
+// ask passes a guess on if it may be. However that ends, its budget is settled: a
+// panic leaves open what the Backend made of it.
+func (s *Shield) ask(g guess, verify func() (Identity, error)) (Identity, error) {
+	r, err := s.ledger.reserve(g)
+	if err != nil {
+		return Identity{}, err
+	}
+	outcome := ErrUnavailable
+	defer func() { s.ledger.settle(r, outcome) }()
+	id, err := verify()
+	outcome = err
+	if err != nil {
+		return Identity{}, err
+	}
+	return id, nil
+}
+
+// Groups returns what the Backend says.
+func (s *Shield) Groups(ctx context.Context, id Identity) ([]string, error) {
+	return s.inner.Groups(ctx, id)
+}
+
+// ResetUser gives user, in any spelling, the whole budget again, but for guesses
+// whose answer is still to come. It is for an operator who knows that the Backend
+// has forgotten them too.
+func (s *Shield) ResetUser(user string) { s.ledger.reset(s.CanonicalUser(user)) }
+
+// Stats returns what the Shield has done and what it holds.
+func (s *Shield) Stats() ShieldStats { return s.ledger.statistics() }
+
+// Version returns the version of the Backend.
+func (s *Shield) Version(user string) uint64 { return VersionOf(s.inner, user) }
+
+// CanonicalUser returns the spelling of the Backend.
+func (s *Shield) CanonicalUser(name string) string { return CanonicalUserOf(s.inner, name) }
+
+// CanonicalGroup returns the spelling of the Backend.
+func (s *Shield) CanonicalGroup(name string) string { return CanonicalGroupOf(s.inner, name) }
+
+// Resolve returns what the Backend says.
+func (s *Shield) Resolve(ctx context.Context, user string) (Identity, error) {
+	return s.inner.Resolve(ctx, user)
+}
+
+// Revalidate returns what the Backend says.
+func (s *Shield) Revalidate(ctx context.Context, id Identity) error {
+	return RevalidateBy(ctx, s.inner, id)
+}
+
+// Status returns that of the Backend.
+func (s *Shield) Status() Status {
+	if r, ok := Backend(s.inner).(Reporter); ok {
+		return r.Status()
+	}
+	return Status{}
+}
