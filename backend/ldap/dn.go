@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-ldap/ldap/v3"
 	"golang.org/x/text/unicode/norm"
@@ -19,14 +20,14 @@ var errNoDN = errors.New("not a distinguished name")
 
 func parseDN(text string) (dn, error) {
 	parsed, err := ldap.ParseDN(text)
-	if err != nil || len(parsed.RDNs) == 0 {
+	if err != nil || len(parsed.RDNs) == 0 || !utf8.ValidString(text) {
 		return nil, errNoDN
 	}
 	name := make(dn, len(parsed.RDNs))
 	for i, rdn := range parsed.RDNs {
 		parts := make([]string, len(rdn.Attributes))
 		for j, a := range rdn.Attributes {
-			if !attributePattern.MatchString(a.Type) {
+			if !attributePattern.MatchString(a.Type) || !utf8.ValidString(a.Value) {
 				return nil, errNoDN
 			}
 			parts[j] = attributeName(a.Type) + "=" + ldap.EscapeDN(fold(a.Value))
@@ -85,7 +86,12 @@ func looksLikeDN(name string) bool {
 }
 
 // fold returns what all spellings of a value have in common that differ by
-// case, by blanks, or by how Unicode composes letters.
+// case, by blanks, or by how Unicode composes letters. A value that is not plain
+// stands for itself: directories do not agree which others it equals, and who may
+// make a group must not be able to make one that passes for another.
 func fold(s string) string {
+	if !isPlain(s) {
+		return s
+	}
 	return strings.ToLower(norm.NFC.String(strings.Join(strings.Fields(s), " ")))
 }

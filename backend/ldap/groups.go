@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/go-ldap/ldap/v3"
 )
@@ -108,7 +107,10 @@ func holdsNames(attribute string) bool { return strings.EqualFold(attribute, "me
 func (r *resolver) direct(ctx context.Context) ([]group, error) {
 	switch r.config.GroupMode {
 	case groupsTokens:
-		sids := slices.Clone(values(r.entry, "tokenGroups"))
+		sids := values(r.entry, "tokenGroups")
+		if len(sids) == 0 { // each user has a primary group at least
+			return nil, errors.New("read tokenGroups of the user: the account may not; put it into the group Windows Authorization Access Group")
+		}
 		return r.bySID(ctx, sids)
 	case groupsMemberOf:
 		found, err := r.byDN(ctx, values(r.entry, "memberOf"))
@@ -118,21 +120,34 @@ func (r *resolver) direct(ctx context.Context) ([]group, error) {
 		primary, err := r.primary(ctx)
 		return append(found, primary...), err
 	case groupsSearch:
-		return r.find(ctx, r.memberFilters(), false)
-	case groupsInChain:
-		found, err := r.find(ctx, []string{"(member:1.2.840.113556.1.4.1941:=" + ldap.EscapeFilter(r.dn) + ")"}, false)
+		filters, err := r.memberFilters()
 		if err != nil {
 			return nil, err
 		}
-		primary, err := r.primary(ctx)
-		return append(found, primary...), err
+		return r.find(ctx, filters, false)
+	case groupsInChain:
+		found, err := r.primary(ctx)
+		if err != nil {
+			return nil, err
+		}
+		filters := []string{inChain(r.dn)}
+		for _, g := range found {
+			filters = append(filters, inChain(g.dn))
+		}
+		others, err := r.find(ctx, filters, false)
+		return append(found, others...), err
 	}
 	return nil, nil
 }
 
+// inChain is the filter for all groups that name is in, however deep.
+func inChain(name string) string {
+	return "(member:1.2.840.113556.1.4.1941:=" + ldap.EscapeFilter(name) + ")"
+}
+
 // memberFilters returns the filters that match the groups with the user as a
 // member, and the primary group.
-func (r *resolver) memberFilters() []string {
+func (r *resolver) memberFilters() ([]string, error) {
 	var filters []string
 	for _, attribute := range r.config.GroupMemberAttrs {
 		if !holdsNames(attribute) {
@@ -141,19 +156,25 @@ func (r *resolver) memberFilters() []string {
 		}
 		// The directory compares these with regard to case: it is the stored
 		// name that counts, and not the folded one.
-		if name, err := singleName(r.entry, r.config.UserNameAttr); err == nil {
-			filters = append(filters, equals(attribute, name))
+		name, err := singleName(r.entry, r.config.UserNameAttr)
+		if err != nil {
+			return nil, err
 		}
+		filters = append(filters, equals(attribute, name))
 	}
 	if r.config.PrimaryGroup == primaryGID {
 		for _, gid := range values(r.entry, "gidNumber") {
 			filters = append(filters, equals("gidNumber", gid))
 		}
 	}
-	if sid := r.primarySID(); sid != "" {
+	if r.config.PrimaryGroup == primarySID {
+		sid, err := r.primarySID()
+		if err != nil {
+			return nil, err
+		}
 		filters = append(filters, equals("objectSid", sid))
 	}
-	return filters
+	return filters, nil
 }
 
 // walk adds the groups that groups are in, level by level, each level with one
@@ -202,93 +223,4 @@ func (r *resolver) parents(ctx context.Context, of []group) ([]group, error) {
 		}
 	}
 	return r.find(ctx, filters, true)
-}
-
-// find returns the groups that match one of the alternatives. With keep, the
-// answer is remembered: users in the same groups share it.
-func (r *resolver) find(ctx context.Context, alternatives []string, keep bool) ([]group, error) {
-	var found []group
-	for _, filter := range oneOf(alternatives) {
-		groups, known := r.memory.found.get(filter)
-		if !known || !keep {
-			asked := time.Now()
-			var err error
-			if groups, err = r.searchGroups(ctx, filter); err != nil {
-				return nil, err
-			}
-			if keep {
-				r.memory.found.put(filter, groups, asked)
-			}
-		}
-		found = append(found, groups...)
-	}
-	return found, nil
-}
-
-// searchGroups returns the groups under the group bases that match a filter.
-func (r *resolver) searchGroups(ctx context.Context, filter string) ([]group, error) {
-	var found []group
-	for _, base := range r.config.GroupBases {
-		entries, err := r.search(ctx, query{
-			base: base, scope: ldap.ScopeWholeSubtree, paged: true, attributes: r.groupAttributes(),
-			filter: "(&" + r.config.GroupFilter + filter + ")",
-		})
-		if err != nil {
-			return nil, fmt.Errorf("search groups: %w", err)
-		}
-		for _, e := range entries {
-			found = append(found, r.groupOf(e))
-		}
-	}
-	return found, nil
-}
-
-// groupAttributes returns what is read of a group: its name, the identifier by
-// which a token names it, and, where that is how groups nest, its own groups.
-func (b *Backend) groupAttributes() []string {
-	names := []string{"objectSid"}
-	if b.config.GroupNameAttr != nameIsDN {
-		names = append(names, b.config.GroupNameAttr)
-	}
-	if b.config.GroupMode == groupsMemberOf {
-		names = append(names, "memberOf")
-	}
-	return names
-}
-
-func (b *Backend) groupOf(e *ldap.Entry) group {
-	g := group{dn: e.DN, parents: values(e, "memberOf")}
-	if b.config.GroupNameAttr != nameIsDN {
-		for _, name := range values(e, b.config.GroupNameAttr) {
-			g.names = append(g.names, fold(name))
-		}
-	}
-	return g
-}
-
-// filterGroups returns the configured groups whose filters match the user.
-func (r *resolver) filterGroups(ctx context.Context) ([]string, error) {
-	var names []string
-	for _, g := range r.config.FilterGroups {
-		entries, err := r.search(ctx, query{
-			base: r.dn, scope: ldap.ScopeBaseObject, filter: g.Filter, attributes: []string{"1.1"},
-		})
-		if err != nil {
-			return nil, fmt.Errorf("group %q: %w", g.Name, err)
-		}
-		if len(entries) > 0 {
-			names = append(names, fold(g.Name))
-		}
-	}
-	return names, nil
-}
-
-// groupMemory is what is remembered of groups.
-type groupMemory struct {
-	found  memo[[]group] // by filter, by name, by security identifier
-	unique memo[bool]    // by name: whether one group alone has it
-}
-
-func newGroupMemory(c Config) groupMemory {
-	return groupMemory{newMemo[[]group](c.GroupTTL), newMemo[bool](c.GroupTTL)}
 }

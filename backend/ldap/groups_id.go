@@ -3,6 +3,7 @@ package ldap
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -95,29 +96,26 @@ func (r *resolver) byKey(ctx context.Context, filters map[string]string, keyOf f
 // primary returns the primary group of a user of Active Directory, which no
 // attribute with members shows.
 func (r *resolver) primary(ctx context.Context) ([]group, error) {
-	sid := r.primarySID()
-	if sid == "" {
+	if r.config.PrimaryGroup != primarySID {
 		return nil, nil
+	}
+	sid, err := r.primarySID()
+	if err != nil {
+		return nil, err
 	}
 	return r.bySID(ctx, []string{sid})
 }
 
 // primarySID returns the identifier of the user's primary group: that of the
 // user with the last part replaced; [MS-DTYP], section 2.4.2.
-func (r *resolver) primarySID() string {
-	if r.config.PrimaryGroup != primarySID || r.entry == nil {
-		return ""
+func (r *resolver) primarySID() (string, error) {
+	own, relative := first(r.entry, "objectSid"), first(r.entry, "primaryGroupID")
+	id, err := strconv.ParseUint(relative, 10, 32)
+	if err != nil || len(own) < 12 {
+		return "", errors.New("read objectSid and primaryGroupID of the user: the account may not, or the user has none; primary_group = \"none\" does without")
 	}
-	own, relative := values(r.entry, "objectSid"), values(r.entry, "primaryGroupID")
-	if len(own) != 1 || len(relative) != 1 || len(own[0]) < 12 {
-		return ""
-	}
-	id, err := strconv.ParseUint(relative[0], 10, 32)
-	if err != nil {
-		return ""
-	}
-	domain := own[0][:len(own[0])-4]
-	return string(binary.LittleEndian.AppendUint32([]byte(domain), uint32(id)))
+	domain := own[:len(own)-4]
+	return string(binary.LittleEndian.AppendUint32([]byte(domain), uint32(id))), nil
 }
 
 // names returns what rules call the groups: the distinguished name of each, and

@@ -53,17 +53,29 @@ func known(domain string, domains []string) bool {
 
 func validName(name string) bool {
 	switch {
-	case name == "" || len(name) > nameMax || !utf8.ValidString(name):
+	case name == "" || len(name) > nameMax:
 		return false
 	case strings.Join(strings.Fields(name), " ") != name:
 		return false // blanks at an end, several in a row, or other than a space
-	case strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }):
+	case !strings.ContainsFunc(name, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }):
+		return false // "-" and "*" stand for nobody and anybody in logs and rules
+	}
+	return isPlain(name)
+}
+
+// isPlain reports whether s has no characters that nobody sees, and none that
+// stand for others.
+func isPlain(s string) bool {
+	hidden := func(r rune) bool {
+		return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.IsSpace(r) && r != ' '
+	}
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, hidden) {
 		return false
 	}
 	// Compatibility forms (full-width letters, ligatures) and code points that
 	// stand for another one (the Kelvin sign) are in neither normal form.
-	composed, decomposed := norm.NFC.String(name), norm.NFD.String(name)
-	return norm.NFKC.String(name) == composed && (name == composed || name == decomposed)
+	composed, decomposed := norm.NFC.String(s), norm.NFD.String(s)
+	return norm.NFKC.String(s) == composed && (s == composed || s == decomposed)
 }
 
 // validPassword reports whether a password can be sent at all. An empty one

@@ -154,9 +154,10 @@ func parseRange(attribute string) (name string, next int, ok bool) {
 }
 
 // values returns the values of an attribute, however the server spells its name.
+// Active Directory sends an empty one beside the first range of values.
 func values(e *ldap.Entry, attribute string) []string {
 	for _, a := range e.Attributes {
-		if strings.EqualFold(a.Name, attribute) {
+		if strings.EqualFold(a.Name, attribute) && len(a.Values) > 0 {
 			return a.Values
 		}
 	}
@@ -177,8 +178,9 @@ func oneOf(alternatives []string) []string {
 	return filters
 }
 
-// chunkSize bounds the alternatives of one filter, for servers that bound them.
-const chunkSize = 256
+// chunkSize bounds the alternatives of one filter, and with that its length:
+// servers take requests of some hundred KiB.
+const chunkSize = 1000
 
 // equals is the filter for an attribute that has a value.
 func equals(attribute, value string) string {

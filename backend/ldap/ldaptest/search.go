@@ -157,10 +157,13 @@ func (s *Server) encodeEntry(e *Entry, asked []string) *ber.Packet {
 	}
 	for name, values := range e.Attributes {
 		option, wanted := askedFor(name, asked)
-		if len(values) == 0 || !wanted && (!everything || e.operational(name)) {
+		if len(values) == 0 || !wanted && (!everything || e.operational(name)) || slices.Contains(s.hidden, name) {
 			continue
 		}
 		label, part := s.slice(name, option, values)
+		if label != name && option == "" {
+			add(name, nil) // as Active Directory does
+		}
 		add(label, part)
 	}
 	op.AppendChild(list)

@@ -69,6 +69,7 @@ type Server struct {
 	opened    int
 	requests  []Request
 	fault     func(Request) Fault
+	hidden    []string      // attributes that nobody may read
 	released  chan struct{} // closed when hanging handlers are to end
 }
 
@@ -185,6 +186,14 @@ func (s *Server) Remove(dn string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.tree, foldDN(dn))
+}
+
+// Hide keeps attributes from everybody from now on, as a lack of rights would,
+// and shows the others again.
+func (s *Server) Hide(attributes ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hidden = attributes
 }
 
 // OnRequest has f called with every request from now on, to say what is to go
