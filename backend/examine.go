@@ -9,9 +9,25 @@ import (
 // out why it does not.
 type Examiner interface {
 	// Examine tries what a login takes and reports each step as it is done.
-	// Without a user it stops before looking for one, and without a password
-	// before checking it. It tries a password once.
-	Examine(ctx context.Context, user, password string, report func(Finding))
+	Examine(ctx context.Context, what Examination, report func(Finding))
+}
+
+// An Examination is what an [Examiner] is to look at.
+type Examination struct {
+	// User is somebody to look for, as typed into a login, and Password is the
+	// user's, which is tried once. What is empty is not looked at.
+	User, Password string
+
+	// Groups are the names in rules that must be those of groups. With
+	// OptionalGroups it is no failure if they are not, since another backend
+	// may have them.
+	Groups, OptionalGroups []string
+
+	// MaxFailures is how many wrong passwords of a user are let through within
+	// FailureWindow, to be compared with how many lock an account. 0 means that
+	// nobody counts.
+	MaxFailures   int
+	FailureWindow time.Duration
 }
 
 // A Finding is the outcome of one step of an [Examiner].
@@ -19,7 +35,22 @@ type Finding struct {
 	Step    string        // what was tried
 	Subject string        // of what, such as the address of a server
 	Text    string        // what came of it
+	Details []string      // what was found, one by one
 	Advice  string        // what to do about it; empty if nothing
+	Command string        // what does the same by hand, in a shell
 	Took    time.Duration // how long it took
 	Failed  bool
+}
+
+// An Explainer can say why a user is in a group.
+type Explainer interface {
+	// Explain returns the groups of id, an Identity of this Backend.
+	Explain(ctx context.Context, id Identity) ([]Membership, error)
+}
+
+// A Membership is that of a user in a group.
+type Membership struct {
+	Group string   // as Groups returns it
+	Names []string // the other names by which rules may call it
+	Path  []string // the groups that lead to it, which is the last; empty if that cannot be told
 }

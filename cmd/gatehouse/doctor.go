@@ -1,18 +1,19 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"strings"
+	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"gatehouse/backend"
+	"gatehouse/gateway"
 )
 
 // newDoctorCommand returns "gatehouse doctor".
@@ -22,125 +23,177 @@ func newDoctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Find out step by step why a directory does not let users in",
 		Long: `Try what a login takes with every directory of the configuration, one step after
-the other: names, connections, encryption, the kind of server, the service
-account, the bases, and with --user a user with the groups. Every step says how
-long it took, and a failed one what to do about it.
+the other: DNS, a connection to every address, TLS with its certificates, the
+root DSE, the service account, the bases, the groups that rules name, when the
+directory locks accounts, and some load. With --user a user is looked for, with
+the groups. Every step says how long it took, which command does the same by
+hand, and, if it failed, what to do about it.
 
-With --password-file the password of the user is tried, once: a wrong one counts
-toward locking the account.
+With --user on a terminal the password is asked for; empty, it is not tried. It
+is tried once: a wrong one counts toward locking the account.
 
 The exit code is 0 if all steps went well, 1 if one did not, and 2 if there is no
 configuration that can be used.`,
 		Example: `  gatehouse doctor --config config.toml
-  gatehouse doctor --config config.toml --user alice`,
+  gatehouse doctor --config config.toml --user alice
+  gatehouse doctor --config config.toml -o json    # for monitoring`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	cmd.Flags().StringVar(&o.backend, "backend", "", "the name of the backend to look at (default all that have something to say)")
 	cmd.Flags().StringVar(&o.user, "user", "", "a user to look for, as typed into a login")
 	cmd.Flags().StringVar(&o.passwordFile, "password-file", "", "a file with the password of the user, to be tried once")
-	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "output format: text or json")
+	outputFlag(cmd.Flags(), &o.output, "output format: text or json")
 	return cmd
 }
 
 type doctorOptions struct {
-	backend, user, passwordFile, output string
-
-	steps []string // that are printed if they went well; empty: all
-}
-
-// finding is a step as doctor prints it with -o json.
-type finding struct {
-	Backend string  `json:"backend"`
-	Step    string  `json:"step"`
-	Subject string  `json:"subject"`
-	OK      bool    `json:"ok"`
-	Text    string  `json:"text,omitempty"`
-	Advice  string  `json:"advice,omitempty"`
-	Seconds float64 `json:"seconds"`
+	backend, user, passwordFile string
+	output                      outputFormat
 }
 
 func (o doctorOptions) run(cmd *cobra.Command) error {
-	if o.output != "text" && o.output != "json" {
-		return &exitError{2, fmt.Errorf("unknown output format %q: write -o text or -o json", o.output)}
-	}
-	password, err := o.password()
+	a, path, err := assembleQuietly(cmd)
 	if err != nil {
-		return &exitError{2, err}
+		return err
 	}
-	path, err := findConfig(configFlag(cmd))
-	if err != nil {
-		return &exitError{2, err}
-	}
-	c, err := loadConfig(path, nil)
-	if err != nil {
-		return &exitError{2, err}
-	}
-	asked, failed, err := o.examine(cmd.Context(), c, password, printer(cmd.OutOrStdout(), o.output))
-	switch {
-	case err != nil:
-		return &exitError{2, err}
-	case asked == 0:
-		return &exitError{2, fmt.Errorf("%s: there is no such backend, or none that can be examined", path)}
-	case failed > 0:
-		return &exitError{1, fmt.Errorf("%s: %d steps failed", path, failed)}
-	}
-	return nil
-}
-
-func (o doctorOptions) password() (string, error) {
-	if o.passwordFile == "" {
-		return "", nil
-	}
-	if o.user == "" {
-		return "", errors.New("--password-file needs --user")
-	}
-	password, err := secretSource{Name: "password", File: o.passwordFile}.read()
-	return password.Reveal(), err
-}
-
-// examine has each backend examine itself, and counts them and what failed.
-func (o doctorOptions) examine(ctx context.Context, c *Config, password string, show func(finding)) (asked, failed int, err error) {
-	a := c.assemble(slog.New(slog.DiscardHandler))
 	defer a.close()
-	if err := a.report.err(); err != nil {
-		return 0, 0, err
+	password, err := o.password(cmd)
+	if err != nil {
+		return &exitError{2, err}
 	}
-	for _, table := range c.Backends {
+	result := diagnosis{File: path, OK: true, Steps: []finding{}}
+	asked := 0
+	for _, table := range a.config.Backends {
 		examiner, ok := a.bare[table.Name()].(backend.Examiner)
 		if !ok || o.backend != "" && o.backend != table.Name() {
 			continue
 		}
 		asked++
-		examiner.Examine(ctx, o.user, password, func(f backend.Finding) {
-			if f.Failed {
-				failed++
-			}
-			if out := (finding{table.Name(), f.Step, f.Subject, !f.Failed, f.Text, f.Advice, f.Took.Seconds()}); o.shows(out) {
-				show(out)
+		what := a.examination(table)
+		what.User, what.Password = o.user, password
+		examiner.Examine(cmd.Context(), what, func(f backend.Finding) {
+			found := newFinding(table.Name(), f)
+			result.add(found)
+			if o.output == outputText {
+				found.print(cmd.OutOrStdout())
 			}
 		})
 	}
-	return asked, failed, nil
+	if asked == 0 {
+		return &exitError{2, fmt.Errorf("%s: there is no such backend, or none that can be examined", path)}
+	}
+	if o.output == outputJSON {
+		if err := result.print(cmd.OutOrStdout()); err != nil {
+			return err
+		}
+	}
+	if !result.OK {
+		return &exitError{1, fmt.Errorf("%s: %s failed", path, count(result.failed(), "step"))}
+	}
+	return nil
 }
 
-// printer returns what prints findings: lines for people, or a JSON object a line.
-func printer(out io.Writer, format string) func(finding) {
-	if format == "json" {
-		encoder := json.NewEncoder(out)
-		return func(f finding) { encoder.Encode(f) }
+// assembleQuietly opens what the configuration names, and logs nothing. The caller
+// closes it.
+func assembleQuietly(cmd *cobra.Command) (*assembly, string, error) {
+	path, err := findConfig(configFlag(cmd))
+	if err != nil {
+		return nil, "", &exitError{2, err}
 	}
-	return func(f finding) {
-		mark := "ok  "
-		if !f.OK {
-			mark = "FAIL"
+	c, err := loadConfig(path, nil)
+	if err != nil {
+		return nil, "", &exitError{2, err}
+	}
+	a := c.assemble(slog.New(slog.DiscardHandler))
+	if err := a.report.err(); err != nil {
+		return nil, "", &exitError{2, errors.Join(err, a.close())}
+	}
+	return a, path, nil
+}
+
+// password returns the password of the user: from the file, or asked for where
+// somebody sits at a terminal. Empty means that it is not to be tried.
+func (o doctorOptions) password(cmd *cobra.Command) (string, error) {
+	tty, isFile := cmd.InOrStdin().(*os.File)
+	switch {
+	case o.passwordFile != "" && o.user == "":
+		return "", errors.New("--password-file needs --user")
+	case o.passwordFile != "":
+		password, err := secretSource{Name: "password", File: o.passwordFile}.read()
+		return password.Reveal(), err
+	case o.user == "" || !isFile || !term.IsTerminal(int(tty.Fd())):
+		return "", nil
+	}
+	return ask(cmd, tty, "Password of "+printable(o.user)+", empty if it is not to be tried: ")
+}
+
+// examination returns what the configuration says that a backend has to be able
+// to do.
+func (a *assembly) examination(table BackendConfig) backend.Examination {
+	var what backend.Examination
+	what.MaxFailures, what.FailureWindow = budgetOf(table)
+	for i, r := range a.config.Routes {
+		alone := r.Backend == table.Name()
+		if !alone && !a.isPart(table.Name(), r.Backend) {
+			continue
 		}
-		took := time.Duration(f.Seconds * float64(time.Second)).Round(100 * time.Microsecond)
-		fmt.Fprintf(out, "%s  %s  %s %s  (%v)\n", mark, f.Backend, f.Step, f.Subject, took)
-		for _, text := range []string{f.Text, strings.Join(strings.Fields("-> "+f.Advice), " ")} {
-			if text != "" && text != "->" {
-				fmt.Fprintf(out, "      %s\n", printable(text))
-			}
+		policy, err := gateway.NewPolicy(a.gateway.Routes[i])
+		if err != nil {
+			continue // which assemble has reported
+		}
+		what.Groups = append(what.Groups, policy.GroupsOf(table.Name())...)
+		if alone {
+			what.Groups = append(what.Groups, policy.GroupsOf("")...)
+		} else { // another part may have them
+			what.OptionalGroups = append(what.OptionalGroups, policy.GroupsOf("")...)
 		}
 	}
+	what.Groups, what.OptionalGroups = distinct(what.Groups, nil), distinct(what.OptionalGroups, what.Groups)
+	return what
+}
+
+// distinct returns names in order, each once and without those in others.
+func distinct(names, others []string) []string {
+	names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(others, name) })
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// isPart reports whether the backend called whole is made of the one called part.
+func (a *assembly) isPart(part, whole string) bool {
+	i := slices.Index(a.config.backendNames(), whole)
+	if i < 0 {
+		return false
+	}
+	table := a.config.Backends[i]
+	parts := kinds[table.Type()].parts
+	return parts != nil && slices.ContainsFunc(parts(table), func(m mention) bool { return m.name == part })
+}
+
+// budgetKeys are the keys of a backend that say how many wrong passwords are let
+// through, and their defaults.
+type budgetKeys struct {
+	MaxFailures   int      `toml:"max_failures"`
+	FailureWindow Duration `toml:"failure_window"`
+}
+
+const (
+	defaultMaxFailures   = 2
+	defaultFailureWindow = 30 * time.Minute
+)
+
+// budgetOf returns what a table says of wrong passwords.
+func budgetOf(table BackendConfig) (failures int, window time.Duration) {
+	own := BackendConfig{}
+	for _, key := range []string{"max_failures", "failure_window"} {
+		if value, ok := table[key]; ok {
+			own[key] = value
+		}
+	}
+	keys, err := decodeKeys[budgetKeys](own)
+	if err != nil {
+		keys = budgetKeys{} // which is reported when the backend is opened
+	}
+	return cmp.Or(keys.MaxFailures, defaultMaxFailures), cmp.Or(keys.FailureWindow.Duration, defaultFailureWindow)
 }

@@ -1,15 +1,21 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"gatehouse/backend"
 )
 
 // newWhoamiCommand returns "gatehouse whoami".
 func newWhoamiCommand() *cobra.Command {
-	var o doctorOptions
+	var o whoamiOptions
 	cmd := &cobra.Command{
 		Use:   "whoami USER",
 		Short: "Say who a user of a directory is, in which groups, and why",
@@ -17,26 +23,139 @@ func newWhoamiCommand() *cobra.Command {
 who that is, which names of groups rules can use, and through which groups the
 user is in each. No password is asked for.
 
-The exit code is 0 if the user was found, 1 if not or not everywhere, and 2 if
-there is no configuration that can be used.`,
+The exit code is 0 if the user was found, 1 if not, 2 if there is no configuration
+that can be used, and 4 if a directory could not be asked.`,
 		Example: "  gatehouse whoami alice --config config.toml",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			o.user = args[0]
-			o.steps = []string{"user", "groups", "why"}
-			if o.user == "" {
-				return &exitError{2, fmt.Errorf("the name of the user is empty")}
-			}
-			return o.run(cmd)
-		},
+		RunE:    func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
 	}
 	cmd.Flags().StringVar(&o.backend, "backend", "", "the name of the backend to ask (default all that can be)")
-	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "output format: text or json")
+	outputFlag(cmd.Flags(), &o.output, "output format: text or json")
 	return cmd
 }
 
-// shows reports whether a step is to be printed: with o.steps none but these, and
-// whatever failed.
-func (o doctorOptions) shows(f finding) bool {
-	return len(o.steps) == 0 || !f.OK || slices.Contains(o.steps, f.Step)
+type whoamiOptions struct {
+	backend string
+	output  outputFormat
+}
+
+// person is what whoami prints of a user in one backend.
+type person struct {
+	Backend string       `json:"backend"`
+	Found   bool         `json:"found"`
+	User    string       `json:"user,omitempty"`
+	Entry   string       `json:"entry,omitempty"` // its DN
+	Groups  []string     `json:"groups,omitempty"`
+	Why     []membership `json:"why,omitempty"`
+	Error   string       `json:"error,omitempty"`
+}
+
+// membership is a group of a person.
+type membership struct {
+	Group string   `json:"group"`
+	Names []string `json:"names,omitempty"`
+	Path  []string `json:"path,omitempty"`
+}
+
+func (o whoamiOptions) run(cmd *cobra.Command, user string) error {
+	if user == "" {
+		return &exitError{2, errors.New("the name of the user is empty")}
+	}
+	a, path, err := assembleQuietly(cmd)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	people := []person{}
+	var failures []error
+	for _, table := range a.config.Backends {
+		if kinds[table.Type()].parts != nil || o.backend != "" && o.backend != table.Name() {
+			continue
+		}
+		p, err := whois(cmd.Context(), a.bare[table.Name()], user)
+		if errors.Is(err, errors.ErrUnsupported) {
+			continue
+		}
+		p.Backend, p.Found = table.Name(), p.User != ""
+		if err != nil {
+			p.Error = err.Error()
+			failures = append(failures, fmt.Errorf("%s: %w", table.Name(), err))
+		}
+		people = append(people, p)
+	}
+	if len(people) == 0 {
+		return &exitError{2, fmt.Errorf("%s: there is no such backend, or none that can look users up", path)}
+	}
+	if err := o.print(cmd.OutOrStdout(), people); err != nil {
+		return err
+	}
+	return judge(people, failures)
+}
+
+// judge returns the error of the command: what could not be asked counts before
+// who was not found.
+func judge(people []person, failures []error) error {
+	unsure := slices.ContainsFunc(failures, func(err error) bool { return !backend.Refused(err) })
+	switch {
+	case unsure:
+		return &exitError{4, errors.Join(failures...)}
+	case !slices.ContainsFunc(people, func(p person) bool { return p.Found }):
+		return &exitError{1, errors.Join(failures...)}
+	}
+	return nil
+}
+
+// whois looks a user up as a login does. It fails with [errors.ErrUnsupported]
+// where b can tell nothing without a password.
+func whois(ctx context.Context, b backend.Backend, user string) (person, error) {
+	id, err := backend.ResolveBy(ctx, b, user)
+	if err != nil {
+		return person{}, err
+	}
+	p := person{User: id.User, Entry: id.Handle}
+	if p.Groups, err = b.Groups(ctx, id); err != nil {
+		return p, err
+	}
+	explainer, ok := b.(backend.Explainer)
+	if !ok {
+		return p, nil
+	}
+	all, err := explainer.Explain(ctx, id)
+	for _, m := range all {
+		p.Why = append(p.Why, membership(m))
+	}
+	return p, err
+}
+
+func (o whoamiOptions) print(out io.Writer, people []person) error {
+	if o.output == outputJSON {
+		return printJSON(out, people)
+	}
+	for _, p := range people {
+		if p.Found {
+			p.print(out)
+		}
+	}
+	return nil
+}
+
+// print writes a person for people.
+func (p person) print(out io.Writer) {
+	line := func(label, text string) { fmt.Fprintf(out, "%-8s %s\n", label, printable(text)) }
+	line("backend", p.Backend)
+	line("user", p.User)
+	line("entry", p.Entry)
+	line("groups", strings.Join(p.Groups, "; "))
+	for _, m := range p.Why {
+		names := ""
+		if len(m.Names) > 0 {
+			names = " (" + strings.Join(m.Names, ", ") + ")"
+		}
+		path := strings.Join(m.Path, " -> ")
+		if path == "" {
+			path = "cannot be told: " + m.Group
+		}
+		line("why", path+names)
+	}
+	fmt.Fprintln(out)
 }

@@ -1,0 +1,205 @@
+package ldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"gatehouse/backend"
+)
+
+// Explain returns the groups of id, each with the shortest way by which the user
+// came to be in it. It asks for the parents of each group by itself, and may take
+// longer than a login.
+func (b *Backend) Explain(ctx context.Context, id backend.Identity) ([]backend.Membership, error) {
+	if b.asUser() {
+		return nil, fmt.Errorf("users search with their own rights: %w", errors.ErrUnsupported)
+	}
+	r := &resolver{Backend: b, search: b.asService, memory: newGroupMemory(b.config), dn: id.Handle}
+	if err := r.readEntry(ctx); err != nil {
+		return nil, err
+	}
+	direct, err := r.direct(ctx)
+	if err != nil {
+		return nil, err
+	}
+	groups, err := r.walk(ctx, direct)
+	if err != nil {
+		return nil, err
+	}
+	names, err := r.names(ctx, groups)
+	if err != nil {
+		return nil, err
+	}
+	paths, err := r.paths(ctx, direct)
+	if err != nil {
+		return nil, err
+	}
+	var all []backend.Membership
+	for _, g := range groups {
+		m := backend.Membership{Group: g.key(), Path: paths[g.key()]}
+		for _, name := range g.names {
+			if slices.Contains(names, name) {
+				m.Names = append(m.Names, name)
+			}
+		}
+		all = append(all, m)
+	}
+	matching, err := r.filterGroups(ctx)
+	for _, name := range matching {
+		all = append(all, backend.Membership{Group: name, Path: []string{name}})
+	}
+	slices.SortFunc(all, func(a, b backend.Membership) int { return strings.Compare(a.Group, b.Group) })
+	return all, err
+}
+
+// paths returns for each group the groups that lead to it.
+func (r *resolver) paths(ctx context.Context, direct []group) (map[string][]string, error) {
+	parents := func(g group) ([]group, error) { return r.parents(ctx, []group{g}) }
+	depth := r.config.GroupDepth
+	if r.config.GroupMode == groupsTokens || r.config.GroupMode == groupsInChain {
+		// The server walked the groups and does not tell how.
+		var err error
+		if direct, err = r.listed(ctx, r.dn); err != nil {
+			return nil, err
+		}
+		parents = func(g group) ([]group, error) { return r.listed(ctx, g.dn) }
+		depth = maxDepth
+	}
+	paths := map[string][]string{}
+	for _, g := range direct {
+		paths[g.key()] = []string{g.key()}
+	}
+	for level := direct; depth > 1 && len(level) > 0; depth-- {
+		var next []group
+		for _, g := range level {
+			above, err := parents(g)
+			if err != nil {
+				return nil, err
+			}
+			for _, p := range above {
+				if _, known := paths[p.key()]; !known {
+					paths[p.key()] = append(slices.Clone(paths[g.key()]), p.key())
+					next = append(next, p)
+				}
+			}
+		}
+		level = next
+		if len(paths) > maxEntries {
+			return nil, fmt.Errorf("the user is in more than %d groups", maxEntries)
+		}
+	}
+	return paths, nil
+}
+
+// maxDepth bounds how deep groups of Active Directory are followed, whose server
+// follows them without a bound.
+const maxDepth = 100
+
+// listed returns the groups that an entry of Active Directory says it is in,
+// wherever they are, and its primary group. Groups of another domain may not be
+// there to be read.
+func (r *resolver) listed(ctx context.Context, name string) ([]group, error) {
+	entries, err := r.search(ctx, query{
+		base: name, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: []string{"memberOf", "primaryGroupID", "objectSid"},
+	})
+	if code, answered := codeOf(err); answered && (code == ldap.LDAPResultNoSuchObject || code == ldap.LDAPResultReferral) {
+		return nil, nil
+	}
+	if err != nil || len(entries) != 1 {
+		return nil, err
+	}
+	var found []group
+	for _, dn := range values(entries[0], "memberOf") {
+		found = append(found, group{dn: dn})
+	}
+	own := *r
+	own.entry = entries[0]
+	primary, err := own.primary(ctx)
+	return append(found, primary...), err
+}
+
+// groupsOf finds the groups of a user as a login does, and why.
+func (e *examination) groupsOf(ctx context.Context, id backend.Identity) {
+	r := &resolver{Backend: e.Backend, search: e.asService, memory: newGroupMemory(e.config), dn: id.Handle}
+	e.step("groups", id.User, e.ldapsearch(e.groupQuery(ctx, r)), func(f *backend.Finding) error {
+		start := time.Now()
+		names, err := e.Groups(ctx, id)
+		took := time.Since(start)
+		if err != nil {
+			return err
+		}
+		all, err := e.Explain(ctx, id)
+		if err != nil {
+			return err
+		}
+		nested := 0
+		for _, m := range all {
+			if len(m.Path) != 1 {
+				nested++
+			}
+			f.Details = append(f.Details, wayTo(m))
+		}
+		short := slices.DeleteFunc(slices.Clone(names), looksLikeDN)
+		f.Text = fmt.Sprintf("%d groups, %d of them through others, found in %v; rules may call them %s",
+			len(all), nested, took.Round(100*time.Microsecond), quoted(append(short, "their DNs")))
+		return e.doubt(ctx, f, id, len(all))
+	})
+}
+
+func quoted(names []string) string { return strings.Join(names, ", ") }
+
+// wayTo writes a membership on a line.
+func wayTo(m backend.Membership) string {
+	if len(m.Path) == 0 {
+		return "(by a way that cannot be read) -> " + m.Group
+	}
+	return strings.Join(m.Path, " -> ")
+}
+
+// groupQuery returns the first question that a login asks for groups.
+func (e *examination) groupQuery(ctx context.Context, r *resolver) query {
+	if e.config.GroupMode == groupsSearch || e.config.GroupMode == groupsInChain {
+		filters := []string{"(member:1.2.840.113556.1.4.1941:=" + ldap.EscapeFilter(r.dn) + ")"}
+		if e.config.GroupMode == groupsSearch && r.readEntry(ctx) == nil {
+			filters = r.memberFilters()
+		}
+		if len(filters) > 0 {
+			return query{base: e.config.GroupBases[0], scope: ldap.ScopeWholeSubtree, filter: "(&" + e.config.GroupFilter + oneOf(filters)[0] + ")", attributes: e.groupAttributes()}
+		}
+	}
+	return query{base: r.dn, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: append(e.userAttributes(), "1.1")}
+}
+
+// slowChain is what in_chain may take for one user.
+const slowChain = time.Second
+
+// doubt says what is likely wrong where fewer groups were found than there are.
+func (e *examination) doubt(ctx context.Context, f *backend.Finding, id backend.Identity, found int) error {
+	start := time.Now()
+	switch e.config.GroupMode {
+	case groupsNone:
+		f.Advice = "group_mode is none, so that nobody is in any group but those of filter_group; set it or a preset"
+	case groupsInChain:
+		if _, err := e.Groups(ctx, id); err == nil && time.Since(start) > slowChain {
+			f.Advice = "the directory takes long to walk the groups: set group_mode = \"token_groups\""
+		}
+	case groupsMemberOf:
+		if found > 0 {
+			return nil
+		}
+		search := e.config
+		search.GroupMode = groupsSearch
+		r := &resolver{Backend: &Backend{config: search}, search: e.asService, memory: newGroupMemory(search), dn: id.Handle}
+		if groups, err := r.find(ctx, []string{equals("member", id.Handle), equals("uniqueMember", id.Handle)}, false); err == nil && len(groups) > 0 {
+			f.Advice = "have the server keep memberOf (the overlay or plug-in of that name), or set group_mode = \"search\""
+			return fmt.Errorf("memberOf of the user is empty, and %s has the user as a member", groups[0].dn)
+		}
+	}
+	return nil
+}
