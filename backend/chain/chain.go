@@ -103,13 +103,12 @@ func New(c Config) (*Backend, error) {
 		if b.member(m.Name) != nil {
 			return nil, fmt.Errorf("member %q is there twice: nobody would come to the second", m.Name)
 		}
-		last := i == len(c.Members)-1 // after which there is nobody to go on to
 		p := part{m.Name, m.Backend}
 		b.parts = append(b.parts, p)
 		b.members = append(b.members, &member{
 			part:                p,
-			nextOnWrongPassword: m.NextOnWrongPassword && !last,
-			nextOnUnavailable:   m.NextOnUnavailable && !last,
+			nextOnWrongPassword: m.NextOnWrongPassword,
+			nextOnUnavailable:   m.NextOnUnavailable && i < len(c.Members)-1, // or there is no next
 		})
 	}
 	for i, x := range c.ExtraGroups {

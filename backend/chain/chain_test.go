@@ -192,6 +192,23 @@ func TestMemberThatHangsLeavesTimeForTheNext(t *testing.T) {
 	}
 }
 
+func TestLastMemberHasAllTheTimeThatIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var left time.Duration
+		s := &stub{onAsk: func(ctx context.Context) error {
+			deadline, _ := ctx.Deadline()
+			left = time.Until(deadline)
+			return nil
+		}}
+		b := mustChain(t, chain.Config{Members: []member{{Name: "a", Backend: s, NextOnUnavailable: true}}})
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if _, err := b.Authenticate(ctx, "alice", "password"); err != nil || left != 10*time.Second {
+			t.Errorf("it had %v, %v", left, err)
+		}
+	})
+}
+
 func TestMemberMayUseAllTheTimeWhereThereIsNoLimit(t *testing.T) {
 	s := &stub{onAsk: func(ctx context.Context) error {
 		if _, bounded := ctx.Deadline(); bounded {
