@@ -167,7 +167,7 @@ func (e *examination) groupQuery(ctx context.Context, r *resolver) query {
 	if e.config.GroupMode == groupsSearch || e.config.GroupMode == groupsInChain {
 		filters := []string{"(member:1.2.840.113556.1.4.1941:=" + ldap.EscapeFilter(r.dn) + ")"}
 		if e.config.GroupMode == groupsSearch && r.readEntry(ctx) == nil {
-			filters = r.memberFilters()
+			filters, _ = r.memberFilters() // the failure is reported below
 		}
 		if len(filters) > 0 {
 			return query{base: e.config.GroupBases[0], scope: ldap.ScopeWholeSubtree, filter: "(&" + e.config.GroupFilter + oneOf(filters)[0] + ")", attributes: e.groupAttributes()}

@@ -167,8 +167,8 @@ func (a *assembly) isPart(part, whole string) bool {
 		return false
 	}
 	table := a.config.Backends[i]
-	parts := kinds[table.Type()].parts
-	return parts != nil && slices.ContainsFunc(parts(table), func(m mention) bool { return m.name == part })
+	mentions := kinds[table.Type()].mentions
+	return mentions != nil && slices.ContainsFunc(mentions(table), func(m mention) bool { return m.name == part })
 }
 
 // budgetKeys are the keys of a backend that say how many wrong passwords are let

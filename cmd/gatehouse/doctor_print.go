@@ -48,10 +48,10 @@ func (d *diagnosis) failed() (n int) {
 	return n
 }
 
-func (d *diagnosis) print(out io.Writer) error { return printJSON(out, d) }
+func (d *diagnosis) print(out io.Writer) error { return writeJSON(out, d) }
 
-// printJSON writes v for machines.
-func printJSON(out io.Writer, v any) error {
+// writeJSON writes v for machines.
+func writeJSON(out io.Writer, v any) error {
 	encoder := json.NewEncoder(out)
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)

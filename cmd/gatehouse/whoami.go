@@ -69,7 +69,7 @@ func (o whoamiOptions) run(cmd *cobra.Command, user string) error {
 	people := []person{}
 	var failures []error
 	for _, table := range a.config.Backends {
-		if kinds[table.Type()].parts != nil || o.backend != "" && o.backend != table.Name() {
+		if kinds[table.Type()].mentions != nil || o.backend != "" && o.backend != table.Name() {
 			continue
 		}
 		p, err := whois(cmd.Context(), a.bare[table.Name()], user)
@@ -129,7 +129,7 @@ func whois(ctx context.Context, b backend.Backend, user string) (person, error) 
 
 func (o whoamiOptions) print(out io.Writer, people []person) error {
 	if o.output == outputJSON {
-		return printJSON(out, people)
+		return writeJSON(out, people)
 	}
 	for _, p := range people {
 		if p.Found {
