@@ -36,6 +36,14 @@ type Config struct {
 	// standard output.
 	AccessOut io.Writer
 
+	// Audit takes a record of every decision. Default: there are none. It stays
+	// the caller's to close, after Serve has returned.
+	Audit *AuditLog
+
+	// AuditRequired denies requests, as if no backend could be asked, while
+	// Audit does not take records.
+	AuditRequired bool
+
 	// Metrics counts what happens. Default: nothing is counted.
 	Metrics *Metrics
 

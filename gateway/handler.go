@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gatehouse/backend"
 )
 
 // exchange is one request and what becomes of it.
@@ -26,7 +28,8 @@ type exchange struct {
 	host     string // canonical
 	route    *route // nil until it is known
 	who      Subject
-	claimed  string // the user name that was sent, before anybody vouched for it
+	call     backend.Call // goes with the question for the login
+	claimed  string       // the user name that was sent, before anybody vouched for it
 	decision Decision
 	upload   *uploadBody // nil without a request body
 	pace     *pace       // of writing to the client
@@ -38,6 +41,8 @@ type exchange struct {
 
 	loginTook    time.Duration // finding out who the user is
 	upstreamTook time.Duration // until the upstream began to answer; 0 if it was not asked
+
+	auditRoom int // promised for the record of it
 }
 
 // newExchange returns an exchange under s, which the caller has entered for it.
@@ -78,7 +83,7 @@ func (x *exchange) run(ctx context.Context, refusal *problem) (completed bool) {
 // problem ends it.
 func (x *exchange) serve() *problem {
 	for _, step := range []func(*exchange) *problem{
-		(*exchange).examine, (*exchange).findRoute, (*exchange).authorize, (*exchange).guardMount, (*exchange).forward,
+		(*exchange).examine, (*exchange).findRoute, (*exchange).authorize, (*exchange).guardMount, (*exchange).promiseAudit, (*exchange).forward,
 	} {
 		if p := step(x); p != nil {
 			return p
@@ -105,6 +110,7 @@ func (x *exchange) end(panicked any) (completed bool) {
 		x.abandonUpload()
 	}
 	x.site.access.record(x)
+	x.recordAudit()
 	x.count()
 	return completed
 }

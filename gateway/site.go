@@ -24,11 +24,14 @@ type site struct {
 	router   *router
 	routes   []*route
 	access   accessLog
+	audit    *AuditLog     // nil if nobody wants to know
 	metrics  *Metrics      // nil if nobody counts
 	unrouted *routeMetrics // of requests that come to no route
 	log      *slog.Logger
 	cert     *certificate // nil for plain HTTP
 	timeouts Timeouts
+
+	auditRequired bool
 }
 
 // route is a compiled [Route].
@@ -68,7 +71,7 @@ func newSite(cfg Config, before *site) (*site, error) {
 	if _, ok := access.(*jsonAccess); !ok {
 		access = withCauses{access, s.log}
 	}
-	s.access = access
+	s.access, s.audit, s.auditRequired = access, cfg.Audit, cfg.AuditRequired
 	s.measure(cfg.Routes)
 	return s, nil
 }

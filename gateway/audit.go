@@ -1,0 +1,126 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+)
+
+// auditRecord is what the audit log says of one request, as a line of JSON.
+type auditRecord struct {
+	Time       time.Time `json:"time"`
+	ID         string    `json:"id"`
+	Source     string    `json:"source"`
+	User       string    `json:"user,omitempty"`    // whom a backend vouched for
+	Claimed    string    `json:"claimed,omitempty"` // the name that was sent, where nobody vouched for it
+	Backend    string    `json:"backend,omitempty"`
+	Cache      string    `json:"cache,omitempty"`
+	Method     string    `json:"method"`
+	Host       string    `json:"host,omitempty"`
+	Path       string    `json:"path"`
+	Repository string    `json:"repository,omitempty"`
+	Tag        string    `json:"tag,omitempty"`
+	Digest     string    `json:"digest,omitempty"`
+	Rule       string    `json:"rule,omitempty"`
+	Decision   string    `json:"decision"`
+	Status     int       `json:"status"`
+	Bytes      int64     `json:"bytes"`    // of the answer's body
+	Received   int64     `json:"received"` // of the request's body
+}
+
+// maxAuditRecord is more than a record can take: it has six texts of which a
+// client has chosen up to maxLoggedText bytes, and JSON writes six for one.
+const maxAuditRecord = 6*6*maxLoggedText + 1<<10
+
+var errUnaudited = errors.New("the audit log does not take records, and audit_required is set")
+
+// promiseAudit denies what could not be recorded, where a record is required.
+func (x *exchange) promiseAudit() *problem {
+	a := x.site.audit
+	if a == nil || !x.site.auditRequired {
+		return nil
+	}
+	if !a.reserve(maxAuditRecord) {
+		return unavailable("requests cannot be recorded at the moment; please try again", errUnaudited)
+	}
+	x.auditRoom = maxAuditRecord
+	return nil
+}
+
+// auditBuffers keeps records from being allocated anew.
+var auditBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// recordAudit writes the record of an exchange that has ended.
+func (x *exchange) recordAudit() {
+	if x.site.audit == nil {
+		return
+	}
+	b := auditBuffers.Get().(*bytes.Buffer)
+	defer auditBuffers.Put(b)
+	b.Reset()
+	encoder := json.NewEncoder(b)
+	encoder.SetEscapeHTML(false)
+	encoder.Encode(x.auditRecord()) // of which nothing can fail
+	x.site.audit.write(b.Bytes(), x.auditRoom)
+}
+
+func (x *exchange) auditRecord() auditRecord {
+	r := auditRecord{
+		Time:     x.start.UTC(),
+		ID:       x.id,
+		Source:   x.conn.text,
+		Backend:  x.who.Identity.Source,
+		Cache:    string(x.call.Cache),
+		Method:   bounded(x.r.Method),
+		Host:     bounded(x.host),
+		Path:     bounded(x.target.Path),
+		Rule:     x.decision.Rule,
+		Decision: x.outcome(),
+		Status:   x.loggedStatus(),
+		Bytes:    x.sent,
+	}
+	if x.who.LoggedIn {
+		r.User = x.who.Identity.User
+	} else {
+		r.Claimed = bounded(x.claimed)
+	}
+	if r.Path == "" { // it was refused before it was read
+		r.Path = bounded(x.r.RequestURI)
+	}
+	if x.upload != nil {
+		r.Received = x.upload.received(x.r.ContentLength)
+	}
+	r.Repository, r.Tag, r.Digest = content(r.Path)
+	if said := x.w.Header().Get("Docker-Content-Digest"); r.Digest == "" && digestPattern.MatchString(said) {
+		r.Digest = said
+	}
+	return r
+}
+
+// content says what of a registry a path is about; see the endpoints of the OCI
+// distribution specification. What is no such path is about nothing.
+func content(path string) (repository, tag, digest string) {
+	rest, ok := strings.CutPrefix(path, "/v2/")
+	if !ok {
+		return "", "", ""
+	}
+	for _, kind := range []string{"/manifests/", "/blobs/", "/tags/", "/referrers/"} {
+		i := strings.LastIndex(rest, kind)
+		if i <= 0 {
+			continue
+		}
+		// An upload is blobs/uploads/ID, in which no kind has a place.
+		name, reference := rest[:i], rest[i+len(kind):]
+		switch {
+		case digestPattern.MatchString(reference):
+			return name, "", reference
+		case kind == "/manifests/":
+			return name, reference, ""
+		}
+		return name, "", ""
+	}
+	return "", "", ""
+}

@@ -1,0 +1,237 @@
+package gateway
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// AuditLog takes the record of every decision, apart from all other logs. It
+// writes from a goroutine of its own: whoever reads it, or the disk that it is
+// on, holds up no request. Records that it has no room for are counted.
+//
+// It may be used from any number of goroutines at once, and by one gateway after
+// the other.
+type AuditLog struct {
+	path string
+	log  *slog.Logger
+	done chan struct{}
+
+	mu       sync.Mutex
+	some     sync.Cond // there is something to do for the goroutine
+	out      *os.File
+	waiting  []byte
+	reserved int       // bytes promised to records that are still to come
+	since    time.Time // when the write began that is under way; zero if none is
+	err      error     // of the last write
+	lost     uint64
+	closed   bool
+}
+
+// StandardOutput is the path of an audit log on the standard output.
+const StandardOutput = "stdout"
+
+// Bounds of what an audit log does when it cannot be written.
+const (
+	maxAuditBytes = 8 << 20         // of records that wait
+	auditPatience = 5 * time.Second // for one write, after which it counts as stuck
+	auditPause    = time.Second     // before a write is tried again
+	auditMode     = os.FileMode(0o640)
+)
+
+// OpenAuditLog opens the log at path, or StandardOutput, to append to it. Log is
+// told when writing begins to fail and when it goes on; nil discards. A named pipe
+// needs a reader that is there already.
+func OpenAuditLog(path string, log *slog.Logger) (*AuditLog, error) {
+	out, err := openAudit(path)
+	if err != nil {
+		return nil, err
+	}
+	a := &AuditLog{path: path, log: cmp.Or(log, slog.New(slog.DiscardHandler)), done: make(chan struct{}), out: out}
+	a.some.L = &a.mu
+	go a.run()
+	return a, nil
+}
+
+func openAudit(path string) (*os.File, error) {
+	if path == StandardOutput {
+		return os.Stdout, nil
+	}
+	// A named pipe without a reader would block the start for ever otherwise.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, auditMode)
+	if err != nil {
+		return nil, fmt.Errorf("open the audit log: %w: make the folder, and let the user that gatehouse runs as write to it", err)
+	}
+	return f, nil
+}
+
+// Reopen opens the path anew, after its file was moved away. If that fails the old
+// file stays in use.
+func (a *AuditLog) Reopen() error {
+	if a.path == StandardOutput {
+		return nil
+	}
+	out, err := openAudit(a.path)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	old := a.out
+	a.out = out
+	a.mu.Unlock()
+	return old.Close()
+}
+
+// Lost returns how many records were lost.
+func (a *AuditLog) Lost() uint64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.lost
+}
+
+// Err returns why no record is being written at the moment, nil if they are.
+func (a *AuditLog) Err() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.trouble()
+}
+
+var errStuck = errors.New("nobody reads the audit log")
+
+func (a *AuditLog) trouble() error {
+	switch {
+	case a.err != nil:
+		return a.err
+	case !a.since.IsZero() && time.Since(a.since) > auditPatience:
+		return errStuck
+	case a.closed:
+		return os.ErrClosed
+	}
+	return nil
+}
+
+// reserve promises room for a record of n bytes, if records are being written.
+func (a *AuditLog) reserve(n int) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.trouble() != nil || len(a.waiting)+a.reserved+n > maxAuditBytes {
+		return false
+	}
+	a.reserved += n
+	return true
+}
+
+// write takes a record, for which room was promised or not. It does not keep it.
+func (a *AuditLog) write(record []byte, promised int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.reserved -= promised
+	if promised == 0 && len(a.waiting)+a.reserved+len(record) > maxAuditBytes || a.closed {
+		a.lost++
+		return
+	}
+	a.waiting = append(a.waiting, record...)
+	a.some.Signal()
+}
+
+func (a *AuditLog) run() {
+	defer close(a.done)
+	var batch []byte
+	for {
+		out := a.next(&batch)
+		if out == nil {
+			return
+		}
+		n, err := out.Write(batch)
+		torn := n > 0 && batch[n-1] != '\n'
+		batch = batch[:copy(batch, batch[n:])]
+		if a.wrote(out, err); err == nil {
+			continue
+		}
+		if batch = a.afterFailure(out, batch, torn); batch == nil {
+			return
+		}
+	}
+}
+
+// next waits for something to write, puts it into batch if that is empty, and
+// returns where to write it: nil at the end.
+func (a *AuditLog) next(batch *[]byte) *os.File {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for len(*batch) == 0 && len(a.waiting) == 0 {
+		if a.closed {
+			return nil
+		}
+		a.some.Wait()
+	}
+	if len(*batch) == 0 {
+		*batch, a.waiting = a.waiting, (*batch)[:0]
+	}
+	a.since = time.Now()
+	return a.out
+}
+
+// wrote notes what came of a write, and tells of a change.
+func (a *AuditLog) wrote(out *os.File, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.since = time.Time{}
+	switch {
+	case err != nil && out != a.out:
+		return // closed by Reopen, and what is left goes to the new file
+	case err != nil && a.err == nil:
+		a.log.Error("audit records cannot be written: free the disk or correct the file; they wait, within bounds", "path", a.path, "error", err)
+	case err == nil && a.err != nil:
+		a.log.Info("audit records are written again", "path", a.path, "lost", a.lost)
+	}
+	a.err = err
+}
+
+// afterFailure returns what is to be tried again of rest, which could not be
+// written to out, after a pause. It returns nil if the log is closed.
+func (a *AuditLog) afterFailure(out *os.File, rest []byte, torn bool) []byte {
+	a.mu.Lock()
+	closed := a.closed
+	if closed {
+		a.lost += uint64(bytes.Count(rest, newline) + bytes.Count(a.waiting, newline))
+	}
+	a.mu.Unlock()
+	if closed {
+		return nil
+	}
+	time.Sleep(auditPause)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if torn && out != a.out { // the head of a record is in the old file
+		a.lost++
+		rest = rest[bytes.Index(rest, newline)+1:]
+	}
+	return rest
+}
+
+var newline = []byte("\n")
+
+// Close writes what waits, within bounds, and closes the file.
+func (a *AuditLog) Close() error {
+	a.mu.Lock()
+	a.closed = true
+	a.some.Signal()
+	a.mu.Unlock()
+	select {
+	case <-a.done:
+	case <-time.After(lastWrite):
+	}
+	if a.path == StandardOutput {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.out.Close()
+}

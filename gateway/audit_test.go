@@ -1,0 +1,270 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+func TestContentOfPaths(t *testing.T) {
+	const digest = "sha256:0123456789abcdef"
+	for path, want := range map[string][3]string{
+		"/v2/":                                  {},
+		"/v2/_catalog":                          {},
+		"/other":                                {},
+		"/v2/manifests/1":                       {},
+		"/v2/app/manifests/1.0":                 {"app", "1.0", ""},
+		"/v2/team/app/manifests/" + digest:      {"team/app", "", digest},
+		"/v2/team/app/blobs/" + digest:          {"team/app", "", digest},
+		"/v2/team/app/blobs/uploads/":           {"team/app", "", ""},
+		"/v2/team/app/blobs/uploads/4f2-a":      {"team/app", "", ""},
+		"/v2/team/app/tags/list":                {"team/app", "", ""},
+		"/v2/team/app/referrers/" + digest:      {"team/app", "", digest},
+		"/v2/manifests/manifests/manifests":     {"manifests", "manifests", ""},
+		"/v2/a/blobs/b/manifests/1":             {"a/blobs/b", "1", ""},
+		"/v2/team/app/manifests/sha256:no hash": {"team/app", "sha256:no hash", ""},
+	} {
+		repository, tag, about := content(path)
+		if got := [3]string{repository, tag, about}; got != want {
+			t.Errorf("%s: got %q, want %q", path, got, want)
+		}
+	}
+}
+
+// auditOf returns a log of decisions in a file that is not there yet.
+func auditOf(t *testing.T) (a *AuditLog, path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "audit.log")
+	return openTestAudit(t, path), path
+}
+
+func openTestAudit(t *testing.T, path string) *AuditLog {
+	t.Helper()
+	a, err := OpenAuditLog(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close() })
+	return a
+}
+
+// audited waits for n records in a file and returns them.
+func audited(t *testing.T, path string, n int) []auditRecord {
+	t.Helper()
+	var text []byte
+	await(t, fmt.Sprintf("%s has %d records", path, n), func() bool {
+		text, _ = os.ReadFile(path)
+		return bytes.Count(text, newline) >= n
+	})
+	var records []auditRecord
+	for line := range strings.Lines(string(text)) {
+		var r auditRecord
+		decoder := json.NewDecoder(strings.NewReader(line))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&r); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		records = append(records, r)
+	}
+	if len(records) != n {
+		t.Fatalf("%s has %d records, want %d", path, len(records), n)
+	}
+	return records
+}
+
+func TestAuditSaysWhatWasDecided(t *testing.T) {
+	const said = "sha256:00aa"
+	up := newCapture(t, "HTTP/1.1 201 Created\r\nDocker-Content-Digest: "+said+"\r\nContent-Length: 2\r\n\r\nok")
+	log, path := auditOf(t)
+	tg := startGateway(t, func(c *Config) { c.Audit = log }, recipeRoute(t, up.url()))
+	for _, r := range []string{
+		head("PUT /v2/team/app/manifests/1.0 HTTP/1.1", "Content-Length: 4") + "body",
+		"GET /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"GET /v2/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: " + basicOf("push:CANARY-PW-7f3") + "\r\n\r\n",
+		"DELETE /v2/x HTTP/1.1\r\nHost: localhost\r\nAuthorization: " + basic("pull") + "\r\n\r\n",
+		"GET /v2/../x HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"GET /other HTTP/1.1\r\nHost: localhost\r\n\r\n",
+	} {
+		w := tg.dial(t)
+		io.WriteString(w, r)
+		w.answer(t, "GET")
+		w.Close()
+	}
+	got := audited(t, path, 6)
+	want := []auditRecord{
+		{User: "push", Method: "PUT", Host: "localhost", Path: "/v2/team/app/manifests/1.0", Repository: "team/app", Tag: "1.0", Digest: said, Rule: "push", Decision: outcomeAllowed, Status: 201, Received: 4},
+		{Method: "GET", Host: "localhost", Path: "/v2/", Rule: "pull", Decision: outcomeUnauthenticated, Status: 401},
+		{Claimed: "push", Method: "GET", Host: "localhost", Path: "/v2/", Rule: "pull", Decision: outcomeUnauthenticated, Status: 401},
+		{User: "pull", Method: "DELETE", Host: "localhost", Path: "/v2/x", Rule: "push", Decision: outcomeDenied, Status: 403},
+		{Method: "GET", Path: "/v2/../x", Decision: outcomeInvalid, Status: 400},
+		{Method: "GET", Host: "localhost", Path: "/other", Decision: outcomeInvalid, Status: 404},
+	}
+	varying := cmpopts.IgnoreFields(auditRecord{}, "Time", "ID", "Source", "Backend", "Cache", "Bytes")
+	if diff := cmp.Diff(want, got, varying); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
+	}
+	if got[0].Bytes != 2 || got[1].Bytes == 0 {
+		t.Errorf("bytes of answers: got %d and %d, want 2 and those of the refusal", got[0].Bytes, got[1].Bytes)
+	}
+	for _, r := range got {
+		if len(r.ID) != 8 || r.Source != "127.0.0.1" || r.Time.IsZero() {
+			t.Errorf("got id %q, source %q, time %v", r.ID, r.Source, r.Time)
+		}
+	}
+	if text, _ := os.ReadFile(path); bytes.Contains(text, []byte("CANARY")) {
+		t.Errorf("a password is in the audit log:\n%s", text)
+	}
+}
+
+func TestAuditIsOneLineWhateverIsSent(t *testing.T) {
+	log, path := auditOf(t)
+	tg := startGateway(t, func(c *Config) { c.Audit = log }, recipeRoute(t, newCapture(t).url()))
+	requests := []string{
+		"GET /v2/\x1b[2J\"\r\nHost: localhost\r\n\r\n",
+		"GET /v2/x%E2%80%A8y HTTP/1.1\r\nHost: localhost\r\nAuthorization: " + basicOf("b\"o\\b:pw") + "\r\n\r\n",
+		"GET /" + strings.Repeat("\"", 1<<20) + " HTTP/1.1\r\nHost: localhost\r\n\r\n",
+	}
+	for _, r := range requests {
+		w := tg.dial(t)
+		go io.WriteString(w, r)
+		w.answer(t, "GET")
+		w.Close()
+	}
+	audited(t, path, len(requests))
+	text, _ := os.ReadFile(path)
+	if bytes.ContainsAny(text, "\x1b\r\x00\u2028") || len(text) > len(requests)*maxAuditRecord {
+		t.Errorf("got %d bytes: %.300q", len(text), text)
+	}
+}
+
+// A log that is moved away and opened anew has each record in one of the files.
+func TestAuditGoesOnInANewFile(t *testing.T) {
+	a, path := auditOf(t)
+	const n = 2000
+	var writers sync.WaitGroup
+	for range 4 {
+		writers.Go(func() {
+			for range n {
+				a.write([]byte("{}\n"), 0)
+			}
+		})
+	}
+	for i := range 20 {
+		if err := os.Rename(path, fmt.Sprint(path, i)); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Reopen(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writers.Wait()
+	if err := a.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	files, _ := filepath.Glob(path + "*")
+	lines := 0
+	for _, file := range files {
+		text, _ := os.ReadFile(file)
+		if left := strings.ReplaceAll(string(text), "{}\n", ""); left != "" {
+			t.Errorf("%s has parts of records: %.100q", file, left)
+		}
+		lines += bytes.Count(text, newline)
+	}
+	if lines != 4*n || a.Lost() != 0 {
+		t.Errorf("got %d records in %d files and %d lost, want %d", lines, len(files), a.Lost(), 4*n)
+	}
+}
+
+// A disk that is full neither stops requests nor makes records vanish unsaid; with
+// AuditRequired nothing passes that could not be recorded.
+func TestFullAuditLog(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Fatal(err)
+	}
+	for _, required := range []bool{false, true} {
+		t.Run(fmt.Sprint("required ", required), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "audit.log")
+			if err := os.Symlink("/dev/full", path); err != nil {
+				t.Fatal(err)
+			}
+			up := newCapture(t)
+			log := openTestAudit(t, path)
+			tg := startGateway(t, func(c *Config) { c.Audit, c.AuditRequired = log, required }, recipeRoute(t, up.url()))
+			ask := func() int {
+				w := tg.dial(t)
+				defer w.Close()
+				io.WriteString(w, head("GET /v2/x HTTP/1.1"))
+				return w.answer(t, "GET").StatusCode
+			}
+			ask() // after which it is known that the disk is full
+			await(t, "the log is known to be full", func() bool { return log.Err() != nil })
+			want := http.StatusOK
+			if required {
+				want = http.StatusServiceUnavailable
+			}
+			if got := ask(); got != want {
+				t.Errorf("with a full audit log: got %d, want %d", got, want)
+			}
+			os.Remove(path)
+			if err := log.Reopen(); err != nil {
+				t.Fatal(err)
+			}
+			await(t, "records are written again", func() bool { return log.Err() == nil })
+			if got := ask(); got != http.StatusOK {
+				t.Errorf("with the disk free again: got %d, want 200", got)
+			}
+			if records := audited(t, path, 3); records[0].Status != 200 || records[1].Status != want {
+				t.Errorf("records that waited: got %+v", records)
+			}
+		})
+	}
+}
+
+// A pipe that nobody reads holds up no request, takes bounded memory, and what it
+// does not take is counted.
+func TestBlockedAuditLog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenAuditLog(path, nil); err == nil {
+		t.Error("a pipe without a reader was opened")
+	}
+	reader, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	a := openTestAudit(t, path)
+	record := append(bytes.Repeat([]byte("x"), 64<<10-1), '\n')
+	for range 3 * maxAuditBytes / len(record) {
+		a.write(record, 0)
+	}
+	if a.Lost() == 0 {
+		t.Error("no record was counted as lost")
+	}
+	if a.reserve(maxAuditRecord) {
+		t.Error("room was promised that is not there")
+	}
+	if len(a.waiting) > maxAuditBytes {
+		t.Errorf("%d bytes wait, want at most %d", len(a.waiting), maxAuditBytes)
+	}
+}
+
+func TestAuditLogThatCannotBeOpened(t *testing.T) {
+	_, err := OpenAuditLog(filepath.Join(t.TempDir(), "none", "audit.log"), nil)
+	if err == nil || !strings.Contains(err.Error(), "make the folder") {
+		t.Errorf("got %v, want advice", err)
+	}
+}
