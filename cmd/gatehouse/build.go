@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"errors"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -20,7 +19,8 @@ type assembly struct {
 	backends map[string]backend.Backend // as chains ask them; nil for one that could not be opened
 	bare     map[string]backend.Backend // the same without what is around them
 	caches   map[string]*backend.Cache  // around those that routes use
-	closers  []io.Closer
+	held     map[string]*holding        // all that it has open; see close
+	before   *assembly                  // to go on with what is unchanged; nil after assemble
 	report   report
 }
 
@@ -28,21 +28,35 @@ type assembly struct {
 // function that closes it all again. It fails with a [*configError] that holds
 // everything that is wrong with c, and logs what it warns of.
 func (c *Config) build(log *slog.Logger) (gateway.Config, func() error, error) {
-	a := c.assemble(log)
+	a, err := c.buildAfter(nil, log)
+	if err != nil {
+		return gateway.Config{}, nil, err
+	}
+	return a.gateway, a.close, nil
+}
+
+// buildAfter is build for a program that runs: what is as before is taken over from
+// the assembly before, which may be nil.
+func (c *Config) buildAfter(before *assembly, log *slog.Logger) (*assembly, error) {
+	a := c.assembleAfter(before, log)
 	if err := a.report.err(); err != nil {
-		return gateway.Config{}, nil, errors.Join(err, a.close())
+		return nil, errors.Join(err, a.close())
 	}
 	_, warnings := a.report.split()
 	for _, p := range warnings {
 		log.Warn("configuration", "at", p.place.String(), "problem", p.Message)
 	}
-	return a.gateway, a.close, nil
+	return a, nil
 }
 
 // assemble does the work of build. The caller looks at the report, and closes.
 // Without a log, what backends would log is in the report.
-func (c *Config) assemble(log *slog.Logger) *assembly {
+func (c *Config) assemble(log *slog.Logger) *assembly { return c.assembleAfter(nil, log) }
+
+func (c *Config) assembleAfter(before *assembly, log *slog.Logger) *assembly {
 	a := &assembly{
+		before:   before,
+		held:     map[string]*holding{},
 		config:   c,
 		report:   slices.Clone(c.report),
 		backends: map[string]backend.Backend{},
@@ -73,16 +87,8 @@ func (c *Config) assemble(log *slog.Logger) *assembly {
 	for i := range c.Routes {
 		a.gateway.Routes = append(a.gateway.Routes, a.route(i))
 	}
+	a.before = nil // it has one before it, too
 	return a
-}
-
-// close closes the backends.
-func (a *assembly) close() error {
-	var errs []error
-	for _, c := range a.closers {
-		errs = append(errs, c.Close())
-	}
-	return errors.Join(errs...)
 }
 
 // route returns the route at index i, whose errors are in the report.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"io"
 	"log/slog"
 
 	"gatehouse/backend"
@@ -45,15 +44,18 @@ func (a *assembly) openBackend(i int, log *slog.Logger) {
 // open makes what c describes. All that a backend has around it wherever it is
 // used, in a chain or by a route, is put there here; see cached for the rest.
 func (a *assembly) open(c BackendConfig, t backendTable) error {
+	name, source := c.Name(), a.source(t.index)
+	if a.takeOver(backendHolding(name), source) {
+		a.bare[name], a.backends[name] = a.before.bare[name], a.before.backends[name]
+		return nil
+	}
 	b, err := kinds[c.Type()].open(c, t)
 	if b == nil || err != nil {
 		return err
 	}
-	if closer, ok := b.(io.Closer); ok {
-		a.closers = append(a.closers, closer)
-	}
-	a.bare[c.Name()] = b
-	a.backends[c.Name()] = backend.Named(c.Name(), b)
+	a.hold(backendHolding(name), source, b)
+	a.bare[name] = b
+	a.backends[name] = backend.Named(name, b)
 	return nil
 }
 
@@ -67,11 +69,17 @@ func (a *assembly) cached(name string) backend.Backend {
 	if c := a.caches[name]; c != nil {
 		return c
 	}
+	source := a.cacheSource(name)
+	if a.takeOver(cacheHolding(name), source) {
+		a.caches[name] = a.before.caches[name]
+		return a.caches[name]
+	}
 	c, err := backend.NewCache(b, a.config.cacheConfig())
 	if err != nil {
 		a.report.errorf(a.config.origin.at("cache"), "%v", err)
 		return nil
 	}
+	a.hold(cacheHolding(name), source, c)
 	a.caches[name] = c
 	return c
 }

@@ -13,7 +13,7 @@ import (
 // of backend is one line here and a file like build_htpasswd.go.
 var kinds = map[string]kind{
 	"chain":    newKind(openChain).madeOf(mentionsOf[chainKeys]),
-	"htpasswd": newKind(openHTPasswd).groupsFrom("groups_file"),
+	"htpasswd": newKind(openHTPasswd).groupsFrom("groups_file").followingFiles(),
 	"ldap":     newKind(openLDAP),
 }
 
@@ -27,6 +27,10 @@ type kind struct {
 	// groupsKey is the key without which nobody is in any group, empty if there
 	// are groups in any case.
 	groupsKey string
+
+	// followsFiles says that backends of this type read the files that they name
+	// again when these change.
+	followsFiles bool
 
 	// mentions returns where a table names the other backends that one of this
 	// type is made of. It is nil for a type that stands by itself.
@@ -60,6 +64,12 @@ func newKind[K any](open func(K, backendTable) (backend.Backend, error)) kind {
 // groupsFrom returns k with its groupsKey.
 func (k kind) groupsFrom(key string) kind {
 	k.groupsKey = key
+	return k
+}
+
+// followingFiles returns k as one whose backends follow their files.
+func (k kind) followingFiles() kind {
+	k.followsFiles = true
 	return k
 }
 

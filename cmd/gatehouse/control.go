@@ -116,5 +116,9 @@ func (c *control) refusal(resp *http.Response, body []byte) error {
 	if json.Unmarshal(body, &said) != nil || said.Error == "" {
 		said.Error = strings.TrimSpace(string(body))
 	}
-	return fmt.Errorf("the gateway at %s answers %s: %s", c.socket, resp.Status, printable(said.Error))
+	lines := strings.Split(said.Error, "\n")
+	for i, line := range lines {
+		lines[i] = printable(line)
+	}
+	return fmt.Errorf("the gateway at %s answers %s: %s", c.socket, resp.Status, strings.Join(lines, "\n"))
 }

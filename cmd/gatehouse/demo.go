@@ -85,7 +85,7 @@ func demo(cmd *cobra.Command, listen string, directory bool) error {
 		defer stop()
 		c.Backends = []BackendConfig{table}
 	}
-	diagnostics := newLog(cmd.ErrOrStderr(), "warn")
+	diagnostics := newLog(cmd.ErrOrStderr(), slog.LevelWarn)
 	cfg, closeBackends, err := c.build(diagnostics)
 	if err != nil {
 		return err
@@ -101,7 +101,7 @@ func runDemo(cmd *cobra.Command, cfg gateway.Config, diagnostics *slog.Logger) e
 		return err
 	}
 	fmt.Fprint(cmd.OutOrStdout(), demoText(cfg.Listen[0]))
-	return runGateway(cmd.Context(), g, diagnostics)
+	return runGateway(cmd.Context(), g, diagnostics, func(context.Context) {})
 }
 
 // demoConfig is the quick configuration, in front of the demo's own registry.

@@ -64,6 +64,6 @@ the user may do, and passes on what is allowed.`,
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
 	root.PersistentFlags().String("config", "", "configuration file (default $GATEHOUSE_CONFIG, ./config.toml, /etc/gatehouse/config.toml)")
-	root.AddCommand(newServeCommand(), newCheckCommand(), newDemoCommand(), newDoctorCommand(), newPasswdCommand(), newVersionCommand(), newWhoamiCommand())
+	root.AddCommand(newServeCommand(), newCheckCommand(), newDemoCommand(), newDoctorCommand(), newPasswdCommand(), newReloadCommand(), newVersionCommand(), newWhoamiCommand())
 	return root
 }

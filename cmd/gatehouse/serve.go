@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -35,11 +36,11 @@ password file may pull, and the members of the group "pusher" may push.`,
   gatehouse serve --listen 127.0.0.1:5043 --upstream http://127.0.0.1:5000 --users htpasswd --groups groups`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, from, err := serveConfig(cmd, quick.upstream, quick.users, quick.groups)
+			source, err := serveSource(cmd, quick.upstream, quick.users, quick.groups)
 			if err != nil {
 				return &exitError{2, err}
 			}
-			return serve(cmd, c, from)
+			return serve(cmd, source)
 		},
 	}
 	addConfigFlags(cmd.Flags())
@@ -49,71 +50,40 @@ password file may pull, and the members of the group "pusher" may push.`,
 	return cmd
 }
 
-// serveConfig returns the configuration and where it comes from.
-func serveConfig(cmd *cobra.Command, upstream, users, groups string) (c *Config, from string, err error) {
+// serveSource returns where the configuration comes from: what these flags say, or a
+// file. It stays the same file while the program runs, whichever there are later.
+func serveSource(cmd *cobra.Command, upstream, users, groups string) (configSource, error) {
 	if upstream == "" && users == "" && groups == "" {
 		path, err := findConfig(configFlag(cmd))
-		if err != nil {
-			return nil, "", err
-		}
-		c, err := loadConfig(path, cmd.Flags())
-		return c, path, err
+		return configSource{path, path, func() (*Config, error) { return loadConfig(path, cmd.Flags()) }}, err
 	}
 	switch {
 	case configFlag(cmd) != "":
-		return nil, "", errors.New("--upstream, --users and --groups stand in place of a configuration file: give either these or --config")
+		return configSource{}, errors.New("--upstream, --users and --groups stand in place of a configuration file: give either these or --config")
 	case upstream == "" || users == "":
-		return nil, "", errors.New("without a configuration file serve needs both --upstream and --users")
+		return configSource{}, errors.New("without a configuration file serve needs both --upstream and --users")
 	}
-	c, err = quickConfig(upstream, users, groups, cmd.Flags())
-	return c, "the command line", err
+	load := func() (*Config, error) { return quickConfig(upstream, users, groups, cmd.Flags()) }
+	return configSource{name: "the command line", load: load}, nil
 }
 
-// serve runs the gateway that c describes until a signal comes.
-func serve(cmd *cobra.Command, c *Config, from string) error {
-	log := newLog(cmd.ErrOrStderr(), c.LogLevel)
-	cfg, closeBackends, err := c.build(log)
+// serve runs the gateway that source describes until a signal comes.
+func serve(cmd *cobra.Command, source configSource) error {
+	d, err := newDaemon(source, cmd.ErrOrStderr(), cmd.OutOrStdout())
 	if err != nil {
 		return &exitError{2, err}
 	}
-	defer closeBackends()
-	cfg.AccessOut = cmd.OutOrStdout()
-	g, err := gateway.New(cfg)
-	if err != nil {
-		return &exitError{2, err}
-	}
-	log.Info("configuration", "from", from)
+	defer d.close()
+	d.log.Info("configuration", "from", source.name, "hash", d.Status().Hash)
 	if text := readVersion().Warning; text != "" {
-		log.Warn(text)
+		d.log.Warn(text)
 	}
-	ctx, cancel := context.WithCancel(cmd.Context())
-	defer cancel()
-	surviveHangups(ctx, log)
-	return runGateway(ctx, g, log)
+	return runGateway(cmd.Context(), d.gateway, d.log, d.follow)
 }
 
-// surviveHangups keeps SIGHUP from ending the program until ctx is done. Log
-// rotation and reloads that were written for other servers send it, and without
-// this it would cut off every upload.
-func surviveHangups(ctx context.Context, log *slog.Logger) {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	go func() {
-		defer signal.Stop(hangups)
-		for {
-			select {
-			case <-hangups:
-				log.Info("nothing to do for SIGHUP: changed password files, group files and certificates are read without it, and other settings need a restart")
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-}
-
-// runGateway serves until ctx is done or a signal comes. A second signal ends
-// running requests.
-func runGateway(ctx context.Context, g *gateway.Gateway, log *slog.Logger) error {
+// runGateway serves until ctx is done or a signal comes, and has beside run in the
+// meantime, until its context is done. A second signal ends running requests.
+func runGateway(ctx context.Context, g *gateway.Gateway, log *slog.Logger, beside func(context.Context)) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
@@ -123,7 +93,10 @@ func runGateway(ctx context.Context, g *gateway.Gateway, log *slog.Logger) error
 	}
 	log.Info("serving", "addresses", strings.Join(addresses(g), " "))
 	ctx, stop := context.WithCancel(ctx)
+	var besides sync.WaitGroup
+	defer besides.Wait()
 	defer stop()
+	besides.Go(func() { beside(ctx) })
 	ended := make(chan struct{})
 	defer close(ended)
 	go func() {
@@ -153,10 +126,15 @@ func addresses(g *gateway.Gateway) []string {
 }
 
 // newLog returns a log for people who run the program, on w.
-func newLog(w io.Writer, level string) *slog.Logger {
+func newLog(w io.Writer, level slog.Leveler) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}
+
+// levelOf returns the level that log_level names.
+func levelOf(name string) slog.Level {
 	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		l = slog.LevelInfo
+	if err := l.UnmarshalText([]byte(name)); err != nil {
+		return slog.LevelInfo
 	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: l}))
+	return l
 }

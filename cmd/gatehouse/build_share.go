@@ -1,0 +1,89 @@
+package main
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sync/atomic"
+)
+
+// holding is something that is open, and shared by the assemblies that want the
+// same: a reload goes on with it, with its connections and all that it remembers.
+type holding struct {
+	source sum
+	thing  any
+	users  atomic.Int64
+}
+
+// The names of holdings.
+func backendHolding(name string) string { return "backend " + name }
+func cacheHolding(name string) string   { return "cache " + name }
+
+// hold notes that a has opened a thing, made from source, and has to close it.
+func (a *assembly) hold(name string, source sum, thing any) {
+	h := &holding{source: source, thing: thing}
+	h.users.Add(1)
+	a.held[name] = h
+}
+
+// takeOver has a share what the assembly before it holds under name. It reports
+// whether there is such a thing, and made from the same source.
+func (a *assembly) takeOver(name string, source sum) bool {
+	if a.before == nil {
+		return false
+	}
+	h := a.before.held[name]
+	if h == nil || h.source != source {
+		return false
+	}
+	h.users.Add(1)
+	a.held[name] = h
+	return true
+}
+
+// close gives up what a holds. What no other assembly shares is closed, caches
+// before the backends behind them.
+func (a *assembly) close() error {
+	var errs []error
+	for _, name := range slices.Backward(slices.Sorted(maps.Keys(a.held))) {
+		h := a.held[name]
+		if h.users.Add(-1) > 0 {
+			continue
+		}
+		if closer, ok := h.thing.(io.Closer); ok {
+			errs = append(errs, closer.Close())
+		}
+	}
+	clear(a.held)
+	return errors.Join(errs...)
+}
+
+// source returns the sum of all that the backend at index i is made from: its table,
+// the files that this names, and the backends that it is made of, which are open.
+func (a *assembly) source(i int) sum {
+	c := a.config.Backends[i]
+	h := sha256.New()
+	fmt.Fprintf(h, "%#v\n", c)
+	for _, path := range a.config.filesOf(i) {
+		fmt.Fprintf(h, "%q %x\n", path, sumOfFile(path))
+	}
+	for _, m := range a.config.mentions(c) {
+		if part := a.held[backendHolding(m.name)]; part != nil {
+			fmt.Fprintf(h, "%q %x\n", m.name, part.source)
+		}
+	}
+	return sum(h.Sum(nil))
+}
+
+// cacheSource returns the sum of all that the cache around the backend called name
+// is made from.
+func (a *assembly) cacheSource(name string) sum {
+	text := fmt.Sprintf("%#v", a.config.cacheConfig())
+	if inner := a.held[backendHolding(name)]; inner != nil {
+		text += fmt.Sprintf(" %x", inner.source)
+	}
+	return sha256.Sum256([]byte(text))
+}

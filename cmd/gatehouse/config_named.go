@@ -1,0 +1,89 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// namedFiles returns the paths of the files that make a difference to what is built
+// from c: its own and those that it names. Those that a backend itself follows are
+// not among them.
+func (c *Config) namedFiles() []string {
+	var files []string
+	if c.origin.doc != nil {
+		files = append(files, c.origin.doc.name)
+	}
+	files = append(files, c.filesIn(reflect.ValueOf(c.Settings))...)
+	for i := range c.Backends {
+		files = append(files, c.filesOf(i)...)
+	}
+	for i, r := range c.Routes {
+		files = append(files, c.filesIn(reflect.ValueOf(r), "route", i)...)
+	}
+	slices.Sort(files)
+	return slices.Compact(files)
+}
+
+// filesOf returns the files that the backend at index i names and does not follow
+// itself.
+func (c *Config) filesOf(i int) []string {
+	b := c.Backends[i]
+	if kinds[b.Type()].followsFiles {
+		return nil
+	}
+	var files []string
+	for _, key := range sortedKeys(b) {
+		if text, ok := b[key].(string); ok {
+			files = append(files, c.fileAt(text, "backend", i, key)...)
+		}
+	}
+	return files
+}
+
+// filesIn returns the files that the fields of v, a struct, name. Its keys are at
+// path.
+func (c *Config) filesIn(v reflect.Value, path ...any) []string {
+	var files []string
+	for i := range v.NumField() {
+		at := append(slices.Clone(path), v.Type().Field(i).Tag.Get("toml"))
+		switch field := v.Field(i); field.Kind() {
+		case reflect.String:
+			files = append(files, c.fileAt(field.String(), at...)...)
+		case reflect.Struct:
+			files = append(files, c.filesIn(field, at...)...)
+		}
+	}
+	return files
+}
+
+// fileAt returns the file that the value at path names, if its key is one of those
+// that name files to read.
+func (c *Config) fileAt(value string, path ...any) []string {
+	key, _ := path[len(path)-1].(string)
+	switch {
+	case value == "":
+		return nil
+	case strings.HasSuffix(key, "_file"):
+		return []string{c.origin.file(value, path...)}
+	case strings.HasSuffix(key, "_credential"):
+		return []string{filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), filepath.Base(value))}
+	}
+	return nil
+}
+
+// hash returns a short text that differs for configurations that differ, in a comment
+// at least: replicas that show another one have not been told the same.
+func (c *Config) hash() string {
+	h := sha256.New()
+	if c.origin.doc != nil {
+		h.Write(c.origin.doc.source)
+	}
+	fmt.Fprintf(h, "%#v", c.Settings) // what variables and flags have made of it
+	return hex.EncodeToString(h.Sum(nil)[:6])
+}

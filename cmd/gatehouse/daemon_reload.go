@@ -1,0 +1,133 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"gatehouse/gateway"
+)
+
+// ReloadStatus says what came of reading the configuration, at the start and since.
+type ReloadStatus struct {
+	At   time.Time     // when it was read last
+	Took time.Duration // to read it, to build what it describes and to put that into use
+	Err  error         // why what was read last is not in use; nil if it is
+
+	Hash  string    // of the configuration in use
+	Since time.Time // when that was put into use
+
+	Count    int // how often it was read, the start included
+	Failures int // how often in vain
+}
+
+// reload reads the configuration and puts it into use, all of it or nothing.
+func (d *daemon) reload(cause string) error {
+	begin := time.Now()
+	s := ReloadStatus{}
+	if old := d.status.Load(); old != nil {
+		s = *old
+	}
+	a, err := d.replace()
+	s.At, s.Took, s.Err = begin, time.Since(begin), err
+	s.Count++
+	if err == nil {
+		s.Hash, s.Since = a.config.hash(), begin
+	} else {
+		s.Failures++
+	}
+	d.status.Store(&s)
+	d.tell(cause, s)
+	return err
+}
+
+// tell puts into the log what came of a reload. Others tell of the start.
+func (d *daemon) tell(cause string, s ReloadStatus) {
+	switch {
+	case s.Count == 1:
+	case s.Err != nil:
+		d.log.Error("configuration not reloaded; the old one stays in use", "cause", cause, "error", s.Err)
+	default:
+		d.log.Info("configuration reloaded", "cause", cause, "from", d.source.name, "hash", s.Hash, "took", s.Took)
+	}
+}
+
+// replace reads the configuration, and returns what it comes to when that is in use.
+func (d *daemon) replace() (a *assembly, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	// What is known of a file is never newer than what is read of it: a change
+	// between the two shows, and is read too.
+	known := sumsOf(d.namedFiles())
+	defer func() { d.files.follow(known) }()
+	c, err := d.source.load()
+	if err != nil {
+		return nil, err
+	}
+	named := c.namedFiles()
+	for _, path := range named {
+		if _, ok := known[path]; !ok {
+			known[path] = sumOfFile(path)
+		}
+	}
+	defer func(old slog.Level) {
+		if err != nil {
+			d.level.Set(old)
+		}
+	}(d.level.Level())
+	d.level.Set(levelOf(c.LogLevel))
+	if a, err = c.buildAfter(d.current.Load(), d.log); err != nil {
+		return nil, err
+	}
+	if err = d.use(a); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	maps.DeleteFunc(known, func(path string, _ sum) bool { return !slices.Contains(named, path) })
+	return a, nil
+}
+
+// namedFiles returns the files that what is in use was made from.
+func (d *daemon) namedFiles() []string {
+	if a := d.current.Load(); a != nil {
+		return a.config.namedFiles()
+	}
+	if d.source.file != "" {
+		return []string{d.source.file}
+	}
+	return nil
+}
+
+// use puts a in the place of what is in use. That is closed when the last request
+// has ended which has to do with it.
+func (d *daemon) use(a *assembly) (err error) {
+	cfg := a.gateway
+	cfg.AccessOut = d.access
+	cfg.Released = func() { go d.release(a) } // not at the cost of whose request was the last
+	if d.gateway == nil {
+		d.gateway, err = gateway.New(cfg)
+	} else {
+		err = d.gateway.Reload(cfg)
+	}
+	if err != nil {
+		return err
+	}
+	d.open[a] = struct{}{}
+	d.current.Store(a)
+	return nil
+}
+
+// release closes what only a has open.
+func (d *daemon) release(a *assembly) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.discard(a)
+}
+
+func (d *daemon) discard(a *assembly) {
+	delete(d.open, a)
+	if err := a.close(); err != nil {
+		d.log.Error("closing backends", "error", err)
+	}
+}
