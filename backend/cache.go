@@ -56,7 +56,7 @@ func NewCache(b Backend, cfg CacheConfig) (*Cache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a credential cache: %w", err)
 	}
-	return &Cache{inner: b, keys: newKeyer(), store: s, outages: newOutages(), checks: newChecks()}, nil
+	return &Cache{inner: b, keys: newKeyer(), store: s, outages: newOutages(cfg.Timeout), checks: newChecks()}, nil
 }
 
 // Configure makes cfg count from the next call on, also for what is remembered, of
@@ -68,6 +68,7 @@ func (c *Cache) Configure(cfg CacheConfig) error {
 		return fmt.Errorf("configure a credential cache: %w", err)
 	}
 	c.store.configure(cfg)
+	c.outages.configure(cfg.Timeout)
 	return nil
 }
 

@@ -16,16 +16,15 @@ const maxChecks = 16
 // none if that could not be found out: it counts until its time is over then.
 func (c *Cache) confirm(ctx context.Context, f finding, version uint64) (waited bool, err error) {
 	l := line{askingCheck, f.id.Source}
-	check := func(ctx context.Context) error { return c.check(ctx, f.id, version) }
 	switch {
 	case c.outages.on(l):
-		c.meanwhile(ctx, l, check)
+		c.meanwhile(ctx, l, func(ctx context.Context) error { return c.check(ctx, f.id, version) })
 		return false, nil
 	case f.check == soon:
-		c.checks.meanwhile(f.id, detached(ctx), func(ctx context.Context) { c.outages.heed(l, check(ctx)) })
+		c.checkMeanwhile(ctx, f.id, version)
 		return false, nil
 	}
-	err = check(ctx)
+	err = c.check(ctx, f.id, version)
 	if c.heed(ctx, l, err) || errors.Is(err, errors.ErrUnsupported) {
 		err = nil
 	}
@@ -69,7 +68,20 @@ func (c *Cache) revalidate(ctx context.Context, e *era, id Identity, version uin
 	return err
 }
 
-// checks are the logins that are being checked while nobody waits.
+// checkMeanwhile checks a login behind the back of its caller, unless that is being
+// done or there are too many such checks.
+func (c *Cache) checkMeanwhile(ctx context.Context, id Identity, version uint64) {
+	if !c.checks.begin(id) {
+		return
+	}
+	ctx = detached(ctx)
+	go func() {
+		defer c.checks.end(id)
+		c.outages.heed(line{askingCheck, id.Source}, c.check(ctx, id, version))
+	}()
+}
+
+// checks are the logins that are being checked behind the backs of callers.
 type checks struct {
 	mu  sync.Mutex
 	now map[Identity]bool
@@ -77,18 +89,15 @@ type checks struct {
 
 func newChecks() *checks { return &checks{now: make(map[Identity]bool)} }
 
-// meanwhile runs a check of id, unless there is one or there are too many.
-func (c *checks) meanwhile(id Identity, ctx context.Context, check func(context.Context)) {
+// begin reports whether the caller may check id, and has to call end then.
+func (c *checks) begin(id Identity) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.now[id] || len(c.now) >= maxChecks {
-		return
+		return false
 	}
 	c.now[id] = true
-	go func() {
-		defer c.end(id)
-		check(ctx)
-	}()
+	return true
 }
 
 func (c *checks) end(id Identity) {

@@ -8,8 +8,10 @@ import (
 )
 
 const (
-	// outageGrace is how long after a question without an answer the next ones
-	// like it are taken to have none either.
+	// outageGrace is how long, beyond the time that a question may take, the next
+	// ones are taken to have no answer either after one that had none. A request
+	// with several questions must not find at the first that the outage is over
+	// because the last has taken so long.
 	outageGrace = 5 * time.Second
 
 	// outageRetry is how long after it one of them is asked all the same.
@@ -20,8 +22,9 @@ const (
 // wait for a Backend that does not answer. Meanwhile one question at a time is
 // asked behind the backs of the callers; the first answer ends the outage.
 type outages struct {
-	mu sync.Mutex
-	of map[line]outage
+	mu      sync.Mutex
+	timeout time.Duration // of a question
+	of      map[line]outage
 }
 
 // A line is one kind of question to one source of users, of which a Backend may
@@ -44,7 +47,15 @@ type outage struct {
 	next  time.Time // from then on, one may try
 }
 
-func newOutages() *outages { return &outages{of: make(map[line]outage)} }
+func newOutages(timeout time.Duration) *outages {
+	return &outages{timeout: timeout, of: make(map[line]outage)}
+}
+
+func (o *outages) configure(timeout time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.timeout = timeout
+}
 
 // on reports whether a question on l would find no answer.
 func (o *outages) on(l line) bool {
@@ -53,16 +64,16 @@ func (o *outages) on(l line) bool {
 	return time.Now().Before(o.of[l].until)
 }
 
-// claim reports whether the caller may put a question on l behind the backs of
-// others, which takes no longer than the timeout, and keeps it from all others.
-func (o *outages) claim(l line, timeout time.Duration) bool {
+// claim reports whether the caller may ask a question on l behind the backs of
+// others, and keeps that from everybody else until it must have had its answer.
+func (o *outages) claim(l line) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	down, now := o.of[l], time.Now()
 	if now.Before(down.next) {
 		return false
 	}
-	o.of[l] = outage{until: now.Add(timeout), next: now.Add(timeout)}
+	o.of[l] = outage{until: now.Add(o.timeout + outageGrace), next: now.Add(o.timeout)}
 	return true
 }
 
@@ -72,7 +83,7 @@ func (o *outages) heed(l line, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if now := time.Now(); errors.Is(err, ErrUnavailable) {
-		o.of[l] = outage{until: now.Add(outageGrace), next: now.Add(outageRetry)}
+		o.of[l] = outage{until: now.Add(o.timeout + outageGrace), next: now.Add(outageRetry)}
 		return
 	}
 	delete(o.of, l)

@@ -258,6 +258,6 @@ func count(a *backend.CacheAnswers, s backend.CacheState) {
 func (r *reference) heed(line, verdict string) {
 	if delete(r.outages, line); verdict == "unavailable" {
 		now := time.Now()
-		r.outages[line] = knownOutage{now.Add(5 * time.Second), now.Add(time.Second)}
+		r.outages[line] = knownOutage{now.Add(r.cfg.Timeout + 5*time.Second), now.Add(time.Second)}
 	}
 }

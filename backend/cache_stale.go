@@ -59,7 +59,7 @@ func (c *Cache) heed(ctx context.Context, l line, err error) bool {
 // meanwhile asks a question on l, which is out, behind the back of a caller who
 // does not wait for the answer, unless another question does so already.
 func (c *Cache) meanwhile(ctx context.Context, l line, question func(context.Context) error) {
-	if _, timeout := c.store.now(); !c.outages.claim(l, timeout) {
+	if !c.outages.claim(l) {
 		return
 	}
 	ctx = detached(ctx)
