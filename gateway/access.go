@@ -82,6 +82,9 @@ func (l *jsonAccess) record(x *exchange) {
 		slog.Float64("seconds", time.Since(x.start).Seconds()),
 		slog.String("user_agent", bounded(x.r.UserAgent())),
 	)
+	if x.call.Cache != "" {
+		r.AddAttrs(slog.String("cache", string(x.call.Cache)))
+	}
 	if x.cause != nil {
 		r.AddAttrs(slog.String("cause", bounded(x.cause.Error())))
 	}

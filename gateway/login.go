@@ -52,7 +52,8 @@ func (x *exchange) login() *problem {
 		return unauthorized(err)
 	}
 	x.claimed = user
-	id, err := x.route.backend.Authenticate(x.ctx, user, password)
+	x.call.Source = x.conn.source
+	id, err := x.route.backend.Authenticate(backend.WithCall(x.ctx, &x.call), user, password)
 	if err == nil {
 		err = checkIdentity(id)
 	}
@@ -62,6 +63,8 @@ func (x *exchange) login() *problem {
 		return x.neededGroups()
 	case backend.Refused(err):
 		return unauthorized(err)
+	case errors.Is(err, backend.ErrThrottled):
+		return throttled(err)
 	}
 	return x.noAnswer("login", err)
 }

@@ -2,9 +2,13 @@ package gateway
 
 import (
 	"encoding/json"
+	"math"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
+
+	"gatehouse/backend"
 )
 
 // problem is a request that is answered by the gateway itself. The client sees
@@ -40,6 +44,7 @@ const (
 	codeMisdirected  = "MISDIRECTED_REQUEST"
 	codeNotFound     = "NOT_FOUND"
 	codeUnavailable  = "UNAVAILABLE"
+	codeTooMany      = "TOOMANYREQUESTS"
 )
 
 // retrySeconds is when a client may try again after an outage. docker login
@@ -74,11 +79,24 @@ func noRoute() *problem {
 	return &problem{status: http.StatusNotFound, code: codeNotFound, message: "nothing is served under this path"}
 }
 
+// throttled is the answer where too many logins failed. It is the same for every
+// name. Some clients come back as soon as they are told to, and others at once and
+// a few times: the next failure may be allowed in a second, but all who wait for it
+// must not come together.
+func throttled(cause error) *problem {
+	wait := int(math.Ceil(backend.RetryAfter(cause).Seconds()))
+	return &problem{
+		status: http.StatusTooManyRequests, code: codeTooMany, cause: cause,
+		message:    "too many failed logins; please wait a moment and try again",
+		retryAfter: max(wait, retrySeconds) + rand.IntN(retrySeconds), signed: true,
+	}
+}
+
 // endsConnection reports whether the connection closes behind the answer: after
 // a request that was malformed there is no telling where the next one begins.
 func (p *problem) endsConnection() bool {
 	switch p.status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusServiceUnavailable,
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable,
 		http.StatusGatewayTimeout, http.StatusBadGateway, http.StatusMisdirectedRequest:
 		return false
 	}
