@@ -13,6 +13,7 @@ import (
 // can make their number grow.
 type Metrics struct {
 	registry *prometheus.Registry
+	counted  *prometheus.Registry // those of it that Totals adds up
 
 	requests      *prometheus.CounterVec
 	refusals      *prometheus.CounterVec
@@ -43,6 +44,7 @@ var (
 func NewMetrics(version, goVersion string) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
+		counted:  prometheus.NewRegistry(),
 		requests: newCounters("requests_total", "Requests by route, method, what the gateway made of them, and status.",
 			"route", "method", "decision", "status"),
 		refusals: newCounters("refusals_total", "Requests that the gateway answered itself, by reason.", "reason"),
@@ -69,6 +71,7 @@ func NewMetrics(version, goVersion string) *Metrics {
 	m.registry.MustRegister(m.requests, m.refusals, m.duration, m.authDuration, m.upstreamTime, m.received, m.sent, m.inFlight,
 		m.operations, m.operationTime, info, collector{m}, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.counted.MustRegister(m.requests, m.refusals)
 	m.reload.register(m.registry)
 	return m
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -15,6 +16,11 @@ type BackendInfo struct {
 
 	// Backend is the backend itself, without what stands in front of it.
 	Backend backend.Backend
+
+	// What stands in front of it, each nil if nothing does.
+	Cache  *backend.Cache
+	Shield *backend.Shield
+	Flood  *backend.Flood
 }
 
 // Status returns how the backend is, and false if it cannot say.
@@ -65,7 +71,8 @@ func newDesc(name, help string, labels ...string) *prometheus.Desc {
 
 // Describe implements [prometheus.Collector].
 func (c collector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descConnections, descAccept, descDropped, descCertificate, descDegraded, descUp, descPool} {
+	own := []*prometheus.Desc{descConnections, descAccept, descDropped, descCertificate, descDegraded, descUp, descPool}
+	for _, d := range slices.Concat(own, cacheDescs, guardDescs) {
 		to <- d
 	}
 }
@@ -108,15 +115,26 @@ func collectGateway(to chan<- prometheus.Metric, s Stats) {
 }
 
 func (b BackendInfo) collect(to chan<- prometheus.Metric) {
-	status, ok := b.Status()
-	if !ok {
-		return
+	if b.Cache != nil {
+		collectCache(to, b.Name, b.Cache.Stats())
 	}
-	to <- gauge(descDegraded, number(status.Degraded), b.Name)
+	if b.Shield != nil {
+		collectShield(to, b.Name, b.Shield.Stats())
+	}
+	if b.Flood != nil {
+		collectFlood(to, b.Name, b.Flood.Stats())
+	}
+	if status, ok := b.Status(); ok {
+		collectStatus(to, b.Name, status)
+	}
+}
+
+func collectStatus(to chan<- prometheus.Metric, name string, status backend.Status) {
+	to <- gauge(descDegraded, number(status.Degraded), name)
 	for _, s := range status.Servers {
-		to <- gauge(descUp, number(!s.Down), b.Name, s.Address)
-		to <- gauge(descPool, float64(s.InUse), b.Name, s.Address, "in_use")
-		to <- gauge(descPool, float64(s.Idle), b.Name, s.Address, "idle")
+		to <- gauge(descUp, number(!s.Down), name, s.Address)
+		to <- gauge(descPool, float64(s.InUse), name, s.Address, "in_use")
+		to <- gauge(descPool, float64(s.Idle), name, s.Address, "idle")
 	}
 }
 

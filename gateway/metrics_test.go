@@ -80,7 +80,19 @@ func TestMetricsThatAlertsNeedAreThereFromTheStart(t *testing.T) {
 func TestMetricsPassTheLinter(t *testing.T) {
 	m := NewMetrics("v1", "go1")
 	tg := startGateway(t, func(c *Config) { withTLS(t)(c); c.Metrics = m }, recipeRoute(t, newCapture(t).url()))
-	m.SetBackends([]BackendInfo{{Name: "corp", Backend: reporting{}}})
+	cache, err := backend.NewCache(everyone, backend.CacheConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shield, err := backend.NewShield(guarded{everyone}, backend.ShieldConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	flood, err := backend.NewFlood(shield, backend.FloodConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.SetBackends([]BackendInfo{{Name: "corp", Backend: reporting{}, Cache: cache, Shield: shield, Flood: flood}})
 	m.Operation("corp")(backend.Operation{Server: "dc1:636", Name: "bind", Result: "success"})
 	m.Reloaded(time.Second, nil)
 	tg.do(t, "pull", "GET", "/v2/", nil)
@@ -292,6 +304,69 @@ func TestBackendsAreMeasured(t *testing.T) {
 	}
 }
 
+func TestCachesAreMeasured(t *testing.T) {
+	m := NewMetrics("v1", "go1")
+	cache, err := backend.NewCache(everyone, backend.CacheConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.SetBackends([]BackendInfo{{Name: "local", Backend: everyone, Cache: cache}})
+	for _, user := range []string{"pull", "pull", "pull", "nobody", "nobody"} {
+		cache.Authenticate(t.Context(), user, user+"-secret")
+	}
+	for family, want := range map[string]map[string]float64{
+		"gatehouse_cache_requests_total": {
+			"backend=local kind=login result=hit": 2, "backend=local kind=login result=miss": 2, "backend=local kind=login result=negative": 1,
+		},
+		"gatehouse_cache_entries": {"backend=local kind=good_login": 1, "backend=local kind=bad_login": 1},
+	} {
+		if diff := cmp.Diff(want, risen(samples(t, m, family))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", family, diff)
+		}
+	}
+}
+
+// guarded is a backend that counts wrong passwords.
+type guarded struct{ people }
+
+func (g guarded) Resolve(ctx context.Context, user string) (backend.Identity, error) {
+	if _, ok := g.people[user]; !ok {
+		return backend.Identity{}, backend.ErrUnknownUser
+	}
+	return backend.Identity{User: user}, nil
+}
+
+func (g guarded) Verify(ctx context.Context, id backend.Identity, password string) (backend.Identity, error) {
+	return g.Authenticate(ctx, id.User, password)
+}
+
+func TestShieldsAndFloodControlsAreMeasured(t *testing.T) {
+	m := NewMetrics("v1", "go1")
+	shield, err := backend.NewShield(guarded{everyone}, backend.ShieldConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	flood, err := backend.NewFlood(shield, backend.FloodConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.SetBackends([]BackendInfo{{Name: "corp", Backend: everyone, Shield: shield, Flood: flood}})
+	for _, password := range []string{"a", "a", "b", "c"} {
+		flood.Authenticate(t.Context(), "pull", password)
+	}
+	for family, want := range map[string]map[string]float64{
+		"gatehouse_shield_passwords_total": {
+			"backend=corp result=passed": 2, "backend=corp result=repeated": 1, "backend=corp result=withheld": 1,
+		},
+		"gatehouse_shield_users":        {"backend=corp state=shielded": 1, "backend=corp state=failed": 1, "backend=corp state=known": 0},
+		"gatehouse_flood_refused_total": {"backend=corp limit=source": 0, "backend=corp limit=total": 0},
+	} {
+		if diff := cmp.Diff(want, samples(t, m, family)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", family, diff)
+		}
+	}
+}
+
 func TestReloadsAreCounted(t *testing.T) {
 	m := NewMetrics("v1", "go1")
 	m.Reloaded(time.Second, nil)
@@ -403,5 +478,22 @@ func TestLastRefusalsAreTheLatestFirstAndNoChallenges(t *testing.T) {
 	}
 	if n := len(tg.LastRefusals(100)); n != 3 {
 		t.Errorf("%d refusals, want 3: a challenge is none", n)
+	}
+}
+
+func TestTotalsAddUpRoutesMethodsAndStatuses(t *testing.T) {
+	m := NewMetrics("v1", "go1")
+	tg := startGateway(t, withMetrics(m), recipeRoute(t, newCapture(t).url()))
+	for _, method := range []string{"GET", "GET", "PUT"} {
+		tg.do(t, "pull", method, "/v2/app/manifests/1", nil)
+	}
+	tg.records(t, 3)
+	want := Totals{
+		Decisions: map[string]uint64{"allowed": 2, "denied": 1, "unauthenticated": 0, "undecided": 0},
+		Refusals:  map[string]uint64{"rule": 1},
+	}
+	await(t, "the requests are counted", func() bool { return m.Totals().Refusals["rule"] > 0 })
+	if diff := cmp.Diff(want, m.Totals()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -12,7 +12,7 @@ type State string
 // The states of a gateway, one after the other.
 const (
 	StateStarting State = "starting" // it does not accept clients yet
-	StateServing  State = "serving"
+	StateServing  State = "serving"  // it does
 	StateDraining State = "draining" // it does not accept clients any more
 )
 

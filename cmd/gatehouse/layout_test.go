@@ -32,7 +32,8 @@ var packages = map[string][]string{
 	"backend/htpasswd": {"backend", "backend/watch"},
 	"backend/ldap":     {"backend", "backend/watch", "backend/ldap/ldaptest"},
 	"gateway":          {"backend", "backend/watch"},
-	"cmd/gatehouse":    {"backend", "backend/chain", "backend/watch", "backend/htpasswd", "backend/ldap", "backend/ldap/ldaptest", "gateway"},
+	"gateway/admin":    {"backend", "gateway"},
+	"cmd/gatehouse":    {"backend", "backend/chain", "backend/watch", "backend/htpasswd", "backend/ldap", "backend/ldap/ldaptest", "gateway", "gateway/admin"},
 	"bench":            {},
 
 	"backend/ldap/ldaptest": {},
