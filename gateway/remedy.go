@@ -10,7 +10,7 @@ import (
 // each a way by itself, for those who write the rules.
 func (p *Policy) remedies(deciding *rule, req Request, who Subject) []string {
 	if deciding == nil {
-		return append(p.widenings(req, who), "add "+newRule(req, p.itemsFor(who)))
+		return append([]string{"add " + newRule(req, p.itemsFor(who))}, p.widenings(req, who)...)
 	}
 	ways := waysTo(deciding.require, req, who)
 	if who.LoggedIn && deciding.Name != BuiltinRule {
@@ -65,9 +65,9 @@ func (p *Policy) widenings(req Request, who Subject) []string {
 		}
 		switch method, path := r.coversMethod(methodBit(req.Method)), r.coversPath(req.Path); {
 		case path && !method:
-			ways = append(ways, fmt.Sprintf("add %q to methods of %s", req.Method, r.label()))
+			ways = append(ways, fmt.Sprintf("add %q to methods of %s, for all that it lets in (%s)", req.Method, r.label(), r.wants))
 		case method && !path:
-			ways = append(ways, fmt.Sprintf("add %q to paths of %s", pathsOf(req), r.label()))
+			ways = append(ways, fmt.Sprintf("add %q to paths of %s, for all that it lets in (%s)", pathsOf(req), r.label(), r.wants))
 		}
 	}
 	return ways

@@ -14,8 +14,7 @@ import (
 // any number of goroutines at once.
 type Rulebook struct {
 	router   *router
-	policies []*Policy
-	routes   []Route
+	policies []*Policy // of the routes, by index
 }
 
 // NewRulebook compiles the rules of routes. It reports everything that is wrong
@@ -25,7 +24,7 @@ func NewRulebook(routes []Route) (*Rulebook, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Rulebook{router: router, routes: routes}
+	b := &Rulebook{router: router}
 	var errs []error
 	for _, r := range routes {
 		policy, err := NewPolicy(r)
@@ -75,14 +74,15 @@ type Answer struct {
 	MountIgnored bool
 }
 
-// RouteFor returns the route that would take a request for target at host, false
-// if there is none or the request would be refused before it is looked for.
-func (b *Rulebook) RouteFor(host, target string) (r Route, ok bool) {
+// RouteFor returns the index of the route that would take a request for target at
+// host, and -1 if there is none or the request would be refused before it is
+// looked for.
+func (b *Rulebook) RouteFor(host, target string) int {
 	at, p := b.find(Question{Host: host, Target: target})
 	if p != nil {
-		return Route{}, false
+		return -1
 	}
-	return b.routes[at.route], true
+	return at.route
 }
 
 // Explain answers q.

@@ -11,7 +11,19 @@ const (
 	errUserControl parseError = "user name: control character"
 	errUserText    parseError = "user name: not in canonical Unicode form"
 	errUserScripts parseError = "user name: alphabets mixed in one word"
+	errUserColon   parseError = "user name: colon, which would end it"
 )
+
+// CheckUserName returns why no backend is ever asked about a name, nil if one is.
+func CheckUserName(name string) error {
+	switch {
+	case len(name) > maxCredential:
+		return errBasicLength
+	case strings.Contains(name, ":"):
+		return errUserColon
+	}
+	return checkUserName(name)
+}
 
 // checkUserName refuses names that a backend could take for another one:
 // directories ignore insignificant blanks (RFC 4518, section 2.6.1) and normalise

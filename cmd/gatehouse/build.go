@@ -88,6 +88,7 @@ func (c *Config) assembleAfter(before *assembly, log *slog.Logger) *assembly {
 		a.gateway.Routes = append(a.gateway.Routes, a.route(i))
 	}
 	a.before = nil // it has one before it, too
+	a.runTests()
 	return a
 }
 

@@ -17,6 +17,7 @@ type Config struct {
 
 	Backends []BackendConfig `toml:"backend"` // what checks passwords; which keys one may have depends on its type
 	Routes   []RouteConfig   `toml:"route"`   // the services behind the gateway
+	Tests    []TestConfig    `toml:"test"`    // what the rules have to say to certain requests, or the configuration is refused
 
 	origin origin
 	report report // what is wrong with it; see build

@@ -108,6 +108,7 @@ func (c *Config) decode(source []byte) (map[string]any, error) {
 	}
 	delete(settings, "backend")
 	delete(settings, "route")
+	delete(settings, "test")
 	return settings, nil
 }
 

@@ -5,8 +5,13 @@ package main
 // that cannot be read, 4 if there is no answer.
 type exitError struct {
 	code int
-	err  error
+	err  error // nil if all that there is to say has been said
 }
 
-func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
 func (e *exitError) Unwrap() error { return e.err }

@@ -37,7 +37,9 @@ func run(ctx context.Context, args []string, std stdio) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(std.err, "gatehouse: %v\n", err)
+	if err.Error() != "" {
+		fmt.Fprintf(std.err, "gatehouse: %v\n", err)
+	}
 	var exit *exitError
 	if errors.As(err, &exit) {
 		return exit.code
@@ -64,6 +66,6 @@ the user may do, and passes on what is allowed.`,
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
 	root.PersistentFlags().String("config", "", "configuration file (default $GATEHOUSE_CONFIG, ./config.toml, /etc/gatehouse/config.toml)")
-	root.AddCommand(newServeCommand(), newCheckCommand(), newDemoCommand(), newDoctorCommand(), newPasswdCommand(), newReloadCommand(), newVersionCommand(), newWhoamiCommand())
+	root.AddCommand(newServeCommand(), newCheckCommand(), newExplainCommand(), newCanICommand(), newWhyCommand(), newDemoCommand(), newDoctorCommand(), newPasswdCommand(), newReloadCommand(), newVersionCommand(), newWhoamiCommand())
 	return root
 }

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+)
+
+// newCanICommand returns "gatehouse can-i".
+func newCanICommand() *cobra.Command {
+	var o canIOptions
+	cmd := &cobra.Command{
+		Use:   "can-i [flags] METHOD PATH | login | catalog | pull|push|delete|tags REPO[:TAG]",
+		Short: "Say yes or no to what a user wants to do, and in one line why",
+		Long: `Answer as explain does, in short. With --list, say for each pattern of repositories
+in the rules, and for all others, what the user may do there.
+
+The exit code is 0 for yes, 1 for no, 2 for wrong usage or a configuration that
+cannot be used, and 4 if it cannot be said. With --list it is 0.`,
+		Example: `  gatehouse can-i push team/app --as bob --groups devs
+  gatehouse can-i pull team/app --as bob --live -q && echo bob may
+  gatehouse can-i --list --as bob --groups devs`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if o.list != (len(args) == 0) {
+				return errors.New("say what is asked about, such as push team/app, or --list and nothing else")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
+	}
+	o.flags(cmd, "as")
+	cmd.Flags().BoolVar(&o.list, "list", false, "say what the user may do with all repositories that the rules tell apart")
+	cmd.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "print nothing: the exit code is the answer")
+	outputFlag(cmd.Flags(), &o.output, "output format: text or json")
+	return cmd
+}
+
+type canIOptions struct {
+	askOptions
+	list, quiet bool
+	output      outputFormat
+}
+
+func (o *canIOptions) run(cmd *cobra.Command, words []string) error {
+	q, stop, err := o.inquiry(cmd)
+	if err != nil {
+		return &exitError{2, err}
+	}
+	defer stop()
+	out := cmd.OutOrStdout()
+	if o.quiet {
+		out = io.Discard
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), q.assembly.config.Timeouts.Login.Duration)
+	defer cancel()
+	if o.list {
+		return o.printList(ctx, out, q)
+	}
+	requests, err := planRequests(words, "")
+	if err != nil {
+		return &exitError{2, err}
+	}
+	all, err := q.askAll(ctx, requests)
+	if err != nil {
+		return &exitError{2, err}
+	}
+	return o.answer(out, strings.Join(words, " "), decisive(all))
+}
+
+// canIAnswer is what can-i prints with -o json.
+type canIAnswer struct {
+	Question string  `json:"question"`
+	Verdict  verdict `json:"verdict"`
+	Why      string  `json:"why"`
+}
+
+func (o *canIOptions) answer(out io.Writer, question string, e explanation) error {
+	a := canIAnswer{question, e.Verdict, e.why()}
+	if len(e.WouldAllow) > 0 {
+		a.Why += "; what would allow it: " + e.WouldAllow[0]
+	}
+	var err error
+	if o.output == outputJSON {
+		err = printJSON(out, a)
+	} else {
+		_, err = fmt.Fprintf(out, "%s: %s\n", a.Verdict.yesOrNo(), printable(a.Why))
+	}
+	return cmp.Or(err, a.Verdict.exit())
+}
+
+// yesOrNo is a verdict as the answer to a question.
+func (v verdict) yesOrNo() string {
+	switch v {
+	case verdictAllow:
+		return "yes"
+	case verdictUndecided:
+		return "unknown"
+	case verdictLogin:
+		return "no, not without a login"
+	}
+	return "no"
+}
+
+// canIRow is what somebody may do with the repositories of a pattern.
+type canIRow struct {
+	Host         string             `json:"host,omitempty"`
+	Repositories string             `json:"repositories"`
+	May          map[string]verdict `json:"may"` // by operation
+}
+
+// perRepository are the operations that are listed.
+var perRepository = []string{"pull", "push", "delete", "tags"}
+
+func (o *canIOptions) printList(ctx context.Context, out io.Writer, q *inquiry) error {
+	rows, err := q.list(ctx)
+	if err != nil {
+		return &exitError{2, err}
+	}
+	if o.output == outputJSON {
+		return printJSON(out, rows)
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, strings.Join(append([]string{"repositories"}, perRepository...), "\t"))
+	for _, row := range rows {
+		cells := []string{strings.TrimPrefix(row.Host+"/"+row.Repositories, "/")}
+		for _, verb := range perRepository {
+			cells = append(cells, strings.TrimSuffix(row.May[verb].yesOrNo(), ", not without a login"))
+		}
+		fmt.Fprintln(w, printable(strings.Join(cells, "\t")))
+	}
+	return w.Flush()
+}
+
+// list answers for each pattern of repositories in the rules, by one that stands
+// for all of them, and for one that no rule names.
+func (q *inquiry) list(ctx context.Context) ([]canIRow, error) {
+	var rows []canIRow
+	for _, r := range q.assembly.config.Routes {
+		if q.host != "" && r.Host != "" && q.host != r.Host {
+			continue
+		}
+		asked := *q
+		asked.host = cmp.Or(r.Host, q.host, anyHost)
+		for _, pattern := range repositoryPatterns(r) {
+			row, err := asked.row(ctx, pattern)
+			if err != nil {
+				return nil, err
+			}
+			if row.Host = r.Host; len(row.May) > 0 {
+				rows = append(rows, row)
+			}
+		}
+	}
+	return rows, nil
+}
+
+// row answers for the repositories of a pattern. It is empty for one that no name
+// of a repository fits.
+func (q *inquiry) row(ctx context.Context, pattern string) (canIRow, error) {
+	row := canIRow{Repositories: pattern, May: map[string]verdict{}}
+	for _, verb := range perRepository {
+		requests, err := planRequests([]string{verb, sampleOf(pattern)}, "")
+		if err != nil {
+			return row, nil
+		}
+		all, err := q.askAll(ctx, requests)
+		if err != nil {
+			return row, err
+		}
+		row.May[verb] = decisive(all).Verdict
+	}
+	return row, nil
+}
+
+// anyRepository stands for the repositories that no other pattern is about.
+const anyRepository = "**"
+
+// repositoryPatterns returns what the paths of the rules say of repositories, and
+// at last anyRepository.
+func repositoryPatterns(r RouteConfig) []string {
+	var list []string
+	for _, rule := range r.Rules {
+		for _, path := range rule.Paths {
+			name, ok := strings.CutPrefix(path, "/v2/")
+			for _, endpoint := range []string{"/manifests", "/blobs", "/tags", "/referrers"} {
+				name, _, _ = strings.Cut(name, endpoint)
+			}
+			if ok && name != anyRepository && !slices.Contains(list, name) {
+				list = append(list, name)
+			}
+		}
+	}
+	return append(list, anyRepository)
+}
+
+// sampleOf returns the name of a repository that a pattern is about.
+func sampleOf(pattern string) string {
+	segments := strings.Split(strings.TrimSuffix(pattern, "/"), "/")
+	for i, segment := range segments {
+		if segment == "*" || segment == anyRepository {
+			segments[i] = "sample-of-any-name"
+		}
+	}
+	return strings.Join(segments, "/")
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"gatehouse/gateway"
+)
+
+// TestConfig is one [[test]]: a question about the rules, and its answer.
+type TestConfig struct {
+	User    string   `toml:"user"`                            // who sends the request, as typed into a login, or BACKEND:NAME; not set: somebody who has not logged in
+	Groups  []string `toml:"groups"`                          // groups of the user; not set: none
+	Backend string   `toml:"backend"`                         // backend that vouches for the user, where there are several
+	From    string   `toml:"from"`                            // address of the client
+	Host    string   `toml:"host"`                            // host that the request names; not set: the one of the route
+	Request string   `toml:"request"`                         // "METHOD PATH", or login, catalog, or pull, push, delete or tags with a repository
+	Expect  string   `toml:"expect" oneof:"allow deny login"` // what becomes of it; login: the answer is 401
+	Rule    string   `toml:"rule"`                            // rule that decides; not set: any
+}
+
+// defaultFrom is the address of clients in a question that names none.
+const defaultFrom = "127.0.0.1"
+
+// runTests reports each [[test]] that the rules do not pass. Rules that cannot be
+// compiled are reported elsewhere.
+func (a *assembly) runTests() {
+	if len(a.config.Tests) == 0 {
+		return
+	}
+	q, err := newInquiry(a)
+	if err != nil {
+		return
+	}
+	for i, t := range a.config.Tests {
+		a.runTest(i, t, *q)
+	}
+}
+
+func (a *assembly) runTest(i int, t TestConfig, q inquiry) {
+	requests, ok := a.checkTest(i, t, &q)
+	if !ok {
+		return
+	}
+	all, err := q.askAll(context.Background(), requests)
+	if err != nil {
+		a.report.errorf(a.testAt(i, "request"), "%s: %v", t.Request, err)
+		return
+	}
+	e := decisive(all)
+	switch {
+	case string(e.Verdict) != t.Expect:
+		a.report.errorf(a.testAt(i, "expect"), "%s by %s: want %s, and the answer is %s: %s", t.Request, e.User.words(), t.Expect, e.Verdict, e.why())
+	case t.Rule != "" && t.Rule != e.Rule:
+		a.report.errorf(a.testAt(i, "rule"), "%s by %s: want rule %q to decide, and the answer (%s) comes otherwise: %s", t.Request, e.User.words(), t.Rule, e.Verdict, e.why())
+	}
+}
+
+// checkTest returns the requests that a test is about, and tells q who sends them.
+func (a *assembly) checkTest(i int, t TestConfig, q *inquiry) (requests []plannedRequest, ok bool) {
+	errs := len(a.report)
+	words := strings.Fields(t.Request)
+	if len(words) == 0 {
+		a.missing("request", "say what is asked about, such as request = \"push team/app\"", "test", i)
+	} else if planned, err := planRequests(words, ""); err != nil {
+		a.report.errorf(a.testAt(i, "request"), "%v", err)
+	} else {
+		requests = planned
+	}
+	if t.Expect == "" {
+		a.missing("expect", "say what the answer has to be: allow, deny or login", "test", i)
+	}
+	if t.User == "" && (len(t.Groups) > 0 || t.Backend != "") {
+		a.missing("user", "there is nobody to have groups or a backend", "test", i)
+	}
+	if names := a.ruleNames(); t.Rule != "" && !slices.Contains(names, t.Rule) {
+		a.report.errorf(a.testAt(i, "rule"), "there is no rule called %q%s", t.Rule, didYouMean(t.Rule, names))
+	}
+	from, err := netip.ParseAddr(cmp.Or(t.From, defaultFrom))
+	if err != nil {
+		a.report.errorf(a.testAt(i, "from"), "%q is no address: write one such as 10.1.2.3", t.From)
+	}
+	q.who = claimant{name: t.User, backend: t.Backend, groups: t.Groups, groupsKnown: true}
+	q.from, q.host, q.heard = from.Unmap(), t.Host, map[int]testimony{}
+	return requests, len(a.report) == errs
+}
+
+// ruleNames returns the names of the rules of all routes.
+func (a *assembly) ruleNames() []string {
+	names := []string{gateway.BuiltinRule}
+	for _, route := range a.config.Routes {
+		for _, r := range route.Rules {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
+func (a *assembly) testAt(i int, key string) place { return a.config.origin.at("test", i, key) }
+
+// why says in one line what decided, and on which request if others were asked
+// about too.
+func (e explanation) why() string {
+	text := e.decision()
+	for _, note := range e.Notes {
+		text += "; " + note
+	}
+	if e.Purpose != "" {
+		text = fmt.Sprintf("%s %s: %s", e.Method, e.Target, text)
+	}
+	return text
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// newExplainCommand returns "gatehouse explain".
+func newExplainCommand() *cobra.Command {
+	var o explainOptions
+	cmd := &cobra.Command{
+		Use:   "explain [flags] METHOD PATH | login | catalog | pull|push|delete|tags REPO[:TAG]",
+		Short: "Say what a request would be answered, by which rule, and what would change it",
+		Long: `Say what becomes of a request under the rules of the configuration: which rule
+decides, why each rule is about it or not, what the client would see, and what
+would let it pass. Nothing is sent: the decision is made by the same functions
+that serve makes it with.
+
+An operation such as push stands for all requests that clients make for it; the
+first that is not let through is the one that is explained.
+
+Without --user nobody has logged in. The groups of the user are those named, or
+with --live those that the backend says. A user of one of several backends is
+written BACKEND:NAME, as in rules.
+
+The exit code is 0 if the request is let through, 1 if it is not, 2 for wrong
+usage or a configuration that cannot be used, and 4 if it depends on something
+that is not known, or that could not be found out.`,
+		Example: `  gatehouse explain --user bob --group devs PUT /v2/team/app/manifests/1
+  gatehouse explain --user bob --live push team/app:1
+  gatehouse explain --user corp:bob --groups "" --from 10.1.2.3 delete team/app`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
+	}
+	o.flags(cmd, "user")
+	cmd.Flags().StringVar(&o.mountFrom, "mount-from", "", "for push: a repository that layers are taken from")
+	outputFlag(cmd.Flags(), &o.output, "output format: text or json")
+	return cmd
+}
+
+// askOptions say who asks, and from where.
+type askOptions struct {
+	who    claimant
+	list   []string // of --groups
+	live   bool
+	host   string
+	source string
+}
+
+// flags adds those of o to cmd, with the user under the given name.
+func (o *askOptions) flags(cmd *cobra.Command, user string) {
+	flags := cmd.Flags()
+	flags.StringVar(&o.who.name, user, "", "the user, as typed into a login; BACKEND:NAME where several backends may vouch (default nobody)")
+	flags.StringVar(&o.who.backend, "backend", "", "the backend that vouches for the user, where there are several")
+	flags.StringSliceVar(&o.list, "groups", nil, `the groups of the user, separated by commas; "" for none`)
+	flags.StringArrayVar(&o.who.groups, "group", nil, "a group of the user, which may have commas in its name; may be given several times")
+	flags.BoolVar(&o.live, "live", false, "ask the backend for the user and the groups")
+	flags.StringVar(&o.host, "host", "", "the host that the request names (default the one of the route)")
+	flags.StringVar(&o.source, "from", defaultFrom, "the address of the client")
+}
+
+// inquiry returns what answers questions by whoever o describes, and what closes
+// it. Tests of the configuration do not count: to find out why one fails is a
+// reason to ask.
+func (o *askOptions) inquiry(cmd *cobra.Command) (*inquiry, func() error, error) {
+	from, err := netip.ParseAddr(o.source)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--from %s: want an address such as 10.1.2.3", o.source)
+	}
+	path, err := findConfig(configFlag(cmd))
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := loadConfig(path, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.Tests = nil
+	a := c.assemble(slog.New(slog.DiscardHandler))
+	q, err := newInquiry(a)
+	if refused := a.report.err(); refused != nil {
+		err = refused
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, a.close())
+	}
+	q.from, q.host = from.Unmap(), o.host
+	if err := o.introduce(cmd, q); err != nil {
+		return nil, nil, errors.Join(err, a.close())
+	}
+	return q, a.close, nil
+}
+
+// introduce tells q who asks.
+func (o *askOptions) introduce(cmd *cobra.Command, q *inquiry) error {
+	named := cmd.Flags().Changed("groups") || cmd.Flags().Changed("group")
+	switch {
+	case o.who.name == "" && (named || o.live || o.who.backend != ""):
+		return errors.New("there is nobody to have groups or a backend: name a user too")
+	case named && o.live:
+		return errors.New("with --live the backend says which groups there are: name none")
+	}
+	q.who = o.who
+	q.who.groups, q.who.groupsKnown = append(q.who.groups, o.list...), named
+	if o.live {
+		q.witness = inquirer{q.assembly.backends, func() (string, error) { return readPassword(cmd, false, false) }}
+	}
+	return nil
+}
+
+type explainOptions struct {
+	askOptions
+	mountFrom string
+	output    outputFormat
+}
+
+// explained is what explain prints with -o json.
+type explained struct {
+	Config   string        `json:"config"`
+	Question string        `json:"question"`
+	Verdict  verdict       `json:"verdict"`
+	Requests []explanation `json:"requests"`
+}
+
+func (o *explainOptions) run(cmd *cobra.Command, words []string) error {
+	requests, err := planRequests(words, o.mountFrom)
+	if err != nil {
+		return &exitError{2, err}
+	}
+	result, err := o.explain(cmd, words, requests)
+	if err != nil {
+		return &exitError{2, err}
+	}
+	if o.output == outputJSON {
+		err = printJSON(cmd.OutOrStdout(), result)
+	} else {
+		err = result.print(cmd.OutOrStdout())
+	}
+	return cmp.Or(err, result.Verdict.exit())
+}
+
+func (o *explainOptions) explain(cmd *cobra.Command, words []string, requests []plannedRequest) (explained, error) {
+	q, stop, err := o.inquiry(cmd)
+	if err != nil {
+		return explained{}, err
+	}
+	defer stop()
+	ctx, cancel := context.WithTimeout(cmd.Context(), q.assembly.config.Timeouts.Login.Duration)
+	defer cancel()
+	all, err := q.askAll(ctx, requests)
+	if err != nil {
+		return explained{}, err
+	}
+	return explained{q.assembly.config.origin.doc.name, strings.Join(words, " "), decisive(all).Verdict, all}, nil
+}
+
+// exit returns what the program ends with because of v, of which all has been said.
+func (v verdict) exit() error {
+	switch v {
+	case verdictAllow:
+		return nil
+	case verdictUndecided:
+		return &exitError{4, nil}
+	}
+	return &exitError{1, nil}
+}
+
+// printJSON writes v as the commands do for machines.
+func printJSON(out io.Writer, v any) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(v)
+}

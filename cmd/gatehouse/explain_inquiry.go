@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"gatehouse/gateway"
+)
+
+// inquiry asks what a gateway with this configuration would answer.
+type inquiry struct {
+	assembly *assembly
+	book     *gateway.Rulebook
+	witness  witness
+
+	who  claimant
+	host string // that requests name; empty for one that leads to the route
+	from netip.Addr
+
+	heard map[int]testimony // by the index of the route
+}
+
+// newInquiry fails where the rules of a cannot be compiled.
+func newInquiry(a *assembly) (*inquiry, error) {
+	book, err := gateway.NewRulebook(a.gateway.Routes)
+	if err != nil {
+		return nil, err
+	}
+	return &inquiry{
+		assembly: a, book: book, witness: hearsay{},
+		from: netip.MustParseAddr(defaultFrom), heard: map[int]testimony{},
+	}, nil
+}
+
+// anyHost is what a request names where no route asks for a host.
+const anyHost = "localhost"
+
+// hostFor returns the host that a request for target names. Without one in the
+// question there has to be one that could be meant.
+func (q *inquiry) hostFor(target string) (string, error) {
+	if q.host != "" || !strings.HasPrefix(target, "/") {
+		return q.host, nil
+	}
+	route, host := q.book.RouteFor(anyHost, target), anyHost
+	var hosts []string
+	for _, r := range q.assembly.config.Routes {
+		if r.Host == "" || slices.Contains(hosts, r.Host) || q.book.RouteFor(r.Host, target) == route {
+			continue
+		}
+		hosts = append(hosts, r.Host)
+	}
+	switch {
+	case len(hosts) == 0:
+		return host, nil
+	case len(hosts) == 1 && route < 0:
+		return hosts[0], nil
+	}
+	return "", fmt.Errorf("the answer depends on the host that the request names: give --host (%s)", strings.Join(hosts, ", "))
+}
+
+// ask returns what becomes of a request.
+func (q *inquiry) ask(ctx context.Context, r plannedRequest) (explanation, error) {
+	host, err := q.hostFor(r.target)
+	if err != nil {
+		return explanation{}, err
+	}
+	t, err := q.hear(ctx, q.book.RouteFor(host, r.target))
+	if err != nil {
+		return explanation{}, err
+	}
+	var all []explanation
+	for _, who := range t.subjects {
+		question := gateway.Question{Method: r.method, Target: r.target, Host: host, Source: q.from, Who: who, BackendDown: t.down}
+		all = append(all, explain(question, q.book.Explain(question)))
+	}
+	e := agreed(all)
+	if t.unknown && e.Verdict == verdictLogin {
+		e = e.undecided()
+	}
+	e.Purpose = r.purpose
+	e.Notes = append(e.Notes, notes(t.note)...)
+	return e, nil
+}
+
+// hear finds out who asks on a route, once for each. A request that comes to no
+// route is answered before anybody asks who it is from.
+func (q *inquiry) hear(ctx context.Context, route int) (testimony, error) {
+	if route < 0 {
+		return nobody(""), nil
+	}
+	if t, ok := q.heard[route]; ok {
+		return t, nil
+	}
+	r := q.assembly.gateway.Routes[route]
+	t, err := q.who.hear(ctx, q.witness, routeBackend{q.assembly.config.Routes[route].Backend, r.Backend, r.Backends})
+	q.heard[route] = t
+	return t, err
+}
+
+// askAll returns what becomes of requests that a client makes one after the other.
+func (q *inquiry) askAll(ctx context.Context, requests []plannedRequest) ([]explanation, error) {
+	var all []explanation
+	for _, r := range requests {
+		e, err := q.ask(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, e)
+	}
+	return all, nil
+}
+
+// decisive returns the explanation that what was asked about turns on: the first
+// request that does not pass, at which clients give up, or else the last, which is
+// what the others were made for.
+func decisive(all []explanation) explanation {
+	i := slices.IndexFunc(all, func(e explanation) bool { return e.Verdict != verdictAllow })
+	if i < 0 {
+		i = len(all) - 1
+	}
+	return all[i]
+}
+
+func notes(texts ...string) []string {
+	return slices.DeleteFunc(texts, func(text string) bool { return text == "" })
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"text/tabwriter"
+)
+
+// words are a verdict for people.
+func (v verdict) words() string {
+	switch v {
+	case verdictAllow:
+		return "allowed"
+	case verdictLogin:
+		return "needs a login"
+	case verdictUndecided:
+		return "undecided"
+	}
+	return "DENIED"
+}
+
+// print writes what was found out for people: all requests of an operation, and
+// then the one that it turns on.
+func (x explained) print(out io.Writer) error {
+	e := decisive(x.Requests)
+	who := e.User.words()
+	if len(x.Requests) > 1 {
+		fmt.Fprintf(out, "%s by %s from %s: %s\n\n", printable(x.Question), printable(who), e.From, x.Verdict.words())
+		printRequests(out, x.Requests)
+		who = ""
+	}
+	return e.print(out, who, "…")
+}
+
+// printRequests writes a line for each request.
+func printRequests(out io.Writer, requests []explanation) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, e := range requests {
+		rule := ""
+		if e.Rule != "" {
+			rule = fmt.Sprintf("rule %q", e.Rule)
+		}
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\n", e.Verdict.words(), e.Method, printable(e.Target), printable(rule), e.Purpose)
+	}
+	w.Flush()
+	fmt.Fprintln(out)
+}
+
+// print writes an explanation for people: in its first line who asks, unless that
+// has been said, and in the last what the client sees, with the id of the request.
+func (e explanation) print(out io.Writer, who, id string) error {
+	heading := e.Method + " " + e.Target
+	if who != "" {
+		heading += " by " + who + " from " + e.From
+	}
+	fmt.Fprintf(out, "%s: %s\n", printable(heading), e.Verdict.words())
+	e.printRules(out)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "decided by\t%s\n", printable(e.decision()))
+	for i, way := range e.WouldAllow {
+		fmt.Fprintf(w, "%s\t%s\n", first(i, "would allow"), printable(way))
+	}
+	for i, note := range e.Notes {
+		fmt.Fprintf(w, "%s\t%s\n", first(i, "note"), printable(note))
+	}
+	fmt.Fprintf(w, "client sees\t%s\n", printable(e.clientSees(id)))
+	return w.Flush()
+}
+
+// first returns the heading of a list on its first line.
+func first(i int, heading string) string {
+	if i == 0 {
+		return heading
+	}
+	return ""
+}
+
+// printRules writes a line for each rule.
+func (e explanation) printRules(out io.Writer) {
+	if len(e.Rules) == 0 {
+		return
+	}
+	fmt.Fprintln(out)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\trule\tat\tmethod\tpath\trequire")
+	for _, r := range e.Rules {
+		mark := ""
+		if r.Decides {
+			mark = "*"
+		}
+		line := strings.Join([]string{mark, r.Name, cmp.Or(r.At, "-"), hit(r.MethodMatches, r.Methods), hit(r.PathMatches, r.Paths), r.Require.words()}, "\t")
+		fmt.Fprintln(w, strings.TrimRight(printable(line), " "))
+	}
+	w.Flush()
+	fmt.Fprintln(out)
+}
+
+// hit says whether one of a list matches, and for a miss what the list is.
+func hit(matches bool, list []string) string {
+	if matches {
+		return "hit"
+	}
+	return "miss (" + strings.Join(list, ", ") + ")"
+}
+
+// words returns each condition of a requirement with whether it holds.
+func (c check) words() string {
+	if len(c.Parts) == 0 || strings.HasPrefix(c.Item, "not ") {
+		return c.Item + ": " + holds(c.Verdict)
+	}
+	texts := make([]string, len(c.Parts))
+	for i, part := range c.Parts {
+		texts[i] = part.words()
+	}
+	return strings.Join(texts, ", ")
+}
+
+func holds(verdict string) string {
+	switch verdict {
+	case "allowed":
+		return "yes"
+	case "denied":
+		return "no"
+	}
+	return verdict
+}
+
+// decision says what decided.
+func (e explanation) decision() string {
+	switch {
+	case len(e.Rules) == 0 && e.Verdict == verdictUndecided:
+		return "nothing yet"
+	case len(e.Rules) == 0:
+		return "the gateway itself: no rule is asked"
+	case e.Rule == "":
+		return "no rule: none is about this method and path"
+	case e.RuleAt == "":
+		return fmt.Sprintf("rule %q needs %s", e.Rule, e.Requires)
+	}
+	return fmt.Sprintf("rule %q (%s) needs %s", e.Rule, e.RuleAt, e.Requires)
+}
+
+// clientSees returns what docker and its like print of an answer: the code in lower
+// case, and the message. There is no body in an answer to HEAD.
+func (e explanation) clientSees(id string) string {
+	status := fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
+	switch {
+	case e.Status == 0 && e.Verdict == verdictAllow:
+		return "the answer of the service behind the gateway"
+	case e.Status == 0:
+		return "-"
+	case e.Method == http.MethodHead:
+		return status + ", without a message, as there is none in an answer to HEAD"
+	}
+	text := fmt.Sprintf("%s, %s: %s", status, strings.ToLower(e.Code), e.Message)
+	if e.Signed {
+		text += " (id " + id + ")"
+	}
+	return text
+}
+
+// words says who somebody is.
+func (u user) words() string {
+	if u.Name == "" {
+		return "nobody"
+	}
+	var known []string
+	if u.Backend != "" {
+		known = append(known, "backend "+u.Backend)
+	}
+	switch {
+	case !u.GroupsKnown:
+		known = append(known, "groups not known")
+	case len(u.Groups) == 0:
+		known = append(known, "no groups")
+	default:
+		known = append(known, "groups "+strings.Join(u.Groups, ", "))
+	}
+	return u.Name + " (" + strings.Join(known, "; ") + ")"
+}

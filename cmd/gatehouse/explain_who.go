@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gatehouse/backend"
+	"gatehouse/gateway"
+)
+
+// claimant is whoever a question says to send a request.
+type claimant struct {
+	name    string // as typed into a login; empty for somebody without one
+	backend string // that vouches; empty for any of those that the route asks
+
+	groups      []string
+	groupsKnown bool
+}
+
+// witness tells what a gateway would find out of a claimant with a name that a
+// login can have, and a backend, if any, that the route asks.
+type witness interface {
+	testify(ctx context.Context, c claimant, on routeBackend) testimony
+}
+
+// routeBackend is the backend of a route, and the names by which those can be
+// told apart that may vouch for its users.
+type routeBackend struct {
+	name    string
+	backend backend.Backend
+	sources []string
+}
+
+// testimony is what a witness says.
+type testimony struct {
+	subjects []gateway.Subject // at least one
+	down     bool              // the backend gives no answer, and would give a client none
+	unknown  bool              // who it is could not be found out, which a login would
+	note     string            // for people; empty if there is nothing to say
+}
+
+// nobody is the testimony about somebody who has not logged in, or could not.
+func nobody(note string) testimony {
+	return testimony{subjects: []gateway.Subject{{}}, note: note}
+}
+
+// hear asks w about c, if there is anything to ask.
+func (c claimant) hear(ctx context.Context, w witness, on routeBackend) (testimony, error) {
+	if source, name, ok := strings.Cut(c.name, ":"); ok && c.backend == "" {
+		c.backend, c.name = source, name
+	}
+	if c.backend != "" && !slices.Contains(on.sources, c.backend) {
+		return testimony{}, fmt.Errorf("no user of this route is vouched for by a backend %q: it asks %s%s",
+			c.backend, strings.Join(on.sources, ", "), didYouMean(c.backend, on.sources))
+	}
+	if c.name == "" {
+		return nobody(""), nil
+	}
+	if err := gateway.CheckUserName(c.name); err != nil {
+		return nobody(fmt.Sprintf("nobody can log in as %q: %v", c.name, err)), nil
+	}
+	return w.testify(ctx, c, on), nil
+}
+
+// hearsay takes what a claimant says for true. Names are spelled as the backend
+// does that vouches, since rules are.
+type hearsay struct{}
+
+func (hearsay) testify(_ context.Context, c claimant, on routeBackend) testimony {
+	sources := on.sources
+	if c.backend != "" {
+		sources = []string{c.backend}
+	}
+	var t testimony
+	for _, source := range sources {
+		t.subjects = append(t.subjects, c.as(source, backend.SpellingOf(on.backend, source)))
+	}
+	return t
+}
+
+// as returns c as the backend called source would vouch for it.
+func (c claimant) as(source string, spelling backend.Canonicalizer) gateway.Subject {
+	who := gateway.Subject{
+		LoggedIn:    true,
+		Identity:    backend.Identity{User: spelling.CanonicalUser(c.name), Source: source},
+		GroupsKnown: c.groupsKnown,
+	}
+	for _, group := range c.groups {
+		who.Groups = append(who.Groups, spelling.CanonicalGroup(group))
+	}
+	return who
+}
+
+// inquirer asks the backends themselves.
+type inquirer struct {
+	backends map[string]backend.Backend
+
+	// password asks a person for the password of the claimant.
+	password func() (string, error)
+}
+
+func (q inquirer) testify(ctx context.Context, c claimant, on routeBackend) testimony {
+	asked := on.backend
+	if c.backend != "" && c.backend != on.name {
+		asked = q.backends[c.backend]
+	}
+	id, err := backend.ResolveBy(ctx, asked, c.name)
+	if errors.Is(err, errors.ErrUnsupported) {
+		if t, ok := presume(ctx, c, on); ok {
+			return t
+		}
+		password, refusal := q.password()
+		if refusal != nil {
+			t := nobody(fmt.Sprintf("the backend cannot say who %s is without a password, and there is no terminal to ask for it on: name the groups with --groups", c.name))
+			t.unknown = true
+			return t
+		}
+		id, err = asked.Authenticate(ctx, c.name, password)
+	}
+	switch {
+	case backend.Refused(err):
+		return nobody(fmt.Sprintf("%s cannot log in: %v", c.name, err))
+	case err != nil:
+		t := nobody(fmt.Sprintf("who %s is could not be found out: %v", c.name, err))
+		t.down = true
+		return t
+	}
+	return groupsOf(ctx, on.backend, id)
+}
+
+// presume takes for granted that a user exists in a backend which cannot say so
+// without a password, and asks for the groups alone.
+func presume(ctx context.Context, c claimant, on routeBackend) (testimony, bool) {
+	t := hearsay{}.testify(ctx, c, on)
+	if len(t.subjects) != 1 {
+		return t, false
+	}
+	t = groupsOf(ctx, on.backend, t.subjects[0].Identity)
+	if !t.down {
+		t.note = fmt.Sprintf("whether %s can log in was not asked: the backend says that with a password only", c.name)
+	}
+	return t, !t.down
+}
+
+func groupsOf(ctx context.Context, b backend.Backend, id backend.Identity) testimony {
+	who := gateway.Subject{LoggedIn: true, Identity: id}
+	groups, err := b.Groups(ctx, id)
+	if err != nil {
+		return testimony{subjects: []gateway.Subject{who}, down: true, note: fmt.Sprintf("the groups of %s could not be found out: %v", id.User, err)}
+	}
+	who.Groups, who.GroupsKnown = groups, true
+	return testimony{subjects: []gateway.Subject{who}}
+}
