@@ -177,7 +177,7 @@ func TestLoginCountsThatCannotBeChecked(t *testing.T) {
 
 		// It was never confirmed, and so the first answer counts.
 		time.Sleep(7 * time.Second)
-		d.during = nil
+		fail(d.fake, nil)
 		d.lock("alice")
 		login(t, c, "alice", "alice-5ecret", "")
 		synctest.Wait()
@@ -298,7 +298,7 @@ func TestFewLoginsAreCheckedAtOnceMeanwhile(t *testing.T) {
 			t.Errorf("%d logins were checked at once, want 16, and nobody held", got)
 		}
 		time.Sleep(10 * time.Second)
-		d.during = nil
+		fail(d.fake, nil)
 		for _, user := range users {
 			time.Sleep(time.Second)
 			login(t, c, user, "x", "")

@@ -15,8 +15,10 @@ import (
 
 var alice = backend.Identity{User: "alice", Handle: "uid=alice"}
 
-// fail makes every question to f fail with err; nil has it answer again.
+// fail makes every question to f fail with err; nil has it answer again. It waits
+// for those that are asked already.
 func fail(f *fake, err error) {
+	synctest.Wait()
 	f.during = func(context.Context) error { return err }
 }
 
@@ -220,6 +222,7 @@ func TestCallerWhoLeavesGetsNothingStale(t *testing.T) {
 
 // hanging counts how many questions hang at once, each until its context ends.
 func hanging(f *fake) (most *atomic.Int64) {
+	synctest.Wait()
 	var now atomic.Int64
 	most = new(atomic.Int64)
 	f.during = func(ctx context.Context) error {
