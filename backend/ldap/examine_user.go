@@ -70,7 +70,9 @@ func foundAs(id backend.Identity) string {
 
 // userQuery is how a user is searched for below one of the bases.
 func (e *examination) userQuery(base string, l login) query {
-	q := query{base: base, scope: ldap.ScopeWholeSubtree, filter: e.filter.filter(l), attributes: append(e.filter.attributes(), e.config.UserNameAttr)}
+	attributes := append(e.filter.attributes(), e.config.UserNameAttr)
+	slices.Sort(attributes)
+	q := query{base: base, scope: ldap.ScopeWholeSubtree, filter: e.filter.filter(l), attributes: slices.Compact(attributes)}
 	if e.config.UserScope == "one" {
 		q.scope = ldap.ScopeSingleLevel
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -58,24 +59,51 @@ func (b *Backend) Explain(ctx context.Context, id backend.Identity) ([]backend.M
 	return all, err
 }
 
-// paths returns for each group the groups that lead to it.
+// paths returns for each group the groups that lead to it, the shortest way there
+// is.
 func (r *resolver) paths(ctx context.Context, direct []group) (map[string][]string, error) {
 	parents := func(g group) ([]group, error) { return r.parents(ctx, []group{g}) }
-	depth := r.config.GroupDepth
-	if r.config.GroupMode == groupsTokens || r.config.GroupMode == groupsInChain {
+	switch r.config.GroupMode {
+	case groupsTokens, groupsInChain:
 		// The server walked the groups and does not tell how.
-		var err error
-		if direct, err = r.listed(ctx, r.dn); err != nil {
+		direct, err := r.listed(ctx, r.dn)
+		if err != nil {
 			return nil, err
 		}
-		parents = func(g group) ([]group, error) { return r.listed(ctx, g.dn) }
-		depth = maxDepth
+		return follow(direct, func(g group) ([]group, error) { return r.listed(ctx, g.dn) }, maxDepth)
+	case groupsMemberOf:
+		// It may have groups of groups in it. Their members tell which those are.
+		s := r.searching()
+		members, err := s.direct(ctx)
+		if err != nil {
+			return nil, err
+		}
+		paths, err := follow(members, func(g group) ([]group, error) { return s.parents(ctx, []group{g}) }, r.config.GroupDepth)
+		if err != nil {
+			return nil, err
+		}
+		rest, err := follow(direct, parents, r.config.GroupDepth)
+		maps.Copy(rest, paths)
+		return rest, err
 	}
+	return follow(direct, parents, r.config.GroupDepth)
+}
+
+// searching returns a resolver that finds groups by their members.
+func (r *resolver) searching() *resolver {
+	b := &Backend{config: r.config}
+	b.config.GroupMode = groupsSearch
+	return &resolver{Backend: b, search: r.search, memory: newGroupMemory(b.config), dn: r.dn, entry: r.entry}
+}
+
+// follow returns the way to each group that can be come to from some groups
+// through their parents.
+func follow(level []group, parents func(group) ([]group, error), depth int) (map[string][]string, error) {
 	paths := map[string][]string{}
-	for _, g := range direct {
+	for _, g := range level {
 		paths[g.key()] = []string{g.key()}
 	}
-	for level := direct; depth > 1 && len(level) > 0; depth-- {
+	for ; depth > 1 && len(level) > 0; depth-- {
 		var next []group
 		for _, g := range level {
 			above, err := parents(g)
@@ -117,6 +145,9 @@ func (r *resolver) listed(ctx context.Context, name string) ([]group, error) {
 	var found []group
 	for _, dn := range values(entries[0], "memberOf") {
 		found = append(found, group{dn: dn})
+	}
+	if len(values(entries[0], "primaryGroupID")) == 0 {
+		return found, nil // it is a group
 	}
 	own := *r
 	own.entry = entries[0]
@@ -193,9 +224,7 @@ func (e *examination) doubt(ctx context.Context, f *backend.Finding, id backend.
 		if found > 0 {
 			return nil
 		}
-		search := e.config
-		search.GroupMode = groupsSearch
-		r := &resolver{Backend: &Backend{config: search}, search: e.asService, memory: newGroupMemory(search), dn: id.Handle}
+		r := (&resolver{Backend: e.Backend, search: e.asService, dn: id.Handle}).searching()
 		if groups, err := r.find(ctx, []string{equals("member", id.Handle), equals("uniqueMember", id.Handle)}, false); err == nil && len(groups) > 0 {
 			f.Advice = "have the server keep memberOf (the overlay or plug-in of that name), or set group_mode = \"search\""
 			return fmt.Errorf("memberOf of the user is empty, and %s has the user as a member", groups[0].dn)

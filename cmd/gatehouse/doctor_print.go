@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
@@ -48,15 +47,7 @@ func (d *diagnosis) failed() (n int) {
 	return n
 }
 
-func (d *diagnosis) print(out io.Writer) error { return writeJSON(out, d) }
-
-// writeJSON writes v for machines.
-func writeJSON(out io.Writer, v any) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(v)
-}
+func (d *diagnosis) print(out io.Writer) error { return printJSON(out, d) }
 
 // print writes a finding for people: what was tried, what came of it, what to do
 // about it, and how to try it by hand. What a directory says may be meant for the

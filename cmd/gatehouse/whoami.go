@@ -129,7 +129,7 @@ func whois(ctx context.Context, b backend.Backend, user string) (person, error) 
 
 func (o whoamiOptions) print(out io.Writer, people []person) error {
 	if o.output == outputJSON {
-		return writeJSON(out, people)
+		return printJSON(out, people)
 	}
 	for _, p := range people {
 		if p.Found {
