@@ -5,11 +5,13 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"golang.org/x/sync/semaphore"
 )
 
 // FloodConfig says how many logins may fail. The zero value of a field means its
@@ -19,14 +21,13 @@ type FloodConfig struct {
 	// network of IPv6, in the long run. Default 60.
 	PerSource int
 
-	// SourceBurst is how many of them may fail, or be pending, at once. Default 60.
+	// SourceBurst is how many of them may fail, or be pending, at once. Default 100.
 	SourceBurst int
 
 	// Total is how many logins a second may fail in all, in the long run. Default 20.
 	Total int
 
-	// TotalBurst is how many of them may fail, or be pending, at once. It bounds
-	// how long a login waits for those of strangers. Default 32.
+	// TotalBurst is how many of them may fail, or be pending, at once. Default 200.
 	TotalBurst int
 }
 
@@ -44,12 +45,14 @@ type FloodConfig struct {
 //
 // A pair of name and password that was right within the last hours goes ahead of
 // everybody: strangers cannot make one up, and its owner may come from anywhere.
-// It loses that when it is refused.
+// It loses that when it is refused. Few others are asked about at a time, so that
+// it does not find them all in front of it at the Backend.
 type Flood struct {
 	inner  Backend
 	keys   *keyer
 	source rate
 	total  *bucket
+	turns  *semaphore.Weighted // of those who do not go ahead
 
 	refusedSource, refusedTotal atomic.Uint64
 
@@ -87,6 +90,11 @@ const (
 	// maxKnown and knownFor bound who goes ahead: a day's work at one site.
 	maxKnown = 10_000
 	knownFor = 12 * time.Hour
+
+	// turnsPerCPU bounds how long a login waits for those of strangers that were
+	// asked about before it: for four seconds, where each costs a processor a
+	// quarter of one.
+	turnsPerCPU = 16
 )
 
 // NewFlood returns a Flood before b that has seen no failures. It fails if a value
@@ -99,9 +107,10 @@ func NewFlood(b Backend, cfg FloodConfig) (*Flood, error) {
 	f := &Flood{
 		inner:  b,
 		keys:   newKeyer(),
-		source: rate{perSecond: float64(cmp.Or(cfg.PerSource, 60)) / 60, burst: cmp.Or(cfg.SourceBurst, 60)},
+		turns:  semaphore.NewWeighted(int64(turnsPerCPU * runtime.GOMAXPROCS(0))),
+		source: rate{perSecond: float64(cmp.Or(cfg.PerSource, 60)) / 60, burst: cmp.Or(cfg.SourceBurst, 100)},
 	}
-	f.total = newBucket("in all", rate{perSecond: float64(cmp.Or(cfg.Total, 20)), burst: cmp.Or(cfg.TotalBurst, 32)}, &f.refusedTotal)
+	f.total = newBucket("in all", rate{perSecond: float64(cmp.Or(cfg.Total, 20)), burst: cmp.Or(cfg.TotalBurst, 200)}, &f.refusedTotal)
 	var err error
 	if f.sources, err = simplelru.NewLRU[netip.Prefix, *bucket](maxSources, nil); err == nil {
 		f.known, err = simplelru.NewLRU[key, time.Time](maxKnown, nil)
@@ -126,7 +135,20 @@ func (f *Flood) Authenticate(ctx context.Context, user, password string) (Identi
 	source := sourceOf(ctx)
 	own := f.enter(source)
 	defer f.leave(source, own)
-	return own.pay(ctx, func() (Identity, error) { return f.total.pay(ctx, ask) })
+	return own.pay(ctx, func() (Identity, error) {
+		return f.total.pay(ctx, func() (Identity, error) { return f.inTurn(ctx, ask) })
+	})
+}
+
+// inTurn asks a question when not too many others are being asked.
+func (f *Flood) inTurn(ctx context.Context, ask func() (Identity, error)) (Identity, error) {
+	bounded, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := f.turns.Acquire(bounded, 1); err != nil {
+		return Identity{}, f.total.gaveUp(ctx)
+	}
+	defer f.turns.Release(1)
+	return ask()
 }
 
 // sourceOf returns the network that a question comes from. Who has one address of

@@ -79,11 +79,17 @@ func (b *bucket) take(ctx context.Context) error {
 		b.pending++
 	}
 	b.mu.Unlock()
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		return fmt.Errorf("%w: waiting for the answers to other logins: %w", ErrUnavailable, ctx.Err())
+	if err != nil {
+		return b.gaveUp(ctx)
+	}
+	return nil
+}
+
+// gaveUp returns the error of a question that has waited in vain, until its time
+// was up or nobody wanted to know any more.
+func (b *bucket) gaveUp(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: waiting for the answers to other logins: %w", ErrUnavailable, err)
 	}
 	return b.throttled()
 }

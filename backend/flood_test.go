@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -228,6 +229,35 @@ func TestFloodLetsAnOfficeLogInAtOnce(t *testing.T) {
 	})
 }
 
+// Strangers do not stand in front of a user whom the flood control knows.
+func TestFloodAsksFewQuestionsOfStrangersAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asking, most atomic.Int64
+		b := newFake(people())
+		b.during = func(context.Context) error {
+			most.Store(max(most.Load(), asking.Add(1)))
+			defer asking.Add(-1)
+			time.Sleep(time.Second)
+			return nil
+		}
+		f := newFlood(t, b, backend.FloodConfig{SourceBurst: 10_000, TotalBurst: 10_000})
+		from(t.Context(), f, "", "bob", "bob-5ecret")
+		var wg sync.WaitGroup
+		for i := range 1000 {
+			wg.Go(func() { from(t.Context(), f, randomAddress(), "alice", guessed(i)) })
+		}
+		synctest.Wait()
+		start := time.Now()
+		if got := from(t.Context(), f, "", "bob", "bob-5ecret"); got != "" || time.Since(start) != time.Second {
+			t.Errorf("got %q after %v, want success after one second", got, time.Since(start))
+		}
+		wg.Wait()
+		if limit := int64(16*runtime.GOMAXPROCS(0)) + 1; most.Load() > limit {
+			t.Errorf("%d questions were asked at once, want at most %d", most.Load(), limit)
+		}
+	})
+}
+
 func TestFloodBoundsWhoWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newFake(people())
@@ -246,12 +276,12 @@ func TestFloodBoundsWhoWaits(t *testing.T) {
 			})
 		}
 		synctest.Wait()
-		if got := waiting.Load(); got > 2100 {
+		if got := waiting.Load(); got > 2200 {
 			t.Errorf("%d questions wait, want a bound", got)
 		}
 		time.Sleep(6 * time.Second) // longer than anybody waits
 		synctest.Wait()
-		if got := waiting.Load(); got > 60 {
+		if got := waiting.Load(); got > 100 {
 			t.Errorf("%d questions still wait", got)
 		}
 		cancel()

@@ -69,7 +69,6 @@ type ShieldConfig struct {
 // share what it allows.
 type Shield struct {
 	inner     Guarded
-	timeout   time.Duration
 	keys      *keyer
 	ledger    *ledger
 	questions singleflight.Group
@@ -88,8 +87,33 @@ var (
 // NewShield returns a Shield for b that has seen no guesses. It fails if a value
 // in cfg is negative.
 func NewShield(b Guarded, cfg ShieldConfig) (*Shield, error) {
+	cfg, err := cfg.complete()
+	if err != nil {
+		return nil, fmt.Errorf("make a lock-out shield: %w", err)
+	}
+	l, err := newLedger(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("make a lock-out shield: %w", err)
+	}
+	return &Shield{inner: b, keys: newKeyer(), ledger: l}, nil
+}
+
+// Configure makes cfg count from the next call on, also for what has been counted.
+// The number of good passwords that are remembered stays as it is. It fails, and
+// changes nothing, if a value in cfg is negative.
+func (s *Shield) Configure(cfg ShieldConfig) error {
+	cfg, err := cfg.complete()
+	if err != nil {
+		return fmt.Errorf("configure a lock-out shield: %w", err)
+	}
+	s.ledger.configure(cfg)
+	return nil
+}
+
+// complete returns cfg with its defaults.
+func (cfg ShieldConfig) complete() (ShieldConfig, error) {
 	if cfg.MaxFailures < 0 || cfg.FailureWindow < 0 || cfg.NegativeTTL < 0 || cfg.Size < 0 || cfg.Timeout < 0 {
-		return nil, fmt.Errorf("make a lock-out shield: %d failures in %v, negative TTL %v, size %d, timeout %v: none may be negative; 0 means the default",
+		return cfg, fmt.Errorf("%d failures in %v, negative TTL %v, size %d, timeout %v: none may be negative; 0 means the default",
 			cfg.MaxFailures, cfg.FailureWindow, cfg.NegativeTTL, cfg.Size, cfg.Timeout)
 	}
 	cfg.MaxFailures = cmp.Or(cfg.MaxFailures, 2)
@@ -97,11 +121,7 @@ func NewShield(b Guarded, cfg ShieldConfig) (*Shield, error) {
 	cfg.NegativeTTL = cmp.Or(cfg.NegativeTTL, 30*time.Second)
 	cfg.Size = cmp.Or(cfg.Size, 100_000)
 	cfg.Timeout = cmp.Or(cfg.Timeout, 10*time.Second)
-	l, err := newLedger(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("make a lock-out shield: %w", err)
-	}
-	return &Shield{inner: b, timeout: cfg.Timeout, keys: newKeyer(), ledger: l}, nil
+	return cfg, nil
 }
 
 // Authenticate finds out whose password is to be checked and passes it on, unless
@@ -123,7 +143,7 @@ func (s *Shield) Authenticate(ctx context.Context, user, password string) (Ident
 		return Identity{}, err
 	}
 	g := s.guess(id, password)
-	f := flight[Identity]{&s.questions, string(g.key[:]), s.timeout, &s.shared}
+	f := flight[Identity]{&s.questions, string(g.key[:]), s.ledger.timeout(), &s.shared}
 	return f.ask(ctx, func(ctx context.Context) (Identity, error) {
 		return s.ask(g, func() (Identity, error) { return verify(ctx, id, password) })
 	})

@@ -73,6 +73,19 @@ func newLedger(cfg ShieldConfig) (*ledger, error) {
 	return l, errors.Join(errs[:]...)
 }
 
+func (l *ledger) configure(cfg ShieldConfig) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cfg = cfg
+}
+
+// timeout returns the bound of one question.
+func (l *ledger) timeout() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cfg.Timeout
+}
+
 // reserve takes a part of the user's budget for g, or returns the answer to give
 // instead of passing it on.
 func (l *ledger) reserve(g guess) (*reservation, error) {

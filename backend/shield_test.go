@@ -130,6 +130,28 @@ func TestShieldRefusesNegativeSettings(t *testing.T) {
 	}
 }
 
+func TestShieldIsConfiguredAnewWithoutForgetting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newStrict()
+		s := newShield(t, b, backend.ShieldConfig{FailureWindow: time.Hour})
+		for i := range 5 {
+			login(t, s, "bob", guessed(i), "wrong password")
+		}
+		if err := s.Configure(backend.ShieldConfig{MaxFailures: -1}); err == nil {
+			t.Error("a negative setting was taken")
+		}
+		if err := s.Configure(backend.ShieldConfig{MaxFailures: 3, FailureWindow: 10 * time.Minute}); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 5 {
+			login(t, s, "bob", guessed(10+i), "wrong password")
+		}
+		b.wantWrong(t, "bob", 3)
+		time.Sleep(10 * time.Minute)
+		login(t, s, "bob", "bob-5ecret", "")
+	})
+}
+
 func TestShieldPassesOnFewWrongPasswords(t *testing.T) {
 	for _, most := range []int{1, 2, 5} {
 		b := newStrict()
