@@ -70,7 +70,7 @@ func (a *account) bind(ctx context.Context, c *conn) error {
 		case <-a.turn:
 			defer func() { a.turn <- struct{}{} }()
 		case <-ctx.Done():
-			return fmt.Errorf("wait for the service account: %w", gaveUp(ctx))
+			return lost(fmt.Errorf("wait for the service account: %w", ctx.Err()))
 		}
 	}
 	if err := a.held(password); err != nil {
@@ -142,7 +142,7 @@ func (a *account) judge(err error, password string) error {
 		a.wait, a.said = 0, ""
 	}
 	hold := failureWait
-	if backend.Refused(err) {
+	if backend.Refused(err) && !a.config.SASLExternal { // a certificate is no guess
 		a.wait = min(max(2*a.wait, firstRefusalWait), maxRefusalWait)
 		hold = a.wait
 	}

@@ -31,7 +31,9 @@ type conn struct {
 	expires time.Time
 
 	mu       sync.Mutex
-	received int // since the question was asked
+	asking   bool
+	stray    bool // something came that nobody asked for
+	received int  // since the question was asked
 	tapping  bool
 	tapped   []byte
 }
@@ -50,8 +52,27 @@ func (c *conn) close() {
 	c.ldap.Close()
 }
 
-// isClosing reports whether the server is known to have gone.
-func (c *conn) isClosing() bool { return c.ldap.IsClosing() || !isQuiet(c.raw) }
+// isClosing reports whether the server is known to have gone, or said something
+// on its own, which can only be that it is about to go; RFC 4511, section 4.4.
+func (c *conn) isClosing() bool {
+	c.mu.Lock()
+	stray := c.stray
+	c.mu.Unlock()
+	return stray || c.ldap.IsClosing() || !isQuiet(c.raw)
+}
+
+// begin notes that what comes from now on is an answer, end that it is not.
+func (c *conn) begin() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asking, c.received = true, 0
+}
+
+func (c *conn) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asking = false
+}
 
 // do runs f, which asks one question, and closes the connection when ctx is
 // done or the time is up: the library heeds no context, and a late answer must
@@ -62,9 +83,8 @@ func (c *conn) do(ctx context.Context, limit time.Duration, f func(*ldap.Conn) e
 	if ctx.Err() != nil {
 		return lost(ctx.Err())
 	}
-	c.mu.Lock()
-	c.received = 0
-	c.mu.Unlock()
+	c.begin()
+	defer c.end()
 	stop := context.AfterFunc(ctx, func() { c.raw.Close() })
 	defer func() {
 		if p := recover(); p != nil {
@@ -133,6 +153,7 @@ func (c *conn) endTap(err error) error {
 func (c *conn) see(b []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.stray = c.stray || !c.asking && len(b) > 0
 	if c.received += len(b); c.received > answerMax {
 		return fmt.Errorf("the server's answer is longer than %d MiB", answerMax>>20)
 	}

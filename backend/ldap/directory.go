@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"gatehouse/backend"
 )
 
@@ -26,19 +28,15 @@ type directory struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	resolving sync.Mutex // so that DNS is asked once at a time
+	lookups singleflight.Group // of DNS
 
 	mu       sync.Mutex
 	servers  []*server
 	resolved time.Time
 }
 
-// Housekeeping closes connections that lie idle, and asks DNS again.
-const (
-	sweepEvery   = 15 * time.Second
-	resolveEvery = time.Minute
-	resolveAgain = time.Second // after a failure
-)
+// sweepEvery is how often connections that lie idle are closed.
+const sweepEvery = 15 * time.Second
 
 func newDirectory(c Config) (*directory, error) {
 	t, err := newTrust(c)
@@ -47,11 +45,9 @@ func newDirectory(c Config) (*directory, error) {
 	}
 	d := &directory{config: c, trust: t, account: newAccount(c), lookup: net.DefaultResolver.LookupSRV}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
-	if !d.asksDNS() {
-		for _, url := range c.URLs {
-			if a, err := parseAddress(url); err == nil {
-				d.servers = append(d.servers, newServer(a, c, t, d.account))
-			}
+	for _, url := range c.URLs {
+		if a, err := parseAddress(url); err == nil && !a.isSRV() {
+			d.servers = append(d.servers, newServer(d.ctx, a, c, t, d.account))
 		}
 	}
 	d.wg.Go(d.keepHouse)
@@ -70,7 +66,12 @@ func (d *directory) close() {
 	d.trust.stop()
 }
 
+// keepHouse closes connections that lie idle, and has DNS asked: now and then,
+// and at once where there are servers to go on with meanwhile.
 func (d *directory) keepHouse() {
+	if len(d.known()) > 0 && d.asksDNS() {
+		d.resolve(d.ctx)
+	}
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	for {
@@ -79,14 +80,11 @@ func (d *directory) keepHouse() {
 			return
 		case <-ticker.C:
 		}
-		d.mu.Lock()
-		servers, due := d.servers, time.Since(d.resolved) > resolveEvery
-		d.mu.Unlock()
-		if due && d.asksDNS() {
-			servers = d.resolve(d.ctx)
+		if d.asksDNS() {
+			d.resolve(d.ctx)
 		}
-		for _, s := range servers {
-			s.sweep()
+		for _, s := range d.known() {
+			s.sweep(false)
 		}
 	}
 }
@@ -113,14 +111,14 @@ func (d *directory) each(ctx context.Context, f func(*server) (last bool, err er
 		}
 		last, err := f(s)
 		if err == nil || !isLost(err) {
+			routeOf(ctx).took(s)
 			return err
 		}
-		// One question that takes too long must not take the server from
-		// everybody else, nor be put to the next one.
-		if errors.Is(err, context.DeadlineExceeded) && s.isAlive(ctx) {
-			return err
+		if d.isFailing(ctx, s, err) {
+			d.giveUp(s, err)
+		} else {
+			last = true
 		}
-		d.giveUp(ctx, s, err)
 		if last || ctx.Err() != nil {
 			return err
 		}
@@ -132,23 +130,56 @@ func (d *directory) each(ctx context.Context, f func(*server) (last bool, err er
 	return errors.Join(failures...)
 }
 
-// giveUp keeps logins away from a server, and has it probed, unless the failure
-// was that of the client who went away.
-func (d *directory) giveUp(ctx context.Context, s *server, err error) {
-	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return
+// isFailing reports whether it is for the server that a question was lost. One
+// that takes too long must not take the server from everybody else, nor be put
+// to the next one; whoever went away tells nothing of the server.
+func (d *directory) isFailing(ctx context.Context, s *server, err error) bool {
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return false
+	case !errors.Is(err, context.DeadlineExceeded):
+		return true
 	}
+	alive := s.isAlive(ctx, aliveTimeout) == nil
+	if !alive && ctx.Err() != nil {
+		// There was no time to find out.
+		if s.suspected.CompareAndSwap(false, true) {
+			d.background(func() {
+				defer s.suspected.Store(false)
+				if s.isAlive(s.ctx, aliveTimeout) != nil && s.ctx.Err() == nil {
+					d.giveUp(s, err)
+				}
+			})
+		}
+		return false
+	}
+	return !alive
+}
+
+// giveUp keeps logins away from a server, and has it probed.
+func (d *directory) giveUp(s *server, err error) {
 	if !s.breaker.trip(err) {
 		return
 	}
 	d.config.Log.Warn("directory server is not in use until it answers again", slog.Any("error", err))
-	s.search.sweep(true)
-	s.users.sweep(true)
+	s.sweep(true)
+	d.background(s.probe)
+}
+
+// background runs f, which ends when the directory is closed.
+func (d *directory) background(f func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ctx.Err() == nil {
-		d.wg.Go(func() { s.probe(d.ctx) })
+		d.wg.Go(f)
 	}
+}
+
+// known returns the servers without asking DNS.
+func (d *directory) known() []*server {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.servers
 }
 
 // order returns the servers in the order in which they are to be asked.
@@ -157,98 +188,17 @@ func (d *directory) order(ctx context.Context) []*server {
 	if !d.config.Spread || len(servers) < 2 {
 		return servers
 	}
-	first := rand.IntN(len(servers))
+	first := slices.Index(servers, routeOf(ctx).server())
+	if first < 0 {
+		first = rand.IntN(len(servers))
+	}
 	return slices.Concat(servers[first:], servers[:first])
 }
 
 // all returns the servers, after asking DNS where none is known yet.
 func (d *directory) all(ctx context.Context) []*server {
-	d.mu.Lock()
-	servers := d.servers
-	d.mu.Unlock()
-	if len(servers) > 0 {
+	if servers := d.known(); len(servers) > 0 {
 		return servers
 	}
 	return d.resolve(ctx)
-}
-
-func (d *directory) asksDNS() bool {
-	return slices.ContainsFunc(d.config.URLs, func(url string) bool {
-		a, err := parseAddress(url)
-		return err == nil && a.isSRV()
-	})
-}
-
-// resolve asks DNS. A failure leaves the servers as they were.
-func (d *directory) resolve(ctx context.Context) []*server {
-	d.resolving.Lock()
-	defer d.resolving.Unlock()
-	d.mu.Lock()
-	known, done := d.servers, time.Since(d.resolved) <= resolveEvery
-	d.mu.Unlock()
-	if done {
-		return known
-	}
-	ctx, cancel := context.WithTimeout(ctx, d.config.ConnectTimeout)
-	defer cancel()
-	addresses, err := d.addresses(ctx)
-	if err != nil {
-		d.config.Log.Warn("servers of the directory not looked up; those known stay in use", slog.Any("error", err))
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.resolved = time.Now().Add(resolveAgain - resolveEvery)
-		return d.servers
-	}
-	return d.replace(addresses)
-}
-
-func (d *directory) addresses(ctx context.Context) ([]address, error) {
-	var all []address
-	for _, url := range d.config.URLs {
-		a, err := parseAddress(url)
-		if err != nil {
-			return nil, err
-		}
-		found := []address{a}
-		if a.isSRV() {
-			if found, err = a.resolve(ctx, d.lookup); err != nil {
-				return nil, err
-			}
-		}
-		for _, a := range found {
-			if !slices.Contains(all, a) {
-				all = append(all, a)
-			}
-		}
-	}
-	return all, nil
-}
-
-// replace puts new addresses to use. A server that is named again keeps its
-// connections and its breaker.
-func (d *directory) replace(addresses []address) []*server {
-	d.mu.Lock()
-	old := d.servers
-	d.resolved = time.Now()
-	if d.ctx.Err() != nil {
-		d.mu.Unlock()
-		return old
-	}
-	d.servers = nil
-	for _, a := range addresses {
-		i := slices.IndexFunc(old, func(s *server) bool { return s.address == a })
-		if i >= 0 {
-			d.servers = append(d.servers, old[i])
-		} else {
-			d.servers = append(d.servers, newServer(a, d.config, d.trust, d.account))
-		}
-	}
-	servers := d.servers
-	d.mu.Unlock()
-	for _, s := range old {
-		if !slices.Contains(servers, s) {
-			s.close()
-		}
-	}
-	return servers
 }

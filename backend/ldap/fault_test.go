@@ -112,10 +112,7 @@ func TestKeptConnectionThatIsGoneIsReplaced(t *testing.T) {
 
 // The server may have counted a bind that it did not answer.
 func TestBindWithoutAnAnswerIsNotRepeated(t *testing.T) {
-	first, second := start(t, ldaptest.Config{}), start(t, ldaptest.Config{})
-	c := configFor(t, first)
-	c.URLs = append(c.URLs, second.URL("ldaps"))
-	c.CAFile = writeFile(t, "both.pem", append(first.CA().PEM(), second.CA().PEM()...))
+	first, second, c := twoServers(t)
 	b := open(t, c)
 	authenticate(t, b, "alice", alicePass) // keeps connections
 	first.OnRequest(onUserBind(ldaptest.Fault{Close: true}))
@@ -129,10 +126,7 @@ func TestBindWithoutAnAnswerIsNotRepeated(t *testing.T) {
 }
 
 func TestWrongPasswordIsOneBindAtOneServer(t *testing.T) {
-	first, second := start(t, ldaptest.Config{}), start(t, ldaptest.Config{})
-	c := configFor(t, first)
-	c.URLs = append(c.URLs, second.URL("ldaps"))
-	c.CAFile = writeFile(t, "both.pem", append(first.CA().PEM(), second.CA().PEM()...))
+	first, second, c := twoServers(t)
 	b := open(t, c)
 	if _, got := authenticate(t, b, "alice", wrongGuess); got != "wrong" {
 		t.Errorf("got %s", got)
@@ -144,10 +138,7 @@ func TestWrongPasswordIsOneBindAtOneServer(t *testing.T) {
 
 // A silent server costs one login its time, and the others nothing.
 func TestDeadServerOfTwo(t *testing.T) {
-	first, second := start(t, ldaptest.Config{}), start(t, ldaptest.Config{})
-	c := configFor(t, first)
-	c.URLs = append(c.URLs, second.URL("ldaps"))
-	c.CAFile = writeFile(t, "both.pem", append(first.CA().PEM(), second.CA().PEM()...))
+	first, second, c := twoServers(t)
 	c.ConnectTimeout, c.OperationTimeout = 2*time.Second, 2*time.Second
 	c.Log = nil
 	b := open(t, c)
@@ -184,10 +175,8 @@ func TestDeadServerOfTwo(t *testing.T) {
 }
 
 func TestServersAreSpread(t *testing.T) {
-	first, second := start(t, ldaptest.Config{}), start(t, ldaptest.Config{})
-	c := configFor(t, first)
-	c.URLs, c.Spread = append(c.URLs, second.URL("ldaps")), true
-	c.CAFile = writeFile(t, "both.pem", append(first.CA().PEM(), second.CA().PEM()...))
+	first, second, c := twoServers(t)
+	c.Spread = true
 	b := open(t, c)
 	for range 40 {
 		authenticate(t, b, "alice", alicePass)
@@ -199,10 +188,7 @@ func TestServersAreSpread(t *testing.T) {
 
 // Servers that are busy are not asked for long; the next one is.
 func TestBusyServerIsPassedOver(t *testing.T) {
-	first, second := start(t, ldaptest.Config{}), start(t, ldaptest.Config{})
-	c := configFor(t, first)
-	c.URLs = append(c.URLs, second.URL("ldaps"))
-	c.CAFile = writeFile(t, "both.pem", append(first.CA().PEM(), second.CA().PEM()...))
+	first, _, c := twoServers(t)
 	for _, code := range []int64{51, 52} {
 		first.OnRequest(func(ldaptest.Request) ldaptest.Fault {
 			return ldaptest.Fault{Answer: &ldaptest.Answer{Code: code}}
@@ -242,10 +228,7 @@ func TestDirectoryThatComesBack(t *testing.T) {
 
 // A service account that is tried again and again gets locked.
 func TestRefusedServiceAccountIsNotTriedAgain(t *testing.T) {
-	first, second := start(t, ldaptest.Config{}), start(t, ldaptest.Config{})
-	c := configFor(t, first)
-	c.URLs = append(c.URLs, second.URL("ldaps"))
-	c.CAFile = writeFile(t, "both.pem", append(first.CA().PEM(), second.CA().PEM()...))
+	first, second, c := twoServers(t)
 	var password atomic.Value
 	password.Store("old-5ecret")
 	c.BindPassword = func() (string, error) { return password.Load().(string), nil }
@@ -323,10 +306,7 @@ func TestServiceAccountThatFailsIsTriedAgainSoon(t *testing.T) {
 
 // One question that takes too long leaves the server to everybody else.
 func TestSlowQuestionIsNoDeadServer(t *testing.T) {
-	first, second := start(t, ldaptest.Config{}), start(t, ldaptest.Config{})
-	c := configFor(t, first)
-	c.URLs = append(c.URLs, second.URL("ldaps"))
-	c.CAFile = writeFile(t, "both.pem", append(first.CA().PEM(), second.CA().PEM()...))
+	first, second, c := twoServers(t)
 	c.OperationTimeout = time.Second
 	b := open(t, c)
 	first.OnRequest(func(r ldaptest.Request) ldaptest.Fault {

@@ -25,6 +25,7 @@ type Backend struct {
 	directory *directory
 	memory    groupMemory
 	own       memo[ownGroups] // by handle, of users who searched themselves
+	routes    memo[*server]   // by handle
 }
 
 // ownGroups is what a user found of the own groups.
@@ -61,6 +62,7 @@ func New(c Config) (*Backend, error) {
 		directory: d,
 		memory:    newGroupMemory(c),
 		own:       newMemo[ownGroups](ownGroupsTTL),
+		routes:    newMemo[*server](routeTTL),
 	}, nil
 }
 
@@ -89,6 +91,7 @@ func (b *Backend) Groups(ctx context.Context, id backend.Identity) ([]string, er
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.config.LoginTimeout)
 	defer cancel()
+	ctx = b.sameRoute(ctx, id.Handle)
 	r := &resolver{Backend: b, search: b.asService, memory: b.memory, dn: id.Handle}
 	names, err := r.groups(ctx)
 	if err != nil {

@@ -23,6 +23,7 @@ func (b *Backend) Authenticate(ctx context.Context, user, password string) (back
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.config.LoginTimeout)
 	defer cancel()
+	ctx = b.startRoute(ctx)
 	id, err := b.resolve(ctx, l)
 	if err != nil {
 		return backend.Identity{}, err
@@ -39,7 +40,7 @@ func (b *Backend) Resolve(ctx context.Context, user string) (backend.Identity, e
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.config.LoginTimeout/2)
 	defer cancel()
-	return b.resolve(ctx, l)
+	return b.resolve(b.startRoute(ctx), l)
 }
 
 // Verify binds as the entry of id, once. Half of a login's time is for Resolve,
@@ -56,7 +57,7 @@ func (b *Backend) Verify(ctx context.Context, id backend.Identity, password stri
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.config.LoginTimeout/2)
 	defer cancel()
-	return b.verify(ctx, id, password)
+	return b.verify(b.sameRoute(ctx, id.Handle), id, password)
 }
 
 var errNoPassword = fmt.Errorf("no password can look like this: %w", backend.ErrWrongPassword)
@@ -85,7 +86,12 @@ func (b *Backend) resolve(ctx context.Context, l login) (backend.Identity, error
 	if err != nil {
 		return backend.Identity{}, err
 	}
-	return b.identity(e)
+	id, err := b.identity(e)
+	if err != nil {
+		return backend.Identity{}, err
+	}
+	b.keepRoute(ctx, id.Handle)
+	return id, nil
 }
 
 func (b *Backend) verify(ctx context.Context, id backend.Identity, password string) (backend.Identity, error) {

@@ -2,8 +2,8 @@ package ldap
 
 import (
 	"context"
-	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"gatehouse/backend"
@@ -97,25 +97,36 @@ func TestVerifyRefusesWhatMustReachNoServer(t *testing.T) {
 	}
 }
 
-// Both halves together take no longer than a login may.
-func TestHalvesShareTheTimeOfALogin(t *testing.T) {
-	s := start(t, ldaptest.Config{})
-	c := configFor(t, s)
-	c.URLs, c.LoginTimeout, c.ConnectTimeout = []string{"srv:_ldap._tcp.corp.example"}, time.Hour, 2*time.Hour
-	b := open(t, c)
-	var left time.Duration
-	b.directory.lookup = func(ctx context.Context, _, _, _ string) (string, []*net.SRV, error) {
-		deadline, _ := ctx.Deadline()
-		left = time.Until(deadline)
-		return "", nil, &net.DNSError{Err: "no such host"}
-	}
-	for name, ask := range map[string]func(){
-		"Resolve": func() { b.Resolve(t.Context(), "alice") },
-		"Verify":  func() { b.Verify(t.Context(), backend.Identity{User: "alice", Handle: uidDN("alice")}, alicePass) },
-	} {
-		b.directory.resolved, left = time.Time{}, 0
-		if ask(); left <= 0 || left > c.LoginTimeout/2 {
-			t.Errorf("%s has %v left, want %v at most", name, left, c.LoginTimeout/2)
+// Whoever cannot get a connection waits as long as a login may take, and no
+// longer; the two halves together, too.
+func TestWaitForAConnectionEndsInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, err := New(Config{Preset: "openldap", URLs: []string{"ldaps://127.0.0.1:1"}, UserBases: []string{base}, LoginTimeout: 8 * time.Second})
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
+		defer b.Close()
+		for _, p := range []*pool{b.directory.servers[0].search, b.directory.servers[0].users} {
+			for range cap(p.slots) {
+				p.slots <- struct{}{}
+			}
+		}
+		alice := backend.Identity{User: "alice", Handle: uidDN("alice")}
+		for name, tt := range map[string]struct {
+			ask  func() error
+			want time.Duration
+		}{
+			"Authenticate": {func() error { _, err := b.Authenticate(t.Context(), "alice", alicePass); return err }, 8 * time.Second},
+			"Resolve":      {func() error { _, err := b.Resolve(t.Context(), "alice"); return err }, 4 * time.Second},
+			"Verify":       {func() error { _, err := b.Verify(t.Context(), alice, alicePass); return err }, 4 * time.Second},
+		} {
+			start := time.Now()
+			if err := tt.ask(); verdict(err) != "unavailable" || time.Since(start) != tt.want {
+				t.Errorf("%s: got %v after %v, want unavailable after %v", name, err, time.Since(start), tt.want)
+			}
+		}
+		if down := b.directory.servers[0].breaker.state(); down != nil {
+			t.Errorf("the server was given up because it is busy: %v", down)
+		}
+	})
 }

@@ -113,12 +113,9 @@ func (m *meter) last() (fault string, when time.Time) {
 // Status tells of the servers that are known, and is degraded while all of them
 // are left alone or the service account cannot log in.
 func (b *Backend) Status() backend.Status {
-	b.directory.mu.Lock()
-	servers := b.directory.servers
-	b.directory.mu.Unlock()
 	up := false
 	var status backend.Status
-	for _, s := range servers {
+	for _, s := range b.directory.known() {
 		state := s.status()
 		up = up || !state.Down
 		status.Servers = append(status.Servers, state)

@@ -70,7 +70,7 @@ func TestEveryOperationIsCounted(t *testing.T) {
 		{name: "certificate of a stranger", user: "alice", password: alicePass, want: []string{"dial ok", "tls misconfigured"},
 			change: func(c *Config) { c.CAFile = "" }},
 		{name: "hangs", user: "alice", password: alicePass, fault: onUserBind(ldaptest.Fault{Hang: true}), change: func(c *Config) { c.OperationTimeout = 100 * time.Millisecond },
-			want: []string{"dial ok", "tls ok", "account ok", "search ok", "dial ok", "tls ok", "bind timeout", "ping ok"}},
+			want: []string{"dial ok", "tls ok", "account ok", "search ok", "dial ok", "tls ok", "bind timeout", "dial ok", "tls ok", "account ok", "ping ok"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -131,10 +131,7 @@ func TestWaitForAConnectionIsCounted(t *testing.T) {
 }
 
 func TestStatus(t *testing.T) {
-	first, second := start(t, ldaptest.Config{}), start(t, ldaptest.Config{})
-	c := configFor(t, first)
-	c.URLs = append(c.URLs, second.URL("ldaps"))
-	c.CAFile = writeFile(t, "both.pem", append(first.CA().PEM(), second.CA().PEM()...))
+	first, second, c := twoServers(t)
 	b := open(t, c)
 	want := backend.Status{Servers: []backend.ServerStatus{{Address: first.URL("ldaps")}, {Address: second.URL("ldaps")}}}
 	if diff := cmp.Diff(want, b.Status()); diff != "" {

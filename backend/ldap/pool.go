@@ -12,6 +12,7 @@ import (
 type pool struct {
 	open        func(context.Context) (*conn, error)
 	meter       *meter
+	stale       func()        // called when an idle connection turns out to be dead
 	slots       chan struct{} // one for each connection in use
 	idleTimeout time.Duration
 	lifetime    time.Duration
@@ -53,6 +54,7 @@ func (p *pool) take(ctx context.Context) (*conn, error) {
 			<-p.slots
 			return nil, gaveUp(ctx)
 		}
+		p.stale() // to find out of each by itself would take as long again
 	}
 	c, err := p.open(ctx)
 	if err != nil {

@@ -7,7 +7,10 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"gatehouse/backend"
 )
 
 // server is one of the configured servers.
@@ -18,10 +21,15 @@ type server struct {
 	users   *pool // for binds of users, and nothing else
 	breaker breaker
 	meter   *meter
+
+	ctx       context.Context // done when the server is no longer one of the directory
+	cancel    context.CancelFunc
+	suspected atomic.Bool // somebody is finding out whether it answers
 }
 
-func newServer(a address, c Config, t *trust, acc *account) *server {
+func newServer(ctx context.Context, a address, c Config, t *trust, acc *account) *server {
 	s := &server{address: a, config: c, meter: &meter{server: a.String(), observe: c.Observe}}
+	s.ctx, s.cancel = context.WithCancel(ctx)
 	dial := func(ctx context.Context) (*conn, error) { return t.dial(ctx, a, s.meter) }
 	s.users = newPool(c, s.meter, dial)
 	s.search = newPool(c, s.meter, func(ctx context.Context) (*conn, error) {
@@ -35,6 +43,7 @@ func newServer(a address, c Config, t *trust, acc *account) *server {
 		}
 		return conn, nil
 	})
+	s.search.stale, s.users.stale = s.drop, s.drop
 	return s
 }
 
@@ -43,8 +52,7 @@ func newServer(a address, c Config, t *trust, acc *account) *server {
 // question is asked again on a fresh one.
 func (s *server) ask(ctx context.Context, f func(*conn) error) error {
 	kept, err := s.askOnce(ctx, f)
-	gone := isLost(err) && !isBusy(err) && !errors.Is(err, context.DeadlineExceeded)
-	if kept && gone && ctx.Err() == nil {
+	if kept && isGone(ctx, err) {
 		s.search.sweep(true)
 		_, err = s.askOnce(ctx, f)
 	}
@@ -69,25 +77,43 @@ func isBusy(err error) bool {
 	return answered
 }
 
+// isGone reports whether a question was lost because the connection ended.
+func isGone(ctx context.Context, err error) bool {
+	return isLost(err) && !isBusy(err) && !errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
+}
+
 // bindAs has f bind as a user on a connection that nothing else uses. What f
 // did is never repeated: a server that closed the connection may have counted
-// the attempt.
+// the attempt. That a kept connection ended is no sign that the server is down.
 func (s *server) bindAs(ctx context.Context, f func(*conn) error) (asked bool, err error) {
 	c, err := s.users.take(ctx)
 	if err != nil {
 		return false, s.label(err)
 	}
+	kept := c.kept
 	err = f(c)
 	s.users.put(c, err)
+	if kept && isGone(ctx, err) {
+		s.users.sweep(true)
+		err = fmt.Errorf("the connection ended before the answer: %v: %w", err, backend.ErrUnavailable)
+	}
 	return true, s.label(err)
 }
 
-// isAlive reports whether the server answers anything at all in a short while.
-func (s *server) isAlive(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, aliveTimeout)
+// isAlive finds out whether the server answers anything at all within a time. It
+// makes a connection of its own: slow answers may keep all others busy.
+func (s *server) isAlive(ctx context.Context, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	_, err := s.askOnce(ctx, func(c *conn) error { return c.ping(ctx, aliveTimeout) })
-	return err == nil || errors.Is(err, errAccount)
+	c, err := s.search.open(ctx)
+	if errors.Is(err, errAccount) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	return c.ping(ctx, limit)
 }
 
 func (s *server) label(err error) error {
@@ -97,12 +123,17 @@ func (s *server) label(err error) error {
 	return fmt.Errorf("directory server %s: %w", s.address, err)
 }
 
-func (s *server) sweep() {
-	s.search.sweep(false)
-	s.users.sweep(false)
+// sweep closes the idle connections that have had their time, or all of them.
+func (s *server) sweep(all bool) {
+	s.search.sweep(all)
+	s.users.sweep(all)
 }
 
+// drop closes the idle connections, since one of them turned out to be dead.
+func (s *server) drop() { s.sweep(true) }
+
 func (s *server) close() {
+	s.cancel()
 	s.search.close()
 	s.users.close()
 }
@@ -139,22 +170,22 @@ func (b *breaker) reset() {
 // to the second of these, so that it is back in use soon after it is back.
 const (
 	firstProbe = 100 * time.Millisecond
-	lastProbe  = 2 * time.Second
+	lastProbe  = time.Second
 )
 
-// probe asks the server until it answers or ctx is done.
-func (s *server) probe(ctx context.Context) {
+// probe asks the server until it answers or is no longer one of the directory.
+func (s *server) probe() {
 	wait := firstProbe
 	start := time.Now()
 	for {
-		if err := s.ask(ctx, func(c *conn) error { return c.ping(ctx, s.config.ConnectTimeout) }); err == nil || errors.Is(err, errAccount) {
+		if s.isAlive(s.ctx, s.config.ConnectTimeout) == nil {
 			s.breaker.reset()
 			s.config.Log.Info("directory server is in use again", slog.String("server", s.address.String()),
 				slog.Duration("after", time.Since(start)))
 			return
 		}
 		select {
-		case <-ctx.Done():
+		case <-s.ctx.Done():
 			return
 		case <-time.After(wait/2 + rand.N(wait/2)): // gateways must not come all at once
 		}

@@ -29,6 +29,7 @@ func (b *Backend) Revalidate(ctx context.Context, id backend.Identity) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.config.LoginTimeout)
 	defer cancel()
+	ctx = b.sameRoute(ctx, id.Handle)
 	e, err := b.readAgain(ctx, id.Handle)
 	if err == nil {
 		err = b.stands(ctx, e, id)
