@@ -18,8 +18,11 @@ type assembly struct {
 	gateway  gateway.Config
 	backends map[string]backend.Backend // as chains ask them; nil for one that could not be opened
 	bare     map[string]backend.Backend // the same without what is around them
-	caches   map[string]*backend.Cache  // around those that routes use
+	shields  map[string]*backend.Shield // around those that lock accounts
+	floods   map[string]*backend.Flood  // around those that routes use
+	caches   map[string]*backend.Cache  // around these
 	held     map[string]*holding        // all that it has open; see close
+	audit    *gateway.AuditLog          // nil without one, and before it is in use
 	before   *assembly                  // to go on with what is unchanged; nil after assemble
 	report   report
 }
@@ -28,7 +31,7 @@ type assembly struct {
 // function that closes it all again. It fails with a [*configError] that holds
 // everything that is wrong with c, and logs what it warns of.
 func (c *Config) build(log *slog.Logger) (gateway.Config, func() error, error) {
-	a, err := c.buildAfter(nil, log)
+	a, err := c.buildAfter(nil, surroundings{log: log})
 	if err != nil {
 		return gateway.Config{}, nil, err
 	}
@@ -37,23 +40,34 @@ func (c *Config) build(log *slog.Logger) (gateway.Config, func() error, error) {
 
 // buildAfter is build for a program that runs: what is as before is taken over from
 // the assembly before, which may be nil.
-func (c *Config) buildAfter(before *assembly, log *slog.Logger) (*assembly, error) {
-	a := c.assembleAfter(before, log)
+func (c *Config) buildAfter(before *assembly, s surroundings) (*assembly, error) {
+	a := c.assembleAfter(before, s)
 	if err := a.report.err(); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	if err := a.configureShields(); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
 	_, warnings := a.report.split()
 	for _, p := range warnings {
-		log.Warn("configuration", "at", p.place.String(), "problem", p.Message)
+		s.log.Warn("configuration", "at", p.place.String(), "problem", p.Message)
 	}
 	return a, nil
 }
 
 // assemble does the work of build. The caller looks at the report, and closes.
 // Without a log, what backends would log is in the report.
-func (c *Config) assemble(log *slog.Logger) *assembly { return c.assembleAfter(nil, log) }
+func (c *Config) assemble(log *slog.Logger) *assembly {
+	return c.assembleAfter(nil, surroundings{log: log})
+}
 
-func (c *Config) assembleAfter(before *assembly, log *slog.Logger) *assembly {
+// surroundings is what outlives a configuration.
+type surroundings struct {
+	log     *slog.Logger
+	metrics *gateway.Metrics // nil if nobody counts
+}
+
+func (c *Config) assembleAfter(before *assembly, s surroundings) *assembly {
 	a := &assembly{
 		before:   before,
 		held:     map[string]*holding{},
@@ -61,6 +75,8 @@ func (c *Config) assembleAfter(before *assembly, log *slog.Logger) *assembly {
 		report:   slices.Clone(c.report),
 		backends: map[string]backend.Backend{},
 		bare:     map[string]backend.Backend{},
+		shields:  map[string]*backend.Shield{},
+		floods:   map[string]*backend.Flood{},
 		caches:   map[string]*backend.Cache{},
 	}
 	t := c.Timeouts
@@ -69,7 +85,8 @@ func (c *Config) assembleAfter(before *assembly, log *slog.Logger) *assembly {
 		TLS:               a.certificate(),
 		InsecurePlaintext: c.InsecurePlaintext,
 		AccessLog:         c.AccessLog,
-		Log:               log,
+		Log:               s.log,
+		Metrics:           s.metrics,
 		Timeouts: gateway.Timeouts{
 			Handshake:      t.Handshake.Duration,
 			Header:         t.Header.Duration,
@@ -82,7 +99,9 @@ func (c *Config) assembleAfter(before *assembly, log *slog.Logger) *assembly {
 		},
 	}
 	a.checkListen()
-	a.openBackends(log)
+	a.checkAudit()
+	a.checkAdmin()
+	a.openBackends(s)
 	a.checkRoutes()
 	for i := range c.Routes {
 		a.gateway.Routes = append(a.gateway.Routes, a.route(i))

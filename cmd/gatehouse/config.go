@@ -29,10 +29,14 @@ type Settings struct {
 	InsecurePlaintext bool           `toml:"insecure_plaintext"`                          // serve plain HTTP on other addresses than loopback, where something in front ends TLS
 	Drain             Duration       `toml:"drain" min:"1s" max:"24h"`                    // how long running requests may go on after the program has been told to end
 	AccessLog         string         `toml:"access_log" oneof:"json common combined off"` // form of the access log on standard output
+	AuditLog          string         `toml:"audit_log"`                                   // file for a line of JSON on every decision, or "stdout"; opened anew at SIGHUP; not set: none
+	AuditRequired     bool           `toml:"audit_required"`                              // deny requests while audit_log does not take records
 	LogLevel          string         `toml:"log_level" oneof:"debug info warn error"`     // least level that is logged on standard error
 	TLS               TLSConfig      `toml:"tls"`                                         // the certificate that clients see; with this table every address speaks TLS
 	Cache             CacheConfig    `toml:"cache"`                                       // what is remembered of the answers of each backend
+	Flood             FloodConfig    `toml:"flood"`                                       // how many logins may fail before others have to wait
 	Timeouts          TimeoutsConfig `toml:"timeouts"`                                    // how long a client, an upstream or a backend may be silent; nothing limits how long a request takes that moves
+	Admin             AdminConfig    `toml:"admin"`                                       // where those who run the gateway can ask it; without listen and socket: nowhere
 }
 
 // TLSConfig is [tls]: with it every listener speaks TLS.
@@ -51,6 +55,15 @@ type CacheConfig struct {
 	Stale       Duration `toml:"stale" min:"0s" max:"24h"`       // how long after their ttl a good login and its groups go on while the backend is unavailable; 0s: not at all
 }
 
+// FloodConfig is [flood], which holds for the flood control of every backend.
+type FloodConfig struct {
+	Enabled         bool `toml:"enabled"`                                 // whether failed logins are limited at all
+	SourcePerMinute int  `toml:"source_per_minute" min:"1" max:"1000000"` // logins from one address, or one network (/64) of IPv6, that may fail each minute
+	SourceBurst     int  `toml:"source_burst" min:"1" max:"1000000"`      // how many of these may fail, or be pending, at once
+	TotalPerSecond  int  `toml:"total_per_second" min:"1" max:"1000000"`  // logins from everywhere that may fail each second; who was right lately goes ahead of these
+	TotalBurst      int  `toml:"total_burst" min:"1" max:"1000000"`       // how many of these may fail, or be pending, at once
+}
+
 // TimeoutsConfig is [timeouts]; gateway.Timeouts says what each is about. Login
 // bounds one question to a backend.
 type TimeoutsConfig struct {
@@ -63,6 +76,19 @@ type TimeoutsConfig struct {
 	UploadResponse Duration `toml:"upload_response" min:"100ms" max:"24h"` // the same for POST, PUT and PATCH: a registry may hash a whole layer first
 	Login          Duration `toml:"login" min:"100ms" max:"10m"`           // for a backend to check a password
 }
+
+// AdminConfig is [admin].
+type AdminConfig struct {
+	Listen         string   `toml:"listen"`          // address to read metrics, health and status at, over plain HTTP without a password, as "IP:PORT"; empty: none
+	InsecureRemote bool     `toml:"insecure_remote"` // let listen be an address that others than this machine can reach
+	Hosts          []string `toml:"hosts"`           // names by which listen may be asked, besides localhost and its own address
+	Socket         string   `toml:"socket"`          // Unix socket, for owner and group, for whatever changes something or shows names; empty: none
+	PProf          bool     `toml:"pprof"`           // serve profiles of the program, on the socket and on loopback
+	ShowUsers      bool     `toml:"show_users"`      // name users on the status page
+}
+
+// isSet reports whether the gateway is to be asked anywhere.
+func (c AdminConfig) isSet() bool { return c.Listen != "" || c.Socket != "" }
 
 // BackendConfig is one [[backend]]: its name, its type and the keys of that type.
 type BackendConfig map[string]any
@@ -120,6 +146,13 @@ func defaultSettings() Settings {
 			TTL:         Duration{5 * time.Minute},
 			NegativeTTL: Duration{30 * time.Second},
 			Revalidate:  Duration{time.Minute},
+		},
+		Flood: FloodConfig{
+			Enabled:         true,
+			SourcePerMinute: 60,
+			SourceBurst:     100,
+			TotalPerSecond:  20,
+			TotalBurst:      200,
 		},
 		Timeouts: TimeoutsConfig{
 			Handshake:      Duration{10 * time.Second},

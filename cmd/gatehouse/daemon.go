@@ -22,6 +22,7 @@ type daemon struct {
 	log     *slog.Logger
 	level   *slog.LevelVar // of log
 	access  io.Writer
+	metrics *gateway.Metrics
 	gateway *gateway.Gateway
 	files   *fileWatch
 
@@ -46,9 +47,10 @@ type configSource struct {
 // newDaemon makes a gateway of what source holds now. From then on SIGHUP does not
 // end the program. The caller runs the gateway beside follow, and then closes.
 func newDaemon(source configSource, diagnostics, access io.Writer) (*daemon, error) {
-	level := new(slog.LevelVar)
+	level, version := new(slog.LevelVar), readVersion()
 	d := &daemon{
-		source: source, access: access, level: level, log: newLog(diagnostics, level),
+		metrics: gateway.NewMetrics(version.Version, version.Go),
+		source:  source, access: access, level: level, log: newLog(diagnostics, level),
 		hangups: make(chan os.Signal, 1), asked: make(chan chan<- error), stopped: make(chan struct{}),
 		open: map[*assembly]struct{}{},
 	}
@@ -73,6 +75,7 @@ func (d *daemon) follow(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-d.hangups:
+			d.reopenAudit()
 			d.reload("SIGHUP")
 		case answer := <-d.asked:
 			answer <- d.reload("command")

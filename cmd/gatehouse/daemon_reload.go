@@ -39,6 +39,7 @@ func (d *daemon) reload(cause string) error {
 		s.Failures++
 	}
 	d.status.Store(&s)
+	d.metrics.Reloaded(s.Hash, s.Took, err)
 	d.tell(cause, s)
 	return err
 }
@@ -78,7 +79,10 @@ func (d *daemon) replace() (a *assembly, err error) {
 		}
 	}(d.level.Level())
 	d.level.Set(levelOf(c.LogLevel))
-	if a, err = c.buildAfter(d.current.Load(), d.log); err != nil {
+	if err = d.checkFixed(c); err != nil {
+		return nil, err
+	}
+	if a, err = c.buildAfter(d.current.Load(), surroundings{d.log, d.metrics}); err != nil {
 		return nil, err
 	}
 	if err = d.use(a); err != nil {
@@ -104,6 +108,10 @@ func (d *daemon) namedFiles() []string {
 func (d *daemon) use(a *assembly) (err error) {
 	cfg := a.gateway
 	cfg.AccessOut = d.access
+	if a.audit, err = d.auditLog(a.config); err != nil {
+		return err
+	}
+	cfg.Audit, cfg.AuditRequired = a.audit, a.config.AuditRequired
 	cfg.Released = func() { go d.release(a) } // not at the cost of whose request was the last
 	if d.gateway == nil {
 		d.gateway, err = gateway.New(cfg)
@@ -111,10 +119,11 @@ func (d *daemon) use(a *assembly) (err error) {
 		err = d.gateway.Reload(cfg)
 	}
 	if err != nil {
-		return err
+		return errors.Join(err, d.closeAudit(a))
 	}
 	d.open[a] = struct{}{}
 	d.current.Store(a)
+	d.metrics.SetBackends(a.backendInfo())
 	return nil
 }
 
@@ -127,7 +136,7 @@ func (d *daemon) release(a *assembly) {
 
 func (d *daemon) discard(a *assembly) {
 	delete(d.open, a)
-	if err := a.close(); err != nil {
-		d.log.Error("closing backends", "error", err)
+	if err := errors.Join(a.close(), d.closeAudit(a)); err != nil {
+		d.log.Error("closing what a configuration had open", "error", err)
 	}
 }
