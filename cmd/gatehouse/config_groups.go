@@ -23,6 +23,23 @@ func (a *assembly) warnOfGroups(i int, rules []gateway.Rule) {
 	}
 }
 
+// checkQualifiers refuses groups of a backend that vouches for nobody on the route
+// at index i. They would be names like any other: of a group that nobody is in, so
+// that "not group" would let everybody in.
+func (a *assembly) checkQualifiers(i int, rules []gateway.Rule) {
+	c := a.config
+	sources := c.sources(c.Routes[i].Backend)
+	for j, r := range rules {
+		for _, group := range gateway.NamedGroups(r.Require) {
+			name, _, qualified := strings.Cut(strings.Trim(strings.TrimPrefix(group, "group "), `"`), ":")
+			if qualified && slices.Contains(c.backendNames(), name) && !slices.Contains(sources, name) {
+				a.report.errorf(a.at(i, "rule", j, "require"), "%s: the backend %q vouches for none of the users of this route, and what stands before the colon says who vouched; "+
+					"write the name of the group alone, or %s:… instead", group, name, strings.Join(sources, ":… or "))
+			}
+		}
+	}
+}
+
 // knowsGroups reports whether somebody may be in a group by b, or by a backend
 // that it is made of. It says yes where that cannot be known, which is reported.
 func (c *Config) knowsGroups(b BackendConfig) bool {

@@ -128,5 +128,6 @@ func (a *assembly) warnOfRules(i int, route gateway.Route, rules []gateway.Rule)
 		j := slices.IndexFunc(rules, func(r gateway.Rule) bool { return r.Name == w.Rule })
 		a.report.warnf(a.at(i, "rule", j), "rule %q: %s", w.Rule, w.Text)
 	}
+	a.checkQualifiers(i, rules)
 	a.warnOfGroups(i, rules)
 }

@@ -34,6 +34,7 @@ func TestShownConfigurationsAreGood(t *testing.T) {
 			for _, folder := range []string{"", "auth", "tls"} {
 				for file, from := range map[string]string{
 					"domain.crt": "cert.pem", "domain.key": "key.pem", "httpd.htpasswd": "users", "httpd.groups": "groups",
+					"robots.htpasswd": "users", "robots.groups": "groups", "ldap-password": "password",
 				} {
 					link(t, filepath.Join(made, "files", from), filepath.Join(dir, folder, file))
 				}
