@@ -1,0 +1,463 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"gatehouse/backend"
+	"gatehouse/gateway"
+)
+
+// patient is how long a test waits for what must happen. It is no measure of speed.
+const patient = time.Minute
+
+func waitUntil(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patient); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	t.Fatalf("waited in vain until %s", what)
+}
+
+// diary is a log that may be read while it is written.
+type diary struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (d *diary) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.text.Write(p)
+}
+
+func (d *diary) String() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.text.String()
+}
+
+// testDaemon is a daemon that runs on files which the test may change.
+type testDaemon struct {
+	*daemon
+	dir  string
+	said *diary
+	stop func()
+}
+
+// daemonConfig is a configuration in front of UPSTREAM. Tests replace parts of it.
+const daemonConfig = `
+listen = ["127.0.0.1:0"]
+
+[[backend]]
+name = "local"
+type = "htpasswd"
+users_file = "users"
+
+[[backend]]
+name = "other"
+type = "htpasswd"
+users_file = "users"
+
+[[backend]]
+name = "both"
+type = "chain"
+member = [{ backend = "local" }, { backend = "other" }]
+
+[[route]]
+path = "/v2/"
+upstream = "UPSTREAM"
+backend = "local"
+
+  [[route.rule]]
+  name = "all"
+  require = ["valid-user"]
+
+[[route]]
+path = "/both/"
+upstream = "UPSTREAM"
+backend = "both"
+
+  [[route.rule]]
+  name = "all"
+  require = ["valid-user"]
+`
+
+// startDaemon runs a daemon on daemonConfig until the test ends.
+func startDaemon(t *testing.T) *testDaemon {
+	t.Helper()
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") }))
+	t.Cleanup(upstream.Close)
+	td := &testDaemon{dir: t.TempDir(), said: new(diary)}
+	td.write(t, "users", userLine(t, "alice")+userLine(t, "bob"))
+	td.write(t, "config.toml", strings.ReplaceAll(daemonConfig, "UPSTREAM", upstream.URL))
+	var err error
+	if td.daemon, err = newDaemon(td.fileSource(), td.said, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if err := td.gateway.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { td.follow(ctx) })
+	running.Go(func() { td.gateway.Serve(ctx) })
+	td.stop = sync.OnceFunc(func() {
+		end()
+		td.gateway.Close()
+		running.Wait()
+		td.close()
+	})
+	t.Cleanup(td.stop)
+	return td
+}
+
+func (td *testDaemon) fileSource() configSource {
+	path := filepath.Join(td.dir, "config.toml")
+	return configSource{path, path, func() (*Config, error) { return loadConfig(path, nil) }}
+}
+
+// userLine returns a line of a password file, for a user whose password is "secret".
+func userLine(t *testing.T, user string) string {
+	t.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return user + ":" + string(hash) + "\n"
+}
+
+// write replaces a file as editors do, by a rename.
+func (td *testDaemon) write(t *testing.T, name, text string) {
+	t.Helper()
+	path := filepath.Join(td.dir, name)
+	if err := errors.Join(os.WriteFile(path+".new", []byte(text), 0o600), os.Rename(path+".new", path)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// edit replaces a part of the configuration, and does not wait for anything.
+func (td *testDaemon) edit(t *testing.T, old, new string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(td.dir, "config.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), old) {
+		t.Fatalf("the configuration has no %q", old)
+	}
+	td.write(t, "config.toml", strings.Replace(string(text), old, new, 1))
+}
+
+// reloads edits the configuration and has it read.
+func (td *testDaemon) reloads(t *testing.T, old, new string) {
+	t.Helper()
+	td.edit(t, old, new)
+	if err := td.Reload(t.Context()); err != nil {
+		t.Fatalf("reload with %q in place of %q: %v", new, old, err)
+	}
+}
+
+// get asks for a path as a user, and returns the status of the answer.
+func (td *testDaemon) get(t *testing.T, path, user string) int {
+	t.Helper()
+	r, err := http.NewRequest("GET", "http://"+td.gateway.Addrs()[0].String()+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.SetBasicAuth(user, "secret")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode
+}
+
+func TestReloadTakesOverWhatIsUnchanged(t *testing.T) {
+	td := startDaemon(t)
+	for _, tt := range []struct {
+		name, old, new string
+		kept           map[string]bool // by name of what is held; false: opened anew
+	}{
+		{"nothing", "", "", map[string]bool{"backend local": true, "backend other": true, "backend both": true, "cache local": true, "cache both": true}},
+		{"a rule", `require = ["valid-user"]`, `require = ["user alice"]`,
+			map[string]bool{"backend local": true, "backend other": true, "backend both": true, "cache local": true, "cache both": true}},
+		{"the cache", "[[backend]]", "[cache]\nsize = 7\n\n[[backend]]",
+			map[string]bool{"backend local": true, "backend other": true, "backend both": true, "cache local": false, "cache both": false}},
+		{"a member of a chain", "name = \"other\"\ntype = \"htpasswd\"", "name = \"other\"\ngroups_file = \"groups\"\ntype = \"htpasswd\"",
+			map[string]bool{"backend local": true, "backend other": false, "backend both": false, "cache local": true, "cache both": false}},
+		{"the chain", `{ backend = "other" }`, `{ backend = "other", on_unavailable = "next" }`,
+			map[string]bool{"backend local": true, "backend other": true, "backend both": false, "cache local": true, "cache both": false}},
+	} {
+		td.write(t, "groups", "devs: alice\n")
+		before := td.current.Load()
+		held := map[string]*holding{}
+		for name, h := range before.held {
+			held[name] = h
+		}
+		td.reloads(t, tt.old, tt.new)
+		for name, kept := range tt.kept {
+			if got := td.current.Load().held[name] == held[name]; got != kept {
+				t.Errorf("%s changed: %s was kept: %v, want %v", tt.name, name, got, kept)
+			}
+			if !kept {
+				waitUntil(t, name+" is closed", func() bool { return held[name].users.Load() == 0 })
+			}
+		}
+	}
+}
+
+// A login that is remembered is remembered after the rules have changed, and asks
+// nobody.
+func TestCachedLoginOutlivesAReloadOfTheRules(t *testing.T) {
+	td := startDaemon(t)
+	state := func() backend.CacheState {
+		var call backend.Call
+		ctx := backend.WithCall(t.Context(), &call)
+		if _, err := td.current.Load().gateway.Routes[0].Backend.Authenticate(ctx, "alice", "secret"); err != nil {
+			t.Fatal(err)
+		}
+		return call.Cache
+	}
+	state()
+	td.reloads(t, `require = ["valid-user"]`, `require = ["user alice"]`)
+	if got := state(); got != backend.CacheHit {
+		t.Errorf("after a reload of the rules: %q, want a hit", got)
+	}
+	td.reloads(t, "[[backend]]", "[cache]\nsize = 7\n\n[[backend]]")
+	if got := state(); got != backend.CacheMiss {
+		t.Errorf("after a reload of the cache: %q, want a miss", got)
+	}
+}
+
+func TestReloadTakesRightsAway(t *testing.T) {
+	td := startDaemon(t)
+	if got := td.get(t, "/v2/", "bob"); got != 200 {
+		t.Errorf("before: status %d", got)
+	}
+	td.reloads(t, `require = ["valid-user"]`, `require = ["user alice"]`)
+	if got := td.get(t, "/v2/", "bob"); got != 403 {
+		t.Errorf("without the right: status %d", got)
+	}
+	text, _ := os.ReadFile(filepath.Join(td.dir, "users"))
+	td.write(t, "other-users", strings.Split(string(text), "\n")[1]+"\n")
+	td.reloads(t, `users_file = "users"`, `users_file = "other-users"`)
+	if got := td.get(t, "/v2/", "alice"); got != 401 {
+		t.Errorf("without the account, which was cached: status %d", got)
+	}
+}
+
+func TestBrokenConfigurationLeavesTheOldOneInUse(t *testing.T) {
+	td := startDaemon(t)
+	good := td.Status()
+	for name, tt := range map[string]struct{ old, new, want string }{
+		"syntax":          {"[[route]]", "[[route]", "config.toml:"},
+		"unknown key":     {"users_file", "users_fil", `did you mean "users_file"`},
+		"missing file":    {`users_file = "users"`, `users_file = "gone"`, "gone"},
+		"unknown backend": {`backend = "local"`, `backend = "lokal"`, "lokal"},
+		"changed listen":  {"127.0.0.1:0", "127.0.0.1:1", "needs a restart"},
+		"no certificate": {`listen = ["127.0.0.1:0"]`, "listen = [\"127.0.0.1:0\"]\nlog_level = \"debug\"\n[tls]\ncert_file = \"x\"\nkey_file = \"y\"\n",
+			"no such file"},
+	} {
+		before, text := td.Status(), mustRead(t, filepath.Join(td.dir, "config.toml"))
+		td.edit(t, tt.old, tt.new)
+		err := td.Reload(t.Context())
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: error %v, want %q in it", name, err, tt.want)
+		}
+		s := td.Status()
+		if s.Err == nil || s.Failures <= before.Failures || s.Hash != good.Hash {
+			t.Errorf("%s: status %+v", name, s)
+		}
+		if got := td.get(t, "/v2/", "alice"); got != 200 {
+			t.Errorf("%s: status %d", name, got)
+		}
+		if td.level.Level() != levelOf("info") {
+			t.Errorf("%s: the level of the log has changed", name)
+		}
+		td.write(t, "config.toml", text)
+		if err := td.Reload(t.Context()); err != nil {
+			t.Fatalf("%s: mended: %v", name, err)
+		}
+	}
+	if s := td.Status(); s.Err != nil {
+		t.Errorf("after all was mended: %v", s.Err)
+	}
+	if !strings.Contains(td.said.String(), "configuration not reloaded; the old one stays in use") {
+		t.Error("the log does not tell of it")
+	}
+}
+
+func mustRead(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestChangedListenNeedsARestart(t *testing.T) {
+	td := startDaemon(t)
+	td.edit(t, "127.0.0.1:0", "127.0.0.1:1")
+	if err := td.Reload(t.Context()); !errors.Is(err, gateway.ErrNeedsRestart) {
+		t.Errorf("error %v", err)
+	}
+	waitUntil(t, "what was opened for it is closed", func() bool {
+		td.mu.Lock()
+		defer td.mu.Unlock()
+		return len(td.open) == 1 && td.current.Load().held["backend local"].users.Load() == 1
+	})
+}
+
+func TestChangedLogLevelCountsAtOnce(t *testing.T) {
+	td := startDaemon(t)
+	td.reloads(t, "[[backend]]", "log_level = \"debug\"\n[[backend]]")
+	if got := td.level.Level(); got != levelOf("debug") {
+		t.Errorf("level %v", got)
+	}
+}
+
+func TestChangedFileIsReadWithoutBeingAsked(t *testing.T) {
+	td := startDaemon(t)
+	td.edit(t, `require = ["valid-user"]`, `require = ["user alice"]`)
+	waitUntil(t, "bob is out", func() bool { return td.get(t, "/v2/", "bob") == 403 })
+
+	// It may vanish for a while, and the last good one goes on.
+	if err := os.Remove(filepath.Join(td.dir, "config.toml")); err != nil {
+		t.Fatal(err)
+	}
+	waitUntil(t, "the lack of it is noticed", func() bool { return td.Status().Err != nil })
+	if got := td.get(t, "/v2/", "alice"); got != 200 {
+		t.Errorf("without the file: status %d", got)
+	}
+}
+
+func TestFileThatIsMendedIsReadAgain(t *testing.T) {
+	td := startDaemon(t)
+	path := filepath.Join(td.dir, "config.toml")
+	if err := os.Chmod(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	waitUntil(t, "a file that everybody may write is refused", func() bool { return td.Status().Err != nil })
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	waitUntil(t, "it is taken again", func() bool { return td.Status().Err == nil })
+}
+
+// Log rotation sends signals at the same time as administrators do.
+func TestSignalsReloadOneAfterTheOther(t *testing.T) {
+	td := startDaemon(t)
+	var asking sync.WaitGroup
+	for range 20 {
+		asking.Go(func() {
+			syscall.Kill(os.Getpid(), syscall.SIGHUP)
+			if err := td.Reload(t.Context()); err != nil {
+				t.Errorf("reload: %v", err)
+			}
+		})
+	}
+	asking.Wait()
+	waitUntil(t, "a signal has been followed", func() bool { return strings.Contains(td.said.String(), "cause=SIGHUP") })
+	if s := td.Status(); s.Err != nil || s.Count < 22 || s.Failures != 0 {
+		t.Errorf("status %+v", s)
+	}
+}
+
+func TestSignalAtTheStartIsFollowedLater(t *testing.T) {
+	td := startDaemon(t)
+	td.stop()
+	d, err := newDaemon(td.fileSource(), td.said, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	syscall.Kill(os.Getpid(), syscall.SIGHUP)
+	if err := d.gateway.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer end()
+	running.Go(func() { d.follow(ctx) })
+	running.Go(func() { d.gateway.Serve(ctx) })
+	waitUntil(t, "it is followed", func() bool { return d.Status().Count > 1 })
+}
+
+func TestReloadAtTheEndIsRefused(t *testing.T) {
+	td := startDaemon(t)
+	over := make(chan struct{})
+	var asking sync.WaitGroup
+	for range 4 {
+		asking.Go(func() {
+			for {
+				select {
+				case <-over:
+					return
+				default:
+					td.Reload(context.Background())
+				}
+			}
+		})
+	}
+	td.stop()
+	close(over)
+	asking.Wait()
+	if err := td.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "stopping") {
+		t.Errorf("error %v", err)
+	}
+	td.mu.Lock()
+	defer td.mu.Unlock()
+	if n := len(td.open); n != 0 {
+		t.Errorf("%d assemblies are open still", n)
+	}
+}
+
+func TestHashTellsConfigurationsApart(t *testing.T) {
+	hash := func(text string) string { return parse(t, text, nil).hash() }
+	if a, b := hash(daemonConfig), hash(daemonConfig); a != b || a == "" {
+		t.Errorf("one configuration has the hashes %q and %q", a, b)
+	}
+	if a, b := hash(daemonConfig), hash(daemonConfig+"\n"); a == b {
+		t.Error("two configurations have the same hash")
+	}
+	before := hash(daemonConfig)
+	t.Setenv("GATEHOUSE_LOG_LEVEL", "debug")
+	if hash(daemonConfig) == before {
+		t.Error("a variable of the environment makes no difference")
+	}
+}
+
+// Every key that names a file to read is one whose change counts.
+func TestNamedFilesAreAllThatAreRead(t *testing.T) {
+	c := load(t, filepath.Join(workspace(t), "good/everything.toml"))
+	named := fmt.Sprint(c.namedFiles())
+	for _, want := range []string{"everything.toml", "cert.pem", "key.pem", "password"} {
+		if !strings.Contains(named, want) {
+			t.Errorf("%s is not among %s", want, named)
+		}
+	}
+	if strings.Contains(named, "files/users") {
+		t.Errorf("a file that its backend follows is among %s", named)
+	}
+}
