@@ -212,7 +212,7 @@ func TestReloadCommandSaysWhatCameOfIt(t *testing.T) {
 		"in use, as JSON": {200, `{"file":"config.toml","hash":"abc","seconds":0.5}`, []string{"-o", "json"}, 0, `{"ok":true,"file":"config.toml","hash":"abc","seconds":0.5}` + "\n", ""},
 		"refused as JSON": {422, `{"error":"wrong"}`, []string{"-o", "json"}, 1, `"ok":false`, "wrong"},
 	} {
-		socket := serveControl(t, func() (int, string) { return tt.status, tt.answer })
+		socket := answerReloads(t, func() (int, string) { return tt.status, tt.answer })
 		var out, diagnostics strings.Builder
 		code := run(t.Context(), append([]string{"reload", "--socket", socket}, tt.args...), stdio{strings.NewReader(""), &out, &diagnostics})
 		if code != tt.code || !strings.Contains(out.String(), tt.out) || !strings.Contains(diagnostics.String(), tt.printed) {
@@ -242,8 +242,8 @@ func TestReloadCommandWithoutAGateway(t *testing.T) {
 	}
 }
 
-// serveControl answers every request on a control socket, whose path it returns.
-func serveControl(t *testing.T, answer func() (status int, body string)) string {
+// answerReloads answers every request on a control socket, whose path it returns.
+func answerReloads(t *testing.T, answer func() (status int, body string)) string {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "control.sock")
 	l, err := net.Listen("unix", socket)
