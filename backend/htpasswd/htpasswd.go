@@ -45,6 +45,7 @@ var (
 	_ backend.Backend       = (*Backend)(nil)
 	_ backend.Versioner     = (*Backend)(nil)
 	_ backend.Canonicalizer = (*Backend)(nil)
+	_ backend.Revalidator   = (*Backend)(nil)
 )
 
 // fileMax holds three million users with bcrypt hashes.
@@ -157,6 +158,18 @@ func (b *Backend) Groups(ctx context.Context, id backend.Identity) ([]string, er
 		return nil, gaveUp(ctx)
 	}
 	return append([]string{}, b.current.Load().groups.of[id.User]...), nil
+}
+
+// Revalidate looks whether the users file still has a line that lets id in.
+func (b *Backend) Revalidate(ctx context.Context, id backend.Identity) error {
+	if ctx.Err() != nil {
+		return gaveUp(ctx)
+	}
+	h := b.current.Load().users.hash(id.User)
+	if h == nil || isLocked(h) {
+		return refusalOf(h)
+	}
+	return nil
 }
 
 // Version returns a number that changes with the hash and the groups of user,
