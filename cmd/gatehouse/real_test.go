@@ -48,7 +48,11 @@ var programs = map[string]string{
 	"dockerd":         "apt-get install docker.io, and run the tests as root",
 	"nfpm":            "go install github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0",
 	"registry":        "go install github.com/distribution/distribution/v3/cmd/registry@v3.1.2",
+	"samba":           "apt-get install --no-install-recommends samba samba-dsdb-modules samba-ad-provision python3-samba winbind",
+	"samba-tool":      "apt-get install samba",
 	"skopeo":          "apt-get install skopeo",
+	"slapadd":         "apt-get install slapd",
+	"slapd":           "apt-get install slapd",
 	"systemd-analyze": "apt-get install systemd",
 }
 

@@ -1,0 +1,249 @@
+package main_test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"text/template"
+
+	"gatehouse/backend/ldap/ldaptest"
+)
+
+// The users of the directories that the tests in this file start, of whom alice
+// is in the group pusher because her team is.
+const (
+	directoryUserPassword    = "Us3r-Pass!"
+	directoryAccountPassword = "Svc-Pass1!"
+)
+
+// realDirectories are the servers of others that the README's section on
+// directories is followed with. Each starts one in dir, with the certificate of
+// an authority in ca.pem, and returns what its URL is, and what else of the README
+// is to be read in another way.
+var realDirectories = []struct {
+	preset, vendor string
+	needs          []string
+	start          func(t *testing.T, dir string) (url string, otherwise *strings.Replacer)
+}{
+	{"openldap", "OpenLDAP", []string{"slapd", "slapadd"}, startOpenLDAP},
+	{"activedirectory", "Active Directory", []string{"samba", "samba-tool"}, startDomain},
+}
+
+// TestReadmeWithARealDirectory follows the README from its configurations, word
+// for word but for addresses, to a push that a group allows and one that it does
+// not.
+func TestReadmeWithARealDirectory(t *testing.T) {
+	for _, directory := range realDirectories {
+		t.Run(directory.preset, func(t *testing.T) {
+			needs(t, append([]string{"skopeo", registries[0].program}, directory.needs...)...)
+			dir := publicDir(t)
+			url, otherwise := directory.start(t, dir)
+			certificate, addr := newCertificate(t, dir), freeAddr(t)
+			here := strings.NewReplacer(":5043", addr, "http://registry:5000", registries[0].start(t))
+			writeFile(t, filepath.Join(dir, "config.toml"), []byte(here.Replace(otherwise.Replace(directoryRecipe(t, directory.preset, url)))), 0o644)
+			writeFile(t, filepath.Join(dir, "ldap-password"), []byte(directoryAccountPassword+"\n"), 0o600)
+			writeFile(t, filepath.Join(dir, "alice-password"), []byte(directoryUserPassword), 0o600)
+			image := t.TempDir()
+			writeImage(t, image, "from "+directory.preset)
+
+			r := &directoryReader{t: t, dir: dir, said: readmeDirectoryLines(t)}
+			r.types("gatehouse check", "", "ok (")
+			r.types("gatehouse doctor", " --password-file alice-password",
+				"rootDSE", directory.vendor, "group of a rule pusher", "cn=team", "cn=pusher", "lock-out", "user bind alice", "p95")
+			r.types("gatehouse whoami", "", "alice", "cn=team", " -> cn=pusher")
+			f := front{start(t, r.command(r.line("gatehouse serve"))), addr, certificate}
+			f.listening(t, addr)
+
+			env := tunnel(t, certificate, map[string]string{"registry.test": addr})
+			onSite := strings.NewReplacer("registry.corp.example:5043", "registry.test", "PASSWORD", directoryUserPassword, "oci:image:latest", "oci:"+image+":latest")
+			push := func(user string) []string {
+				return strings.Fields(onSite.Replace(r.line("skopeo copy --dest-creds " + user)))[1:]
+			}
+			newSkopeo(t, env).works(push("alice")...)
+			newSkopeo(t, env).refused("denied: bob may not push to team/other: rule \"push to team\" needs group pusher or user ci-bot", push("bob")...)
+			newSkopeo(t, env).works("inspect", "--creds", "bob:"+directoryUserPassword, "docker://registry.test/team/app:1")
+			newSkopeo(t, env).refused("unauthorized", "inspect", "--creds", "bob:wrong", "docker://registry.test/team/app:1")
+		})
+	}
+}
+
+// directoryRecipe returns the first configuration of the README, with the backend
+// of a preset from its section on directories.
+func directoryRecipe(t *testing.T, preset, url string) string {
+	t.Helper()
+	text := readme(t)
+	backend := regexp.MustCompile(`(?m)^    \[\[backend\]\]\n(?:    .+\n)+`)
+	for _, block := range backend.FindAllString(text, -1) {
+		if !strings.Contains(block, "preset = \""+preset+"\"") {
+			continue
+		}
+		lines := strings.Split(strings.TrimSpace(strings.ReplaceAll(block, "\n    ", "\n")), "\n")
+		if len(lines) > 9 { // with the head of the table
+			t.Errorf("the README needs %d lines for %s, more than 8", len(lines)-1, preset)
+		}
+		block = regexp.MustCompile(`urls = \[.*\]`).ReplaceAllString(strings.Join(lines, "\n"), fmt.Sprintf("urls = [%q]", url))
+		if !strings.Contains(block, "ca_file") {
+			block += "\nca_file = \"corp-ca.pem\"" // which Windows gives its machines
+		}
+		config := regexp.MustCompile(`(?s)\[\[backend\]\].*?\n\n`).ReplaceAllString(fenced(text, "toml")[0], block+"\n\n")
+		return strings.Replace(config, "backend = \"local\"", "backend = \"corp\"", 1)
+	}
+	t.Fatalf("the README has no backend with the preset %s", preset)
+	return ""
+}
+
+// readmeDirectoryLines returns the commands of the README's section on backends.
+func readmeDirectoryLines(t *testing.T) []string {
+	t.Helper()
+	var lines []string
+	for _, match := range regexp.MustCompile(`(?m)^    ((?:gatehouse|skopeo) .*)$`).FindAllStringSubmatch(readme(t), -1) {
+		command, _, _ := strings.Cut(match[1], " #")
+		lines = append(lines, strings.TrimSpace(command))
+	}
+	return lines
+}
+
+// directoryReader types commands of the README in a folder.
+type directoryReader struct {
+	t    *testing.T
+	dir  string
+	said []string
+}
+
+// line returns the command that begins so.
+func (r *directoryReader) line(begin string) string {
+	r.t.Helper()
+	for _, line := range r.said {
+		if strings.HasPrefix(line, begin) {
+			return line
+		}
+	}
+	r.t.Fatalf("the README has no command %q", begin)
+	return ""
+}
+
+func (r *directoryReader) command(line string) *exec.Cmd {
+	cmd := command(r.t, binary(r.t), strings.Fields(line)[1:]...)
+	cmd.Dir = r.dir
+	return cmd
+}
+
+// types runs a command that has to succeed and to show some words.
+func (r *directoryReader) types(begin, more string, want ...string) {
+	r.t.Helper()
+	output, err := r.command(r.line(begin) + more).CombinedOutput()
+	for _, word := range want {
+		if err != nil || !strings.Contains(string(output), word) {
+			r.t.Errorf("%s: %v, want %q in\n%s", begin, err, word, output)
+		}
+	}
+}
+
+// certifyDirectory writes the certificates of a server.
+func certifyDirectory(t *testing.T, dir, address string) {
+	t.Helper()
+	authority, err := ldaptest.NewAuthority("corp CA")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := authority.Issue(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key, err := ldaptest.KeyPair(pair)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{"ca.pem": authority.PEM(), "cert.pem": cert, "key.pem": key} {
+		writeFile(t, filepath.Join(dir, name), text, 0o600)
+	}
+}
+
+// publishAuthority puts the certificate of a server's authority where the README
+// has it.
+func publishAuthority(t *testing.T, dir, public string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(public, "corp-ca.pem"), text, 0o644)
+}
+
+// startOpenLDAP starts a slapd with the names that the README has.
+func startOpenLDAP(t *testing.T, public string) (string, *strings.Replacer) {
+	t.Helper()
+	dir, addr := t.TempDir(), freeAddr(t)
+	certifyDirectory(t, dir, host)
+	publishAuthority(t, dir, public)
+	if err := os.Mkdir(filepath.Join(dir, "db"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	conf := filepath.Join(dir, "slapd.conf")
+	writeFile(t, conf, []byte(strings.ReplaceAll(readTestdata(t, "openldap.conf"), "@DIR@", dir)), 0o600)
+	writeFile(t, filepath.Join(dir, "corp.ldif"), []byte(strings.NewReplacer("@USER@", directoryUserPassword, "@ACCOUNT@", directoryAccountPassword).Replace(readTestdata(t, "openldap.ldif"))), 0o600)
+	runToEnd(t, "slapadd", "-q", "-f", conf, "-l", filepath.Join(dir, "corp.ldif"))
+	url := "ldaps://" + addr
+	start(t, command(t, "slapd", "-f", conf, "-d", "0", "-h", url)).listening(t, addr)
+	return url, strings.NewReplacer()
+}
+
+// startDomain makes a domain of Samba and starts its controller. Its ports cannot
+// be chosen, so it has an address of its own.
+func startDomain(t *testing.T, public string) (string, *strings.Replacer) {
+	t.Helper()
+	const address, realm, base = "127.0.0.54", "ad.corp.example", "DC=ad,DC=corp,DC=example"
+	if os.Getuid() != 0 && os.Getenv(requireAll) == "" {
+		t.Skip("a domain controller listens on ports below 1024: run the tests as root")
+	}
+	dir := t.TempDir()
+	certifyDirectory(t, dir, address)
+	publishAuthority(t, dir, public)
+	runToEnd(t, "samba-tool", "domain", "provision", "--quiet", "--targetdir="+dir, "--realm="+realm, "--domain=ADTEST", "--server-role=dc",
+		"--dns-backend=NONE", "--adminpass=Adm1n-Pass!", "--host-name=dc1", "--host-ip="+address,
+		"--option=interfaces="+address+"/8", "--option=bind interfaces only=yes")
+	for _, name := range []string{"run", "run/ncalrpc", "run/winbindd", "cache", "state"} {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conf := filepath.Join(dir, "etc/smb.conf")
+	file, err := os.Create(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	settings := template.Must(template.ParseFiles("../../backend/ldap/testdata/smb.conf"))
+	if err := settings.Execute(file, struct{ Dir, Address string }{dir, address}); err != nil {
+		t.Fatal(err)
+	}
+	// Not the python3 of the PATH, which need not have the modules of Samba.
+	seed := filepath.Join(dir, "domain.py")
+	writeFile(t, seed, []byte(readTestdata(t, "domain.py")), 0o600)
+	runToEnd(t, "/usr/bin/python3", seed, conf, filepath.Join(dir, "private/sam.ldb"), base, directoryUserPassword, directoryAccountPassword)
+	samba := command(t, "samba", "-s", conf, "-F", "-M", "single", "--no-process-group", "--debug-stdout", "-d", "0")
+	start(t, samba).listening(t, net.JoinHostPort(address, "636"))
+	return "ldaps://" + address, strings.NewReplacer("DC=corp,DC=example", base)
+}
+
+func readTestdata(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// runToEnd runs a program that has to succeed.
+func runToEnd(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if output, err := command(t, name, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, output)
+	}
+}
