@@ -84,7 +84,7 @@ func TestMetricsPassTheLinter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shield, err := backend.NewShield(guarded{everyone}, backend.ShieldConfig{})
+	shield, err := backend.NewShield(lockable{everyone}, backend.ShieldConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestMetricsPassTheLinter(t *testing.T) {
 	}
 	m.SetBackends([]BackendInfo{{Name: "corp", Backend: reporting{}, Cache: cache, Shield: shield, Flood: flood}})
 	m.Operation("corp")(backend.Operation{Server: "dc1:636", Name: "bind", Result: "success"})
-	m.Reloaded(time.Second, nil)
+	m.Reloaded("0a0000000001", time.Second, nil)
 	tg.do(t, "pull", "GET", "/v2/", nil)
 	problems, err := testutil.GatherAndLint(m.Registry())
 	if err != nil {
@@ -326,23 +326,23 @@ func TestCachesAreMeasured(t *testing.T) {
 	}
 }
 
-// guarded is a backend that counts wrong passwords.
-type guarded struct{ people }
+// lockable is a backend that counts wrong passwords.
+type lockable struct{ people }
 
-func (g guarded) Resolve(ctx context.Context, user string) (backend.Identity, error) {
+func (g lockable) Resolve(ctx context.Context, user string) (backend.Identity, error) {
 	if _, ok := g.people[user]; !ok {
 		return backend.Identity{}, backend.ErrUnknownUser
 	}
 	return backend.Identity{User: user}, nil
 }
 
-func (g guarded) Verify(ctx context.Context, id backend.Identity, password string) (backend.Identity, error) {
+func (g lockable) Verify(ctx context.Context, id backend.Identity, password string) (backend.Identity, error) {
 	return g.Authenticate(ctx, id.User, password)
 }
 
 func TestShieldsAndFloodControlsAreMeasured(t *testing.T) {
 	m := NewMetrics("v1", "go1")
-	shield, err := backend.NewShield(guarded{everyone}, backend.ShieldConfig{})
+	shield, err := backend.NewShield(lockable{everyone}, backend.ShieldConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -369,20 +369,21 @@ func TestShieldsAndFloodControlsAreMeasured(t *testing.T) {
 
 func TestReloadsAreCounted(t *testing.T) {
 	m := NewMetrics("v1", "go1")
-	m.Reloaded(time.Second, nil)
+	m.Reloaded("0a0000000001", time.Second, nil)
 	good := samples(t, m, "gatehouse_config_last_reload_success_timestamp_seconds")[""]
-	m.Reloaded(2*time.Second, errors.New("bad"))
+	m.Reloaded("0a0000000001", 2*time.Second, errors.New("bad"))
 	for family, want := range map[string]map[string]float64{
 		"gatehouse_config_last_reload_successful":                {"": 0},
 		"gatehouse_config_last_reload_success_timestamp_seconds": {"": good},
 		"gatehouse_config_last_reload_duration_seconds":          {"": 2},
+		"gatehouse_config_hash":                                  {"": 0x0a0000000001},
 		"gatehouse_config_reloads_total":                         {"result=success": 1, "result=failure": 1},
 	} {
 		if diff := cmp.Diff(want, samples(t, m, family)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", family, diff)
 		}
 	}
-	m.Reloaded(time.Second, nil)
+	m.Reloaded("0a0000000001", time.Second, nil)
 	if got := samples(t, m, "gatehouse_config_last_reload_successful")[""]; got != 1 {
 		t.Errorf("after a good reload: %v, want 1", got)
 	}

@@ -9,7 +9,7 @@ import (
 
 // openBackends opens every [[backend]]. Those that are made of others come last,
 // wherever they stand in the file.
-func (a *assembly) openBackends(log *slog.Logger) {
+func (a *assembly) openBackends(s surroundings) {
 	var single, composite []int
 	for i, c := range a.config.Backends {
 		switch {
@@ -21,17 +21,20 @@ func (a *assembly) openBackends(log *slog.Logger) {
 		}
 	}
 	for _, i := range append(single, composite...) {
-		a.openBackend(i, log)
+		a.openBackend(i, s)
 	}
 }
 
 // openBackend opens the backend at index i. Without a log, what it would log is
 // in the report.
-func (a *assembly) openBackend(i int, log *slog.Logger) {
+func (a *assembly) openBackend(i int, s surroundings) {
 	collected := &warningLog{}
-	t := backendTable{log: log, origin: a.config.origin, index: i, report: &a.report, others: a.backends}
-	if log == nil {
+	t := backendTable{log: s.log, origin: a.config.origin, index: i, report: &a.report, others: a.backends}
+	if s.log == nil {
 		t.log = slog.New(collected)
+	}
+	if s.metrics != nil {
+		t.observe = s.metrics.Operation(a.config.Backends[i].Name())
 	}
 	if err := a.open(a.config.Backends[i], t); err != nil {
 		t.errorf("type", "%v", err)

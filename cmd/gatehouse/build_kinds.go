@@ -108,6 +108,8 @@ func decodeKeys[K any](table BackendConfig) (keys K, err error) {
 
 // backendTable is where in the configuration a backend is opened: its table.
 type backendTable struct {
+	observe func(backend.Operation) // counts what is done with servers; nil if nobody does
+
 	log    *slog.Logger
 	origin origin
 	index  int

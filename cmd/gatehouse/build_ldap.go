@@ -86,7 +86,7 @@ func (k ldapKeys) config(t backendTable) ldap.Config {
 		GroupMemberAttrs: k.GroupMemberAttrs, GroupDepth: k.GroupDepth, PrimaryGroup: k.PrimaryGroup,
 		LoginTimeout: k.LoginTimeout.Duration, ConnectTimeout: k.ConnectTimeout.Duration, OperationTimeout: k.OperationTimeout.Duration,
 		MaxConnections: k.MaxConnections, IdleTimeout: k.IdleTimeout.Duration, MaxLifetime: k.MaxLifetime.Duration,
-		GroupTTL: k.GroupTTL.Duration, Log: t.log,
+		GroupTTL: k.GroupTTL.Duration, Log: t.log, Observe: t.observe,
 	}
 	for _, g := range k.FilterGroups {
 		c.FilterGroups = append(c.FilterGroups, struct{ Name, Filter string }(g))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"strings"
@@ -78,6 +79,12 @@ func serve(cmd *cobra.Command, source configSource) error {
 	if text := readVersion().Warning; text != "" {
 		d.log.Warn(text)
 	}
+	stopAdmin, err := d.startAdmin()
+	if err != nil {
+		d.gateway.Close()
+		return &exitError{1, err}
+	}
+	defer stopAdmin() // after the gateway has ended, of which it tells
 	return runGateway(cmd.Context(), d.gateway, d.log, d.follow)
 }
 
@@ -117,7 +124,7 @@ func runGateway(ctx context.Context, g *gateway.Gateway, log *slog.Logger, besid
 	return nil
 }
 
-func addresses(g *gateway.Gateway) []string {
+func addresses(g interface{ Addrs() []net.Addr }) []string {
 	var list []string
 	for _, a := range g.Addrs() {
 		list = append(list, a.String())

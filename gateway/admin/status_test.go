@@ -28,7 +28,7 @@ func full(c *Config) {
 	}}
 	cache, _ := backend.NewCache(directory{}, backend.CacheConfig{})
 	c.Metrics.SetBackends([]gateway.BackendInfo{{Name: "corp", Type: "directory", Backend: directory{down: true}, Cache: cache}})
-	c.Metrics.Reloaded(time.Second, errors.New("no"))
+	c.Metrics.Reloaded("0123abcd", time.Second, errors.New("no"))
 	loaded := time.Now().Add(-3 * time.Hour)
 	c.Configuration = func() Configuration {
 		return Configuration{File: "/etc/gatehouse/config.toml", Hash: "0123abcd", Loaded: loaded, LastReload: Reload{

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"strings"
+
+	"gatehouse/gateway"
+	"gatehouse/gateway/admin"
+)
+
+// checkAdmin checks [admin].
+func (a *assembly) checkAdmin() {
+	c, origin := a.config.Admin, a.config.origin
+	if c.Listen != "" {
+		loopback, err := checkListenAddress(c.Listen)
+		switch {
+		case err != nil:
+			a.report.errorf(origin.at("admin", "listen"), "%v", err)
+		case !loopback && !c.InsecureRemote:
+			a.report.errorf(origin.at("admin", "listen"), "%s would let everybody who can connect read metrics and status, without a password: "+
+				"listen on 127.0.0.1, or set insecure_remote = true under [admin]", c.Listen)
+		}
+	}
+	for i, host := range c.Hosts {
+		if host == "" || strings.ContainsAny(host, ":/ ") || strings.ToLower(host) != host {
+			a.report.errorf(origin.at("admin", "hosts", i), "%q is not a host name: write it in lower case and without a port", host)
+		}
+	}
+}
+
+// adminSocket returns the path of the socket, empty for none.
+func (c *Config) adminSocket() string {
+	path := c.origin.file(c.Admin.Socket, "admin", "socket")
+	if full, err := filepath.Abs(path); err == nil && path != "" {
+		return full
+	}
+	return path
+}
+
+// backendInfo returns the backends for metrics and status, in the order of the
+// configuration.
+func (a *assembly) backendInfo() []gateway.BackendInfo {
+	var all []gateway.BackendInfo
+	for _, c := range a.config.Backends {
+		name := c.Name()
+		all = append(all, gateway.BackendInfo{Name: name, Type: c.Type(), Backend: a.bare[name], Cache: a.caches[name], Shield: a.shields[name], Flood: a.floods[name]})
+	}
+	return all
+}
+
+// checkFixed refuses a change of what has been opened when the program started.
+func (d *daemon) checkFixed(c *Config) error {
+	old := d.current.Load()
+	if old == nil || reflect.DeepEqual(old.config.Admin, c.Admin) {
+		return nil
+	}
+	return fmt.Errorf("%s: changing [admin] %w", c.origin.at("admin"), gateway.ErrNeedsRestart)
+}
+
+// startAdmin serves what [admin] asks for until stop is called.
+func (d *daemon) startAdmin() (stop func(), err error) {
+	c := d.current.Load().config
+	if !c.Admin.isSet() {
+		return func() {}, nil
+	}
+	s, err := admin.New(admin.Config{
+		Listen: c.Admin.Listen, InsecureRemote: c.Admin.InsecureRemote, Hosts: c.Admin.Hosts, Socket: c.adminSocket(),
+		PProf: c.Admin.PProf, ShowUsers: c.Admin.ShowUsers,
+		Version: readVersion().Version, Gateway: d.gateway, Metrics: d.metrics, Configuration: d.describe,
+		Reload: d.Reload, Purge: d.purge, Why: d.why, Log: d.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Listen(); err != nil {
+		return nil, err
+	}
+	d.log.Info("admin", "addresses", strings.Join(addresses(s), " "))
+	served := make(chan error, 1)
+	go func() { served <- s.Serve() }()
+	return func() {
+		err := s.Close()
+		if e := <-served; e != nil {
+			err = e
+		}
+		if err != nil {
+			d.log.Error("admin", "error", err)
+		}
+	}, nil
+}
+
+// describe says which configuration is in use.
+func (d *daemon) describe() admin.Configuration {
+	s := d.Status()
+	reload := admin.Reload{Time: s.At, OK: s.Err == nil, Seconds: s.Took.Seconds()}
+	if s.Err != nil {
+		reload.Error = s.Err.Error()
+	}
+	return admin.Configuration{File: d.source.name, Hash: s.Hash, Loaded: s.Since, LastReload: reload}
+}
+
+// purge has every cache forget a user, or everybody for an empty name.
+func (d *daemon) purge(user string) (caches int, err error) {
+	for _, c := range d.current.Load().caches {
+		if user == "" {
+			c.Purge()
+		} else {
+			c.PurgeUser(user)
+		}
+		caches++
+	}
+	return caches, nil
+}
+
+// why returns what there is to say about a refusal.
+func (d *daemon) why(id string) (any, bool) {
+	r, ok := d.gateway.Why(id)
+	return refusedBy(r), ok
+}
