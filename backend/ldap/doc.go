@@ -69,6 +69,10 @@
 //	group_ttl                 "1m": how long it is remembered which groups a
 //	                          group is in
 //
+//	max_failures              2: wrong passwords of one user that the directory
+//	                          is asked about within
+//	failure_window            "30m"; see below
+//
 // # Encryption
 //
 // A password goes over TLS 1.2 or newer, to a server whose certificate is
@@ -128,4 +132,23 @@
 // then 8, 16 and 30, unless the configured password changes; the log says so
 // once each time. Continuation references are ignored, and referrals are errors:
 // to follow one would be to send the account's password wherever it points.
+//
+// # Lock-outs
+//
+// A directory locks an account after some wrong passwords within some time. Lest
+// a stranger, or a job with an old password, do that through the gateway, it asks
+// about no more than max_failures wrong ones of a user within failure_window, in
+// whatever spelling and from whatever address, and refuses the rest by itself,
+// which the log tells apart. The password that was right last is always asked
+// about. A user who has not logged in since the gateway was started has to wait,
+// once the guesses of others have used up the budget, until failure_window is
+// over, or until "gatehouse cache purge --user" forgets them.
+//
+// Let max_failures be less than the directory allows (lockoutThreshold,
+// pwdMaxFailure, passwordMaxFailure) and failure_window no less than the time that
+// it counts them for: "gatehouse doctor" tells both of Active Directory. After a
+// change of password the old one may be asked about once more than that; Active
+// Directory does not count it. Where several gateways stand before one directory,
+// each has a budget of its own, and the directory must allow more than all of them
+// together. A directory that locks nobody may have a large max_failures.
 package ldap

@@ -49,7 +49,7 @@ func (a *assembly) openBackend(i int, s surroundings) {
 func (a *assembly) open(c BackendConfig, t backendTable) error {
 	name, source := c.Name(), a.source(t.index)
 	if a.takeOver(backendHolding(name), source) {
-		a.bare[name], a.backends[name] = a.before.bare[name], a.before.backends[name]
+		a.bare[name], a.backends[name], a.shields[name] = a.before.bare[name], a.before.backends[name], a.before.shields[name]
 		return nil
 	}
 	b, err := kinds[c.Type()].open(c, t)
@@ -58,6 +58,9 @@ func (a *assembly) open(c BackendConfig, t backendTable) error {
 	}
 	a.hold(backendHolding(name), source, b)
 	a.bare[name] = b
+	if b, err = a.shield(c, b); err != nil {
+		return err
+	}
 	a.backends[name] = backend.Named(name, b)
 	return nil
 }
@@ -74,8 +77,13 @@ func (a *assembly) cached(name string) backend.Backend {
 	}
 	source := a.cacheSource(name)
 	if a.takeOver(cacheHolding(name), source) {
-		a.caches[name] = a.before.caches[name]
+		a.caches[name], a.floods[name] = a.before.caches[name], a.before.floods[name]
 		return a.caches[name]
+	}
+	b, err := a.limit(name, b)
+	if err != nil {
+		a.report.errorf(a.config.origin.at("flood"), "%v", err)
+		return nil
 	}
 	c, err := backend.NewCache(b, a.config.cacheConfig())
 	if err != nil {

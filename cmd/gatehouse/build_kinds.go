@@ -14,7 +14,7 @@ import (
 var kinds = map[string]kind{
 	"chain":    newKind(openChain).madeOf(mentionsOf[chainKeys]),
 	"htpasswd": newKind(openHTPasswd).groupsFrom("groups_file").followingFiles(),
-	"ldap":     newKind(openLDAP),
+	"ldap":     newKind(openLDAP).lockingOut(),
 }
 
 // kind is a type of backend.
@@ -31,6 +31,10 @@ type kind struct {
 	// followsFiles says that backends of this type read the files that they name
 	// again when these change.
 	followsFiles bool
+
+	// locksOut says that backends of this type lock an account after some wrong
+	// passwords. Their tables have the keys of shieldKeys besides.
+	locksOut bool
 
 	// mentions returns where a table names the other backends that one of this
 	// type is made of. It is nil for a type that stands by itself.
@@ -87,6 +91,12 @@ func mentionsOf[K interface{ mentions() []mention }](table BackendConfig) []ment
 		return nil
 	}
 	return keys.mentions()
+}
+
+// lockingOut returns k for backends that lock accounts.
+func (k kind) lockingOut() kind {
+	k.locksOut = true
+	return k
 }
 
 // decodeKeys returns the keys of a table but those that every backend has.

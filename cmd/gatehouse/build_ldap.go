@@ -48,6 +48,8 @@ type ldapKeys struct {
 	IdleTimeout      Duration `toml:"idle_timeout" min:"1s" max:"24h"`         // how long an unused connection is kept
 	MaxLifetime      Duration `toml:"max_lifetime" min:"1s" max:"24h"`         // how long a connection is kept at most
 	GroupTTL         Duration `toml:"group_ttl" min:"1s" max:"24h"`            // how long it is remembered which groups a group is in
+
+	shieldKeys
 }
 
 // filterGroupKeys is one [[backend.filter_group]].

@@ -81,7 +81,7 @@ func (a *assembly) source(i int) sum {
 // cacheSource returns the sum of all that the cache around the backend called name
 // is made from.
 func (a *assembly) cacheSource(name string) sum {
-	text := fmt.Sprintf("%#v", a.config.cacheConfig())
+	text := fmt.Sprintf("%#v %#v", a.config.cacheConfig(), a.config.Flood)
 	if inner := a.held[backendHolding(name)]; inner != nil {
 		text += fmt.Sprintf(" %x", inner.source)
 	}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"reflect"
+
+	"gatehouse/backend"
+)
+
+// shieldKeys are the keys of a [[backend]] that locks accounts about the shield in
+// front of it.
+type shieldKeys struct {
+	MaxFailures   int      `toml:"max_failures" min:"1" max:"1000"`    // wrong passwords of one user that are passed on within failure_window; less than it takes to lock the account
+	FailureWindow Duration `toml:"failure_window" min:"1s" max:"168h"` // at least as long as the directory counts a wrong password
+}
+
+// shield returns what stands in front of b wherever it is used: a shield if accounts
+// of it can get locked, else b itself.
+func (a *assembly) shield(c BackendConfig, b backend.Backend) (backend.Backend, error) {
+	if !kinds[c.Type()].locksOut {
+		return b, nil
+	}
+	guarded, ok := b.(backend.Guarded)
+	if !ok {
+		return nil, fmt.Errorf("backends of type %q cannot be kept from locking accounts", c.Type())
+	}
+	cfg, err := a.config.shieldConfig(c)
+	if err != nil {
+		return nil, err
+	}
+	s, err := backend.NewShield(guarded, cfg)
+	if err != nil {
+		return nil, err
+	}
+	a.shields[c.Name()] = s
+	return s, nil
+}
+
+// shieldConfig returns how the shield in front of a backend is made.
+func (c *Config) shieldConfig(b BackendConfig) (backend.ShieldConfig, error) {
+	own := BackendConfig{}
+	for key := range fields(reflect.TypeFor[shieldKeys]()) {
+		if value, ok := b[key]; ok {
+			own[key] = value
+		}
+	}
+	keys, err := decodeKeys[shieldKeys](own)
+	return backend.ShieldConfig{
+		MaxFailures:   keys.MaxFailures,
+		FailureWindow: keys.FailureWindow.Duration,
+		NegativeTTL:   c.Cache.NegativeTTL.Duration,
+		Timeout:       c.Timeouts.Login.Duration,
+	}, err
+}
+
+// configureShields has the shields follow the settings that are not in the tables
+// of their backends. What they have counted stays.
+func (a *assembly) configureShields() error {
+	for _, c := range a.config.Backends {
+		s := a.shields[c.Name()]
+		if s == nil {
+			continue
+		}
+		cfg, err := a.config.shieldConfig(c)
+		if err != nil {
+			return err
+		}
+		if err := s.Configure(cfg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// limit returns what stands in front of b where a route uses it, behind the cache:
+// a flood control, if there is to be one.
+func (a *assembly) limit(name string, b backend.Backend) (backend.Backend, error) {
+	c := a.config.Flood
+	if !c.Enabled {
+		return b, nil
+	}
+	f, err := backend.NewFlood(b, backend.FloodConfig{
+		PerSource:   c.SourcePerMinute,
+		SourceBurst: c.SourceBurst,
+		Total:       c.TotalPerSecond,
+		TotalBurst:  c.TotalBurst,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.floods[name] = f
+	return f, nil
+}
