@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -459,5 +460,43 @@ func TestNamedFilesAreAllThatAreRead(t *testing.T) {
 	}
 	if strings.Contains(named, "files/users") {
 		t.Errorf("a file that its backend follows is among %s", named)
+	}
+}
+
+// However often it reloads, and whatever changes, a program needs no more than one
+// that has been started with the last configuration.
+func TestReloadsLeaveNothingBehind(t *testing.T) {
+	const reloads = 100
+	td := startDaemon(t)
+	usage := func() (goroutines, descriptors int, heap uint64) {
+		http.DefaultClient.CloseIdleConnections()
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return runtime.NumGoroutine(), len(entries), m.HeapAlloc
+	}
+	both := func() {
+		td.reloads(t, `users_file = "users"`, `users_file = "./users"`) // other backends and caches
+		td.reloads(t, `require = ["valid-user"]`, `require = ["user alice"]`)
+		td.get(t, "/v2/", "alice")
+		td.reloads(t, `require = ["user alice"]`, `require = ["valid-user"]`)
+		td.reloads(t, `users_file = "./users"`, `users_file = "users"`)
+		td.get(t, "/v2/", "bob")
+	}
+	both()
+	goroutines, descriptors, heap := usage()
+	for range reloads / 4 {
+		both()
+	}
+	waitUntil(t, "goroutines and descriptors are as few as before", func() bool {
+		g, d, _ := usage()
+		return g <= goroutines && d <= descriptors
+	})
+	if _, _, now := usage(); now > heap+8<<20 {
+		t.Errorf("the heap has grown from %d to %d bytes", heap, now)
 	}
 }
