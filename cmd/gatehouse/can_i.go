@@ -142,13 +142,16 @@ func (o *canIOptions) printList(ctx context.Context, out io.Writer, q *inquiry) 
 // for all of them, and for one that no rule names.
 func (q *inquiry) list(ctx context.Context) ([]canIRow, error) {
 	var rows []canIRow
-	for _, r := range q.assembly.config.Routes {
+	for i, r := range q.assembly.config.Routes {
 		if q.host != "" && r.Host != "" && q.host != r.Host {
 			continue
 		}
 		asked := *q
 		asked.host = cmp.Or(r.Host, q.host, anyHost)
 		for _, pattern := range repositoryPatterns(r) {
+			if q.book.RouteFor(asked.host, "/v2/"+sampleOf(pattern)) != i {
+				continue // the rules of this route are not for it
+			}
 			row, err := asked.row(ctx, pattern)
 			if err != nil {
 				return nil, err

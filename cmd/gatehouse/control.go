@@ -16,7 +16,8 @@ import (
 // control asks the gateway that runs on this machine over its control socket,
 // which answers in JSON.
 type control struct {
-	socket string
+	socket string // or address
+	base   string // of URLs
 	client *http.Client
 }
 
@@ -43,10 +44,14 @@ func newControl(cmd *cobra.Command) (*control, error) {
 	if err != nil {
 		return nil, &exitError{2, err}
 	}
+	return newSocketControl(socket), nil
+}
+
+func newSocketControl(socket string) *control {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}
-	return &control{socket, &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}, nil
+	return &control{socket, "http://gatehouse", &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
 
 func configuredSocket(flag string) (string, error) {
@@ -58,11 +63,11 @@ func configuredSocket(flag string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	socket := c.origin.table("admin").at("socket").text
+	socket := c.adminSocket()
 	if socket == "" {
 		return "", fmt.Errorf("%s: there is no socket under [admin] by which a running gateway could be asked: set one, or give --socket", path)
 	}
-	return c.origin.file(socket, "admin", "socket"), nil
+	return socket, nil
 }
 
 // get asks for what is under path and decodes it into answer. It fails with
@@ -80,7 +85,7 @@ func (c *control) post(ctx context.Context, path string, answer any) error {
 // do fails with an [exitError]: 1 where the gateway says no, 4 where it says
 // nothing.
 func (c *control) do(ctx context.Context, method, path string, answer any) error {
-	r, err := http.NewRequestWithContext(ctx, method, "http://gatehouse"+path, nil)
+	r, err := http.NewRequestWithContext(ctx, method, c.base+path, nil)
 	if err != nil {
 		return &exitError{2, err}
 	}

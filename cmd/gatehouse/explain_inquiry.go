@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"gatehouse/backend"
 	"gatehouse/gateway"
 )
 
@@ -89,7 +90,7 @@ func (q *inquiry) ask(ctx context.Context, r plannedRequest) (explanation, error
 // route is answered before anybody asks who it is from.
 func (q *inquiry) hear(ctx context.Context, route int) (testimony, error) {
 	if route < 0 {
-		return nobody(""), nil
+		return testimony{subjects: []gateway.Subject{{Identity: backend.Identity{User: q.who.name}}}}, nil
 	}
 	if t, ok := q.heard[route]; ok {
 		return t, nil

@@ -131,16 +131,23 @@ func (q inquirer) testify(ctx context.Context, c claimant, on routeBackend) test
 	return groupsOf(ctx, on.backend, id)
 }
 
-// presume takes for granted that a user exists in a backend which cannot say so
-// without a password, and asks for the groups alone.
+// presume has a backend that cannot look users up without a password say whether
+// it would let in one of that name, and takes it for granted where it cannot say
+// that either. It fails where the name may mean several users, or their groups are
+// known from a login alone.
 func presume(ctx context.Context, c claimant, on routeBackend) (testimony, bool) {
 	t := hearsay{}.testify(ctx, c, on)
 	if len(t.subjects) != 1 {
 		return t, false
 	}
-	t = groupsOf(ctx, on.backend, t.subjects[0].Identity)
-	if !t.down {
-		t.note = fmt.Sprintf("whether %s can log in was not asked: the backend says that with a password only", c.name)
+	id := t.subjects[0].Identity
+	standing := backend.RevalidateBy(ctx, on.backend, id)
+	if backend.Refused(standing) {
+		return nobody(fmt.Sprintf("%s cannot log in: %v", c.name, standing)), true
+	}
+	t = groupsOf(ctx, on.backend, id)
+	if !t.down && standing != nil {
+		t.note = fmt.Sprintf("it is taken for granted that %s can log in: %v", c.name, standing)
 	}
 	return t, !t.down
 }
