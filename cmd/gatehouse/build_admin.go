@@ -101,15 +101,23 @@ func (d *daemon) describe() admin.Configuration {
 	return admin.Configuration{File: d.source.name, Hash: s.Hash, Loaded: s.Since, LastReload: reload}
 }
 
-// purge has every cache forget a user, or everybody for an empty name.
+// purge has every cache forget a user, or everybody for an empty name. Of one user
+// it has shields forget the guesses, too: this is the way out for somebody whose
+// budget strangers have used up. For everybody at once it would be theirs.
 func (d *daemon) purge(user string) (caches int, err error) {
-	for _, c := range d.current.Load().caches {
+	a := d.current.Load()
+	for _, c := range a.caches {
 		if user == "" {
 			c.Purge()
 		} else {
 			c.PurgeUser(user)
 		}
 		caches++
+	}
+	for _, s := range a.shields {
+		if user != "" {
+			s.ResetUser(user)
+		}
 	}
 	return caches, nil
 }
