@@ -28,8 +28,8 @@ var conformance = []struct {
 	make func(t *testing.T) backend.Backend
 }{
 	{"fake", func(*testing.T) backend.Backend { return newFake(people()) }},
-	{"htpasswd", newHtpasswd},
-	{"ldap", newLDAP},
+	{"htpasswd", func(t *testing.T) backend.Backend { return newHtpasswd(t) }},
+	{"ldap", func(t *testing.T) backend.Backend { return newLDAP(t) }},
 	{"named", func(*testing.T) backend.Backend {
 		return backend.Named("local", newFake(people()))
 	}},
@@ -65,7 +65,7 @@ var conformance = []struct {
 var patientFlood = backend.FloodConfig{SourceBurst: 10_000, TotalBurst: 10_000}
 
 // newChain returns a chain of members, each under a name of its own.
-func newChain(t *testing.T, members ...backend.Backend) backend.Backend {
+func newChain(t testing.TB, members ...backend.Backend) backend.Backend {
 	t.Helper()
 	var c chain.Config
 	for i, b := range members {
@@ -93,7 +93,7 @@ func newHalves(t *testing.T) backend.Backend {
 	return newChain(t, first, second)
 }
 
-func newHtpasswd(t *testing.T) backend.Backend {
+func newHtpasswd(t testing.TB) backend.Backend {
 	t.Helper()
 	var users, groups strings.Builder
 	for name, a := range people() {
@@ -123,7 +123,7 @@ func newHtpasswd(t *testing.T) backend.Backend {
 	return b
 }
 
-func newLDAP(t *testing.T) backend.Backend {
+func newLDAP(t testing.TB) backend.Backend {
 	t.Helper()
 	const base = "dc=corp,dc=example"
 	entries := []ldaptest.Entry{{DN: base}}
