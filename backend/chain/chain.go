@@ -22,7 +22,9 @@
 // A member that knows the user thus has the last word by default: a later one
 // must not stand in for an account that it has locked, and a guess at a password
 // counts at one place only. Any other error is a fault of which nobody knows what
-// it means, and so it is never passed over.
+// it means, and so it is never passed over. A directory in which nobody may look
+// users up without a password calls a user wrong whom it does not know, and belongs
+// at the end.
 //
 // # What is answered
 //
@@ -39,7 +41,9 @@
 // The backends named by extra_groups are asked too for the groups of a user that
 // another backend vouched for, by the name of the user. They need not know the
 // user otherwise: a group file may list the users of a directory. If one of them
-// cannot be asked, the groups are not known, and not fewer.
+// cannot be asked, the groups are not known, and not fewer. To rules they are
+// groups of that user like any other: the name that may stand before one, as in
+// corp:pusher, is that of the member which vouched for the user.
 package chain
 
 import (
