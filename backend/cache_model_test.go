@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,88 +130,4 @@ func (t *trial) compare() {
 	if got != t.reference.stats {
 		t.Errorf("counted: got %+v, want %+v", got, t.reference.stats)
 	}
-}
-
-// Every answer must be about who was asked about, whatever else goes on.
-func TestNobodyGetsTheAnswerForAnother(t *testing.T) {
-	const users = 16
-	all := make(map[string]account)
-	for i := range users {
-		all[fmt.Sprint("user", i)] = account{password: fmt.Sprint("password", i), groups: []string{fmt.Sprint("group", i)}}
-	}
-	f := newFake(all)
-	// Far too small, so that entries come and go all the time.
-	c := newCache(t, f, backend.CacheConfig{Size: users / 2})
-
-	var wg sync.WaitGroup
-	for worker := range uint64(64) {
-		wg.Go(func() {
-			r := rand.New(rand.NewPCG(worker, 1))
-			for range 500 {
-				i, j := r.IntN(users), r.IntN(users+1)
-				user, password := fmt.Sprint("user", i), fmt.Sprint("password", j)
-				switch r.IntN(40) {
-				case 0:
-					c.Purge()
-				case 1:
-					c.PurgeUser(user)
-				case 2:
-					f.version.Add(1)
-				}
-				want := backend.Identity{User: user, Handle: "uid=" + user}
-				got, err := c.Authenticate(t.Context(), user, password)
-				switch {
-				case i == j && (err != nil || got != want):
-					t.Errorf("right password of %s: got %+v, %v", user, got, err)
-				case i != j && verdict(err) != "wrong password":
-					t.Errorf("wrong password of %s: got %+v, %v", user, got, err)
-				}
-				wantGroups(t, c, want, fmt.Sprint("group", i))
-			}
-		})
-	}
-	wg.Wait()
-}
-
-func TestFloodOfRefusalsPushesOutNoSuccess(t *testing.T) {
-	const size, flood = 500, 50_000
-	f := newFake(people())
-	c := newCache(t, f, backend.CacheConfig{Size: size})
-	login(t, c, "alice", "alice-5ecret", "")
-	login(t, c, "bob", "bob-5ecret", "")
-	wantGroups(t, c, backend.Identity{User: "alice", Handle: "uid=alice"}, "dev", "pusher")
-
-	guess := func(i int) {
-		user := [...]string{"alice", "nobody", "carol"}[i%3]
-		if _, err := c.Authenticate(t.Context(), user, fmt.Sprint("guess", i)); !backend.Refused(err) {
-			t.Fatalf("guess %d: got error %v, want a refusal", i, err)
-		}
-	}
-	for i := range flood / 10 {
-		guess(i)
-	}
-	before := heapInUse()
-	for i := range flood {
-		guess(flood + i)
-	}
-	if after := heapInUse(); after > before+1<<20 {
-		t.Errorf("heap grew from %d to %d bytes in a flood of refusals", before, after)
-	}
-
-	f.logins.Store(0)
-	f.lists.Store(0)
-	login(t, c, "alice", "alice-5ecret", "")
-	login(t, c, "bob", "bob-5ecret", "")
-	wantGroups(t, c, backend.Identity{User: "alice", Handle: "uid=alice"}, "dev", "pusher")
-	wantLogins(t, f, 0)
-	if got := f.lists.Load(); got != 0 {
-		t.Errorf("backend was asked for groups %d times, want 0", got)
-	}
-}
-
-func heapInUse() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }
