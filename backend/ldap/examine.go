@@ -88,21 +88,39 @@ func (e *examination) base(ctx context.Context, name, base string) {
 	})
 }
 
-// explainAbsence says where the way to an entry ends, which the server tells in
-// its answer, and what is there that has nearly the same name.
+// explainAbsence says where the way to an entry ends, and what is there that has
+// nearly the same name.
 func (e *examination) explainAbsence(ctx context.Context, f *backend.Finding, name string, cause error) {
-	var answer *ldap.Error
-	if !errors.As(cause, &answer) || answer.MatchedDN == "" {
-		return
-	}
 	wanted, err := parseDN(name)
-	matched, err2 := parseDN(answer.MatchedDN)
-	if err != nil || err2 != nil || !wanted.isBelow(matched) || len(wanted) == len(matched) {
+	if err != nil {
 		return
 	}
-	missing := wanted[len(wanted)-len(matched)-1]
-	f.Text = fmt.Sprintf("%s does not exist below %s", missing, answer.MatchedDN)
-	f.Advice = "check the spelling, and that the account may read it" + didYouMean(missing, e.children(ctx, answer.MatchedDN))
+	there := e.nearestAbove(ctx, wanted, cause)
+	if there == nil {
+		return
+	}
+	missing := wanted[len(wanted)-len(there)-1]
+	f.Text = fmt.Sprintf("%s does not exist below %s", missing, there)
+	f.Advice = "check the spelling, and that the account may read it" + didYouMean(missing, e.children(ctx, there.String()))
+}
+
+// nearestAbove returns the lowest entry above one that is missing. OpenLDAP and
+// Windows tell in their answer; RFC 4511, section 4.1.9. Others have to be asked.
+func (e *examination) nearestAbove(ctx context.Context, missing dn, cause error) dn {
+	var answer *ldap.Error
+	if errors.As(cause, &answer) {
+		if there, err := parseDN(answer.MatchedDN); err == nil && missing.isBelow(there) && len(there) < len(missing) {
+			return there
+		}
+	}
+	for i := 1; i < len(missing); i++ {
+		above := missing[i:]
+		entries, err := e.asService(ctx, query{base: above.String(), scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: []string{"1.1"}})
+		if err == nil && len(entries) == 1 {
+			return above
+		}
+	}
+	return nil
 }
 
 // children returns the last parts of the names of the entries directly below one.

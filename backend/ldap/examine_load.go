@@ -2,7 +2,6 @@ package ldap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -69,5 +68,14 @@ func (e *examination) measure(f *backend.Finding, ask func() error) error {
 	if half > slowAnswer {
 		f.Advice = "each login waits that long: name a nearer server first in urls, and have the directory index what user_filter asks for"
 	}
-	return errors.Join(errs...)
+	return firstOf(errs)
+}
+
+// firstOf returns the first error and how many there are.
+func firstOf(errs []error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if len(errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d failed: %w", len(errs), errs[0])
 }

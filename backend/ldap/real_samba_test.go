@@ -102,6 +102,7 @@ func TestSamba(t *testing.T) {
 		})
 	}
 	t.Run("modes", func(t *testing.T) { s.checkModes(t) })
+	t.Run("doctor", func(t *testing.T) { s.checkExamination(t) })
 	t.Run("guesses", func(t *testing.T) { s.checkGuesses(t) })
 }
 

@@ -174,6 +174,7 @@ func TestSlapd(t *testing.T) {
 		})
 	}
 	t.Run("modes", func(t *testing.T) { s.checkModes(t) })
+	t.Run("doctor", func(t *testing.T) { s.checkExamination(t) })
 	t.Run("failures", func(t *testing.T) { s.checkFailures(t) })
 }
 

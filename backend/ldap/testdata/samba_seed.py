@@ -71,6 +71,15 @@ sam.add({'dn': comma, 'objectClass': 'user', 'sAMAccountName': 'jsmith', 'userPr
 sam.setpassword('(sAMAccountName=jsmith)', password)
 sam.enable_account('(sAMAccountName=jsmith)')
 
+# A finer policy, for one user.
+hour = str(-60 * 60 * 10**7)
+sam.add({
+    'dn': 'CN=strict,CN=Password Settings Container,CN=System,' + base, 'objectClass': 'msDS-PasswordSettings',
+    'msDS-PasswordSettingsPrecedence': '1', 'msDS-PasswordReversibleEncryptionEnabled': 'FALSE', 'msDS-PasswordComplexityEnabled': 'FALSE',
+    'msDS-PasswordHistoryLength': '0', 'msDS-MinimumPasswordLength': '1', 'msDS-MinimumPasswordAge': '0', 'msDS-MaximumPasswordAge': str(-3650 * 86400 * 10**7),
+    'msDS-LockoutThreshold': '2', 'msDS-LockoutObservationWindow': hour, 'msDS-LockoutDuration': hour, 'msDS-PSOAppliesTo': user('strict'),
+})
+
 core = group('core', [carol])
 backend = group('backend', [bob, core])
 dev = group('dev', [alice, backend])
