@@ -109,6 +109,7 @@ func collectGateway(to chan<- prometheus.Metric, s Stats) {
 	}
 	to <- counter(descAccept, s.AcceptErrors)
 	to <- counter(descDropped, s.AccessDropped, "access")
+	to <- counter(descDropped, s.AuditDropped, "audit")
 	for _, c := range s.Certificates {
 		to <- gauge(descCertificate, float64(c.NotAfter.Unix()), c.Names[0])
 	}

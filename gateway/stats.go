@@ -36,6 +36,7 @@ type Stats struct {
 
 	AcceptErrors  uint64 // connections that could not be accepted
 	AccessDropped uint64 // access records that were lost
+	AuditDropped  uint64 // audit records that were lost
 
 	Certificates []CertificateStats // that clients see
 }
@@ -55,6 +56,9 @@ func (g *Gateway) Stats() Stats {
 		HTTP2Connections: int(g.server.over2.Load()),
 		AcceptErrors:     g.server.acceptErrors.Load(),
 		AccessDropped:    g.sink.lost.Load(),
+	}
+	if g.cfg.Audit != nil {
+		s.AuditDropped = g.cfg.Audit.Lost()
 	}
 	s.IdleConnections, s.ActiveConnections = g.server.http1.count()
 	if g.sites.current().cert != nil {

@@ -33,7 +33,7 @@ func newPage() *page {
 			"ago":     ago,
 			"lasting": lasting,
 			"bytes":   byteCount,
-			"percent": func(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) },
+			"percent": percent,
 			"words":   func(code string) string { return strings.ReplaceAll(code, "_", " ") },
 			"clock":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") },
 			"largest": largestFirst,
@@ -79,6 +79,9 @@ func lasting(seconds float64) string {
 	}
 	return fmt.Sprintf("%.0f s", seconds)
 }
+
+// percent says what share is, a number from 0 to 1.
+func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
 
 // byteCount says how many bytes n is.
 func byteCount(n uint64) string {

@@ -114,7 +114,7 @@ func (s *Server) Status() Status {
 			"active": stats.ActiveConnections, "http2": stats.HTTP2Connections,
 		},
 		Process: process(),
-		Dropped: map[string]uint64{"access": stats.AccessDropped},
+		Dropped: map[string]uint64{"access": stats.AccessDropped, "audit": stats.AuditDropped},
 	}
 	status.Configuration.Age = seconds(now.Sub(status.Configuration.Loaded))
 	for _, n := range totals.Decisions {

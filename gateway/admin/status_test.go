@@ -152,3 +152,26 @@ func TestTimesAndSizesInWords(t *testing.T) {
 		}
 	}
 }
+
+func TestStatusAsText(t *testing.T) {
+	ts := start(t, full)
+	s := ts.Status()
+	s.Backends[0].Servers[0].LastError = "bell \a and \x1b[31mred\x1b[0m"
+	var out strings.Builder
+	if err := s.WriteText(&out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"gatehouse v1.2.3: serving, degraded, up for ", "hash 0123abcd, in use for 3 hours", "last reload failed",
+		`config.toml:3:1: unknown key "x<y"`, "certificate for registry.example: 10 days left", "backend corp (directory): degraded",
+		"server dc1.corp.example:636: left alone, connections: 0 in use, 0 idle; last error 0 ms ago: bell ? and ?[31mred?[0m",
+		"7F3K2QAB", "wrong password", "5 records of the access log were lost",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the text lacks %q:\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "\n\n") || strings.ContainsAny(out.String(), "\a\x1b") {
+		t.Errorf("the text has empty lines or control characters: %q", out.String())
+	}
+}
