@@ -27,9 +27,14 @@ func newServeCommand() *cobra.Command {
 		Short:   "Run the gateway",
 		Long: `Run the gateway until it gets SIGTERM or SIGINT. It then accepts no new
 connections and lets running uploads finish, for as long as the setting drain
-says; a second signal ends it at once. SIGHUP changes nothing: password files,
-group files and certificates are read again when they change, and other settings
-need a restart.
+says; a second signal ends it at once.
+
+The configuration is read again when its file changes or one that it names, at
+SIGHUP, and by "gatehouse reload". All of it is put into use at once, for requests
+that begin from then on; those that run end under what they began with. After an
+error the old configuration stays in use, and the log says why. Other addresses to
+listen on, and the change between TLS and plain HTTP, need a restart. SIGHUP opens
+log files anew, too.
 
 With --upstream and --users it needs no configuration file: every user of the
 password file may pull, and the members of the group "pusher" may push.`,
