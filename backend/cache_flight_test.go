@@ -56,6 +56,9 @@ func TestEqualQuestionsAreAskedOnce(t *testing.T) {
 		if got := f.lists.Load(); got != 1 {
 			t.Errorf("backend was asked for groups %d times, want 1", got)
 		}
+		if got, want := c.Stats().Shared, uint64(2000+3*500-4); got != want {
+			t.Errorf("%d calls shared an answer, want %d", got, want)
+		}
 	})
 }
 

@@ -59,14 +59,6 @@ func wantLogins(tb testing.TB, f *fake, want int64) {
 	}
 }
 
-func TestCacheRefusesNegativeSettings(t *testing.T) {
-	for _, cfg := range []backend.CacheConfig{{Size: -1}, {TTL: -1}, {NegativeTTL: -1}, {Timeout: -1}} {
-		if _, err := backend.NewCache(newFake(nil), cfg); err == nil {
-			t.Errorf("NewCache(%+v): got no error, want one", cfg)
-		}
-	}
-}
-
 func TestCacheAsksOnceForEachLogin(t *testing.T) {
 	f := newFake(people())
 	c := newCache(t, f, backend.CacheConfig{})
