@@ -1,0 +1,127 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gatehouse/backend"
+)
+
+// guardedConfig has a directory that two routes use, one of them in a chain.
+const guardedConfig = `
+listen = ["127.0.0.1:0"]
+[cache]
+negative_ttl = "20s"
+[flood]
+source_per_minute = 30
+[[backend]]
+name = "corp"
+type = "ldap"
+preset = "openldap"
+urls = ["ldaps://127.0.0.1:1"]
+user_bases = ["dc=corp,dc=example"]
+max_failures = 4
+failure_window = "45m"
+[[backend]]
+name = "local"
+type = "htpasswd"
+users_file = "users"
+[[backend]]
+name = "everyone"
+type = "chain"
+member = [{ backend = "corp" }, { backend = "local" }]
+[[route]]
+path = "/v2/"
+backend = "everyone"
+upstream = "http://127.0.0.1:1"
+  [[route.rule]]
+  name = "all"
+  require = ["valid-user"]
+[[route]]
+path = "/corp/"
+backend = "corp"
+upstream = "http://127.0.0.1:1"
+  [[route.rule]]
+  name = "all"
+  require = ["valid-user"]
+`
+
+// assembleText assembles a configuration after another, which may be nil.
+func assembleText(t *testing.T, dir, text string, before *assembly) *assembly {
+	t.Helper()
+	path := filepath.Join(dir, "config.toml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := loadConfig(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := c.buildAfter(before, surroundings{log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.close() })
+	return a
+}
+
+func guardedDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "users"), []byte("bob:*\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestDirectoryHasOneShieldWhereverItIsUsed(t *testing.T) {
+	a := assembleText(t, guardedDir(t), guardedConfig, nil)
+	if len(a.shields) != 1 || a.shields["corp"] == nil {
+		t.Fatalf("got shields %v, want one, of corp", a.shields)
+	}
+	if a.floods["everyone"] == nil || a.floods["corp"] == nil || len(a.floods) != 2 {
+		t.Errorf("got flood controls %v, want one for each backend that a route uses", a.floods)
+	}
+	got, err := a.config.shieldConfig(a.config.Backends[0])
+	want := backend.ShieldConfig{MaxFailures: 4, FailureWindow: 45 * time.Minute, NegativeTTL: 20 * time.Second, Timeout: 10 * time.Second}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	if _, ok := a.bare["corp"].(backend.Guarded); !ok {
+		t.Error("what is examined is not the bare backend")
+	}
+}
+
+func TestReloadKeepsWhatAShieldHasCounted(t *testing.T) {
+	dir := guardedDir(t)
+	a := assembleText(t, dir, guardedConfig, nil)
+	for change, kept := range map[string]bool{
+		`"20s"|"25s"`:            true, // of the cache
+		"= 30|= 40":              true, // of the flood control
+		`"/corp/"|"/other/"`:     true,
+		"max_failures = 4|":      false,
+		"dc=corp,dc=example|o=x": false,
+	} {
+		old, new, _ := strings.Cut(change, "|")
+		b := assembleText(t, dir, strings.ReplaceAll(guardedConfig, old, new), a)
+		if got := a.shields["corp"] == b.shields["corp"]; got != kept {
+			t.Errorf("%s: kept is %t, want %t", change, got, kept)
+		}
+	}
+}
+
+func TestFloodControlCanBeSwitchedOff(t *testing.T) {
+	a := assembleText(t, guardedDir(t), strings.Replace(guardedConfig, "source_per_minute = 30", "enabled = false", 1), nil)
+	if len(a.floods) != 0 {
+		t.Errorf("got flood controls %v, want none", a.floods)
+	}
+	if len(a.caches) != 2 {
+		t.Errorf("got caches %v, want two", a.caches)
+	}
+}
