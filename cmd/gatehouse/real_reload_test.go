@@ -196,7 +196,7 @@ func (l *traffic) total() int64 { return l.seen["a"].Load() + l.seen["b"].Load()
 // both protocols that keep their connections.
 func (s *sides) startTraffic(t *testing.T) *traffic {
 	t.Helper()
-	const clients, rate = 8, 2000
+	const clients, rate = 32, 2000
 	l := &traffic{seen: map[string]*atomic.Int64{"a": new(atomic.Int64), "b": new(atomic.Int64)}}
 	ctx, end := context.WithCancel(context.Background())
 	var working sync.WaitGroup
