@@ -72,8 +72,8 @@ type refusal struct {
 }
 
 // keep remembers that x is answered with p. The texts are copies: those of the
-// request share their memory with all of its head, and the password in that
-// must not stay.
+// request, and the name of the user, share their memory with the head of the
+// request or what was decoded of it, and the password in that must not stay.
 func (k *refusals) keep(x *exchange, p *problem) {
 	r := refusal{Refusal: Refusal{
 		ID: x.id, Time: x.start,
@@ -81,6 +81,7 @@ func (k *refusals) keep(x *exchange, p *problem) {
 		Source: x.conn.source, Claimed: kept(x.claimed), Who: x.who,
 		Answer: answerOf(p), Reason: x.reason,
 	}}
+	r.Who.Identity.User = kept(r.Who.Identity.User)
 	r.Answer.Verdict = x.decision.Verdict
 	if p.cause != nil {
 		r.Cause = kept(p.cause.Error())

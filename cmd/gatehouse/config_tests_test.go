@@ -34,3 +34,44 @@ func TestFailedTestRefusesTheConfiguration(t *testing.T) {
 		t.Errorf("explain: exit code %d, want 0, or nobody could find out why\n%s", code, stderr)
 	}
 }
+
+// A reload that would open what a test says is closed changes nothing.
+func TestReloadKeepsTheRulesThatPassTheTests(t *testing.T) {
+	inWorld(t)
+	g := startRunning(t)
+	change := func(from, to string) {
+		text, err := os.ReadFile("config.toml")
+		if err == nil {
+			err = os.WriteFile("config.toml", []byte(strings.Replace(string(text), from, to, 1)), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	const closed, open = `require = ["group pusher", {`, `require = ["valid-user", {`
+	change(closed, open)
+	if err := g.reload("test"); err == nil || !strings.Contains(err.Error(), "want deny, and the answer is allow") {
+		t.Errorf("reload: got %v, want the test that fails", err)
+	}
+	if status, _, _ := g.asks(t, "bob", "PUT", "/v2/team/app/manifests/1"); status != 403 {
+		t.Errorf("after the refused reload: status %d, want 403", status)
+	}
+	change("[[test]]", "[ignored]") // a malformed one does not get in either
+	if err := g.reload("test"); err == nil {
+		t.Error("reload: a configuration with an unknown table is accepted")
+	}
+	text, err := os.ReadFile("config.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, _, _ := strings.Cut(string(text), "# The tests of this file")
+	if err := os.WriteFile("config.toml", []byte(rules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.reload("test"); err != nil {
+		t.Fatalf("reload without the tests: %v", err)
+	}
+	if status, _, _ := g.asks(t, "bob", "PUT", "/v2/team/app/manifests/1"); status != 200 {
+		t.Errorf("after the reload: status %d, want 200", status)
+	}
+}

@@ -69,35 +69,55 @@ func (o *askOptions) flags(cmd *cobra.Command, user string) {
 }
 
 // inquiry returns what answers questions by whoever o describes, and what closes
-// it. Tests of the configuration do not count: to find out why one fails is a
-// reason to ask.
+// it.
 func (o *askOptions) inquiry(cmd *cobra.Command) (*inquiry, func() error, error) {
 	from, err := netip.ParseAddr(o.source)
 	if err != nil {
 		return nil, nil, fmt.Errorf("--from %s: want an address such as 10.1.2.3", o.source)
 	}
-	path, err := findConfig(configFlag(cmd))
+	a, err := assembleRules(cmd)
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := loadConfig(path, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	c.Tests = nil
-	a := c.assemble(slog.New(slog.DiscardHandler))
 	q, err := newInquiry(a)
-	if refused := a.report.err(); refused != nil {
-		err = refused
+	if err == nil {
+		q.from, q.host = from.Unmap(), o.host
+		err = o.introduce(cmd, q)
 	}
 	if err != nil {
-		return nil, nil, errors.Join(err, a.close())
-	}
-	q.from, q.host = from.Unmap(), o.host
-	if err := o.introduce(cmd, q); err != nil {
 		return nil, nil, errors.Join(err, a.close())
 	}
 	return q, a.close, nil
+}
+
+// assembleRules assembles the configuration for its rules and backends. Whatever
+// else is wrong with it does not count: the key may be one that not everybody can
+// read, or the addresses may be given by flags. Nor do the tests of the rules: to
+// find out why one fails is a reason to ask.
+func assembleRules(cmd *cobra.Command) (*assembly, error) {
+	path, err := findConfig(configFlag(cmd))
+	if err != nil {
+		return nil, err
+	}
+	c, err := loadConfig(path, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.report.err(); err != nil {
+		return nil, err
+	}
+	c.Tests = nil
+	a := c.assemble(slog.New(slog.DiscardHandler))
+	refused := a.report.err()
+	if refused == nil {
+		return a, nil
+	}
+	if _, err := newInquiry(a); err != nil {
+		return nil, errors.Join(refused, a.close())
+	}
+	errs, _ := a.report.split()
+	fmt.Fprintf(cmd.ErrOrStderr(), "warning: apart from the rules, this configuration has %s; see gatehouse check\n", count(len(errs), "error"))
+	return a, nil
 }
 
 // introduce tells q who asks.

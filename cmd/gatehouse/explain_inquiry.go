@@ -24,11 +24,17 @@ type inquiry struct {
 	heard map[int]testimony // by the index of the route
 }
 
-// newInquiry fails where the rules of a cannot be compiled.
+// newInquiry fails where the rules of a cannot be compiled, or there is nobody to
+// say how names are spelled in them.
 func newInquiry(a *assembly) (*inquiry, error) {
 	book, err := gateway.NewRulebook(a.gateway.Routes)
 	if err != nil {
 		return nil, err
+	}
+	for _, r := range a.gateway.Routes {
+		if r.Backend == nil {
+			return nil, fmt.Errorf("the route %q has no backend that could be opened", r.Host+r.Path)
+		}
 	}
 	return &inquiry{
 		assembly: a, book: book, witness: hearsay{},

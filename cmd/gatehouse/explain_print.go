@@ -53,6 +53,9 @@ func printRequests(out io.Writer, requests []explanation) {
 // has been said, and in the last what the client sees, with the id of the request.
 func (e explanation) print(out io.Writer, who, id string) error {
 	heading := e.Method + " " + e.Target
+	if e.Host != "" && e.Host != anyHost {
+		heading += " at " + e.Host
+	}
 	if who != "" {
 		heading += " by " + who + " from " + e.From
 	}

@@ -269,3 +269,34 @@ func TestJSONOfExplainKeepsItsShape(t *testing.T) {
 		}
 	}
 }
+
+// Who asks about rules need not be able to read the key of the certificate, nor
+// know the flags that the gateway is started with.
+func TestExplainNeedsTheRulesAlone(t *testing.T) {
+	inWorld(t)
+	text, err := os.ReadFile("config.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(from, to string) {
+		if err := os.WriteFile("config.toml", []byte(strings.Replace(string(text), from, to, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(`listen = ["127.0.0.1:0"]`, "listen = [\":0\"]\ntls = { cert_file = \"absent\", key_file = \"absent\" }")
+	code, stdout, stderr := invoke(t, "can-i pull team/app --as bob")
+	if code != 0 || !strings.HasPrefix(stdout, "yes: ") || !strings.HasPrefix(stderr, "warning: apart from the rules, this configuration has 2 errors;") {
+		t.Errorf("without the certificate: exit code %d\n%s%s", code, stdout, stderr)
+	}
+	for from, to := range map[string]string{
+		`require = ["valid-user"]`:   `require = ["valid-usr"]`,
+		`users_file = "local-users"`: `users_file = "absent"`,
+		`name = "pull"`:              `name = "pull"` + "\n  pahts = []",
+		`path = "/v2/"`:              `path = "/v2/../"`,
+	} {
+		write(from, to)
+		if code, stdout, stderr := invoke(t, "can-i pull team/app --as bob"); code != 2 || stdout != "" || !strings.Contains(stderr, "config.toml:") {
+			t.Errorf("with %s: exit code %d, want 2 with the place\n%s%s", to, code, stdout, stderr)
+		}
+	}
+}

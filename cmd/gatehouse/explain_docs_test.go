@@ -1,0 +1,42 @@
+package main
+
+import (
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// What machines are given is written down, to the last key.
+func TestEveryKeyOfExplanationsIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/explain.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[reflect.Type]bool{}
+	var visit func(reflect.Type)
+	visit = func(typ reflect.Type) {
+		for typ.Kind() == reflect.Slice || typ.Kind() == reflect.Map {
+			typ = typ.Elem()
+		}
+		if typ.Kind() != reflect.Struct || typ.PkgPath() != reflect.TypeFor[explained]().PkgPath() || seen[typ] {
+			return
+		}
+		seen[typ] = true
+		for _, f := range reflect.VisibleFields(typ) {
+			key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if !strings.Contains(string(text), "`"+key+"`") {
+				t.Errorf("docs/explain.md does not tell of the key %q of %v", key, typ)
+			}
+			visit(f.Type)
+		}
+	}
+	for _, typ := range []reflect.Type{reflect.TypeFor[explained](), reflect.TypeFor[explainedRefusal](), reflect.TypeFor[canIAnswer](), reflect.TypeFor[canIRow]()} {
+		visit(typ)
+	}
+	for _, verb := range verbs() {
+		if !strings.Contains(string(text), "\n| `"+verb) {
+			t.Errorf("docs/explain.md does not tell of the operation %s", verb)
+		}
+	}
+}

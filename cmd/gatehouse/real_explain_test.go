@@ -1,0 +1,61 @@
+package main_test
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestSkopeoAndWhy follows the id that skopeo shows to somebody who may not push
+// to the explanation for those who run the gateway, who then ask what would help.
+func TestSkopeoAndWhy(t *testing.T) {
+	needs(t, "skopeo", registries[0].program)
+	r := newRecipe(t)
+	config := filepath.Join(r.dir, "config.toml")
+	writeFile(t, config, []byte(strings.NewReplacer("@UPSTREAM@", registries[0].start(t)).Replace(`
+admin = { socket = "admin.sock" }
+
+[[backend]]
+name = "local"
+type = "htpasswd"
+users_file = "httpd.htpasswd"
+groups_file = "httpd.groups"
+
+[[route]]
+path = "/v2/"
+upstream = "@UPSTREAM@"
+backend = "local"
+
+  [[route.rule]]
+  name = "pull"
+  methods = ["GET"]
+  require = ["valid-user"]
+
+  [[route.rule]]
+  name = "push"
+  require = ["group pusher"]
+`)), 0o644)
+	f := r.serve(t, "--config", config)
+	image := t.TempDir()
+	writeImage(t, image, "refused")
+	skopeo := newSkopeo(t, tunnel(t, f.certificate, map[string]string{"registry.test": f.addr}))
+	output, err := skopeo.run("copy", "--dest-creds", puller+":"+pullerPassword, "oci:"+image+":latest", "docker://registry.test/team/app:1")
+	id := regexp.MustCompile(`\(id ([0-9A-Z]{8})\)`).FindStringSubmatch(output)
+	if err == nil || id == nil {
+		t.Fatalf("skopeo: %v, no id in\n%s", err, output)
+	}
+	gatehouse := client{t, binary(t), nil, []string{"GATEHOUSE_CONFIG=" + config}}
+	why := gatehouse.works("why", id[1])
+	for _, want := range []string{
+		"POST /v2/team/app/blobs/uploads/", " at registry.test by testuser (backend local; no groups) from 127.0.0.1: DENIED\n",
+		`decided by   rule "push" (` + config + ":20)", "would allow  add testuser to the group pusher\n", "(id " + id[1] + ")\n",
+	} {
+		if !strings.Contains(why, want) {
+			t.Errorf("want %q in\n%s", want, why)
+		}
+	}
+	gatehouse.refused("DENIED", "explain", "--live", "--user", puller, "push", "team/app:1")
+	gatehouse.works("can-i", "push", "team/app:1", "--as", puller, "--groups", "pusher")
+	gatehouse.refused("no: ", "can-i", "push", "team/app:1", "--as", puller, "--live")
+}
