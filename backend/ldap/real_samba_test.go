@@ -104,6 +104,7 @@ func TestSamba(t *testing.T) {
 	t.Run("modes", func(t *testing.T) { s.checkModes(t) })
 	t.Run("doctor", func(t *testing.T) { s.checkExamination(t) })
 	t.Run("guesses", func(t *testing.T) { s.checkGuesses(t) })
+	t.Run("shield", func(t *testing.T) { s.checkShield(t) })
 }
 
 func (s *samba) checkModes(t *testing.T) {

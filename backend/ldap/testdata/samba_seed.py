@@ -59,6 +59,8 @@ user('jörg')
 user('Paren (Ext)')
 user('lockme')
 user('guess')
+for i in range(8):
+    user('shielded%d' % i)
 modify(user('disabled'), userAccountControl='514')
 modify(user('mustchange'), pwdLastSet='0')
 modify(user('acctexpired'), accountExpires=filetime(time.time() - 86400))
