@@ -1,7 +1,6 @@
 package ldap
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -106,8 +105,8 @@ func requestTLS(ctx context.Context, raw net.Conn) error {
 }
 
 // isAnswer reports whether p is an answer of the given kind to the request with
-// the given number, or to any request where that is 0, with a result as RFC 4511,
-// section 4.1.9, has it. A code of no bytes would read as 0, which is success.
+// the given number, with a result as RFC 4511, section 4.1.9, has it. A code of no
+// bytes would read as 0, which is success.
 func isAnswer(p *ber.Packet, kind ber.Tag, id int64) bool {
 	if p == nil || len(p.Children) < 2 || len(p.Children[1].Children) < 3 {
 		return false
@@ -115,29 +114,7 @@ func isAnswer(p *ber.Packet, kind ber.Tag, id int64) bool {
 	number, ok := p.Children[0].Value.(int64)
 	op := p.Children[1]
 	code := op.Children[0]
-	return ok && number > 0 && (id == 0 || number == id) &&
+	return ok && number == id &&
 		op.ClassType == ber.ClassApplication && op.Tag == kind &&
 		code.ClassType == ber.ClassUniversal && code.Tag == ber.TagEnumerated && code.Data.Len() > 0
-}
-
-// tap lets a conn see what comes in.
-type tap struct {
-	net.Conn
-	see func([]byte) error
-}
-
-// Read reads from the connection, and fails where see does.
-func (t *tap) Read(b []byte) (int, error) {
-	n, err := t.Conn.Read(b)
-	if seen := t.see(b[:n]); seen != nil {
-		return 0, seen
-	}
-	return n, err
-}
-
-// isBindResponse reports whether bytes are one answer to a bind, and nothing more.
-func isBindResponse(b []byte) bool {
-	r := bytes.NewReader(b)
-	p, err := ber.ReadPacket(r)
-	return err == nil && r.Len() == 0 && isAnswer(p, ldap.ApplicationBindResponse, 0)
 }

@@ -88,7 +88,30 @@ func hasPlaceholder(s string) bool {
 // filter returns the filter for a name. This is the one place where names are
 // escaped for filters; RFC 4515, section 3.
 func (f userFilter) filter(l login) string {
-	return strings.NewReplacer("{user}", ldap.EscapeFilter(l.user), "{account}", ldap.EscapeFilter(l.account)).Replace(f.text)
+	return fill(f.text, ldap.EscapeFilter(l.user), ldap.EscapeFilter(l.account))
+}
+
+// fill puts names into a text. What looks like a place for one in a name is not.
+func fill(text, user, account string) string {
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(text, "{")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		switch {
+		case strings.HasPrefix(after, "user}"):
+			b.WriteString(user)
+			text = after[len("user}"):]
+		case strings.HasPrefix(after, "account}"):
+			b.WriteString(account)
+			text = after[len("account}"):]
+		default:
+			b.WriteByte('{')
+			text = after
+		}
+	}
 }
 
 // admits reports whether e has the name that was asked for. A server may match
@@ -98,9 +121,8 @@ func (f userFilter) admits(e *ldap.Entry, l login) bool {
 	if f.loose {
 		return true
 	}
-	fill := strings.NewReplacer("{user}", l.user, "{account}", l.account)
 	return slices.ContainsFunc(f.tests, func(t equality) bool {
-		want := fold(fill.Replace(t.value))
+		want := fold(fill(t.value, l.user, l.account))
 		return slices.ContainsFunc(values(e, t.attribute), func(v string) bool { return fold(v) == want })
 	})
 }
