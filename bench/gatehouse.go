@@ -12,6 +12,10 @@ import (
 // gatehouseConfig has the recipe's rules, and every other setting as it comes.
 const gatehouseConfig = `listen = ["{{.Listen}}"]
 {{if not .AccessLog}}access_log = "off"{{end}}
+{{if .Metrics}}
+[admin] # without it nothing is counted
+socket = "{{.Home}}/admin.sock"
+{{end}}
 
 [tls]
 cert_file = "{{.CertFile}}"

@@ -58,6 +58,9 @@ type site struct {
 // AccessLog says whether requests are to be logged.
 func (s site) AccessLog() bool { return s.accessLog }
 
+// Metrics says whether gatehouse is to count what it does.
+func (s site) Metrics() bool { return s.metrics }
+
 // server is one that runs.
 type server struct {
 	*process

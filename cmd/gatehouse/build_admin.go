@@ -59,6 +59,14 @@ func (d *daemon) checkFixed(c *Config) error {
 	return fmt.Errorf("%s: changing [admin] %w", c.origin.at("admin"), gateway.ErrNeedsRestart)
 }
 
+// counting returns what counts under c: nothing where nobody could look at it.
+func (d *daemon) counting(c *Config) *gateway.Metrics {
+	if !c.Admin.isSet() {
+		return nil
+	}
+	return d.metrics
+}
+
 // startAdmin serves what [admin] asks for until stop is called.
 func (d *daemon) startAdmin() (stop func(), err error) {
 	c := d.current.Load().config

@@ -82,7 +82,7 @@ func (d *daemon) replace() (a *assembly, err error) {
 	if err = d.checkFixed(c); err != nil {
 		return nil, err
 	}
-	if a, err = c.buildAfter(d.current.Load(), surroundings{d.log, d.metrics}); err != nil {
+	if a, err = c.buildAfter(d.current.Load(), surroundings{d.log, d.counting(c)}); err != nil {
 		return nil, err
 	}
 	if err = d.use(a); err != nil {
