@@ -110,6 +110,9 @@ func (s *Shield) Configure(cfg ShieldConfig) error {
 	return nil
 }
 
+// Config returns what s is made from, with the defaults filled in.
+func (s *Shield) Config() ShieldConfig { return s.ledger.config() }
+
 // complete returns cfg with its defaults.
 func (cfg ShieldConfig) complete() (ShieldConfig, error) {
 	if cfg.MaxFailures < 0 || cfg.FailureWindow < 0 || cfg.NegativeTTL < 0 || cfg.Size < 0 || cfg.Timeout < 0 {
@@ -143,7 +146,7 @@ func (s *Shield) Authenticate(ctx context.Context, user, password string) (Ident
 		return Identity{}, err
 	}
 	g := s.guess(id, password)
-	f := flight[Identity]{&s.questions, string(g.key[:]), s.ledger.timeout(), &s.shared}
+	f := flight[Identity]{&s.questions, string(g.key[:]), s.ledger.config().Timeout, &s.shared}
 	return f.ask(ctx, func(ctx context.Context) (Identity, error) {
 		return s.ask(g, func() (Identity, error) { return verify(ctx, id, password) })
 	})

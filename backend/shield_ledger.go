@@ -79,11 +79,10 @@ func (l *ledger) configure(cfg ShieldConfig) {
 	l.cfg = cfg
 }
 
-// timeout returns the bound of one question.
-func (l *ledger) timeout() time.Duration {
+func (l *ledger) config() ShieldConfig {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.cfg.Timeout
+	return l.cfg
 }
 
 // reserve takes a part of the user's budget for g, or returns the answer to give

@@ -35,11 +35,13 @@ func (e *examination) groupOfRule(ctx context.Context, name string, required boo
 	if looksLikeDN(name) {
 		q.base, q.scope, q.filter = name, ldap.ScopeBaseObject, e.config.GroupFilter
 	}
-	e.step("group of a rule", name, e.ldapsearch(q), func(f *backend.Finding) error {
-		if slices.ContainsFunc(e.config.FilterGroups, func(g struct{ Name, Filter string }) bool { return fold(g.Name) == fold(name) }) {
-			f.Text = "a filter_group"
-			return nil
+	for _, g := range e.config.FilterGroups {
+		if fold(g.Name) == fold(name) {
+			e.filterGroup(ctx, name, g.Filter)
+			return
 		}
+	}
+	e.step("group of a rule", name, e.ldapsearch(q), func(f *backend.Finding) error {
 		var err error
 		if looksLikeDN(name) {
 			err = e.groupByDN(ctx, f, q)
@@ -49,6 +51,22 @@ func (e *examination) groupOfRule(ctx context.Context, name string, required boo
 		if errors.Is(err, errNoGroup) && !required {
 			f.Text, f.Advice = strings.TrimPrefix(f.Text+": not in this directory; another backend of the rule may have it", ": "), ""
 			return nil
+		}
+		return err
+	})
+}
+
+// filterGroup says what a group of the configuration is made of.
+func (e *examination) filterGroup(ctx context.Context, name, filter string) {
+	q := query{base: e.config.UserBases[0], scope: ldap.ScopeWholeSubtree, filter: filter, attributes: []string{"1.1"}, limit: 1}
+	e.step("group of a rule", name, e.ldapsearch(q), func(f *backend.Finding) error {
+		entries, err := e.asService(ctx, q)
+		f.Text = "a filter_group: " + filter
+		if err == nil && len(entries) == 0 {
+			f.Advice = "nobody matches the filter at present"
+		}
+		if code, answered := codeOf(err); answered && code == ldap.LDAPResultSizeLimitExceeded {
+			return nil // there are several
 		}
 		return err
 	})

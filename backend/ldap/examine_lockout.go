@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -139,7 +140,7 @@ func strictest(all []lockPolicy) (p lockPolicy, locks bool) {
 func (e *examination) lockOut(ctx context.Context, id backend.Identity) (safe bool) {
 	safe = true
 	q := query{base: e.tops()[0], scope: ldap.ScopeWholeSubtree, filter: policyFilter, attributes: policyAttributes()}
-	e.step("lock-out", id.User, e.ldapsearch(q), func(f *backend.Finding) error {
+	e.step("lock-out", cmp.Or(id.User, q.base), e.ldapsearch(q), func(f *backend.Finding) error {
 		user := e.counters(ctx, id)
 		all := e.policies(ctx, user)
 		for _, p := range all {

@@ -1,7 +1,9 @@
 package ldap
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -325,5 +327,50 @@ func TestCommandsAreQuoted(t *testing.T) {
 	got, err := exec.Command("sh", "-c", "printf '%s|' "+shell("ldapsearch", "it's", "$(x)", "a b", "", "(uid=*)", "uid=alice,dc=x")).Output()
 	if want := "ldapsearch|it's|$(x)|a b||(uid=*)|uid=alice,dc=x|"; string(got) != want || err != nil {
 		t.Errorf("got %s, %v, want %s", got, err, want)
+	}
+}
+
+// Servers that DNS names are tried like others, by their names.
+func TestExaminationOfServersFromDNS(t *testing.T) {
+	s := start(t, ldaptest.Config{})
+	_, port, _ := strings.Cut(strings.TrimPrefix(s.URL("ldap"), "ldap://"), ":")
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := configFor(t, s)
+	c.URLs = []string{"srv:_ldap._tcp.localhost"}
+	b := open(t, c)
+	b.directory.lookup = func(context.Context, string, string, string) (string, []*net.SRV, error) {
+		return "", []*net.SRV{{Target: "localhost.", Port: uint16(number)}, {Target: "evil.example.", Port: 389}}, nil
+	}
+	var findings []backend.Finding
+	b.Examine(t.Context(), backend.Examination{}, func(f backend.Finding) { findings = append(findings, f) })
+	if f := find(findings, "SRV", "_ldap._tcp.localhost"); f.Failed || !slices.Equal(f.Details, []string{"ldap://localhost:" + port}) || f.Command != "dig +short SRV _ldap._tcp.localhost" {
+		t.Errorf("got %+v", f)
+	}
+	if f := find(findings, "DNS", "localhost"); f.Failed || !slices.Contains(f.Details, "127.0.0.1") {
+		t.Errorf("got %+v", f)
+	}
+	for _, step := range []string{"TLS", "service bind"} {
+		if f := find(findings, step, ""); f.Step == "" || f.Failed || step == "TLS" && !strings.Contains(f.Command, "-servername localhost") {
+			t.Errorf("%s: got %+v", step, f)
+		}
+	}
+}
+
+// A server that takes connections and says nothing costs a step its time, and is
+// told from one that refuses.
+func TestExaminationOfASilentServer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := configFor(t, start(t, ldaptest.Config{}))
+	c.URLs, c.ConnectTimeout = []string{"ldaps://" + l.Addr().String()}, 200*time.Millisecond
+	f := find(examine(t, c, backend.Examination{}), "TLS", "")
+	if !f.Failed || !strings.Contains(f.Advice, "nothing answers") || f.Took > c.ConnectTimeout+slack {
+		t.Errorf("got %+v", f)
 	}
 }

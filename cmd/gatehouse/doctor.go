@@ -1,13 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -132,7 +130,9 @@ func (o doctorOptions) password(cmd *cobra.Command) (string, error) {
 // to do.
 func (a *assembly) examination(table BackendConfig) backend.Examination {
 	var what backend.Examination
-	what.MaxFailures, what.FailureWindow = budgetOf(table)
+	if s := a.shields[table.Name()]; s != nil {
+		what.MaxFailures, what.FailureWindow = s.Config().MaxFailures, s.Config().FailureWindow
+	}
 	for i, r := range a.config.Routes {
 		alone := r.Backend == table.Name()
 		if !alone && !a.isPart(table.Name(), r.Backend) {
@@ -169,31 +169,4 @@ func (a *assembly) isPart(part, whole string) bool {
 	table := a.config.Backends[i]
 	mentions := kinds[table.Type()].mentions
 	return mentions != nil && slices.ContainsFunc(mentions(table), func(m mention) bool { return m.name == part })
-}
-
-// budgetKeys are the keys of a backend that say how many wrong passwords are let
-// through, and their defaults.
-type budgetKeys struct {
-	MaxFailures   int      `toml:"max_failures"`
-	FailureWindow Duration `toml:"failure_window"`
-}
-
-const (
-	defaultMaxFailures   = 2
-	defaultFailureWindow = 30 * time.Minute
-)
-
-// budgetOf returns what a table says of wrong passwords.
-func budgetOf(table BackendConfig) (failures int, window time.Duration) {
-	own := BackendConfig{}
-	for _, key := range []string{"max_failures", "failure_window"} {
-		if value, ok := table[key]; ok {
-			own[key] = value
-		}
-	}
-	keys, err := decodeKeys[budgetKeys](own)
-	if err != nil {
-		keys = budgetKeys{} // which is reported when the backend is opened
-	}
-	return cmp.Or(keys.MaxFailures, defaultMaxFailures), cmp.Or(keys.FailureWindow.Duration, defaultFailureWindow)
 }

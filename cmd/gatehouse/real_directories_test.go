@@ -55,6 +55,8 @@ func TestReadmeWithARealDirectory(t *testing.T) {
 			r.types("gatehouse check", "", "ok (")
 			r.types("gatehouse doctor", " --password-file alice-password",
 				"rootDSE", directory.vendor, "group of a rule pusher", "cn=team", "cn=pusher", "lock-out", "user bind alice", "p95")
+			r.complains("max_failures = 5", "set max_failures = 4")
+			r.complains("failure_window = \"1m\"", "set failure_window = \"30m0s\"")
 			r.types("gatehouse whoami", "", "alice", "cn=team", " -> cn=pusher")
 			f := front{start(t, r.command(r.line("gatehouse serve"))), addr, certificate}
 			f.listening(t, addr)
@@ -141,6 +143,21 @@ func (r *directoryReader) types(begin, more string, want ...string) {
 		if err != nil || !strings.Contains(string(output), word) {
 			r.t.Errorf("%s: %v, want %q in\n%s", begin, err, word, output)
 		}
+	}
+}
+
+// complains has the doctor look at the configuration with one more key, which is
+// dangerous in a directory that locks accounts after five wrong passwords.
+func (r *directoryReader) complains(key, want string) {
+	r.t.Helper()
+	text, err := os.ReadFile(filepath.Join(r.dir, "config.toml"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	writeFile(r.t, filepath.Join(r.dir, "dangerous.toml"), []byte(strings.Replace(string(text), "user_bases", key+"\nuser_bases", 1)), 0o644)
+	output, err := r.command("gatehouse doctor --config dangerous.toml").CombinedOutput()
+	if err == nil || !strings.Contains(string(output), want) {
+		r.t.Errorf("%s: %v, want %q in\n%s", key, err, want, output)
 	}
 }
 
