@@ -132,20 +132,21 @@ func (f *Flood) Authenticate(ctx context.Context, user, password string) (Identi
 	if f.goesAhead(k) {
 		return ask()
 	}
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	q := queue{ctx, waiting}
 	source := sourceOf(ctx)
 	own := f.enter(source)
 	defer f.leave(source, own)
-	return own.pay(ctx, func() (Identity, error) {
-		return f.total.pay(ctx, func() (Identity, error) { return f.inTurn(ctx, ask) })
+	return own.pay(q, func() (Identity, error) {
+		return f.total.pay(q, func() (Identity, error) { return f.inTurn(q, ask) })
 	})
 }
 
 // inTurn asks a question when not too many others are being asked.
-func (f *Flood) inTurn(ctx context.Context, ask func() (Identity, error)) (Identity, error) {
-	bounded, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	if err := f.turns.Acquire(bounded, 1); err != nil {
-		return Identity{}, f.total.gaveUp(ctx)
+func (f *Flood) inTurn(q queue, ask func() (Identity, error)) (Identity, error) {
+	if err := f.turns.Acquire(q.waiting, 1); err != nil {
+		return Identity{}, f.total.gaveUp(q)
 	}
 	defer f.turns.Release(1)
 	return ask()

@@ -39,6 +39,12 @@ func newBucket(what string, r rate, refused *atomic.Uint64) *bucket {
 	return &bucket{rate: r, what: what, refused: refused, tokens: semaphore.NewWeighted(int64(r.burst))}
 }
 
+// queue is where a question waits: until waiting is done, which is sooner than its
+// caller gives up.
+type queue struct {
+	caller, waiting context.Context
+}
+
 const (
 	// patience is how long a question waits for the answers to others. Clients
 	// such as docker login wait 15 seconds in all, of which the Backend may take 10.
@@ -49,8 +55,8 @@ const (
 )
 
 // pay asks a question for a token.
-func (b *bucket) pay(ctx context.Context, ask func() (Identity, error)) (Identity, error) {
-	if err := b.take(ctx); err != nil {
+func (b *bucket) pay(q queue, ask func() (Identity, error)) (Identity, error) {
+	if err := b.take(q); err != nil {
 		return Identity{}, err
 	}
 	failed := true // by a panic
@@ -62,7 +68,7 @@ func (b *bucket) pay(ctx context.Context, ask func() (Identity, error)) (Identit
 
 // take takes a token. If there is none, it waits while some may come back, those
 // of questions that are pending, and fails with [ErrThrottled] otherwise.
-func (b *bucket) take(ctx context.Context) error {
+func (b *bucket) take(q queue) error {
 	taken, promising := b.try()
 	switch {
 	case taken:
@@ -70,9 +76,7 @@ func (b *bucket) take(ctx context.Context) error {
 	case !promising:
 		return b.throttled()
 	}
-	bounded, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	err := b.tokens.Acquire(bounded, 1)
+	err := b.tokens.Acquire(q.waiting, 1)
 	b.mu.Lock()
 	b.waiting--
 	if err == nil {
@@ -80,15 +84,15 @@ func (b *bucket) take(ctx context.Context) error {
 	}
 	b.mu.Unlock()
 	if err != nil {
-		return b.gaveUp(ctx)
+		return b.gaveUp(q)
 	}
 	return nil
 }
 
 // gaveUp returns the error of a question that has waited in vain, until its time
 // was up or nobody wanted to know any more.
-func (b *bucket) gaveUp(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
+func (b *bucket) gaveUp(q queue) error {
+	if err := q.caller.Err(); err != nil {
 		return fmt.Errorf("%w: waiting for the answers to other logins: %w", ErrUnavailable, err)
 	}
 	return b.throttled()
