@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"unsafe"
 
@@ -138,6 +139,28 @@ func TestStrangersPushOutNoRefusalOfAUser(t *testing.T) {
 	}
 	if _, ok := k.lookup(fmt.Sprint("C", 2*keptRefusals-1)); ok {
 		t.Errorf("more than %d challenges are kept", keptRefusals)
+	}
+}
+
+func TestRefusalsAreKeptAndFoundAtOnce(t *testing.T) {
+	var k refusals
+	p := mustPolicy(t, recipe(t))
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range keptRefusals / 2 {
+				id := newID()
+				x := &exchange{id: id, who: puller, r: &http.Request{Method: "PUT", RequestURI: "/v2/x"}, conn: &clientConn{source: loopback}, route: &route{policy: p}}
+				k.keep(x, unauthorized(nil))
+				if r, ok := k.find(id); ok && r.Answer.Trace.Decision.Rule != "push" {
+					t.Errorf("trace %+v", r.Answer.Trace)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if got := len(k.kinds[ofUsers].list); got != keptRefusals {
+		t.Errorf("%d refusals are kept, want %d", got, keptRefusals)
 	}
 }
 
