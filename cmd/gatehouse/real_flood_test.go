@@ -1,0 +1,161 @@
+package main_test
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// floodRate is how many bad logins a second are sent, or as many as the machine
+// can.
+const (
+	floodRate = 5000
+	floodTime = 5 * time.Second
+)
+
+// Users whose login is remembered see nothing of a flood of bad logins against
+// hashes that take a quarter of a second each.
+func TestRememberedUsersSeeNothingOfAFlood(t *testing.T) {
+	f := serveDearHashes(t)
+	if resp, body := f.request(t, "GET", "/v2/x", puller, pullerPassword); resp.StatusCode != http.StatusOK {
+		t.Fatalf("the first login: %s\n%s", resp.Status, body)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), floodTime)
+	defer stop()
+	bad := floodOf(ctx, t, f)
+	var took []time.Duration
+	client := f.certificate.client(f.addr)
+	defer client.CloseIdleConnections()
+	for ctx.Err() == nil {
+		begin := time.Now()
+		if status := loginStatus(t, client, puller, pullerPassword); status != http.StatusOK {
+			t.Errorf("a remembered user got %d during the flood", status)
+		}
+		took = append(took, time.Since(begin))
+		time.Sleep(2 * time.Millisecond)
+	}
+	counts := bad()
+	slices.Sort(took)
+	t.Logf("bad logins in %v: %v", floodTime, counts)
+	t.Logf("%d requests of a remembered user: median %v, p99 %v, most %v", len(took), took[len(took)/2], took[len(took)*99/100], took[len(took)-1])
+	for status := range counts {
+		if status != http.StatusUnauthorized && status != http.StatusTooManyRequests {
+			t.Errorf("bad logins were answered with %d", status)
+		}
+	}
+	if counts[http.StatusTooManyRequests] == 0 {
+		t.Error("no bad login was answered with 429")
+	}
+}
+
+// serveDearHashes starts a gateway whose password file has hashes of cost 12.
+func serveDearHashes(t *testing.T) front {
+	t.Helper()
+	r := newRecipe(t)
+	hash, err := bcrypt.GenerateFromPassword([]byte(pullerPassword), 12)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, r.usersFile, fmt.Appendf(nil, "%s:%s\n", puller, hash), 0o644)
+	upstream := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(upstream.Close)
+	config := filepath.Join(r.dir, "flood.toml")
+	text := strings.NewReplacer("@DIR@", r.dir, "@UPSTREAM@", upstream.URL).Replace(`
+access_log = "off"
+[timeouts]
+login = "60s" # where many tests share the machine
+[[backend]]
+name = "local"
+type = "htpasswd"
+users_file = "@DIR@/httpd.htpasswd"
+[[route]]
+path = "/v2/"
+backend = "local"
+upstream = "@UPSTREAM@"
+  [[route.rule]]
+  name = "all"
+  require = ["valid-user"]
+`)
+	writeFile(t, config, []byte(text), 0o644)
+	return r.serve(t, "--config", config)
+}
+
+// floodOf sends bad logins until ctx is done, each with a password of its own and
+// without waiting for the answer to any other, from many addresses. What it returns
+// waits for the end and says how many had which status.
+func floodOf(ctx context.Context, t *testing.T, f front) (wait func() map[int]int) {
+	t.Helper()
+	const senders = 32
+	var (
+		mu     sync.Mutex
+		counts = map[int]int{}
+		wg     sync.WaitGroup
+	)
+	guess := func(client *http.Client, name string) {
+		status := loginStatus(t, client, name, "guess-"+name)
+		mu.Lock()
+		defer mu.Unlock()
+		counts[status]++
+	}
+	for i := range senders {
+		client := f.certificate.client(f.addr)
+		client.Transport = fromAddress(f, fmt.Sprintf("127.1.0.%d", i+1))
+		t.Cleanup(client.CloseIdleConnections)
+		wg.Go(func() {
+			var answers sync.WaitGroup
+			defer answers.Wait()
+			ticks := time.NewTicker(senders * time.Second / floodRate)
+			defer ticks.Stop()
+			for n := 0; ctx.Err() == nil; n++ {
+				<-ticks.C
+				answers.Go(func() { guess(client, fmt.Sprintf("nobody-%d-%d", i, n)) })
+			}
+		})
+	}
+	return func() map[int]int {
+		wg.Wait()
+		return counts
+	}
+}
+
+// fromAddress connects from an address of this machine.
+func fromAddress(f front, address string) http.RoundTripper {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
+	return &http.Transport{
+		TLSClientConfig:   &tls.Config{RootCAs: f.certificate.pool},
+		ForceAttemptHTTP2: true,
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, network, f.addr)
+		},
+	}
+}
+
+// loginStatus returns the status of a request with credentials.
+func loginStatus(t *testing.T, client *http.Client, user, password string) int {
+	req, err := http.NewRequest("GET", "https://registry.test/v2/x", nil)
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	req.SetBasicAuth(user, password)
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	defer resp.Body.Close()
+	io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode
+}
