@@ -5,20 +5,24 @@ import (
 	"crypto/tls"
 	"net"
 	"net/netip"
+	"sync/atomic"
 )
 
-// clientConn is what is known of the connection that a request comes over. It does
-// not change.
+// clientConn is what is known of the connection that a request comes over. But for
+// the last field it does not change.
 type clientConn struct {
 	http1      *http1Conn // nil on HTTP/2
 	secure     bool       // TLS
 	serverName string     // that the client named at the handshake, canonical; empty for none
 	source     netip.Addr
 	text       string // of source
+
+	conn  net.Conn
+	known atomic.Bool // that it has sent a request
 }
 
 func newClientConn(c net.Conn) *clientConn {
-	info := &clientConn{}
+	info := &clientConn{conn: c}
 	if t, ok := c.(*tls.Conn); ok {
 		info.secure = true
 		if name := t.ConnectionState().ServerName; name != "" {
@@ -33,6 +37,13 @@ func newClientConn(c net.Conn) *clientConn {
 	}
 	info.text = info.source.String()
 	return info
+}
+
+// arrive takes the connection out of those that have not sent a request.
+func (c *clientConn) arrive(a *arrivals) {
+	if c.conn != nil && c.known.CompareAndSwap(false, true) {
+		a.done(c.conn)
+	}
 }
 
 type clientConnKey struct{}

@@ -111,7 +111,25 @@ func (g *Gateway) Listen() error {
 	return nil
 }
 
-// Addrs returns the addresses that Listen has opened.
+// Inherit takes listeners that somebody else has opened, in place of Listen, and
+// refuses those over which passwords would cross the network readable. A listener
+// on a socket of the file system is as good as one on loopback.
+func (g *Gateway) Inherit(listeners []net.Listener) error {
+	for _, l := range listeners {
+		if l.Addr().Network() == "unix" {
+			continue
+		}
+		cfg := g.cfg
+		cfg.Listen = []string{l.Addr().String()}
+		if err := checkListen(cfg); err != nil {
+			return fmt.Errorf("inherited socket: %w", err)
+		}
+	}
+	g.listeners = listeners
+	return nil
+}
+
+// Addrs returns the addresses that Listen has opened, or Inherit has taken.
 func (g *Gateway) Addrs() []net.Addr {
 	addrs := make([]net.Addr, len(g.listeners))
 	for i, l := range g.listeners {

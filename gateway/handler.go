@@ -63,6 +63,7 @@ func (s *sites) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // only the end of the connection tells.
 func (x *exchange) run(ctx context.Context, refusal *problem) (completed bool) {
 	x.ctx = ctx
+	x.conn.arrive(&x.site.sites.arrivals)
 	defer x.site.leave()
 	if m := x.site.metrics; m != nil {
 		m.inFlight.Inc()

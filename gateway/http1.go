@@ -39,9 +39,11 @@ func (s *http1Server) serve(conn net.Conn) {
 	c := newHTTP1Conn(s, conn)
 	if !s.enter(c) {
 		conn.Close()
+		s.sites.arrivals.done(conn)
 		return
 	}
 	defer s.leave(c)
+	defer s.sites.arrivals.done(conn)
 	defer c.cancel()
 	defer c.survive()
 	for c.next() {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,9 +16,8 @@ import (
 // itself, because what comes after it differs: HTTP/2 connections go to net/http.
 type server struct {
 	http1 *http1Server
-	http2 *http.Server
+	http2 *http2Servers
 	log   *slog.Logger
-	queue *connQueue
 	sites *sites
 	cut   atomic.Bool // requests have been cut off
 
@@ -29,37 +27,9 @@ type server struct {
 	acceptErrors atomic.Uint64
 }
 
-// HTTP/2 settings. The receive windows bound what one connection may have under
-// way: Go's defaults hold an upload to 19 MB/s at a round trip of 50 ms.
-const (
-	http2Window    = 16 << 20
-	http2Streams   = 128
-	http2PingAfter = time.Minute
-)
-
 func newServer(sites *sites, log *slog.Logger) *server {
-	s := &server{sites: sites, http1: newHTTP1Server(sites, log), log: log, queue: newConnQueue()}
-	t := sites.current().timeouts
-	protocols := new(http.Protocols)
-	protocols.SetHTTP2(true)
-	s.http2 = &http.Server{
-		Handler:                      sites,
-		Protocols:                    protocols,
-		DisableGeneralOptionsHandler: true, // it would answer "OPTIONS *" without asking anybody
-		ReadHeaderTimeout:            t.Header,
-		IdleTimeout:                  t.Idle,
-		MaxHeaderBytes:               maxRequestHead,
-		ConnContext:                  connContext,
-		ConnState:                    s.countHTTP2,
-		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams:          http2Streams,
-			MaxReceiveBufferPerConnection: http2Window,
-			MaxReceiveBufferPerStream:     http2Window,
-			SendPingTimeout:               http2PingAfter,
-			WriteByteTimeout:              t.BodyIdle,
-		},
-	}
+	s := &server{sites: sites, http1: newHTTP1Server(sites, log), log: log}
+	s.http2 = &http2Servers{sites: sites, log: log, state: s.countHTTP2, servers: map[Timeouts]*http2Server{}}
 	return s
 }
 
@@ -69,11 +39,10 @@ func (s *server) serve(ctx context.Context, listeners []net.Listener) error {
 	s.state.Store(isServing)
 	defer s.state.Store(isDraining) // or a server that failed would be ready
 	var accepting sync.WaitGroup
-	failed := make(chan error, len(listeners)+1)
+	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
 		accepting.Go(func() { failed <- s.accept(l) })
 	}
-	accepting.Go(func() { failed <- unlessClosed(s.http2.Serve(s.queue)) })
 	var err error
 	select {
 	case err = <-failed:
@@ -83,17 +52,10 @@ func (s *server) serve(ctx context.Context, listeners []net.Listener) error {
 	for _, l := range listeners {
 		l.Close()
 	}
+	s.sites.arrivals.settle(lastRequest)
 	err = errors.Join(err, s.drain())
 	accepting.Wait()
-	return err
-}
-
-// unlessClosed returns the error of a server that ended otherwise than by being
-// closed.
-func unlessClosed(err error) error {
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
+	s.http2.serving.Wait()
 	return err
 }
 
@@ -104,7 +66,7 @@ func (s *server) drain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.sites.current().timeouts.Drain)
 	defer cancel()
 	over2 := make(chan error, 1)
-	go func() { over2 <- s.http2.Shutdown(ctx) }()
+	go func() { over2 <- s.http2.drain(ctx) }()
 	err := errors.Join(s.http1.drain(ctx), <-over2)
 	if err != nil {
 		s.close()
@@ -121,7 +83,7 @@ func (s *server) close() {
 		s.cut.Store(true)
 	}
 	s.http1.close()
-	s.http2.Close()
+	s.http2.close()
 }
 
 // Waits after a failed accept, which is what happens when there are no file
@@ -139,6 +101,7 @@ func (s *server) accept(l net.Listener) error {
 		switch {
 		case err == nil:
 			pause = minAcceptPause
+			s.sites.arrivals.add(c)
 			go s.admit(c)
 		case errors.Is(err, net.ErrClosed):
 			return nil
@@ -174,10 +137,11 @@ func (s *server) admit(c net.Conn) {
 		s.explainPlaintext(err)
 		s.log.Debug("TLS handshake", "source", c.RemoteAddr().String(), "error", err)
 		c.Close()
+		s.sites.arrivals.done(c)
 		return
 	}
 	if secured.ConnectionState().NegotiatedProtocol == "h2" {
-		s.queue.push(secured)
+		s.http2.serve(secured, site.timeouts)
 		return
 	}
 	go s.http1.serve(secured) // an idle connection must not keep the stack of a handshake
@@ -222,12 +186,13 @@ func newConnQueue() *connQueue {
 	return &connQueue{conns: make(chan net.Conn), done: make(chan struct{})}
 }
 
-// push hands over a connection, or closes it if nobody wants it any more.
-func (q *connQueue) push(c net.Conn) {
+// push hands over a connection, and reports false if nobody wants it any more.
+func (q *connQueue) push(c net.Conn) bool {
 	select {
 	case q.conns <- c:
+		return true
 	case <-q.done:
-		c.Close()
+		return false
 	}
 }
 

@@ -15,10 +15,11 @@ type sites struct {
 	live map[*site]struct{} // all that have not been released
 
 	refusals refusals
+	arrivals arrivals
 }
 
 func newSites(first *site) *sites {
-	s := &sites{live: make(map[*site]struct{})}
+	s := &sites{live: make(map[*site]struct{}), arrivals: newArrivals()}
 	s.adopt(first)
 	s.now.Store(first)
 	return s

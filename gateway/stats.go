@@ -104,11 +104,12 @@ func (c *http1Conn) isActive() bool {
 }
 
 // countHTTP2 follows how many connections of HTTP/2 there are.
-func (s *server) countHTTP2(_ net.Conn, state http.ConnState) {
+func (s *server) countHTTP2(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		s.over2.Add(1)
 	case http.StateClosed:
 		s.over2.Add(-1)
+		s.sites.arrivals.done(c)
 	}
 }

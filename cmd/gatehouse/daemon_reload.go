@@ -29,6 +29,7 @@ func (d *daemon) reload(cause string) error {
 	s := ReloadStatus{}
 	if old := d.status.Load(); old != nil {
 		s = *old
+		defer notifyReload(d.log)()
 	}
 	a, err := d.replace()
 	s.At, s.Took, s.Err = begin, time.Since(begin), err

@@ -51,6 +51,7 @@ var forbidden = map[string][]string{
 // requirements are the modules that this one is written against, each with what
 // it is for.
 var requirements = map[string]string{
+	"github.com/coreos/go-systemd/v22":         "sockets that systemd holds, and what it is told",
 	"github.com/fsnotify/fsnotify":             "word from the kernel that a configuration has changed",
 	"github.com/go-asn1-ber/asn1-ber":          "the encoding of LDAP, where the library below does not look",
 	"github.com/go-crypt/x":                    "yescrypt and SHA-crypt hashes of password files",

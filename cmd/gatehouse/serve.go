@@ -99,11 +99,12 @@ func runGateway(ctx context.Context, g *gateway.Gateway, log *slog.Logger, besid
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
-	if err := g.Listen(); err != nil {
+	if err := listen(g); err != nil {
 		g.Close()
 		return &exitError{1, err}
 	}
 	log.Info("serving", "addresses", strings.Join(addresses(g), " "))
+	defer superviseWith(log)()
 	ctx, stop := context.WithCancel(ctx)
 	var besides sync.WaitGroup
 	defer besides.Wait()
@@ -116,6 +117,7 @@ func runGateway(ctx context.Context, g *gateway.Gateway, log *slog.Logger, besid
 			select {
 			case s := <-signals:
 				log.Info("stopping", "signal", s.String())
+				notifyStopping(log)
 				act()
 			case <-ended:
 				return

@@ -1,0 +1,119 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// http2Servers serve the connections of HTTP/2 clients. There is one for each choice
+// of timeouts that the gateway has had while it ran: net/http takes them from the
+// server, and a connection keeps those that it began with.
+type http2Servers struct {
+	sites *sites
+	log   *slog.Logger
+	state func(net.Conn, http.ConnState) // told of every connection
+
+	mu      sync.Mutex
+	servers map[Timeouts]*http2Server
+	ended   bool
+	serving sync.WaitGroup
+}
+
+// http2Server is one of them, and how connections come to it.
+type http2Server struct {
+	*http.Server
+	queue *connQueue
+}
+
+// HTTP/2 settings. The receive windows bound what one connection may have under
+// way: Go's defaults hold an upload to 19 MB/s at a round trip of 50 ms.
+const (
+	http2Window    = 16 << 20
+	http2Streams   = 128
+	http2PingAfter = time.Minute
+)
+
+// serve takes over a connection, for which the timeouts are those of now. When no
+// more are wanted it closes it.
+func (s *http2Servers) serve(c net.Conn, now Timeouts) {
+	h := s.serverFor(Timeouts{Header: now.Header, Idle: now.Idle, BodyIdle: now.BodyIdle})
+	if h == nil || !h.queue.push(c) {
+		c.Close()
+		s.sites.arrivals.done(c)
+	}
+}
+
+// serverFor returns the server for t, which it starts if there is none, or nil after
+// the end.
+func (s *http2Servers) serverFor(t Timeouts) *http2Server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h := s.servers[t]; h != nil || s.ended {
+		return h
+	}
+	h := &http2Server{s.newServer(t), newConnQueue()}
+	s.servers[t] = h
+	s.serving.Go(func() { h.Serve(h.queue) }) // fails only when it is ended
+	return h
+}
+
+func (s *http2Servers) newServer(t Timeouts) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP2(true)
+	return &http.Server{
+		Handler:                      s.sites,
+		Protocols:                    protocols,
+		DisableGeneralOptionsHandler: true, // it would answer "OPTIONS *" without asking anybody
+		ReadHeaderTimeout:            t.Header,
+		IdleTimeout:                  t.Idle,
+		MaxHeaderBytes:               maxRequestHead,
+		ConnContext:                  connContext,
+		ConnState:                    s.state,
+		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams:          http2Streams,
+			MaxReceiveBufferPerConnection: http2Window,
+			MaxReceiveBufferPerStream:     http2Window,
+			SendPingTimeout:               http2PingAfter,
+			WriteByteTimeout:              t.BodyIdle,
+		},
+	}
+}
+
+// drain lets running requests finish. It returns early when ctx is done.
+func (s *http2Servers) drain(ctx context.Context) error {
+	servers := s.end()
+	over := make(chan error, len(servers))
+	for _, h := range servers {
+		go func() { over <- h.Shutdown(ctx) }()
+	}
+	var err error
+	for range servers {
+		err = errors.Join(err, <-over)
+	}
+	return err
+}
+
+// close ends all connections at once.
+func (s *http2Servers) close() {
+	for _, h := range s.end() {
+		h.Close()
+	}
+}
+
+// end sees to it that there will be no further server, and returns those there are.
+func (s *http2Servers) end() []*http2Server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	var all []*http2Server
+	for _, h := range s.servers {
+		all = append(all, h)
+	}
+	return all
+}
