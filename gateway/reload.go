@@ -18,8 +18,8 @@ var ErrNeedsRestart = errors.New("needs a restart")
 //
 // Upstreams that are described as before keep their connections. The certificate is
 // read anew. AccessOut and Log stay those that New was given. A change of Listen, or
-// from TLS to none or back, is refused with [ErrNeedsRestart]. Of Timeouts, Header,
-// Idle and BodyIdle stay as they were for connections of HTTP/2.
+// from TLS to none or back, is refused with [ErrNeedsRestart]. Timeouts of HTTP/2 are
+// those of the time when its connection was made.
 //
 // Reload may be called at any time and from any goroutine.
 func (g *Gateway) Reload(cfg Config) error {

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/http2"
+
 	"gatehouse/backend"
 )
 
@@ -486,5 +488,35 @@ func TestSitesAreReleasedOnceAndUnused(t *testing.T) {
 	}
 	if n := all.running(); n != 0 {
 		t.Errorf("%d requests are said to run", n)
+	}
+}
+
+// Timeouts that are changed hold for the connections that come after it.
+func TestReloadTakesOtherTimeouts(t *testing.T) {
+	tg := startGateway(t, withTLS(t), newSide(t, "a"))
+	client := tg.client(t)
+	ask(t, client, "GET", tg.url("/v2/"), "alice-secret")
+	cfg := tg.cfg
+	cfg.Timeouts.Idle = 50 * time.Millisecond
+	if err := tg.Reload(cfg); err != nil {
+		t.Fatal(err)
+	}
+	for _, protocol := range []string{"http/1.1", "h2"} {
+		c, err := tg.handshake(&tls.Config{NextProtos: []string{protocol}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if protocol == "h2" {
+			io.WriteString(c, http2.ClientPreface)
+			http2.NewFramer(c, c).WriteSettings()
+		}
+		c.SetReadDeadline(time.Now().Add(patience))
+		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: an idle connection is not closed", protocol)
+		}
+	}
+	if answer, reused := ask(t, client, "GET", tg.url("/v2/"), "alice-secret"); !reused || !strings.Contains(answer, "200 OK") {
+		t.Errorf("a connection from before: %q, reused: %v", answer, reused)
 	}
 }
