@@ -195,6 +195,13 @@ func publishAuthority(t *testing.T, dir, public string) {
 // startOpenLDAP starts a slapd with the names that the README has.
 func startOpenLDAP(t *testing.T, public string) (string, *strings.Replacer) {
 	t.Helper()
+	url, _ := runOpenLDAP(t, public)
+	return url, strings.NewReplacer()
+}
+
+// runOpenLDAP does the same for those who want to stop it.
+func runOpenLDAP(t *testing.T, public string) (string, *process) {
+	t.Helper()
 	dir, addr := t.TempDir(), freeAddr(t)
 	certifyDirectory(t, dir, host)
 	publishAuthority(t, dir, public)
@@ -206,8 +213,9 @@ func startOpenLDAP(t *testing.T, public string) (string, *strings.Replacer) {
 	writeFile(t, filepath.Join(dir, "corp.ldif"), []byte(strings.NewReplacer("@USER@", directoryUserPassword, "@ACCOUNT@", directoryAccountPassword).Replace(readTestdata(t, "openldap.ldif"))), 0o600)
 	runToEnd(t, "slapadd", "-q", "-f", conf, "-l", filepath.Join(dir, "corp.ldif"))
 	url := "ldaps://" + addr
-	start(t, command(t, "slapd", "-f", conf, "-d", "0", "-h", url)).listening(t, addr)
-	return url, strings.NewReplacer()
+	p := start(t, command(t, "slapd", "-f", conf, "-d", "0", "-h", url))
+	p.listening(t, addr)
+	return url, p
 }
 
 // startDomain makes a domain of Samba and starts its controller. Its ports cannot
