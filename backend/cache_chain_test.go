@@ -9,12 +9,13 @@ import (
 )
 
 // newStack returns what a route has with a directory and a password file: a cache
-// around a chain, in which there is a shield around the directory.
+// around a flood control around a chain, in which there is a shield around the
+// directory.
 func newStack(tb testing.TB) *backend.Cache {
 	tb.Helper()
 	corp := backend.Named("corp", newShield(tb, newLDAP(tb).(backend.Guarded), backend.ShieldConfig{}))
 	everyone := newChain(tb, backend.Named("local", newHtpasswd(tb)), corp)
-	c, err := backend.NewCache(backend.Named("everyone", everyone), backend.CacheConfig{})
+	c, err := backend.NewCache(newFlood(tb, backend.Named("everyone", everyone), backend.FloodConfig{}), backend.CacheConfig{})
 	if err != nil {
 		tb.Fatal(err)
 	}

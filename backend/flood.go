@@ -249,9 +249,4 @@ func (f *Flood) Revalidate(ctx context.Context, id Identity) error {
 }
 
 // Status returns that of the Backend.
-func (f *Flood) Status() Status {
-	if r, ok := f.inner.(Reporter); ok {
-		return r.Status()
-	}
-	return Status{}
-}
+func (f *Flood) Status() Status { return StatusOf(f.inner) }

@@ -209,9 +209,4 @@ func (s *Shield) Revalidate(ctx context.Context, id Identity) error {
 }
 
 // Status returns that of the Backend.
-func (s *Shield) Status() Status {
-	if r, ok := Backend(s.inner).(Reporter); ok {
-		return r.Status()
-	}
-	return Status{}
-}
+func (s *Shield) Status() Status { return StatusOf(s.inner) }
