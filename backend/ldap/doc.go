@@ -25,7 +25,8 @@
 //
 //	urls                      servers: ldaps://HOST[:PORT], ldap://HOST[:PORT],
 //	                          ldapi:///PATH/OF/SOCKET, srv:NAME-OF-SRV-RECORDS
-//	spread                    false: the first that answers; true: in turn
+//	spread                    false: the first that answers; true: any, the
+//	                          same for all questions about one login
 //	start_tls                 false; true for ldap:// addresses
 //	insecure_plaintext        false; true sends passwords in the clear
 //	ca_file                   authorities to trust in place of the system's
@@ -88,7 +89,9 @@
 // and alice@corp.example are one user to rules, caches and logs. Names with
 // blanks at an end, control characters, invisible characters or compatibility
 // forms such as full-width letters are refused before any server is asked, and
-// so is an entry that a server finds for a name which it does not have.
+// so is an entry that a server finds for a name which it does not have. Who logs in
+// by something else than the name, such as an address, costs one search more: no
+// other entry may have the same name.
 //
 // With bind_template and no account, a user binds first, in lower case, and reads
 // the own entry and groups. Such a directory cannot tell an unknown user from a

@@ -28,9 +28,10 @@ func quick(c Config) Config {
 // needs to notice.
 const slack = 100*time.Millisecond + 2*time.Second
 
-// Whatever a server does in place of answering, and wherever, a login ends in
-// time, as an outage and not as a refusal.
-func TestNoFaultOutlastsTheDeadline(t *testing.T) {
+// faultsOf returns what a server may do in place of answering, at each point of a
+// login.
+func faultsOf() map[string]func(ldaptest.Request) ldaptest.Fault {
+	all := map[string]func(ldaptest.Request) ldaptest.Fault{}
 	faults := map[string]ldaptest.Fault{
 		"hangs": {Hang: true}, "stops reading": {StopReading: true}, "closes": {Close: true}, "resets": {Reset: true}, "is late": {Delay: time.Minute},
 		"stalls TLS": {StallTLS: true}, "disconnects": {Raw: ldaptest.Disconnection(), Hang: false},
@@ -41,31 +42,40 @@ func TestNoFaultOutlastsTheDeadline(t *testing.T) {
 			if kind == ldaptest.Connect && (fault.Raw != nil || fault.Delay > 0 || fault.IDShift > 0 || fault.StallTLS) || fault.StallTLS && kind != ldaptest.StartTLS {
 				continue
 			}
-			t.Run(string(kind)+" "+name, func(t *testing.T) {
-				t.Parallel()
-				s := start(t, ldaptest.Config{})
-				c := quick(configFor(t, s))
-				c.URLs, c.StartTLS = []string{s.URL("ldap")}, true
-				s.OnRequest(func(r ldaptest.Request) ldaptest.Fault {
-					isUser := r.Kind == ldaptest.Bind && r.DN != svcDN
-					if r.Kind == kind && !isUser || isUser && kind == "user bind" {
-						return fault
-					}
-					return ldaptest.Fault{}
-				})
-				b := open(t, c)
-				start := time.Now()
-				if _, got := authenticate(t, b, "alice", alicePass); got != "unavailable" {
-					t.Errorf("got %s, want unavailable", got)
+			all[string(kind)+" "+name] = func(r ldaptest.Request) ldaptest.Fault {
+				isUser := r.Kind == ldaptest.Bind && r.DN != svcDN
+				if r.Kind == kind && !isUser || isUser && kind == "user bind" {
+					return fault
 				}
-				if took := time.Since(start); took > c.LoginTimeout+slack {
-					t.Errorf("it took %v", took)
-				}
-				if n := userBinds(s); n > 1 {
-					t.Errorf("the user was bound %d times", n)
-				}
-			})
+				return ldaptest.Fault{}
+			}
 		}
+	}
+	return all
+}
+
+// Whatever a server does in place of answering, and wherever, a login ends in
+// time, as an outage and not as a refusal.
+func TestNoFaultOutlastsTheDeadline(t *testing.T) {
+	for name, fault := range faultsOf() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, ldaptest.Config{})
+			c := quick(configFor(t, s))
+			c.URLs, c.StartTLS = []string{s.URL("ldap")}, true
+			s.OnRequest(fault)
+			b := open(t, c)
+			start := time.Now()
+			if _, got := authenticate(t, b, "alice", alicePass); got != "unavailable" {
+				t.Errorf("got %s, want unavailable", got)
+			}
+			if took := time.Since(start); took > c.LoginTimeout+slack {
+				t.Errorf("it took %v", took)
+			}
+			if n := userBinds(s); n > 1 {
+				t.Errorf("the user was bound %d times", n)
+			}
+		})
 	}
 }
 

@@ -38,13 +38,13 @@ func (b *Backend) Resolve(ctx context.Context, user string) (backend.Identity, e
 	if err != nil {
 		return backend.Identity{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, b.config.LoginTimeout/2)
+	ctx, cancel := context.WithTimeout(ctx, b.config.LoginTimeout-b.verifyTimeout())
 	defer cancel()
 	return b.resolve(b.startRoute(ctx), l)
 }
 
-// Verify binds as the entry of id, once. Half of a login's time is for Resolve,
-// the other half for this.
+// Verify binds as the entry of id, once. Together with Resolve it takes no longer
+// than a login may.
 func (b *Backend) Verify(ctx context.Context, id backend.Identity, password string) (backend.Identity, error) {
 	switch {
 	case ctx.Err() != nil:
@@ -55,9 +55,16 @@ func (b *Backend) Verify(ctx context.Context, id backend.Identity, password stri
 	case !validPassword(password):
 		return backend.Identity{}, errNoPassword
 	}
-	ctx, cancel := context.WithTimeout(ctx, b.config.LoginTimeout/2)
+	ctx, cancel := context.WithTimeout(ctx, b.verifyTimeout())
 	defer cancel()
 	return b.verify(b.sameRoute(ctx, id.Handle), id, password)
+}
+
+// verifyTimeout is the part of a login's time that is kept for the bind. What is
+// left for the search is enough to find out that one server is dead and to ask
+// another.
+func (b *Backend) verifyTimeout() time.Duration {
+	return min(b.config.OperationTimeout, b.config.LoginTimeout/2)
 }
 
 var errNoPassword = fmt.Errorf("no password can look like this: %w", backend.ErrWrongPassword)
@@ -89,6 +96,11 @@ func (b *Backend) resolve(ctx context.Context, l login) (backend.Identity, error
 	id, err := b.identity(e)
 	if err != nil {
 		return backend.Identity{}, err
+	}
+	if !b.filter.asksFor(b.config.UserNameAttr, l, id.User) {
+		if err := b.isOnlyOne(ctx, e); err != nil {
+			return backend.Identity{}, fmt.Errorf("user %q: %w", id.User, err)
+		}
 	}
 	b.keepRoute(ctx, id.Handle)
 	return id, nil

@@ -101,7 +101,7 @@ func TestVerifyRefusesWhatMustReachNoServer(t *testing.T) {
 // longer; the two halves together, too.
 func TestWaitForAConnectionEndsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, err := New(Config{Preset: "openldap", URLs: []string{"ldaps://127.0.0.1:1"}, UserBases: []string{base}, LoginTimeout: 8 * time.Second})
+		b, err := New(Config{Preset: "openldap", URLs: []string{"ldaps://127.0.0.1:1"}, UserBases: []string{base}, LoginTimeout: 10 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,8 +116,8 @@ func TestWaitForAConnectionEndsInTime(t *testing.T) {
 			ask  func() error
 			want time.Duration
 		}{
-			"Authenticate": {func() error { _, err := b.Authenticate(t.Context(), "alice", alicePass); return err }, 8 * time.Second},
-			"Resolve":      {func() error { _, err := b.Resolve(t.Context(), "alice"); return err }, 4 * time.Second},
+			"Authenticate": {func() error { _, err := b.Authenticate(t.Context(), "alice", alicePass); return err }, 10 * time.Second},
+			"Resolve":      {func() error { _, err := b.Resolve(t.Context(), "alice"); return err }, 6 * time.Second},
 			"Verify":       {func() error { _, err := b.Verify(t.Context(), alice, alicePass); return err }, 4 * time.Second},
 		} {
 			start := time.Now()

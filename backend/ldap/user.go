@@ -127,6 +127,14 @@ func (f userFilter) admits(e *ldap.Entry, l login) bool {
 	})
 }
 
+// asksFor reports whether the filter for a login asks for an attribute with the
+// given value, so that it would have found all who have it.
+func (f userFilter) asksFor(attribute string, l login, value string) bool {
+	return slices.ContainsFunc(f.tests, func(t equality) bool {
+		return strings.EqualFold(t.attribute, attribute) && fold(fill(t.value, l.user, l.account)) == value
+	})
+}
+
 // attributes returns what admits needs of an entry.
 func (f userFilter) attributes() []string {
 	var names []string
@@ -195,6 +203,26 @@ func (b *Backend) findAll(ctx context.Context, search searcher, filter string, o
 // errAmbiguous is the refusal of a name that several entries have. It does not
 // let a chain go on: there is such a user here.
 var errAmbiguous = fmt.Errorf("more than one entry has this name; narrow user_filter or user_bases: %w", backend.ErrWrongPassword)
+
+// isOnlyOne fails unless no other user has the name of the one found. Who logs in
+// by something else, such as an address, must not pass for somebody of the same
+// name elsewhere.
+func (b *Backend) isOnlyOne(ctx context.Context, e *ldap.Entry) error {
+	name, err := singleName(e, b.config.UserNameAttr)
+	if err != nil {
+		return err
+	}
+	found, err := b.findAll(ctx, b.asService, "(&"+b.filter.anyone+equals(b.config.UserNameAttr, name)+")", nil)
+	switch {
+	case err != nil:
+		return err
+	case len(found) == 0:
+		return fmt.Errorf("nobody is found by user_name_attr %s; name one that can be searched for", b.config.UserNameAttr)
+	case len(found) > 1 || found[0].DN != e.DN:
+		return errAmbiguous
+	}
+	return nil
+}
 
 // identity returns who an entry is.
 func (b *Backend) identity(e *ldap.Entry) (backend.Identity, error) {

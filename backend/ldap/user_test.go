@@ -327,3 +327,24 @@ func TestPrincipalNameOfSomebodyElseIsRefused(t *testing.T) {
 		t.Errorf("a second domain in the template: got %s, want unknown", got)
 	}
 }
+
+// Who is found by an address must not pass for another entry of the same name.
+func TestAddressDoesNotGiveTheNameOfAnother(t *testing.T) {
+	mallory := ldaptest.Entry{DN: "uid=alice,ou=other," + base, Password: "mallory-5ecret", Attributes: map[string][]string{
+		"objectClass": {"person"}, "uid": {"alice"}, "mail": {"mallory@corp.example"}}}
+	s := start(t, ldaptest.Config{Entries: append(company(), mallory)})
+	for _, filter := range []string{"(mail={user})", "(&(objectClass=person)(|(uid={user})(mail={user})))", "(mail=*{user})"} {
+		c := configFor(t, s)
+		c.UserFilter = filter
+		b := open(t, c)
+		if id, got := authenticate(t, b, "mallory@corp.example", "mallory-5ecret"); got != "wrong" {
+			t.Errorf("%s: mallory: got %+v, %s, want wrong", filter, id, got)
+		}
+		if id, got := authenticate(t, b, "bob@corp.example", "bob-5ecret"); id.User != "bob" {
+			t.Errorf("%s: bob: got %+v, %s, want bob", filter, id, got)
+		}
+	}
+	if n := userBindsOf(s, "alice"); n != 0 {
+		t.Errorf("somebody was bound as alice %d times", n)
+	}
+}
