@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -498,5 +499,79 @@ func TestReloadsLeaveNothingBehind(t *testing.T) {
 	})
 	if _, _, now := usage(); now > heap+8<<20 {
 		t.Errorf("the heap has grown from %d to %d bytes", heap, now)
+	}
+}
+
+// What a backend reads only once is part of what it is made from; what it follows
+// itself is not.
+func TestChangedFilesOpenABackendAnewUnlessItFollowsThem(t *testing.T) {
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "password"), "one")
+	put(t, filepath.Join(dir, "users"), userLine(t, "alice"))
+	put(t, filepath.Join(dir, "config.toml"), `
+listen = ["127.0.0.1:0"]
+
+[[backend]]
+name = "corp"
+type = "ldap"
+preset = "openldap"
+urls = ["ldaps://127.0.0.1:1"]
+bind_dn = "cn=svc,dc=corp,dc=example"
+bind_password_file = "password"
+user_bases = ["dc=corp,dc=example"]
+
+[[backend]]
+name = "local"
+type = "htpasswd"
+users_file = "users"
+
+[[route]]
+path = "/v2/"
+upstream = "http://127.0.0.1:1"
+backend = "corp"
+
+  [[route.rule]]
+  name = "all"
+  require = ["valid-user"]
+
+[[route]]
+path = "/local/"
+upstream = "http://127.0.0.1:1"
+backend = "local"
+
+  [[route.rule]]
+  name = "all"
+  require = ["valid-user"]
+`)
+	assemble := func(before *assembly) *assembly {
+		a := load(t, filepath.Join(dir, "config.toml")).assembleAfter(before, surroundings{log: slog.New(slog.DiscardHandler)})
+		t.Cleanup(func() { a.close() })
+		if err := a.report.err(); err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	first := assemble(nil)
+	second := assemble(first)
+	put(t, filepath.Join(dir, "password"), "two")
+	put(t, filepath.Join(dir, "users"), userLine(t, "bob"))
+	third := assemble(second)
+	for _, tt := range []struct {
+		what   string
+		a, b   *assembly
+		name   string
+		shared bool
+	}{
+		{"nothing", first, second, "corp", true},
+		{"nothing", first, second, "local", true},
+		{"the password of its account", second, third, "corp", false},
+		{"its password file", second, third, "local", true},
+	} {
+		if got := tt.a.bare[tt.name] == tt.b.bare[tt.name]; got != tt.shared {
+			t.Errorf("%s changed: %s is the same: %v, want %v", tt.what, tt.name, got, tt.shared)
+		}
+		if got := tt.a.caches[tt.name] == tt.b.caches[tt.name]; got != tt.shared {
+			t.Errorf("%s changed: the cache of %s is the same: %v, want %v", tt.what, tt.name, got, tt.shared)
+		}
 	}
 }

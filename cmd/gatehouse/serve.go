@@ -33,8 +33,8 @@ The configuration is read again when its file changes or one that it names, at
 SIGHUP, and by "gatehouse reload". All of it is put into use at once, for requests
 that begin from then on; those that run end under what they began with. After an
 error the old configuration stays in use, and the log says why. Other addresses to
-listen on, and the change between TLS and plain HTTP, need a restart. SIGHUP opens
-log files anew, too.
+listen on, the change between TLS and plain HTTP, and [admin] need a restart. SIGHUP
+opens the audit log anew, too.
 
 With --upstream and --users it needs no configuration file: every user of the
 password file may pull, and the members of the group "pusher" may push.`,
