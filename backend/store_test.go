@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 )
 
 // checkIndex checks that the index by user holds the good logins, and nothing
@@ -83,4 +84,38 @@ func TestExpiredAnswersAreRemovedOnSight(t *testing.T) {
 				s.good.lru.Len(), s.bad.lru.Len(), s.groups.lru.Len(), len(s.logins))
 		}
 	})
+}
+
+// A check may have read the groups again while an older question was on its way.
+func TestGroupsAreNotReplacedByOlderOnes(t *testing.T) {
+	s := newTestStore(t)
+	id, now := Identity{User: "alice"}, time.Now()
+	s.keepGroups(s.era, id, answer[[]string]{[]string{"dev"}, 0, now})
+	s.keepGroups(s.era, id, answer[[]string]{[]string{"dev", "admin"}, 0, now.Add(-time.Second)})
+	if groups, _ := s.members(id, 0); len(groups) != 1 {
+		t.Errorf("got groups %q, want those that were asked for last", groups)
+	}
+}
+
+// The name may be cut from what has the password too.
+func TestStoreHoldsNamesOfItsOwn(t *testing.T) {
+	s, k := newTestStore(t), key{1}
+	credentials := string([]byte("alice:alice-5ecret"))
+	s.keepLogin(s.era, k, outcome{id: Identity{User: credentials[:5]}, asked: time.Now()})
+	if got := s.login(k, 0).id.User; got != "alice" || unsafe.StringData(got) == unsafe.StringData(credentials) {
+		t.Errorf("got user %q in the memory of the credentials", got)
+	}
+}
+
+func newTestStore(t *testing.T) *store {
+	t.Helper()
+	cfg, err := CacheConfig{}.complete()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := newStore(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
