@@ -80,9 +80,6 @@ func (d *daemon) replace() (a *assembly, err error) {
 		}
 	}(d.level.Level())
 	d.level.Set(levelOf(c.LogLevel))
-	if err = d.checkFixed(c); err != nil {
-		return nil, err
-	}
 	if a, err = c.buildAfter(d.current.Load(), surroundings{d.log, d.counting(c)}); err != nil {
 		return nil, err
 	}
@@ -107,6 +104,9 @@ func (d *daemon) namedFiles() []string {
 // use puts a in the place of what is in use. That is closed when the last request
 // has ended which has to do with it.
 func (d *daemon) use(a *assembly) (err error) {
+	if err := d.checkFixed(a.config); err != nil {
+		return err
+	}
 	cfg := a.gateway
 	cfg.AccessOut = d.access
 	if a.audit, err = d.auditLog(a.config); err != nil {
