@@ -2,6 +2,7 @@ package backend_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,4 +106,20 @@ func TestStatsSayWhatIsRemembered(t *testing.T) {
 	if s.GoodLogins.Entries+s.BadLogins.Entries+s.GroupLists.Entries != 0 || s.BadLogins.Evicted != 2 {
 		t.Errorf("after a purge: got %+v", s)
 	}
+}
+
+// domains knows its users under names with a domain too.
+type domains struct{ *fake }
+
+func (domains) CanonicalUser(name string) string { return strings.TrimPrefix(name, `CORP\`) }
+
+func TestPurgeFindsAUserByAnyName(t *testing.T) {
+	f := newFake(people())
+	c := newCache(t, domains{f}, backend.CacheConfig{})
+	login(t, c, "alice", "alice-5ecret", "")
+	if got := c.PurgeUser(`CORP\alice`); got != 1 {
+		t.Errorf("got %d logins forgotten, want 1", got)
+	}
+	login(t, c, "alice", "alice-5ecret", "")
+	wantLogins(t, f, 2)
 }
