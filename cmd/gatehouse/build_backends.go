@@ -49,7 +49,10 @@ func (a *assembly) openBackend(i int, s surroundings) {
 func (a *assembly) open(c BackendConfig, t backendTable) error {
 	name, source := c.Name(), a.source(t.index)
 	if a.takeOver(backendHolding(name), source) {
-		a.bare[name], a.backends[name], a.shields[name] = a.before.bare[name], a.before.backends[name], a.before.shields[name]
+		a.bare[name], a.backends[name] = a.before.bare[name], a.before.backends[name]
+		if s, ok := a.before.shields[name]; ok {
+			a.shields[name] = s
+		}
 		return nil
 	}
 	b, err := kinds[c.Type()].open(c, t)
@@ -77,7 +80,10 @@ func (a *assembly) cached(name string) backend.Backend {
 	}
 	source := a.cacheSource(name)
 	if a.takeOver(cacheHolding(name), source) {
-		a.caches[name], a.floods[name] = a.before.caches[name], a.before.floods[name]
+		a.caches[name] = a.before.caches[name]
+		if f, ok := a.before.floods[name]; ok {
+			a.floods[name] = f
+		}
 		return a.caches[name]
 	}
 	b, err := a.limit(name, b)

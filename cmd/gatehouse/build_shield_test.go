@@ -110,6 +110,9 @@ func TestReloadKeepsWhatAShieldHasCounted(t *testing.T) {
 	} {
 		old, new, _ := strings.Cut(change, "|")
 		b := assembleText(t, dir, strings.ReplaceAll(guardedConfig, old, new), a)
+		if len(b.shields) != 1 || b.shields["corp"] == nil || len(b.floods) != 2 {
+			t.Errorf("%s: got shields %v and flood controls %v", change, b.shields, b.floods)
+		}
 		if got := a.shields["corp"] == b.shields["corp"]; got != kept {
 			t.Errorf("%s: kept is %t, want %t", change, got, kept)
 		}

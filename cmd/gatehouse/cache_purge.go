@@ -34,7 +34,9 @@ func newCachePurgeCommand() *cobra.Command {
 		Long: `Have the gateway that runs on this machine forget what it remembers of logins and
 groups, of everybody or of one user, over the control socket that [admin] names. The
 next request of each is checked again. Use it when somebody must be out at once whose
-account has been closed, or in a new group at once.
+account has been closed, or in a new group at once. With --user it also forgets the
+wrong passwords of that user, who may not log in to a directory for some time after
+too many of them: do so if somebody is kept out by the guesses of others.
 
 The exit code is 0 if that is done, 2 if no control socket is known, and 4 if nobody
 answers there.`,
