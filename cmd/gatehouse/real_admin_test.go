@@ -251,7 +251,7 @@ upstream = "@UPSTREAM@"
 `
 
 // The size of the picture.
-const pictureWidth, pictureHeight = 1280, 1250
+const pictureWidth, pictureHeight = 1280, 1060
 
 // TestStatusPageInABrowser looks at the page of a gateway whose directory has been
 // stopped. With -update it writes the picture for the documentation.
@@ -316,7 +316,7 @@ func (a administered) browse(t *testing.T, what string) string {
 // a policy that is too strict would take from it, and text on it.
 func checkPicture(t *testing.T, content []byte) {
 	t.Helper()
-	if len(content) > 200<<10 {
+	if len(content) > 400<<10 {
 		t.Errorf("the picture has %d bytes", len(content))
 	}
 	img, err := png.Decode(strings.NewReader(string(content)))
