@@ -275,6 +275,7 @@ func TestBrokenConfigurationLeavesTheOldOneInUse(t *testing.T) {
 		"unknown key":     {"users_file", "users_fil", `did you mean "users_file"`},
 		"missing file":    {`users_file = "users"`, `users_file = "gone"`, "gone"},
 		"unknown backend": {`backend = "local"`, `backend = "lokal"`, "lokal"},
+		"failing test":    {"[[route]]", "[[test]]\nuser = \"bob\"\nrequest = \"GET /v2/\"\nexpect = \"deny\"\n\n[[route]]", "want deny, and the answer is allow"},
 		"changed listen":  {"127.0.0.1:0", "127.0.0.1:1", "needs a restart"},
 		"no certificate": {`listen = ["127.0.0.1:0"]`, "listen = [\"127.0.0.1:0\"]\nlog_level = \"debug\"\n[tls]\ncert_file = \"x\"\nkey_file = \"y\"\n",
 			"no such file"},
