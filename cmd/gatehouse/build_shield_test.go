@@ -128,3 +128,14 @@ func TestFloodControlCanBeSwitchedOff(t *testing.T) {
 		t.Errorf("got caches %v, want two", a.caches)
 	}
 }
+
+func TestKeysOfTheFloodControlArrive(t *testing.T) {
+	c, err := loadConfig("testdata/good/everything.toml", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := FloodConfig{Enabled: true, SourcePerMinute: 31, SourceBurst: 32, TotalPerSecond: 33, TotalBurst: 34}
+	if c.Flood != want {
+		t.Errorf("got %+v, want %+v", c.Flood, want)
+	}
+}
