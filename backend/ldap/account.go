@@ -142,7 +142,7 @@ func (a *account) judge(err error, password string) error {
 		a.wait, a.said = 0, ""
 	}
 	hold := failureWait
-	if backend.Refused(err) && !a.config.SASLExternal { // a certificate is no guess
+	if backend.Refused(err) {
 		a.wait = min(max(2*a.wait, firstRefusalWait), maxRefusalWait)
 		hold = a.wait
 	}

@@ -46,7 +46,7 @@ func TestOddNamesReachNobodyElse(t *testing.T) {
 // Servers take many of these for alice, each in its own way.
 func TestNamesThatCannotBe(t *testing.T) {
 	for _, name := range []string{
-		"", " alice", "alice ", "a  b", "ali\tce", "ali\u00a0ce", "ali\u3000ce", "alice\x00", "alice\x7f", "ali\u200bce", "ali\u00adce", "\u202ealice", "\ufeffalice",
+		"", "-", "*", "...", " alice", "alice ", "a  b", "ali\tce", "ali\u00a0ce", "ali\u3000ce", "alice\x00", "alice\x7f", "ali\u200bce", "ali\u00adce", "\u202ealice", "\ufeffalice",
 		"\uff41lice", "\ufb01nn", "\u212aate", "\u017fam", "a\u2160", "jo\xccrg", strings.Repeat("a", 257),
 	} {
 		if validName(name) {
