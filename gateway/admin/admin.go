@@ -117,7 +117,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	if err := CheckListen(cfg.Listen, cfg.InsecureRemote); err != nil {
+	if err := checkListen(cfg.Listen, cfg.InsecureRemote); err != nil {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, started: time.Now(), page: newPage()}
@@ -126,9 +126,9 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// CheckListen refuses an address for TCP that is malformed, or that others than
+// checkListen refuses an address for TCP that is malformed, or that others than
 // this machine can reach without insecureRemote. Empty is no address.
-func CheckListen(address string, insecureRemote bool) error {
+func checkListen(address string, insecureRemote bool) error {
 	if address == "" {
 		return nil
 	}

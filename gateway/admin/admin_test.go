@@ -275,14 +275,14 @@ func TestAddressesThatOthersCanReachAreRefused(t *testing.T) {
 		"127.0.0.1:9043": true, "localhost:9043": true, "[::1]:9043": true, "127.0.0.2:0": true, "": true,
 		":9043": false, "0.0.0.0:9043": false, "[::]:9043": false, "192.0.2.1:9043": false, "gatehouse.example:9043": false, "localhost.example:9043": false,
 	} {
-		if err := CheckListen(address, false); (err == nil) != local {
+		if err := checkListen(address, false); (err == nil) != local {
 			t.Errorf("%q: %v", address, err)
 		}
-		if err := CheckListen(address, true); err != nil {
+		if err := checkListen(address, true); err != nil {
 			t.Errorf("%q with insecure_remote: %v", address, err)
 		}
 	}
-	if err := CheckListen("localhost", true); err == nil {
+	if err := checkListen("localhost", true); err == nil {
 		t.Error("an address without a port is taken")
 	}
 	if _, err := New(Config{Listen: ":9043"}); err == nil {

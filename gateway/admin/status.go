@@ -120,8 +120,10 @@ func (s *Server) Status() Status {
 	for _, n := range totals.Decisions {
 		status.Requests.Total += n
 	}
-	for _, a := range s.cfg.Gateway.Addrs() {
-		status.Listeners = append(status.Listeners, a.String())
+	if stats.State != gateway.StateStarting { // while it is, they are being opened
+		for _, a := range s.cfg.Gateway.Addrs() {
+			status.Listeners = append(status.Listeners, a.String())
+		}
 	}
 	for _, c := range stats.Certificates {
 		days := int(c.NotAfter.Sub(now) / (24 * time.Hour))
