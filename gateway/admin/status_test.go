@@ -156,6 +156,7 @@ func TestTimesAndSizesInWords(t *testing.T) {
 func TestStatusAsText(t *testing.T) {
 	ts := start(t, full)
 	s := ts.Status()
+	s.Backends[0].Servers[0].LastFault = new(time.Now().Add(-3 * time.Hour))
 	s.Backends[0].Servers[0].LastError = "bell \a and \x1b[31mred\x1b[0m"
 	var out strings.Builder
 	if err := s.WriteText(&out); err != nil {
@@ -164,7 +165,7 @@ func TestStatusAsText(t *testing.T) {
 	for _, want := range []string{
 		"gatehouse v1.2.3: serving, degraded, up for ", "hash 0123abcd, in use for 3 hours", "last reload failed",
 		`config.toml:3:1: unknown key "x<y"`, "certificate for registry.example: 10 days left", "backend corp (directory): degraded",
-		"server dc1.corp.example:636: left alone, connections: 0 in use, 0 idle; last error 0 ms ago: bell ? and ?[31mred?[0m",
+		"server dc1.corp.example:636: left alone, connections: 0 in use, 0 idle; last error 3 hours ago: bell ? and ?[31mred?[0m",
 		"7F3K2QAB", "wrong password", "5 records of the access log were lost",
 	} {
 		if !strings.Contains(out.String(), want) {
