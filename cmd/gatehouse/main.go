@@ -52,8 +52,8 @@ func newRootCommand() *cobra.Command {
 		Use:   "gatehouse",
 		Short: "A gateway that asks for a login in front of a container registry",
 		Long: `gatehouse stands in front of a container registry: it ends TLS, asks for a user
-name and password, checks them against a password file, decides by rules what
-the user may do, and passes on what is allowed.`,
+name and password, checks them against a directory or a password file, decides by
+rules what the user may do, and passes on what is allowed.`,
 		Example: `  gatehouse demo                              # try it: nothing to install
   gatehouse check --config config.toml        # what is wrong with a configuration
   gatehouse serve --config config.toml`,
