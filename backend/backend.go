@@ -34,6 +34,8 @@ package backend
 import (
 	"context"
 	"errors"
+
+	"gatehouse/backend/fault"
 )
 
 // A Backend checks credentials. Its methods may be called from any number of
@@ -72,20 +74,20 @@ type Identity struct {
 var (
 	// ErrUnknownUser: this backend has no such user. It is the only answer
 	// after which a chain asks its next member.
-	ErrUnknownUser = errors.New("unknown user")
+	ErrUnknownUser = fault.Kind("login.unknown_user", "unknown user")
 
 	// ErrWrongPassword: the user is known here, and the password is wrong.
-	ErrWrongPassword = errors.New("wrong password")
+	ErrWrongPassword = fault.Kind("login.wrong_password", "wrong password")
 
 	// ErrLocked: the user may not log in whatever the password: locked,
 	// disabled, expired, or bound to change the password first.
-	ErrLocked = errors.New("account may not log in")
+	ErrLocked = fault.Kind("login.locked", "account may not log in")
 
 	// ErrUnavailable: the backend could not be asked, or not in time.
-	ErrUnavailable = errors.New("backend unavailable")
+	ErrUnavailable = fault.Kind("backend.unavailable", "backend unavailable")
 
 	// ErrThrottled: too many logins failed; [RetryAfter] says how long to wait.
-	ErrThrottled = errors.New("too many failed logins")
+	ErrThrottled = fault.Kind("flood.throttled", "too many failed logins")
 )
 
 // Refused reports whether err is a definitive answer about the credentials, as

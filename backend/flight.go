@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"gatehouse/backend/fault"
 )
 
 // A flight is a question on its way to a Backend. All who ask the same question
@@ -44,7 +46,7 @@ func (f flight[T]) ask(ctx context.Context, question func(context.Context) (T, e
 		return a.Val.(T), a.Err
 	case <-patience.Done():
 		var none T
-		return none, fmt.Errorf("%w: waiting for its answer: %w", ErrUnavailable, patience.Err())
+		return none, fault.With("cache.unanswered", fmt.Errorf("%w: waiting for its answer: %w", ErrUnavailable, patience.Err()))
 	}
 }
 
@@ -65,7 +67,7 @@ func detached(ctx context.Context) context.Context {
 func safely[T any](ctx context.Context, question func(context.Context) (T, error)) (answer T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("backend panicked: %s\n%s", describe(p), debug.Stack())
+			err = fault.With("backend.panic", fmt.Errorf("backend panicked: %s\n%s", describe(p), debug.Stack()))
 		}
 	}()
 	return question(ctx)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+
+	"gatehouse/backend/fault"
 )
 
 // rate is how many failures there may be: burst of them at once, and perSecond in
@@ -93,7 +95,7 @@ func (b *bucket) take(q queue) error {
 // was up or nobody wanted to know any more.
 func (b *bucket) gaveUp(q queue) error {
 	if err := q.caller.Err(); err != nil {
-		return fmt.Errorf("%w: waiting for the answers to other logins: %w", ErrUnavailable, err)
+		return fault.With("flood.waiting", fmt.Errorf("%w: waiting for the answers to other logins: %w", ErrUnavailable, err))
 	}
 	return b.throttled()
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"gatehouse/backend/fault"
 )
 
 // A ledger counts the guesses at the passwords of users. Only users that the
@@ -122,22 +124,22 @@ func (l *ledger) refusal(a *account, g guess, now time.Time) error {
 	switch {
 	case now.Sub(a.locked) < l.cfg.NegativeTTL:
 		l.stats.Repeated++
-		return fmt.Errorf("the answer was the same a moment ago: %w", ErrLocked)
+		return fault.With("shield.locked", fmt.Errorf("the answer was the same a moment ago: %w", ErrLocked))
 	case last != nil && now.Sub(last.settled) < l.cfg.NegativeTTL:
 		l.stats.Repeated++
-		return fmt.Errorf("it was wrong a moment ago: %w", ErrWrongPassword)
+		return fault.With("shield.repeated", fmt.Errorf("it was wrong a moment ago: %w", ErrWrongPassword))
 	case last != nil && used >= l.cfg.MaxFailures-1:
 		l.stats.Repeated++
-		return fmt.Errorf("it was wrong before, and what is left of the budget is for another: %w", ErrWrongPassword)
+		return fault.With("shield.repeated", fmt.Errorf("it was wrong before, and what is left of the budget is for another: %w", ErrWrongPassword))
 	case used >= l.cfg.MaxFailures && hasUnclear:
 		l.stats.Withheld++
-		return fmt.Errorf("%d others got no answer or a wrong one within %v: %w", used, l.cfg.FailureWindow, ErrUnavailable)
+		return fault.With("shield.unclear", fmt.Errorf("%d others got no answer or a wrong one within %v: %w", used, l.cfg.FailureWindow, ErrUnavailable))
 	case used >= l.cfg.MaxFailures:
 		l.stats.Withheld++
-		return fmt.Errorf("%d others were wrong within %v, and the account must not be locked: %w", used, l.cfg.FailureWindow, ErrWrongPassword)
+		return fault.With("shield.withheld", fmt.Errorf("%d others were wrong within %v, and the account must not be locked: %w", used, l.cfg.FailureWindow, ErrWrongPassword))
 	case len(a.attempts) == 0 && l.accounts.Len() >= l.cfg.Size:
 		l.stats.Withheld++
-		return fmt.Errorf("there are wrong passwords of %d other users to be counted: %w", l.accounts.Len(), ErrWrongPassword)
+		return fault.With("shield.full", fmt.Errorf("there are wrong passwords of %d other users to be counted: %w", l.accounts.Len(), ErrWrongPassword))
 	}
 	return nil
 }

@@ -38,6 +38,7 @@ import (
 	"sync/atomic"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 	"gatehouse/backend/watch"
 )
 
@@ -233,7 +234,7 @@ func (b *Backend) loadUsers() (*users, error) {
 	}
 	users, err := parseUsers(b.config.UsersFile, text)
 	if err != nil {
-		return nil, fmt.Errorf("users file cannot be used:\n%w", err)
+		return nil, fault.With("htpasswd.users.malformed", fmt.Errorf("users file cannot be used:\n%w", err))
 	}
 	return users, nil
 }
@@ -248,7 +249,7 @@ func (b *Backend) loadGroups() (*groups, error) {
 	}
 	groups, err := parseGroups(b.config.GroupsFile, text)
 	if err != nil {
-		return nil, fmt.Errorf("groups file cannot be used:\n%w", err)
+		return nil, fault.With("htpasswd.groups.malformed", fmt.Errorf("groups file cannot be used:\n%w", err))
 	}
 	return groups, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 )
 
 // queueLength bounds how many callers wait for a slot. On two cores, bcrypt of
@@ -36,7 +37,7 @@ func (s slots) do(ctx context.Context, f func()) error {
 	case s.present <- struct{}{}:
 		defer func() { <-s.present }()
 	default:
-		return fmt.Errorf("%w: too many logins at once", backend.ErrUnavailable)
+		return fault.With("backend.overloaded", fmt.Errorf("%w: too many logins at once", backend.ErrUnavailable))
 	}
 	select {
 	case s.running <- struct{}{}:
@@ -49,5 +50,5 @@ func (s slots) do(ctx context.Context, f func()) error {
 }
 
 func gaveUp(ctx context.Context) error {
-	return fmt.Errorf("%w: the caller gave up: %w", backend.ErrUnavailable, ctx.Err())
+	return fault.With("backend.gave_up", fmt.Errorf("%w: the caller gave up: %w", backend.ErrUnavailable, ctx.Err()))
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"gatehouse/backend/fault"
 )
 
 // Limits says what [Read] accepts.
@@ -32,12 +34,12 @@ func Read(path string, l Limits) (text string, mode fs.FileMode, err error) {
 	// terminal would become the one of this process.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if err != nil {
-		return "", 0, fmt.Errorf("read file: %w", err)
+		return "", 0, fault.File(fmt.Errorf("read file: %w", err))
 	}
 	defer f.Close()
 	text, mode, err = readOpen(f, l)
 	if err != nil {
-		return "", mode, fmt.Errorf("read file %s: %w", path, err)
+		return "", mode, fault.File(fmt.Errorf("read file %s: %w", path, err))
 	}
 	return text, mode, nil
 }
@@ -65,7 +67,7 @@ func readOpen(f *os.File, l Limits) (string, fs.FileMode, error) {
 		return "", mode, err
 	}
 	if fingerprintOf(after) != fingerprintOf(before) {
-		return "", mode, errors.New("it changed while it was read")
+		return "", mode, fault.With("file.changing", errors.New("it changed while it was read"))
 	}
 	return text.String(), mode, nil
 }
@@ -74,11 +76,11 @@ func (l Limits) check(info fs.FileInfo) error {
 	mode := info.Mode()
 	switch {
 	case !mode.IsRegular():
-		return fmt.Errorf("it is not a regular file but %s", kind(mode))
+		return fault.With("file.irregular", fmt.Errorf("it is not a regular file but %s", kind(mode)))
 	case mode&0o022 != 0:
-		return fmt.Errorf("its group or everybody may write to it (mode %04o); run chmod go-w", mode.Perm())
+		return fault.With("file.writable", fmt.Errorf("its group or everybody may write to it (mode %04o); run chmod go-w", mode.Perm()))
 	case l.Secret && mode&0o004 != 0:
-		return fmt.Errorf("everybody may read it (mode %04o), and it holds a secret; run chmod o-r", mode.Perm())
+		return fault.With("file.exposed", fmt.Errorf("everybody may read it (mode %04o), and it holds a secret; run chmod o-r", mode.Perm()))
 	case info.Size() > l.MaxSize:
 		return tooLarge(l.MaxSize)
 	}
@@ -86,7 +88,7 @@ func (l Limits) check(info fs.FileInfo) error {
 }
 
 func tooLarge(most int64) error {
-	return fmt.Errorf("it is larger than %d bytes", most)
+	return fault.With("file.too_large", fmt.Errorf("it is larger than %d bytes", most))
 }
 
 func kind(mode fs.FileMode) string {

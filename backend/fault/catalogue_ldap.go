@@ -1,0 +1,52 @@
+package fault
+
+var directory = []Entry{
+	{"ldap.starttls.refused", "The server does not encrypt the connection when it is asked to.", "Give the server a certificate, or use ldaps:// in `urls`."},
+	{"ldap.protocol", "The server said something that LDAP does not allow at that point.", "See the text; check that the address is that of a directory and not of a proxy before it."},
+	{"ldap.server.busy", "The server answers that it is too busy or about to stop (results 51, 52).", "Nothing, if it passes; another server of `urls` is asked meanwhile. Otherwise look into its log."},
+	{"ldap.server.none", "No server of the directory is known: the SRV records name none.", "Check the name behind srv: in `urls` and its records, which must name hosts of that domain."},
+	{"ldap.pool.exhausted", "All connections to the server were in use for as long as a login may take.", "Find out why the server is slow (`gatehouse doctor`), or raise `max_connections`."},
+	{"ldap.referral", "The server refers to another one, which is not followed (result 10).", "Name a server of the right domain in `urls`, or a global catalog (port 3269) to find users of several domains."},
+	{"ldap.search.no_base", "There is no such entry to search below, or the account may not see it (result 32).", "Check the spelling of the base (`user_bases`, `group_bases`), and that the account may read it."},
+	{"ldap.search.forbidden", "The directory does not let the account search here (results 1, 50).", "Set `bind_dn` to an account that may search here."},
+	{"ldap.search.incomplete", "The server ended its answer at a limit of size or time (results 3, 4, 11); a part is not taken for the whole.", "Have the limits of the account raised in the directory, and what `user_filter` asks for indexed."},
+	{"ldap.search.failed", "The server answered a search with another failure.", "Repeat it with the command that `gatehouse doctor` shows, and compare what the log of the directory says."},
+	{"ldap.bind.encryption", "The server takes no password on this connection (results 8, 13).", "Use ldaps:// or `start_tls = true`."},
+	{"ldap.bind.channel_binding", "The server demands that passwords are bound to the TLS connection, which simple binds cannot be.", "Have the domain controller demand channel binding only where the client supports it."},
+	{"ldap.bind.failed", "The server answered a login with a failure that is no refusal.", "Look up the result code that the text has, and what the log of the directory says."},
+	{"ldap.preset.mismatch", "The preset is for another kind of directory.", "Set the preset for the directory that the server says it is."},
+	{"ldap.lockout.budget", "The directory locks accounts after fewer wrong passwords than gatehouse lets through.", "Set `max_failures` below the threshold of the directory, or raise that."},
+}
+
+var serviceAccount = []Entry{
+	{"ldap.account.no_password", "The password of the service account cannot be had.", "See the text: make the file or credential readable for the user that gatehouse runs as, and put the password into it."},
+	{"ldap.account.unknown", "The directory has no such service account.", "Correct `bind_dn`."},
+	{"ldap.account.wrong_password", "The directory refuses the service account: its password is wrong, or there is no such account.", "Correct the file with the password or `bind_dn`. A refused password is tried again seldom, lest the account be locked; a changed one at once."},
+	{"ldap.account.malformed_name", "`bind_dn` is no name of an entry (result 34).", "Write something like \"cn=gatehouse,ou=system,dc=corp,dc=example\"."},
+	{"ldap.account.locked", "The service account is locked, disabled or expired.", "Have whoever runs the directory put the account in order; see the text for what is wrong with it."},
+	{"ldap.account.encryption", "The server takes no password of the service account on this connection (results 8, 13).", "Use ldaps:// or `start_tls = true`."},
+	{"ldap.account.failed", "The service account cannot log in for another reason.", "See the text for what the directory answered, and check `bind_dn` and the file with its password."},
+}
+
+var directoryUsers = []Entry{
+	{"ldap.user.ambiguous", "More than one entry matches the name, so that it is nobody's.", "Narrow `user_bases` or `user_filter` until one entry is left."},
+	{"ldap.user.unusable", "The entry of the user has no name that can be used, or several.", "Correct the entry, or set `user_name_attr` to an attribute with one value that can be searched for."},
+	{"ldap.user.hidden", "The password is right, and the user may not read the own entry.", "Let users read their own entries, or set `bind_dn` to an account that looks users up."},
+	{"ldap.user.locked", "The directory has locked the account after wrong passwords.", "Unlock it in the directory, and look for whoever sends wrong passwords."},
+	{"ldap.user.disabled", "The account is disabled.", "Enable it in the directory, if the user is to log in."},
+	{"ldap.user.expired", "The account has expired.", "Extend it in the directory, if the user is to log in."},
+	{"ldap.user.password_expired", "The password of the user has expired.", "Have the user set a new one."},
+	{"ldap.user.password_change", "The user must set another password first.", "Have the user set a new one."},
+	{"ldap.user.hours", "The user may not log in at this hour.", "Change the hours of the account in the directory, if that is wrong."},
+	{"ldap.user.computer", "The user may not log in from this computer.", "Add the machine of the gateway to those that the account may log in from."},
+	{"ldap.user.refused", "The directory refuses the user for a reason of its own (results 19, 53, or its password policy).", "See the text, and the log of the directory."},
+}
+
+var directoryGroups = []Entry{
+	{"ldap.groups.unreadable", "The account may not read what tells the groups of a user.", "Give it that right: in Active Directory put it into the group Windows Authorization Access Group."},
+	{"ldap.groups.too_many", "The user is in more groups than are followed, or they are nested deeper than `group_depth`.", "Look for groups that contain each other, or narrow `group_bases`."},
+	{"ldap.groups.missing", "A rule names a group that the directory does not have, so that nobody is in it.", "Correct the rule, or make the group below `group_bases`."},
+	{"ldap.groups.ambiguous", "Several groups share a name that a rule uses, so that it counts for none of them.", "Name one of them by its DN in the rule, or narrow `group_bases`."},
+	{"ldap.groups.distribution", "A rule names a distribution group, which is in no token.", "Make it a security group, or set `group_mode = \"memberof\"`."},
+	{"ldap.groups.no_memberof", "A group has the user as a member, and memberOf of the user is empty.", "Have the server keep memberOf (the overlay or plug-in of that name), or set `group_mode = \"search\"`."},
+}

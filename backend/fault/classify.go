@@ -1,0 +1,124 @@
+package fault
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+)
+
+// Connection returns err with the code, among those that begin with area, that a
+// failure to connect to a server or to go on speaking with it has.
+func Connection(area string, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err // nobody waits for it any more, which is no fault
+	}
+	name := nameOf(err)
+	if name == "" {
+		name = certificateName(err)
+	}
+	if name == "" {
+		name = systemName(err)
+	}
+	return With(Code(area+"."+name), err)
+}
+
+// nameOf returns the name of a failure to find the address of a server.
+func nameOf(err error) string {
+	var dns *net.DNSError
+	switch {
+	case !errors.As(err, &dns):
+		return ""
+	case dns.IsNotFound:
+		return "dns.not_found"
+	}
+	return "dns.failed"
+}
+
+// certificateName returns the name of a failure of TLS.
+func certificateName(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var chain *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	var remote *net.OpError
+	switch {
+	case errors.As(err, &unknown):
+		return "tls.unknown_authority"
+	case errors.As(err, &host):
+		return "tls.wrong_name"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "tls.expired"
+	case errors.As(err, &invalid), errors.As(err, &chain):
+		return "tls.invalid_certificate"
+	case errors.As(err, &record):
+		return "tls.not_tls"
+	case errors.As(err, &alert), errors.As(err, &remote) && (remote.Op == "remote error" || remote.Op == "local error"):
+		return "tls.refused"
+	}
+	return ""
+}
+
+// systemName returns the name of a failure that the operating system told of.
+func systemName(err error) string {
+	for _, known := range []struct {
+		err  error
+		name string
+	}{
+		{syscall.EMFILE, "descriptors"}, {syscall.ENFILE, "descriptors"},
+		{syscall.ECONNREFUSED, "tcp.refused"},
+		{syscall.EHOSTUNREACH, "tcp.unreachable"}, {syscall.ENETUNREACH, "tcp.unreachable"}, {syscall.EADDRNOTAVAIL, "tcp.unreachable"},
+		{fs.ErrNotExist, "socket.missing"}, {fs.ErrPermission, "socket.forbidden"},
+		{context.DeadlineExceeded, "timeout"}, {os.ErrDeadlineExceeded, "timeout"}, {syscall.ETIMEDOUT, "timeout"},
+		{io.EOF, "tcp.lost"}, {io.ErrUnexpectedEOF, "tcp.lost"}, {net.ErrClosed, "tcp.lost"}, {syscall.ECONNRESET, "tcp.lost"}, {syscall.EPIPE, "tcp.lost"},
+	} {
+		if errors.Is(err, known.err) {
+			return known.name
+		}
+	}
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return "timeout"
+	}
+	return "failed"
+}
+
+// Listener returns err with the code of a failure to listen on an address, or to
+// accept connections.
+func Listener(err error) error {
+	for _, known := range []struct {
+		err  error
+		code Code
+	}{
+		{syscall.EADDRINUSE, "listen.in_use"}, {syscall.EACCES, "listen.forbidden"}, {syscall.EADDRNOTAVAIL, "listen.no_address"},
+		{syscall.EMFILE, "listen.descriptors"}, {syscall.ENFILE, "listen.descriptors"},
+	} {
+		if errors.Is(err, known.err) {
+			return With(known.code, err)
+		}
+	}
+	return With("listen.failed", err)
+}
+
+// File returns err with the code of a failure to read or write a file.
+func File(err error) error {
+	for _, known := range []struct {
+		err  error
+		code Code
+	}{
+		{fs.ErrNotExist, "file.missing"}, {fs.ErrPermission, "file.forbidden"}, {syscall.ENOSPC, "file.disk_full"}, {syscall.EDQUOT, "file.disk_full"},
+		{syscall.EMFILE, "listen.descriptors"}, {syscall.ENFILE, "listen.descriptors"},
+	} {
+		if errors.Is(err, known.err) {
+			return With(known.code, err)
+		}
+	}
+	return With("file.failed", err)
+}
