@@ -52,9 +52,13 @@ var conformance = []struct {
 	{"flood", func(t *testing.T) backend.Backend {
 		return newFlood(t, newFake(people()), patientFlood)
 	}},
+	{"floor", func(t *testing.T) backend.Backend {
+		return newFloor(t, newFake(people()), backend.FloorConfig{Min: time.Millisecond})
+	}},
 	{"all around ldap", func(t *testing.T) backend.Backend {
 		b := backend.Named("corp", newShield(t, newLDAP(t).(backend.Guarded), backend.ShieldConfig{}))
-		return newCache(t, newFlood(t, newChain(t, b, newHtpasswd(t)), patientFlood), backend.CacheConfig{})
+		c := newCache(t, newFlood(t, newChain(t, b, newHtpasswd(t)), patientFlood), backend.CacheConfig{})
+		return newFloor(t, c, backend.FloorConfig{Min: time.Millisecond})
 	}},
 	{"cache of a named htpasswd", func(t *testing.T) backend.Backend {
 		return newCache(t, backend.Named("local", newHtpasswd(t)), backend.CacheConfig{})

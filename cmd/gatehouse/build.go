@@ -21,6 +21,7 @@ type assembly struct {
 	shields  map[string]*backend.Shield // around those that lock accounts
 	floods   map[string]*backend.Flood  // around those that routes use
 	caches   map[string]*backend.Cache  // around these
+	floors   map[string]*backend.Floor  // around these, where refusals are to be held
 	held     map[string]*holding        // all that it has open; see close
 	audit    *gateway.AuditLog          // nil without one, and before it is in use
 	before   *assembly                  // to go on with what is unchanged; nil after assemble
@@ -78,6 +79,7 @@ func (c *Config) assembleAfter(before *assembly, s surroundings) *assembly {
 		shields:  map[string]*backend.Shield{},
 		floods:   map[string]*backend.Flood{},
 		caches:   map[string]*backend.Cache{},
+		floors:   map[string]*backend.Floor{},
 	}
 	t := c.Timeouts
 	a.gateway = gateway.Config{
@@ -102,6 +104,7 @@ func (c *Config) assembleAfter(before *assembly, s surroundings) *assembly {
 	a.checkAudit()
 	a.checkAdmin()
 	a.openBackends(s)
+	a.checkRefusals()
 	a.checkRoutes()
 	for i := range c.Routes {
 		a.gateway.Routes = append(a.gateway.Routes, a.route(i))
@@ -118,7 +121,7 @@ func (a *assembly) route(i int) gateway.Route {
 		Host:                 r.Host,
 		Path:                 r.Path,
 		Realm:                cmp.Or(r.Realm, defaultRealm),
-		Backend:              a.cached(r.Backend),
+		Backend:              a.served(r.Backend),
 		Backends:             c.sources(r.Backend),
 		ForwardAuthorization: r.ForwardAuthorization,
 		UserHeader:           r.UserHeader,

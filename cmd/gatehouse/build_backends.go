@@ -68,13 +68,9 @@ func (a *assembly) open(c BackendConfig, t backendTable) error {
 	return nil
 }
 
-// cached returns the backend called name behind the one cache that all routes
-// share which use it, and nil if it could not be opened.
-func (a *assembly) cached(name string) backend.Backend {
+// cached returns the one cache in front of the backend called name, which is open.
+func (a *assembly) cached(name string) *backend.Cache {
 	b := a.backends[name]
-	if b == nil {
-		return nil
-	}
 	if c := a.caches[name]; c != nil {
 		return c
 	}

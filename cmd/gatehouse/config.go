@@ -35,6 +35,7 @@ type Settings struct {
 	TLS               TLSConfig      `toml:"tls"`                                         // the certificate that clients see; with this table every address speaks TLS
 	Cache             CacheConfig    `toml:"cache"`                                       // what is remembered of the answers of each backend
 	Flood             FloodConfig    `toml:"flood"`                                       // how many logins may fail before others have to wait
+	Refusals          RefusalsConfig `toml:"refusals"`                                    // how long a wrong login takes to be refused, so that the time does not tell which users exist
 	Timeouts          TimeoutsConfig `toml:"timeouts"`                                    // how long a client, an upstream or a backend may be silent; nothing limits how long a request takes that moves
 	Admin             AdminConfig    `toml:"admin"`                                       // where those who run the gateway can ask it; without listen and socket: nowhere
 }
@@ -62,6 +63,12 @@ type FloodConfig struct {
 	SourceBurst     int  `toml:"source_burst" min:"1" max:"1000000"`      // how many of these may fail, or be pending, at once
 	TotalPerSecond  int  `toml:"total_per_second" min:"1" max:"1000000"`  // logins from everywhere that may fail each second; who was right lately goes ahead of these
 	TotalBurst      int  `toml:"total_burst" min:"1" max:"1000000"`       // how many of these may fail, or be pending, at once
+}
+
+// RefusalsConfig is [refusals], which holds for every backend.
+type RefusalsConfig struct {
+	Floor   Duration `toml:"floor" min:"0s" max:"5s"`    // how long it takes at least, also where a refusal is remembered; 0s: as long as it takes
+	Ceiling Duration `toml:"ceiling" min:"1ms" max:"5s"` // how far the floor rises by itself where a backend takes longer
 }
 
 // TimeoutsConfig is [timeouts]; gateway.Timeouts says what each is about. Login
@@ -153,6 +160,10 @@ func defaultSettings() Settings {
 			SourceBurst:     100,
 			TotalPerSecond:  20,
 			TotalBurst:      200,
+		},
+		Refusals: RefusalsConfig{
+			Floor:   Duration{100 * time.Millisecond},
+			Ceiling: Duration{time.Second},
 		},
 		Timeouts: TimeoutsConfig{
 			Handshake:      Duration{10 * time.Second},

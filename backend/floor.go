@@ -1,0 +1,181 @@
+package backend
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// FloorConfig says how long refusals take. The zero value of a field means its
+// default.
+type FloorConfig struct {
+	// Min is how long it takes at least to refuse a login. Default 100 ms.
+	Min time.Duration
+
+	// Max is how long a refusal is held back at most, where the Backend is
+	// slower than Min. Default 1 s.
+	Max time.Duration
+}
+
+// A Floor holds refusals back, so that the time of an answer does not tell which
+// users exist. A directory is asked once about a name that it does not know and
+// twice about a wrong password, and not at all about one that a [Shield] or a
+// [Cache] knows to be wrong; and the further down a chain a user is, the longer it
+// takes. To make up for that by another question would cost the directory what
+// strangers ask for, and a guess at a password counts against its owner.
+//
+// A refusal comes no sooner than the floor, with a little added by chance, which
+// hides what differs by less than that. The floor follows what logins took lately,
+// good and bad, so that nearly all of them have ended before it. It rises by slow
+// answers and sinks by time alone: by a mere share of the answers, strangers who
+// ask about names that nobody has would push it below the answers about others.
+// Beyond FloorConfig.Max a slow backend shows through.
+//
+// It stands before the [Cache] and holds remembered refusals too. A fast one would
+// tell a stranger that somebody else has been refused with this very password: an
+// old one, which a machine of its owner still sends. What succeeds is not held, and
+// neither is [ErrUnavailable] or [ErrThrottled], which do not depend on the name.
+//
+// A refusal that is held holds nothing but the goroutine of its caller: turns,
+// connections and budgets were given back when the answer came. So there are no
+// more of them than requests.
+type Floor struct {
+	inner    Backend
+	min, max time.Duration
+
+	mu   sync.Mutex
+	slow time.Duration // what the slowest answers took, at the time below
+	at   time.Time
+}
+
+var (
+	_ Backend       = (*Floor)(nil)
+	_ Versioner     = (*Floor)(nil)
+	_ Canonicalizer = (*Floor)(nil)
+	_ Composite     = (*Floor)(nil)
+	_ Resolver      = (*Floor)(nil)
+	_ Revalidator   = (*Floor)(nil)
+	_ Reporter      = (*Floor)(nil)
+)
+
+const (
+	// floorHalfLife is how long it takes the floor to sink by half.
+	floorHalfLife = 10 * time.Minute
+
+	// floorGain is the part of the way to a slower answer that the floor rises at
+	// once: a backend that has become slow is followed within some answers, and
+	// one answer that was slow by accident does not make all others slow.
+	floorGain = 0.25
+
+	// floorHeadroom is by how much the floor is above the slowest answers.
+	floorHeadroom = 1.25
+
+	// floorJitter is the part of the floor that chance adds at most.
+	floorJitter = 0.125
+)
+
+// NewFloor returns a Floor before b that has seen no answers. It fails if a value
+// in cfg is negative, or Min above Max.
+func NewFloor(b Backend, cfg FloorConfig) (*Floor, error) {
+	cfg.Min = cmp.Or(cfg.Min, 100*time.Millisecond)
+	cfg.Max = cmp.Or(cfg.Max, time.Second)
+	if cfg.Min < 0 || cfg.Max < cfg.Min {
+		return nil, fmt.Errorf("make refusals take as long as each other: at least %v and at most %v: neither may be negative, or the first be above the second", cfg.Min, cfg.Max)
+	}
+	return &Floor{inner: b, min: cfg.Min, max: cfg.Max}, nil
+}
+
+// Authenticate returns the answer of the Backend, a refusal when the time for it
+// has come.
+func (f *Floor) Authenticate(ctx context.Context, user, password string) (Identity, error) {
+	asked := time.Now()
+	id, err := f.inner.Authenticate(ctx, user, password)
+	refused := Refused(err)
+	if err == nil || refused {
+		f.learn(time.Since(asked))
+	}
+	if !refused {
+		return id, err
+	}
+	if gone := f.hold(ctx, asked); gone != nil {
+		return Identity{}, gone
+	}
+	return Identity{}, err
+}
+
+// hold waits until a question from some time ago may be refused. It fails if its
+// caller gives up before that.
+func (f *Floor) hold(ctx context.Context, asked time.Time) error {
+	floor := f.height()
+	floor += scale(floor, floorJitter*rand.Float64())
+	timer := time.NewTimer(floor - time.Since(asked))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: a refusal was held back: %w", ErrUnavailable, ctx.Err())
+	}
+}
+
+// learn takes down how long an answer took.
+func (f *Floor) learn(took time.Duration) {
+	if scale(took, floorHeadroom) <= f.min {
+		return // which nothing changes, as with all that is remembered
+	}
+	took = min(took, f.max)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := time.Now()
+	if slow := f.slowest(now); took > slow {
+		f.slow, f.at = slow+scale(took-slow, floorGain), now
+	}
+}
+
+// height returns the time before which nothing is refused.
+func (f *Floor) height() time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return min(max(f.min, scale(f.slowest(time.Now()), floorHeadroom)), f.max)
+}
+
+// slowest returns what the slowest answers take. The caller has the lock.
+func (f *Floor) slowest(now time.Time) time.Duration {
+	return scale(f.slow, math.Exp2(-float64(now.Sub(f.at))/float64(floorHalfLife)))
+}
+
+func scale(d time.Duration, by float64) time.Duration { return time.Duration(float64(d) * by) }
+
+// Groups returns what the Backend says.
+func (f *Floor) Groups(ctx context.Context, id Identity) ([]string, error) {
+	return f.inner.Groups(ctx, id)
+}
+
+// Version returns the version of the Backend.
+func (f *Floor) Version(user string) uint64 { return VersionOf(f.inner, user) }
+
+// CanonicalUser returns the spelling of the Backend.
+func (f *Floor) CanonicalUser(name string) string { return CanonicalUserOf(f.inner, name) }
+
+// CanonicalGroup returns the spelling of the Backend.
+func (f *Floor) CanonicalGroup(name string) string { return CanonicalGroupOf(f.inner, name) }
+
+// Spelling returns that of the Backend.
+func (f *Floor) Spelling(source string) Canonicalizer { return SpellingOf(f.inner, source) }
+
+// Resolve returns what the Backend says.
+func (f *Floor) Resolve(ctx context.Context, user string) (Identity, error) {
+	return ResolveBy(ctx, f.inner, user)
+}
+
+// Revalidate returns what the Backend says.
+func (f *Floor) Revalidate(ctx context.Context, id Identity) error {
+	return RevalidateBy(ctx, f.inner, id)
+}
+
+// Status returns that of the Backend.
+func (f *Floor) Status() Status { return StatusOf(f.inner) }
