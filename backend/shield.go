@@ -19,8 +19,8 @@ type ShieldConfig struct {
 	// Default 2.
 	MaxFailures int
 
-	// FailureWindow is at least as long as the Backend counts a wrong password.
-	// Default 30 min.
+	// FailureWindow is at least as long as the Backend counts a wrong password
+	// after which no other comes. Default 30 min.
 	FailureWindow time.Duration
 
 	// NegativeTTL is how soon the same wrong password may be passed on again.
@@ -63,8 +63,8 @@ type ShieldConfig struct {
 // logins of the owner.
 //
 // What remains: while the budget is used up, somebody who has not logged in since
-// the process began is refused also with the right password, until the first of
-// the guesses is older than FailureWindow or [Shield.ResetUser] is called. Each
+// the process began is refused also with the right password, until the last of the
+// guesses is older than FailureWindow or [Shield.ResetUser] is called. Each
 // process has a budget of its own: several of them before one directory must
 // share what it allows.
 type Shield struct {

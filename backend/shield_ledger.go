@@ -144,17 +144,25 @@ func (l *ledger) refusal(a *account, g guess, now time.Time) error {
 	return nil
 }
 
-// used returns how many guesses count that ended after begin or not yet, and
-// whether one of them got no answer: nobody must be told then that a password is
-// wrong, only because the Backend was not able to answer in time.
+// used returns how many guesses count if one does that ended before begin no more,
+// and whether one of them got no answer: nobody must be told then that a password
+// is wrong, only because the Backend was not able to answer in time.
+//
+// All of them count as long as the last one does. Active Directory, among others,
+// sets its count back when there has been no wrong password for a whole window: two
+// that are just within one, and a third that is within one of the second, are three.
 func (a *account) used(begin time.Time) (n int, hasUnclear bool) {
-	for _, r := range a.attempts {
-		if r.state == pending || r.settled.After(begin) {
-			n++
-			hasUnclear = hasUnclear || r.state == unclear
-		}
+	if !a.counts(begin) {
+		return 0, false
 	}
-	return n, hasUnclear
+	return len(a.attempts), slices.ContainsFunc(a.attempts, func(r *reservation) bool { return r.state == unclear })
+}
+
+// counts reports whether a guess ended after begin, or not yet.
+func (a *account) counts(begin time.Time) bool {
+	return slices.ContainsFunc(a.attempts, func(r *reservation) bool {
+		return r.state == pending || r.settled.After(begin)
+	})
 }
 
 // lastWrong returns the last time that a password was wrong, or nil.
@@ -185,6 +193,7 @@ func (l *ledger) settle(r *reservation, err error) {
 		a.remove(r)
 	case !lasting(err):
 		r.state = unclear
+		a.limit(r, l.cfg.MaxFailures)
 	case errors.Is(err, ErrWrongPassword):
 		r.state = wrong
 		if l.isGood(r.guess) {
@@ -206,6 +215,20 @@ func (a *account) remove(r *reservation) {
 	a.attempts = slices.DeleteFunc(a.attempts, func(other *reservation) bool { return other == r })
 }
 
+// limit removes an earlier guess like r if there are more than count: of the password
+// that was right last, an outage may bring any number.
+func (a *account) limit(r *reservation, count int) {
+	if len(a.attempts) <= count {
+		return
+	}
+	i := slices.IndexFunc(a.attempts, func(other *reservation) bool {
+		return other != r && other.state == unclear && other.key == r.key
+	})
+	if i >= 0 {
+		a.attempts = slices.Delete(a.attempts, i, i+1)
+	}
+}
+
 // relevance is when an answer must have come to make a difference now.
 func (l *ledger) relevance(now time.Time) time.Time {
 	return now.Add(-max(l.cfg.FailureWindow, l.cfg.NegativeTTL))
@@ -222,12 +245,12 @@ func (l *ledger) expire(now time.Time) {
 	}
 }
 
-// expire removes guesses that ended before begin, and reports whether nothing is
-// left.
+// expire removes the guesses if all of them ended before begin, and reports whether
+// nothing is left.
 func (a *account) expire(begin time.Time) bool {
-	a.attempts = slices.DeleteFunc(a.attempts, func(r *reservation) bool {
-		return r.state != pending && !r.settled.After(begin)
-	})
+	if !a.counts(begin) {
+		a.attempts = nil
+	}
 	return len(a.attempts) == 0 && !a.locked.After(begin)
 }
 
@@ -241,7 +264,8 @@ func (l *ledger) reset(user string) {
 		}
 		a, _ := l.accounts.Peek(id)
 		a.locked = time.Time{}
-		if a.expire(time.Now()) {
+		a.attempts = slices.DeleteFunc(a.attempts, func(r *reservation) bool { return r.state != pending })
+		if len(a.attempts) == 0 {
 			l.accounts.Remove(id)
 		}
 	}
