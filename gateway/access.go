@@ -69,7 +69,7 @@ func (l *jsonAccess) record(x *exchange) {
 	}
 	r.AddAttrs(
 		slog.String("id", x.id),
-		slog.String("source", x.conn.text),
+		slog.String("source", x.from.text),
 		slog.String("user", bounded(x.user())),
 		slog.String("backend", x.who.Identity.Source),
 		slog.String("method", bounded(x.r.Method)),
@@ -130,7 +130,7 @@ const apacheTime = "[02/Jan/2006:15:04:05 -0700]"
 
 func (l *apacheAccess) record(x *exchange) {
 	b := make([]byte, 0, 512)
-	b = append(b, x.conn.text...)
+	b = append(b, x.from.text...)
 	b = append(b, " - "...)
 	b = appendApache(b, orDash(x.user()))
 	b = append(b, ' ')

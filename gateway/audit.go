@@ -71,7 +71,7 @@ func (x *exchange) auditRecord() auditRecord {
 	r := auditRecord{
 		Time:     x.start.UTC(),
 		ID:       x.id,
-		Source:   x.conn.text,
+		Source:   x.from.text,
 		Backend:  x.who.Identity.Source,
 		Cache:    string(x.call.Cache),
 		Method:   bounded(x.r.Method),

@@ -32,9 +32,7 @@ func newClientConn(c net.Conn) *clientConn {
 			}
 		}
 	}
-	if addr, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
-		info.source = addr.Addr().Unmap()
-	}
+	info.source = addrOf(c)
 	info.text = info.source.String()
 	return info
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"io"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"gatehouse/backend"
@@ -27,6 +28,16 @@ type Config struct {
 	Routes []Route
 
 	Timeouts Timeouts
+	Limits   Limits
+
+	// TrustedProxies are the networks of proxies that are believed about whom
+	// they speak for: in X-Forwarded-For and X-Forwarded-Proto, and in the PROXY
+	// protocol. Who speaks for nobody is a client like any other.
+	TrustedProxies []netip.Prefix
+
+	// ProxyProtocol has every connection of a trusted proxy begin with a header
+	// of the PROXY protocol; one without is closed. From others none is read.
+	ProxyProtocol bool
 
 	// AccessLog is the form of the access record: "json" (default), "common",
 	// "combined" (Apache's log formats of these names) or "off".

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,13 +102,14 @@ func (x *exchange) copyBody(a *answer) error {
 	}
 	buf := bodyBuffers.Get().(*[]byte)
 	defer bodyBuffers.Put(buf)
+	pass := x.w.Write
+	if !a.arrived {
+		pass = x.sender()
+	}
 	for {
 		n, err := a.Read(*buf)
 		if n > 0 {
-			if !a.arrived {
-				x.pace.step()
-			}
-			m, err := x.w.Write((*buf)[:n])
+			m, err := pass((*buf)[:n])
 			x.sent += int64(m)
 			if err != nil {
 				return fmt.Errorf("send answer: %w", err)
@@ -125,6 +127,18 @@ func (x *exchange) copyBody(a *answer) error {
 	}
 }
 
+// sender returns what sends a part of a long body to the client, who must take it at
+// some speed.
+func (x *exchange) sender() func([]byte) (int, error) {
+	r := newRate(x.site.limits)
+	return func(p []byte) (int, error) {
+		start := time.Now()
+		x.pace.stepAt(start)
+		n, err := x.w.Write(p)
+		return n, cmp.Or(err, r.moved(n, time.Since(start)))
+	}
+}
+
 // uploadBody is the body of a request as it is read for the upstream. After stop,
 // nobody reads from the client any more.
 type uploadBody struct {
@@ -132,6 +146,7 @@ type uploadBody struct {
 	left     int64 // bytes to come; negative if that is not known
 	deadline func(time.Time) error
 	pace     pace
+	rate     rate
 
 	mu             sync.Mutex // held by Read and stop
 	started, ended atomic.Bool
@@ -152,8 +167,12 @@ func (u *uploadBody) Read(p []byte) (int, error) {
 	if u.stopped.Load() { // meanwhile, and the deadline of stop is overwritten
 		return 0, errUploadStopped
 	}
+	asked := time.Now()
 	n, err := u.body.Read(p)
 	u.left -= int64(n)
+	if slow := u.rate.moved(n, time.Since(asked)); slow != nil && err == nil && u.left != 0 {
+		return n, slow
+	}
 	if err == io.EOF || u.left == 0 {
 		u.deadline(time.Time{}) // or an HTTP/2 stream would end while its answer is awaited
 		u.ended.Store(true)

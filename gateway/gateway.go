@@ -60,6 +60,7 @@ func setDefaults(cfg *Config) {
 	} {
 		*d.value = cmp.Or(*d.value, d.or)
 	}
+	cfg.Limits.setDefaults()
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}

@@ -20,6 +20,7 @@ type exchange struct {
 	w     http.ResponseWriter
 	r     *http.Request
 	conn  *clientConn
+	from  origin
 	ctx   context.Context // done when the client has gone
 	id    string
 	start time.Time
@@ -47,7 +48,7 @@ type exchange struct {
 
 // newExchange returns an exchange under s, which the caller has entered for it.
 func newExchange(s *site, w http.ResponseWriter, r *http.Request, c *clientConn) exchange {
-	return exchange{site: s, w: w, r: r, conn: c, id: newID(), start: time.Now()}
+	return exchange{site: s, w: w, r: r, conn: c, from: c.origin(), id: newID(), start: time.Now()}
 }
 
 // ServeHTTP carries out a request that came over HTTP/2.
@@ -84,7 +85,7 @@ func (x *exchange) run(ctx context.Context, refusal *problem) (completed bool) {
 // problem ends it.
 func (x *exchange) serve() *problem {
 	for _, step := range []func(*exchange) *problem{
-		(*exchange).examine, (*exchange).findRoute, (*exchange).authorize, (*exchange).guardMount, (*exchange).promiseAudit, (*exchange).forward,
+		(*exchange).examine, (*exchange).identify, (*exchange).findRoute, (*exchange).authorize, (*exchange).guardMount, (*exchange).promiseAudit, (*exchange).forward,
 	} {
 		if p := step(x); p != nil {
 			return p
@@ -126,6 +127,9 @@ func (x *exchange) abandonUpload() {
 
 // abort ends an exchange without an answer, or in the middle of one.
 func (x *exchange) abort(cause error) {
+	if errors.Is(cause, errTooSlow) {
+		x.site.sites.slowBodies.Add(1)
+	}
 	x.cause = cause
 	panic(http.ErrAbortHandler)
 }
@@ -167,8 +171,8 @@ func (x *exchange) examineFields() *problem {
 		fields += len(values)
 	}
 	switch {
-	case fields > maxRequestFields:
-		return tooManyFields()
+	case fields > x.site.limits.HeadFields:
+		return tooManyFields(x.site.limits.HeadFields)
 	case len(h["Authorization"]) > 1:
 		return badRequest("the request has more than one Authorization field")
 	case len(h["Upgrade"]) > 0:
@@ -228,7 +232,7 @@ func (x *exchange) openBodies() {
 		x.pace, setRead = &pace{idle: x.site.timeouts.BodyIdle, set: rc.SetWriteDeadline}, rc.SetReadDeadline
 	}
 	if x.r.ContentLength != 0 {
-		x.upload = &uploadBody{body: x.r.Body, left: x.r.ContentLength, deadline: setRead, pace: newPace(x.site.timeouts.BodyIdle, setRead)}
+		x.upload = &uploadBody{body: x.r.Body, left: x.r.ContentLength, deadline: setRead, pace: newPace(x.site.timeouts.BodyIdle, setRead), rate: newRate(x.site.limits)}
 	}
 }
 

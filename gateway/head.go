@@ -5,13 +5,11 @@ import (
 	"errors"
 )
 
-// Limits of a message head. Registry clients stay far below them; a head that
-// does not is an attack on memory.
+// Limits of a message head, beside those of [Limits]. Registry clients and registries
+// stay far below them; a head that does not is an attack on memory.
 const (
-	maxRequestLine   = 8190     // bytes, as Apache's LimitRequestLine
-	maxRequestHead   = 32 << 10 // bytes
-	maxRequestFields = 100
-	maxResponseHead  = 256 << 10
+	maxRequestLine  = 8190 // bytes, as Apache's LimitRequestLine
+	maxResponseHead = 256 << 10
 )
 
 var (

@@ -119,13 +119,9 @@ func (x *exchange) appendHead(b []byte, length int64) []byte {
 
 // appendOwnFields appends the managed fields as the gateway knows them.
 func (x *exchange) appendOwnFields(b []byte) []byte {
-	proto := "http"
-	if x.conn.secure {
-		proto = "https"
-	}
-	b = appendField(b, "X-Forwarded-For", x.conn.text)
+	b = appendField(b, "X-Forwarded-For", x.from.text)
 	b = appendField(b, "X-Forwarded-Host", x.r.Host)
-	b = appendField(b, "X-Forwarded-Proto", proto)
+	b = appendField(b, "X-Forwarded-Proto", x.from.proto)
 	b = appendField(b, "X-Request-Id", x.id)
 	switch {
 	case x.route.upstream.authorization != "":

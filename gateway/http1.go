@@ -186,6 +186,7 @@ func (c *http1Conn) setActive(active bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.active = active
+	socketOf(c.Conn).setWaiting(!active)
 }
 
 // hurry gives a client that has no request under way a moment to send one.
@@ -204,8 +205,9 @@ func (c *http1Conn) cut() {
 	if t, ok := raw.(interface{ NetConn() net.Conn }); ok {
 		raw = t.NetConn()
 	}
-	if t, ok := raw.(*net.TCPConn); ok {
-		t.SetLinger(0)
+	if s, ok := raw.(*socket); ok {
+		s.reset()
+		return
 	}
 	raw.Close()
 }

@@ -13,14 +13,14 @@ import (
 // is received. An error that is a [*problem] is to be told to the client.
 func (c *http1Conn) receiveHead() ([]byte, error) {
 	headBy := time.Time{}
-	for {
+	for limit := c.server.sites.current().limits.HeadBytes; ; {
 		n, err := headEnd(c.in, c.scanned)
 		switch {
 		case err != nil:
 			return c.in, badRequest("a line of the request ends in a bare line feed")
-		case n > maxRequestHead, n == 0 && len(c.in) >= maxRequestHead,
+		case n > limit, n == 0 && len(c.in) >= limit,
 			len(c.in) > maxRequestLine && bytes.IndexByte(c.in, '\n') < 0:
-			return c.in, tooLarge(c.in)
+			return c.in, tooLarge(c.in, limit)
 		case n > 0:
 			head := c.in[:n]
 			c.in, c.scanned = c.in[n:], 0
@@ -76,7 +76,7 @@ func (c *http1Conn) begin(head []byte, refusal *problem) (*http.Request, *proble
 	c.setActive(true)
 	clear(c.fields)
 	c.request = http.Request{ProtoMajor: 1, Header: c.fields}
-	h := requestHead{r: &c.request}
+	h := requestHead{r: &c.request, maxFields: c.server.sites.current().limits.HeadFields}
 	p := refusal
 	if p == nil {
 		p = h.parse(string(head))
@@ -97,12 +97,13 @@ func (c *http1Conn) begin(head []byte, refusal *problem) (*http.Request, *proble
 
 // requestHead is a request head as it is read.
 type requestHead struct {
-	r       *http.Request
-	hosts   int  // Host fields seen
-	lengths int  // Content-Length fields seen
-	coded   bool // a Transfer-Encoding of chunked
-	closes  bool // the client sends no further request
-	expects bool // the client waits for "100 Continue" before it sends the body
+	r         *http.Request
+	maxFields int
+	hosts     int  // Host fields seen
+	lengths   int  // Content-Length fields seen
+	coded     bool // a Transfer-Encoding of chunked
+	closes    bool // the client sends no further request
+	expects   bool // the client waits for "100 Continue" before it sends the body
 }
 
 // describe notes what there is of a request line, for the log. What does not look
@@ -119,15 +120,15 @@ func (h *requestHead) describe(head []byte) {
 // parse reads a complete head. What is not to the letter of RFC 9112, or says a
 // thing twice, is refused: two servers in a row have read such heads in two ways.
 func (h *requestHead) parse(head string) *problem {
-	values := make([]string, 0, min(strings.Count(head, "\n"), maxRequestFields))
+	values := make([]string, 0, min(strings.Count(head, "\n"), h.maxFields))
 	line, rest := cutLine(head)
 	if p := h.requestLine(line); p != nil {
 		return p
 	}
 	for len(rest) > 2 {
 		line, rest = cutLine(rest)
-		if len(values) == maxRequestFields {
-			return tooManyFields()
+		if len(values) == h.maxFields {
+			return tooManyFields(h.maxFields)
 		}
 		name, value, err := parseField(line)
 		if err != nil {
@@ -150,7 +151,7 @@ func (h *requestHead) parse(head string) *problem {
 // requestLine reads METHOD SP TARGET SP HTTP/1.x (RFC 9112, section 3).
 func (h *requestHead) requestLine(line string) *problem {
 	if len(line) > maxRequestLine {
-		return tooLarge([]byte(line))
+		return lineTooLong()
 	}
 	method, rest, ok1 := strings.Cut(line, " ")
 	target, version, ok2 := strings.Cut(rest, " ")
@@ -278,15 +279,4 @@ func (h *requestHead) frame() *problem {
 		h.r.ContentLength = -1
 	}
 	return nil
-}
-
-func tooManyFields() *problem {
-	return &problem{status: http.StatusRequestHeaderFieldsTooLarge, code: codeTooLarge, message: "the request has more than 100 header fields"}
-}
-
-func tooLarge(head []byte) *problem {
-	if i := bytes.IndexByte(head, '\n'); i < 0 || i > maxRequestLine {
-		return &problem{status: http.StatusRequestURITooLong, code: codeTooLarge, message: "the request line is longer than 8190 bytes"}
-	}
-	return &problem{status: http.StatusRequestHeaderFieldsTooLarge, code: codeTooLarge, message: "the request head is larger than 32 KiB"}
 }

@@ -36,7 +36,7 @@ func (s *stream) Close() error                    { return nil }
 func (s *stream) RemoteAddr() net.Addr            { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
 func newTestHTTP1Conn(c net.Conn) *http1Conn {
-	return newHTTP1Conn(newHTTP1Server(newSites(&site{timeouts: Timeouts{Header: 10 * time.Second, Idle: time.Minute, BodyIdle: time.Minute}}), nil), c)
+	return newHTTP1Conn(newHTTP1Server(newSites(&site{limits: testLimits(), timeouts: Timeouts{Header: 10 * time.Second, Idle: time.Minute, BodyIdle: time.Minute}}), nil), c)
 }
 
 // FuzzHTTP1 checks that a request which is let pass has one reading: the one that

@@ -11,7 +11,7 @@ import (
 )
 
 // http2Servers serve the connections of HTTP/2 clients. There is one for each choice
-// of timeouts that the gateway has had while it ran: net/http takes them from the
+// of settings that the gateway has had while it ran: net/http takes them from the
 // server, and a connection keeps those that it began with.
 type http2Servers struct {
 	sites *sites
@@ -19,9 +19,15 @@ type http2Servers struct {
 	state func(net.Conn, http.ConnState) // told of every connection
 
 	mu      sync.Mutex
-	servers map[Timeouts]*http2Server
+	servers map[http2Settings]*http2Server
 	ended   bool
 	serving sync.WaitGroup
+}
+
+// http2Settings are what net/http takes from the server.
+type http2Settings struct {
+	header, idle, bodyIdle time.Duration
+	streams, headBytes     int
 }
 
 // http2Server is one of them, and how connections come to it.
@@ -34,14 +40,14 @@ type http2Server struct {
 // way: Go's defaults hold an upload to 19 MB/s at a round trip of 50 ms.
 const (
 	http2Window    = 16 << 20
-	http2Streams   = 128
 	http2PingAfter = time.Minute
 )
 
-// serve takes over a connection, for which the timeouts are those of now. When no
+// serve takes over a connection, for which the settings are those of now. When no
 // more are wanted it closes it.
-func (s *http2Servers) serve(c net.Conn, now Timeouts) {
-	h := s.serverFor(Timeouts{Header: now.Header, Idle: now.Idle, BodyIdle: now.BodyIdle})
+func (s *http2Servers) serve(c net.Conn, now *site) {
+	t, l := now.timeouts, now.limits
+	h := s.serverFor(http2Settings{header: t.Header, idle: t.Idle, bodyIdle: t.BodyIdle, streams: l.Streams, headBytes: l.HeadBytes})
 	if h == nil || !h.queue.push(c) {
 		c.Close()
 		s.sites.arrivals.done(c)
@@ -50,7 +56,7 @@ func (s *http2Servers) serve(c net.Conn, now Timeouts) {
 
 // serverFor returns the server for t, which it starts if there is none, or nil after
 // the end.
-func (s *http2Servers) serverFor(t Timeouts) *http2Server {
+func (s *http2Servers) serverFor(t http2Settings) *http2Server {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if h := s.servers[t]; h != nil || s.ended {
@@ -62,25 +68,25 @@ func (s *http2Servers) serverFor(t Timeouts) *http2Server {
 	return h
 }
 
-func (s *http2Servers) newServer(t Timeouts) *http.Server {
+func (s *http2Servers) newServer(t http2Settings) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(true)
 	return &http.Server{
 		Handler:                      s.sites,
 		Protocols:                    protocols,
 		DisableGeneralOptionsHandler: true, // it would answer "OPTIONS *" without asking anybody
-		ReadHeaderTimeout:            t.Header,
-		IdleTimeout:                  t.Idle,
-		MaxHeaderBytes:               maxRequestHead,
+		ReadHeaderTimeout:            t.header,
+		IdleTimeout:                  t.idle,
+		MaxHeaderBytes:               t.headBytes,
 		ConnContext:                  connContext,
 		ConnState:                    s.state,
 		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams:          http2Streams,
+			MaxConcurrentStreams:          t.streams,
 			MaxReceiveBufferPerConnection: http2Window,
 			MaxReceiveBufferPerStream:     http2Window,
 			SendPingTimeout:               http2PingAfter,
-			WriteByteTimeout:              t.BodyIdle,
+			WriteByteTimeout:              t.bodyIdle,
 		},
 	}
 }

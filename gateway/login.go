@@ -11,7 +11,7 @@ import (
 // authorize lets a request pass that a rule allows, and finds out no more about
 // the user than that rule needs to know.
 func (x *exchange) authorize() *problem {
-	req := Request{Method: x.r.Method, Path: x.target.Path, Source: x.conn.source}
+	req := Request{Method: x.r.Method, Path: x.target.Path, Source: x.from.addr}
 	d, p := x.judge(req)
 	x.decision = d
 	if p != nil {
@@ -52,7 +52,7 @@ func (x *exchange) login() *problem {
 		return unauthorized(err)
 	}
 	x.claimed = user
-	x.call.Source = x.conn.source
+	x.call.Source = x.from.addr
 	id, err := x.route.backend.Authenticate(backend.WithCall(x.ctx, &x.call), user, password)
 	if err == nil {
 		err = checkIdentity(id)

@@ -56,13 +56,18 @@ type collector struct{ *Metrics }
 
 // What the collector reads.
 var (
-	descConnections = newDesc("connections", "Connections of clients, by what they are doing.", "state")
-	descAccept      = newDesc("accept_errors_total", "Connections that could not be accepted.")
-	descDropped     = newDesc("log_records_dropped_total", "Records that were lost because nobody read those before them.", "log")
-	descCertificate = newDesc("tls_certificate_not_after_timestamp_seconds", "When the certificate that clients see expires, in seconds since 1970.", "name")
-	descDegraded    = newDesc("backend_degraded", "Whether questions to the backend are likely to fail.", "backend")
-	descUp          = newDesc("backend_server_up", "Whether the server of a backend is asked: 0 while it is left alone because it failed.", "backend", "server")
-	descPool        = newDesc("backend_connections", "Connections to the server of a backend, by whether they are in use.", "backend", "server", "state")
+	descConnections    = newDesc("connections", "Connections of clients, by what they are doing.", "state")
+	descAccept         = newDesc("accept_errors_total", "Connections that could not be accepted.")
+	descMaxConnections = newDesc("max_connections", "Connections of clients that there may be.")
+	descRefused        = newDesc("connections_refused_total", "Connections that were closed before they had said anything, by reason.", "reason")
+	descShed           = newDesc("connections_shed_total", "Connections that were closed while they waited for their client, to make room for others.")
+	descSlowBodies     = newDesc("slow_bodies_total", "Requests that were cut off because the client moved a body too slowly.")
+	descMemoryLimit    = newDesc("memory_limit_bytes", "Memory that the program tries to stay within; +Inf for no limit.")
+	descDropped        = newDesc("log_records_dropped_total", "Records that were lost because nobody read those before them.", "log")
+	descCertificate    = newDesc("tls_certificate_not_after_timestamp_seconds", "When the certificate that clients see expires, in seconds since 1970.", "name")
+	descDegraded       = newDesc("backend_degraded", "Whether questions to the backend are likely to fail.", "backend")
+	descUp             = newDesc("backend_server_up", "Whether the server of a backend is asked: 0 while it is left alone because it failed.", "backend", "server")
+	descPool           = newDesc("backend_connections", "Connections to the server of a backend, by whether they are in use.", "backend", "server", "state")
 )
 
 func newDesc(name, help string, labels ...string) *prometheus.Desc {
@@ -71,7 +76,7 @@ func newDesc(name, help string, labels ...string) *prometheus.Desc {
 
 // Describe implements [prometheus.Collector].
 func (c collector) Describe(to chan<- *prometheus.Desc) {
-	own := []*prometheus.Desc{descConnections, descAccept, descDropped, descCertificate, descDegraded, descUp, descPool}
+	own := []*prometheus.Desc{descConnections, descMaxConnections, descRefused, descShed, descSlowBodies, descMemoryLimit, descAccept, descDropped, descCertificate, descDegraded, descUp, descPool}
 	for _, d := range slices.Concat(own, cacheDescs, guardDescs) {
 		to <- d
 	}
@@ -108,6 +113,13 @@ func collectGateway(to chan<- prometheus.Metric, s Stats) {
 		to <- gauge(descConnections, float64(n), state)
 	}
 	to <- counter(descAccept, s.AcceptErrors)
+	to <- gauge(descMaxConnections, float64(s.MaxConnections))
+	for reason, n := range s.Refused {
+		to <- counter(descRefused, n, reason)
+	}
+	to <- counter(descShed, s.Shed)
+	to <- counter(descSlowBodies, s.SlowBodies)
+	to <- gauge(descMemoryLimit, memoryLimit())
 	to <- counter(descDropped, s.AccessDropped, "access")
 	to <- counter(descDropped, s.AuditDropped, "audit")
 	for _, c := range s.Certificates {

@@ -86,6 +86,6 @@ func (x *exchange) mayMount(m mount) (bool, *problem) {
 	if m.path == "" || x.site.routeFor(x.host, m.path) != x.route {
 		return false, nil
 	}
-	d, p := x.judge(Request{Method: http.MethodGet, Path: m.path, Source: x.conn.source})
+	d, p := x.judge(Request{Method: http.MethodGet, Path: m.path, Source: x.from.addr})
 	return d.Verdict == Allowed, p
 }

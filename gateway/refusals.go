@@ -78,7 +78,7 @@ func (k *refusals) keep(x *exchange, p *problem) {
 	r := refusal{Refusal: Refusal{
 		ID: x.id, Time: x.start,
 		Method: kept(x.r.Method), Target: kept(x.r.RequestURI), Host: kept(x.r.Host), UserAgent: kept(x.r.UserAgent()),
-		Source: x.conn.source, Claimed: kept(x.claimed), Who: x.who,
+		Source: x.from.addr, Claimed: kept(x.claimed), Who: x.who,
 		Answer: answerOf(p), Reason: x.reason,
 	}}
 	r.Who.Identity.User = kept(r.Who.Identity.User)

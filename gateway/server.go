@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -15,21 +16,21 @@ import (
 // server accepts clients on any number of listeners. It makes the TLS handshake
 // itself, because what comes after it differs: HTTP/2 connections go to net/http.
 type server struct {
-	http1 *http1Server
-	http2 *http2Servers
-	log   *slog.Logger
-	sites *sites
-	cut   atomic.Bool // requests have been cut off
+	http1   *http1Server
+	http2   *http2Servers
+	log     *slog.Logger
+	sites   *sites
+	sockets *sockets
+	cut     atomic.Bool // requests have been cut off
 
 	state        atomic.Int32 // what it is doing, as an index of states
-	handshakes   atomic.Int64 // under way
 	over2        atomic.Int64 // connections of HTTP/2
 	acceptErrors atomic.Uint64
 }
 
 func newServer(sites *sites, log *slog.Logger) *server {
-	s := &server{sites: sites, http1: newHTTP1Server(sites, log), log: log}
-	s.http2 = &http2Servers{sites: sites, log: log, state: s.countHTTP2, servers: map[Timeouts]*http2Server{}}
+	s := &server{sites: sites, sockets: newSockets(), http1: newHTTP1Server(sites, log), log: log}
+	s.http2 = &http2Servers{sites: sites, log: log, state: s.countHTTP2, servers: map[http2Settings]*http2Server{}}
 	return s
 }
 
@@ -101,12 +102,15 @@ func (s *server) accept(l net.Listener) error {
 		switch {
 		case err == nil:
 			pause = minAcceptPause
-			s.sites.arrivals.add(c)
-			go s.admit(c)
+			if sock := s.sockets.enter(c, s.sites.current()); sock != nil {
+				s.sites.arrivals.add(sock)
+				go s.admit(sock)
+			}
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		default:
 			s.acceptErrors.Add(1)
+			s.sockets.makeRoom()
 			s.log.Error("accepting connections", "address", l.Addr().String(), "error", err, "retry_in", pause)
 			time.Sleep(pause)
 			pause = min(2*pause, maxAcceptPause)
@@ -123,33 +127,43 @@ const (
 
 // admit makes the handshake with a client and hands its connection to the server of
 // the protocol that they agreed on.
-func (s *server) admit(c net.Conn) {
-	if t, ok := c.(*net.TCPConn); ok {
+func (s *server) admit(c *socket) {
+	if t, ok := c.Conn.(*net.TCPConn); ok {
 		t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: tcpKeepIdle, Interval: tcpKeepInterval, Count: tcpKeepCount})
 	}
 	site := s.sites.current()
+	if err := s.sockets.readProxyHeader(c, site); err != nil {
+		s.dismiss(c, err)
+		return
+	}
 	if site.cert == nil {
 		s.http1.serve(c)
 		return
 	}
 	secured := tls.Server(c, site.cert.config.Load())
-	if err := s.handshake(secured, site.timeouts.Handshake); err != nil {
+	s.sockets.beginHandshake(c, site.limits.Handshakes)
+	err := handshake(secured, site.timeouts.Handshake)
+	s.sockets.endHandshake(c)
+	if err != nil {
 		s.explainPlaintext(err)
-		s.log.Debug("TLS handshake", "source", c.RemoteAddr().String(), "error", err)
-		c.Close()
-		s.sites.arrivals.done(c)
+		s.dismiss(c, fmt.Errorf("TLS handshake: %w", err))
 		return
 	}
 	if secured.ConnectionState().NegotiatedProtocol == "h2" {
-		s.http2.serve(secured, site.timeouts)
+		s.http2.serve(secured, site)
 		return
 	}
 	go s.http1.serve(secured) // an idle connection must not keep the stack of a handshake
 }
 
-func (s *server) handshake(c *tls.Conn, timeout time.Duration) error {
-	s.handshakes.Add(1)
-	defer s.handshakes.Add(-1)
+// dismiss ends a connection that comes to no request.
+func (s *server) dismiss(c *socket, err error) {
+	s.log.Debug("connection refused", "source", c.RemoteAddr().String(), "error", err)
+	c.Close()
+	s.sites.arrivals.done(c)
+}
+
+func handshake(c *tls.Conn, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	return c.HandshakeContext(ctx)

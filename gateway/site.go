@@ -30,7 +30,10 @@ type site struct {
 	log      *slog.Logger
 	cert     *certificate // nil for plain HTTP
 	timeouts Timeouts
+	limits   Limits
+	proxies  proxies
 
+	proxyProtocol bool
 	auditRequired bool
 }
 
@@ -53,7 +56,7 @@ func newSite(cfg Config, before *site) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{router: router, log: cfg.Log, timeouts: cfg.Timeouts, onRelease: cfg.Released, metrics: cfg.Metrics}
+	s := &site{router: router, log: cfg.Log, timeouts: cfg.Timeouts, limits: cfg.Limits, onRelease: cfg.Released, metrics: cfg.Metrics}
 	var errs []error
 	for _, r := range cfg.Routes {
 		compiled, err := s.newRoute(r, before)
@@ -72,6 +75,7 @@ func newSite(cfg Config, before *site) (*site, error) {
 		access = withCauses{access, s.log}
 	}
 	s.access, s.audit, s.auditRequired = access, cfg.Audit, cfg.AuditRequired
+	s.proxies, s.proxyProtocol = cfg.TrustedProxies, cfg.ProxyProtocol
 	s.measure(cfg.Routes)
 	return s, nil
 }

@@ -16,6 +16,8 @@ type sites struct {
 
 	refusals refusals
 	arrivals arrivals
+
+	slowBodies atomic.Uint64 // requests that were cut off for them
 }
 
 func newSites(first *site) *sites {

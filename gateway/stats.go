@@ -29,14 +29,22 @@ type Stats struct {
 	State   State
 	Running int // requests that are being carried out
 
+	Connections       int // of clients, in all
+	MaxConnections    int // that there may be
 	Handshakes        int // connections whose TLS handshake is under way
 	IdleConnections   int // of HTTP/1, between two requests
 	ActiveConnections int // of HTTP/1, with a request
 	HTTP2Connections  int
 
 	AcceptErrors  uint64 // connections that could not be accepted
+	Shed          uint64 // connections that were closed to make room for others
+	SlowBodies    uint64 // requests that were cut off because their client was too slow
 	AccessDropped uint64 // access records that were lost
 	AuditDropped  uint64 // audit records that were lost
+
+	// Refused counts the connections that were closed before they had said
+	// anything, by reason: "total", "address" or "proxy_header".
+	Refused map[string]uint64
 
 	Certificates []CertificateStats // that clients see
 }
@@ -52,11 +60,18 @@ func (g *Gateway) Stats() Stats {
 	s := Stats{
 		State:            states[g.server.state.Load()],
 		Running:          int(g.sites.running()),
-		Handshakes:       int(g.server.handshakes.Load()),
 		HTTP2Connections: int(g.server.over2.Load()),
 		AcceptErrors:     g.server.acceptErrors.Load(),
 		AccessDropped:    g.sink.lost.Load(),
+		Shed:             g.server.sockets.closed.Load(),
+		Refused:          map[string]uint64{},
 	}
+	s.Connections, s.Handshakes = g.server.sockets.counts()
+	for kind, name := range refusedNames {
+		s.Refused[name] = g.server.sockets.refused[kind].Load()
+	}
+	s.SlowBodies = g.sites.slowBodies.Load()
+	s.MaxConnections = g.sites.current().limits.Connections
 	if g.cfg.Audit != nil {
 		s.AuditDropped = g.cfg.Audit.Lost()
 	}
@@ -108,6 +123,10 @@ func (s *server) countHTTP2(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		s.over2.Add(1)
+	case http.StateActive:
+		socketOf(c).setWaiting(false)
+	case http.StateIdle:
+		socketOf(c).setWaiting(true)
 	case http.StateClosed:
 		s.over2.Add(-1)
 		s.sites.arrivals.done(c)

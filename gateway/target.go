@@ -75,7 +75,7 @@ func ParseTarget(raw string) (Target, error) {
 // readTarget reads the target of a request, whichever way it came.
 func readTarget(raw string) (Target, *problem) {
 	if len(raw) > maxRequestLine {
-		return Target{}, tooLarge(nil)
+		return Target{}, lineTooLong()
 	}
 	target, err := ParseTarget(raw)
 	if err != nil {

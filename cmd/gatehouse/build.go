@@ -99,6 +99,9 @@ func (c *Config) assembleAfter(before *assembly, s surroundings) *assembly {
 			UploadResponse: t.UploadResponse.Duration,
 			Drain:          c.Drain.Duration,
 		},
+		Limits:         c.Limits.gateway(),
+		TrustedProxies: a.trustedProxies(),
+		ProxyProtocol:  c.ProxyProtocol,
 	}
 	a.checkListen()
 	a.checkAudit()

@@ -37,6 +37,9 @@ type Settings struct {
 	Flood             FloodConfig    `toml:"flood"`                                       // how many logins may fail before others have to wait
 	Refusals          RefusalsConfig `toml:"refusals"`                                    // how long a wrong login takes to be refused, so that the time does not tell which users exist
 	Timeouts          TimeoutsConfig `toml:"timeouts"`                                    // how long a client, an upstream or a backend may be silent; nothing limits how long a request takes that moves
+	Limits            LimitsConfig   `toml:"limits"`                                      // what clients can take, so that none of them can take the gateway away from the others
+	TrustedProxies    []string       `toml:"trusted_proxies"`                             // addresses and networks of proxies that are believed about whom they speak for, in X-Forwarded-For and X-Forwarded-Proto
+	ProxyProtocol     bool           `toml:"proxy_protocol"`                              // have every connection of a trusted proxy begin with a PROXY header, of version 1 or 2, and close those without; from others none is read
 	Admin             AdminConfig    `toml:"admin"`                                       // where those who run the gateway can ask it; without listen and socket: nowhere
 }
 
@@ -82,6 +85,18 @@ type TimeoutsConfig struct {
 	Response       Duration `toml:"response" min:"100ms" max:"24h"`        // until an upstream begins to answer
 	UploadResponse Duration `toml:"upload_response" min:"100ms" max:"24h"` // the same for POST, PUT and PATCH: a registry may hash a whole layer first
 	Login          Duration `toml:"login" min:"100ms" max:"10m"`           // for a backend to check a password
+}
+
+// LimitsConfig is [limits]; gateway.Limits says what each is about.
+type LimitsConfig struct {
+	Connections int      `toml:"connections" min:"1" max:"1000000"`   // connections in all, at most three quarters of the file descriptors that the process may have; above, those make room that have waited longest for their client
+	PerAddress  int      `toml:"per_address" min:"1" max:"1000000"`   // connections from one address, or one network (/64) of IPv6; more are closed at once; this machine and trusted_proxies may have any number
+	Handshakes  int      `toml:"handshakes" min:"1" max:"1000000"`    // TLS handshakes under way; above, the oldest make room
+	Streams     int      `toml:"streams" min:"1" max:"10000"`         // requests under way on one connection of HTTP/2
+	HeadBytes   int      `toml:"head_bytes" min:"8192" max:"1048576"` // size of the head of a request
+	HeadFields  int      `toml:"head_fields" min:"20" max:"10000"`    // header fields of a request
+	BodyRate    int      `toml:"body_rate" min:"1" max:"1000000000"`  // bytes a second that a client must send or take of a body, on average over body_window; time that passes upstream does not count
+	BodyWindow  Duration `toml:"body_window" min:"1s" max:"1h"`       // time that a client may be behind body_rate
 }
 
 // AdminConfig is [admin].
@@ -174,6 +189,16 @@ func defaultSettings() Settings {
 			Response:       Duration{time.Minute},
 			UploadResponse: Duration{15 * time.Minute},
 			Login:          Duration{10 * time.Second},
+		},
+		Limits: LimitsConfig{
+			Connections: 16384,
+			PerAddress:  1000,
+			Handshakes:  4096,
+			Streams:     128,
+			HeadBytes:   32 << 10,
+			HeadFields:  100,
+			BodyRate:    1024,
+			BodyWindow:  Duration{time.Minute},
 		},
 	}
 }

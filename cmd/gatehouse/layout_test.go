@@ -61,6 +61,7 @@ var requirements = map[string]string{
 	"github.com/google/go-containerregistry":   "the registry of the demo",
 	"github.com/hashicorp/golang-lru/v2":       "the lists of the credential cache",
 	"github.com/pelletier/go-toml/v2":          "configuration files, with the place of every value",
+	"github.com/pires/go-proxyproto":           "the address of the client, as load balancers put it before what it sends",
 	"github.com/santhosh-tekuri/jsonschema/v6": "the schema of the configuration, judged in a test",
 	"github.com/prometheus/client_golang":      "metrics, counted and shown as Prometheus reads them",
 	"github.com/spf13/cobra":                   "subcommands",

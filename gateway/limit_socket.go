@@ -1,0 +1,92 @@
+package gateway
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+)
+
+// socket is the connection of a client, below TLS. It counts until it is closed.
+type socket struct {
+	net.Conn
+	all    *sockets
+	remote net.Addr // of the client, which a proxy may have told
+	early  []byte   // received behind what the proxy told
+
+	// waits is since when nobody has a request on it, in nanoseconds since 1970; 0
+	// while one is carried out.
+	waits atomic.Int64
+
+	// Guarded by all.mu.
+	network     netip.Prefix // that it counts for; the zero value for none
+	handshaking bool
+}
+
+// socketOf returns the socket below c, nil for a connection of another origin.
+func socketOf(c net.Conn) *socket {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	s, _ := c.(*socket)
+	return s
+}
+
+// setWaiting says whether the client is the one to do something.
+func (s *socket) setWaiting(waiting bool) {
+	switch {
+	case s == nil:
+	case waiting:
+		s.waits.Store(time.Now().UnixNano())
+	default:
+		s.waits.Store(0)
+	}
+}
+
+func (s *socket) isWaiting() bool { return s.waits.Load() != 0 }
+
+// Read implements [net.Conn].
+func (s *socket) Read(p []byte) (int, error) {
+	if len(s.early) == 0 {
+		return s.Conn.Read(p)
+	}
+	n := copy(p, s.early)
+	if s.early = s.early[n:]; len(s.early) == 0 {
+		s.early = nil
+	}
+	return n, nil
+}
+
+// RemoteAddr implements [net.Conn].
+func (s *socket) RemoteAddr() net.Addr { return s.remote }
+
+// Close implements [net.Conn].
+func (s *socket) Close() error {
+	s.all.leave(s)
+	return s.Conn.Close()
+}
+
+// CloseWrite ends what the client receives, and nothing else.
+func (s *socket) CloseWrite() error {
+	if c, ok := s.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// reset closes the connection so that the client can tell that something is missing.
+func (s *socket) reset() {
+	if t, ok := s.Conn.(*net.TCPConn); ok {
+		t.SetLinger(0)
+	}
+	s.Close()
+}
+
+// addrOf returns the address that a connection comes from, the zero value for one
+// that has none.
+func addrOf(c net.Conn) netip.Addr {
+	addr, _ := netip.ParseAddrPort(c.RemoteAddr().String())
+	return addr.Addr().Unmap()
+}

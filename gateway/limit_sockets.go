@@ -1,0 +1,209 @@
+package gateway
+
+import (
+	"cmp"
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// sockets are the connections of clients that are open. Where there are too many,
+// those make room that have waited longest for their client: it costs an honest one
+// no more than to connect again, and one that means to shut others out gives up a
+// place with each that it takes.
+type sockets struct {
+	mu          sync.Mutex
+	open        map[*socket]struct{}
+	from        map[netip.Prefix]int
+	handshaking int
+
+	closed  atomic.Uint64 // to make room
+	refused [refusedKinds]atomic.Uint64
+}
+
+// Why connections are closed before they have said anything.
+const (
+	refusedTotal     = iota // all that there may be have a request
+	refusedAddress          // too many come from there
+	refusedUnproxied        // a trusted proxy does not say for whom it is
+	refusedKinds     = iota
+)
+
+// refusedNames are the kinds as metrics have them.
+var refusedNames = [refusedKinds]string{"total", "address", "proxy_header"}
+
+func newSockets() *sockets {
+	return &sockets{open: map[*socket]struct{}{}, from: map[netip.Prefix]int{}}
+}
+
+// shedPart is which part of those who wait make room at once. To find out who has
+// waited longest takes a look at all of them, which must not be done for each new one.
+const shedPart = 32
+
+// enter takes in a connection that was accepted. It returns nil for one too many,
+// which it closes.
+func (s *sockets) enter(c net.Conn, now *site) *socket {
+	sock := &socket{Conn: c, all: s, remote: c.RemoteAddr()}
+	sock.setWaiting(true)
+	network := now.cappedNetwork(addrOf(c))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isCrowded(network, now.limits) {
+		s.refuse(c, refusedAddress)
+		return nil
+	}
+	if len(s.open) >= now.limits.Connections && s.shed((*socket).isWaiting) == 0 {
+		s.refuse(c, refusedTotal)
+		return nil
+	}
+	s.open[sock] = struct{}{}
+	s.count(sock, network)
+	return sock
+}
+
+// isCrowded reports whether no further connection may come from network. It is called
+// with mu held.
+func (s *sockets) isCrowded(network netip.Prefix, l Limits) bool {
+	return network.IsValid() && s.from[network] >= l.PerAddress
+}
+
+var errTooManyFrom = errors.New("too many connections come from there")
+
+// readdress counts c for the client that a proxy speaks for.
+func (s *sockets) readdress(c *socket, addr net.Addr, now *site) error {
+	c.remote = addr
+	network := now.cappedNetwork(addrOf(c))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isCrowded(network, now.limits) {
+		s.refused[refusedAddress].Add(1)
+		return errTooManyFrom
+	}
+	if _, ok := s.open[c]; ok {
+		s.discount(c)
+		s.count(c, network)
+	}
+	return nil
+}
+
+// count and discount are called with mu held.
+func (s *sockets) count(c *socket, network netip.Prefix) {
+	c.network = network
+	if network.IsValid() {
+		s.from[network]++
+	}
+}
+
+func (s *sockets) discount(c *socket) {
+	if s.from[c.network]--; s.from[c.network] <= 0 {
+		delete(s.from, c.network)
+	}
+}
+
+// leave takes out a connection that is closed. It may be called again.
+func (s *sockets) leave(c *socket) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.remove(c)
+}
+
+// remove is leave with mu held.
+func (s *sockets) remove(c *socket) {
+	if _, ok := s.open[c]; !ok {
+		return
+	}
+	delete(s.open, c)
+	s.discount(c)
+	s.setHandshaking(c, false)
+}
+
+// setHandshaking is called with mu held.
+func (s *sockets) setHandshaking(c *socket, yes bool) {
+	switch {
+	case c.handshaking == yes:
+		return
+	case yes:
+		s.handshaking++
+	default:
+		s.handshaking--
+	}
+	c.handshaking = yes
+}
+
+// beginHandshake makes room among the handshakes that are under way, of which there
+// may be limit.
+func (s *sockets) beginHandshake(c *socket, limit int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.handshaking >= limit {
+		s.shed(func(c *socket) bool { return c.handshaking })
+	}
+	if _, ok := s.open[c]; ok {
+		s.setHandshaking(c, true)
+	}
+}
+
+func (s *sockets) endHandshake(c *socket) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.setHandshaking(c, false)
+}
+
+// shed closes those that have waited longest among the sockets that are meant, and
+// returns how many. It is called with mu held.
+func (s *sockets) shed(meant func(*socket) bool) int {
+	type waiter struct {
+		*socket
+		since int64 // which changes meanwhile in the socket
+	}
+	var all []waiter
+	for c := range s.open {
+		if meant(c) {
+			all = append(all, waiter{c, c.waits.Load()})
+		}
+	}
+	slices.SortFunc(all, func(a, b waiter) int { return cmp.Compare(a.since, b.since) })
+	longest := all[:(len(all)+shedPart-1)/shedPart]
+	for _, w := range longest {
+		s.remove(w.socket)
+		w.Conn.Close()
+	}
+	s.closed.Add(uint64(len(longest)))
+	return len(longest)
+}
+
+// makeRoom closes some of those that wait, where file descriptors have run out.
+func (s *sockets) makeRoom() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shed((*socket).isWaiting)
+}
+
+// counts returns how many are open, and how many handshakes are under way.
+func (s *sockets) counts() (open, handshaking int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.open), s.handshaking
+}
+
+func (s *sockets) refuse(c net.Conn, kind int) {
+	s.refused[kind].Add(1)
+	c.Close()
+}
+
+// cappedNetwork returns the network of whose connections there may be no more than
+// some, or the zero value. Behind a proxy, and on this machine, are many clients.
+func (s *site) cappedNetwork(addr netip.Addr) netip.Prefix {
+	bits := 64
+	switch {
+	case !addr.IsValid() || addr.IsLoopback() || s.proxies.trusts(addr):
+		return netip.Prefix{}
+	case addr.Is4():
+		bits = 32
+	}
+	network, _ := addr.WithZone("").Prefix(bits)
+	return network
+}

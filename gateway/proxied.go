@@ -1,0 +1,91 @@
+package gateway
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// proxies are the networks of proxies that are believed about whom they speak for.
+type proxies []netip.Prefix
+
+func (p proxies) trusts(addr netip.Addr) bool {
+	return slices.ContainsFunc(p, func(n netip.Prefix) bool { return n.Contains(addr) })
+}
+
+// origin is where a request comes from.
+type origin struct {
+	addr  netip.Addr
+	text  string // of addr
+	proto string // "http" or "https", as the client spoke
+}
+
+// origin returns where requests come from whose connection is the client's own.
+func (c *clientConn) origin() origin {
+	proto := "http"
+	if c.secure {
+		proto = "https"
+	}
+	return origin{addr: c.source, text: c.text, proto: proto}
+}
+
+// identify finds out for whom a trusted proxy speaks. What anybody else says about
+// itself is not looked at. A proxy that says nothing is itself the client.
+func (x *exchange) identify() *problem {
+	if !x.site.proxies.trusts(x.conn.source) {
+		return nil
+	}
+	if proto := x.r.Header["X-Forwarded-Proto"]; len(proto) == 1 && (proto[0] == "http" || proto[0] == "https") {
+		x.from.proto = proto[0]
+	}
+	lines := x.r.Header["X-Forwarded-For"]
+	if len(lines) == 0 {
+		return nil
+	}
+	addr, ok := forwardedFor(lines, x.site.proxies)
+	if !ok {
+		return badRequest("the X-Forwarded-For field of a proxy is malformed")
+	}
+	x.from.addr, x.from.text = addr, addr.String()
+	return nil
+}
+
+// forwardedFor returns the client that X-Forwarded-For names: the last address in
+// it that is not of a trusted proxy, as each proxy appends the one that it was asked
+// from. What stands before that one is the client's own to write, and is not read. If
+// all are trusted it is the first.
+func forwardedFor(lines []string, trusted proxies) (client netip.Addr, ok bool) {
+	list := strings.Split(strings.Join(lines, ","), ",")
+	for _, item := range slices.Backward(list) {
+		client, ok = forwardedAddr(strings.Trim(item, " \t"))
+		if !ok || !trusted.trusts(client) {
+			return client, ok
+		}
+	}
+	return client, ok
+}
+
+// forwardedAddr reads an address, which some proxies write with its port.
+func forwardedAddr(s string) (netip.Addr, bool) {
+	if withPort, err := netip.ParseAddrPort(s); err == nil {
+		return plainAddr(withPort.Addr())
+	}
+	if inside, ok := strings.CutPrefix(s, "["); ok {
+		inside, ok = strings.CutSuffix(inside, "]")
+		if !ok || !strings.Contains(inside, ":") {
+			return netip.Addr{}, false
+		}
+		s = inside
+	}
+	addr, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	return plainAddr(addr)
+}
+
+// plainAddr refuses an address with a zone, which means something on the proxy alone
+// and hides the address from networks that contain it.
+func plainAddr(addr netip.Addr) (netip.Addr, bool) {
+	return addr.Unmap(), addr.Zone() == ""
+}

@@ -1,0 +1,39 @@
+package gateway
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/pires/go-proxyproto"
+)
+
+// readProxyHeader receives the header of the PROXY protocol, version 1 or 2, with
+// which a trusted proxy begins a connection, and takes it for the connection of the
+// client that it names. One that names none, as proxies send it to see whether
+// somebody is there, leaves the proxy itself.
+//
+// Nobody else's is read: what it begins with is neither TLS nor HTTP and refused as
+// such.
+func (s *sockets) readProxyHeader(c *socket, now *site) error {
+	if !now.proxyProtocol || !now.proxies.trusts(addrOf(c)) {
+		return nil
+	}
+	c.SetReadDeadline(time.Now().Add(now.timeouts.Handshake))
+	defer c.SetReadDeadline(time.Time{})
+	in := bufio.NewReader(c.Conn)
+	header, err := proxyproto.Read(in)
+	if err != nil {
+		s.refused[refusedUnproxied].Add(1)
+		return fmt.Errorf("PROXY header of a trusted proxy: %w", err)
+	}
+	if n := in.Buffered(); n > 0 {
+		early, _ := in.Peek(n)
+		c.early = early
+	}
+	if client, ok := header.SourceAddr.(*net.TCPAddr); ok && header.Command.IsProxy() {
+		return s.readdress(c, client, now)
+	}
+	return nil
+}
