@@ -35,7 +35,6 @@ type lab struct {
 	Root     bool // servers started by root are told which user to become
 
 	accessLog bool
-	metrics   bool
 	blob      blob
 	digest    string
 	roots     *x509.CertPool
@@ -49,7 +48,7 @@ func newLab(o options) (*lab, error) {
 		return nil, fmt.Errorf("make the folder to work in: %w", err)
 	}
 	b := newBlob(int64(o.blobMiB) << 20)
-	l := &lab{Dir: dir, Root: os.Getuid() == 0, accessLog: o.accessLog, metrics: o.metrics, blob: b, digest: b.digest()}
+	l := &lab{Dir: dir, Root: os.Getuid() == 0, accessLog: o.accessLog, blob: b, digest: b.digest()}
 	if err := l.fill(o.hash); err != nil {
 		l.close()
 		return nil, err

@@ -67,7 +67,6 @@ type options struct {
 	output     string
 	hash       string
 	accessLog  bool
-	metrics    bool
 	gatehouse  string
 	profile    string
 	profileOf  string
@@ -91,7 +90,6 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.output, "o", "text", "form of the output: text or json")
 	f.StringVar(&o.hash, "hash", "bcrypt", "hash of the htpasswd file: bcrypt (cost 5, as htpasswd -B) or apr1")
 	f.BoolVar(&o.accessLog, "access-log", true, "let every server write its access log")
-	f.BoolVar(&o.metrics, "metrics", true, "let gatehouse count requests for Prometheus")
 	f.StringVar(&o.gatehouse, "gatehouse", "", "gatehouse binary to measure (default: built from this module)")
 	f.StringVar(&o.profile, "profile", "", "only write a CPU profile of gatehouse to this file")
 	f.StringVar(&o.profileOf, "profile-of", "small", "what to profile: small, pull, push or handshake")

@@ -23,6 +23,7 @@ type kind struct {
 	version  []string
 	args     []string
 	config   string // a template over site
+	silent   bool   // writes no access log and counts nothing; measured only if it is named
 }
 
 // direct is the upstream itself, in clear text: what no proxy can be below.
@@ -32,6 +33,7 @@ const direct = "direct"
 func kinds() []kind {
 	return []kind{
 		{name: "gatehouse", version: []string{"version"}, args: []string{"serve", "--config"}, config: gatehouseConfig},
+		{name: "gatehouse-silent", version: []string{"version"}, args: []string{"serve", "--config"}, config: gatehouseConfig, silent: true},
 		{name: "apache", binaries: []string{"apache2", "httpd"}, version: []string{"-v"}, args: []string{"-D", "FOREGROUND", "-f"}, config: apacheConfig},
 		{name: "nginx", binaries: []string{"nginx"}, version: []string{"-v"}, args: []string{"-e", "stderr", "-c"}, config: nginxConfig},
 		{name: "haproxy", binaries: []string{"haproxy"}, version: []string{"-v"}, args: []string{"-db", "-f"}, config: haproxyConfig},
@@ -53,13 +55,14 @@ type site struct {
 	Listen  string
 	Port    string
 	Modules string // of Apache
+	silent  bool
 }
 
 // AccessLog says whether requests are to be logged.
-func (s site) AccessLog() bool { return s.accessLog }
+func (s site) AccessLog() bool { return s.accessLog && !s.silent }
 
 // Metrics says whether gatehouse is to count what it does.
-func (s site) Metrics() bool { return s.metrics }
+func (s site) Metrics() bool { return !s.silent }
 
 // server is one that runs.
 type server struct {
@@ -96,7 +99,7 @@ func startField(ctx context.Context, l *lab, o options) (*field, error) {
 		return f, err
 	}
 	for _, k := range kinds() {
-		if !o.wants(k.name) {
+		if !o.wants(k.name) || k.silent && len(o.only) == 0 {
 			continue
 		}
 		binary, err := k.find(ctx, l, o)
@@ -176,7 +179,7 @@ func (k kind) configure(l *lab) (file, addr string, err error) {
 		return "", "", err
 	}
 	_, port, _ := strings.Cut(addr, ":")
-	at := site{lab: l, Home: filepath.Join(l.Dir, k.name), Listen: addr, Port: port, Modules: apacheModules()}
+	at := site{lab: l, Home: filepath.Join(l.Dir, k.name), Listen: addr, Port: port, Modules: apacheModules(), silent: k.silent}
 	t, err := template.New(k.name).Parse(k.config)
 	if err != nil {
 		return "", "", fmt.Errorf("read the template of the configuration: %w", err)
