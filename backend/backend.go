@@ -97,3 +97,11 @@ func Refused(err error) bool {
 	return !errors.Is(err, ErrUnavailable) &&
 		(errors.Is(err, ErrUnknownUser) || errors.Is(err, ErrWrongPassword) || errors.Is(err, ErrLocked))
 }
+
+// RefusedBy reports whether err, of a Backend that is made of others, says that the
+// one called source has refused, even if it is no answer as a whole. Such an error
+// has a method of that name.
+func RefusedBy(err error, source string) bool {
+	var parts interface{ RefusedBy(source string) bool }
+	return errors.As(err, &parts) && parts.RefusedBy(source)
+}

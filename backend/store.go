@@ -151,8 +151,10 @@ func (s *store) keepLogin(e *era, k key, o outcome) {
 	case o.err == nil:
 		s.admit(k, o)
 	case lasting(o.err):
-		s.revoke(k)
+		s.revoke(k, o.err)
 		s.bad.put(k, answer[error]{o.err, o.version, o.asked})
+	default:
+		s.revoke(k, o.err)
 	}
 }
 
@@ -199,10 +201,11 @@ func (s *store) latest(id Identity, k key) (asked time.Time) {
 	return asked
 }
 
-// revoke removes what was let in under k and is refused now, and all else of the
-// same user: whatever has happened, it is not about this one password alone.
-func (s *store) revoke(k key) {
-	if e, ok := s.good.lru.Peek(k); ok {
+// revoke removes what was let in under k if err refuses it, or whoever vouched for it
+// does whatever others say. All else of the same user goes with it: whatever has
+// happened, it is not about this one password alone.
+func (s *store) revoke(k key, err error) {
+	if e, ok := s.good.lru.Peek(k); ok && (lasting(err) || RefusedBy(err, e.value.id.Source)) {
 		s.drop(e.value.id.User)
 	}
 }

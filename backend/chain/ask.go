@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gatehouse/backend"
@@ -54,6 +55,7 @@ func (m *member) ask(ctx context.Context, q question) (backend.Identity, error) 
 // tally is what members have said that did not vouch for the user.
 type tally struct {
 	fault, outage, refusal error
+	refused                []string // the members that gave a definitive answer
 }
 
 // passes takes down what m said and reports whether the next member is asked.
@@ -63,12 +65,13 @@ func (t *tally) passes(m *member, err error) bool {
 		t.addOutage(err)
 		return m.nextOnUnavailable
 	case errors.Is(err, backend.ErrWrongPassword), errors.Is(err, backend.ErrLocked):
-		t.refusal = err
+		t.refusal, t.refused = err, append(t.refused, m.Name)
 		return m.nextOnWrongPassword
 	case errors.Is(err, backend.ErrUnknownUser):
 		if t.refusal == nil {
 			t.refusal = err
 		}
+		t.refused = append(t.refused, m.Name)
 		return true
 	}
 	t.fault = err
@@ -87,9 +90,20 @@ func (t *tally) addOutage(err error) {
 func (t *tally) answer() error {
 	switch {
 	case t.fault != nil:
-		return t.fault
+		return &unanswered{t.fault, t.refused}
 	case t.outage != nil:
-		return t.outage
+		return &unanswered{t.outage, t.refused}
 	}
 	return t.refusal
 }
+
+// unanswered is an error of members that gave no answer, beside which others may
+// have given one that is definitive. See [backend.RefusedBy].
+type unanswered struct {
+	error
+	refused []string
+}
+
+func (u *unanswered) Unwrap() error { return u.error }
+
+func (u *unanswered) RefusedBy(source string) bool { return slices.Contains(u.refused, source) }
