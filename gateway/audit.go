@@ -31,9 +31,11 @@ type auditRecord struct {
 	Received   int64     `json:"received"` // of the request's body
 }
 
-// maxAuditRecord is more than a record can take: it has six texts of which a
-// client has chosen up to maxLoggedText bytes, and JSON writes six for one.
-const maxAuditRecord = 6*6*maxLoggedText + 1<<10
+// Bounds of what an upstream adds to a record.
+const (
+	maxAuditDigest = 256                  // of SHA-512 it is 135
+	auditAnswer    = maxAuditDigest + 128 // with its name, the status and the counts
+)
 
 var errUnaudited = errors.New("the audit log does not take records, and audit_required is set")
 
@@ -43,10 +45,14 @@ func (x *exchange) promiseAudit() *problem {
 	if a == nil || !x.site.auditRequired {
 		return nil
 	}
-	if !a.reserve(maxAuditRecord) {
+	// No more than the record will take: each running request holds its promise,
+	// and may run for hours.
+	room := 0
+	x.encodeAudit(func(record []byte) { room = len(record) + auditAnswer })
+	if !a.reserve(room) {
 		return unavailable("requests cannot be recorded at the moment; please try again", errUnaudited)
 	}
-	x.auditRoom = maxAuditRecord
+	x.auditRoom = room
 	return nil
 }
 
@@ -55,16 +61,20 @@ var auditBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // recordAudit writes the record of an exchange that has ended.
 func (x *exchange) recordAudit() {
-	if x.site.audit == nil {
-		return
+	if x.site.audit != nil {
+		x.encodeAudit(func(record []byte) { x.site.audit.write(record, x.auditRoom) })
 	}
+}
+
+// encodeAudit calls use with the record of what is known by now. Use must not keep it.
+func (x *exchange) encodeAudit(use func(record []byte)) {
 	b := auditBuffers.Get().(*bytes.Buffer)
 	defer auditBuffers.Put(b)
 	b.Reset()
 	encoder := json.NewEncoder(b)
 	encoder.SetEscapeHTML(false)
 	encoder.Encode(x.auditRecord()) // of which nothing can fail
-	x.site.audit.write(b.Bytes(), x.auditRoom)
+	use(b.Bytes())
 }
 
 func (x *exchange) auditRecord() auditRecord {
@@ -94,8 +104,8 @@ func (x *exchange) auditRecord() auditRecord {
 		r.Received = x.upload.received(x.r.ContentLength)
 	}
 	r.Repository, r.Tag, r.Digest = content(r.Path)
-	if said := x.w.Header().Get("Docker-Content-Digest"); r.Digest == "" && digestPattern.MatchString(said) {
-		r.Digest = said
+	if said := x.w.Header().Get("Docker-Content-Digest"); len(said) <= maxAuditDigest && digestPattern.MatchString(said) {
+		r.Digest = said // which is what there is, whatever was asked for
 	}
 	return r
 }

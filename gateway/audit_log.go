@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -72,7 +73,7 @@ func openAudit(path string) (*os.File, error) {
 }
 
 // Reopen opens the path anew, after its file was moved away. If that fails the old
-// file stays in use.
+// file stays in use, as it does where it has not been moved.
 func (a *AuditLog) Reopen() error {
 	if a.path == StandardOutput {
 		return nil
@@ -83,9 +84,20 @@ func (a *AuditLog) Reopen() error {
 	}
 	a.mu.Lock()
 	old := a.out
-	a.out = out
+	if sameFile(old, out) {
+		old = out
+	} else {
+		a.out = out
+	}
 	a.mu.Unlock()
 	return old.Close()
+}
+
+// sameFile reports whether two open files are one.
+func sameFile(a, b *os.File) bool {
+	infoA, errA := a.Stat()
+	infoB, errB := b.Stat()
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
 // Lost returns how many records were lost.
@@ -143,28 +155,36 @@ func (a *AuditLog) write(record []byte, promised int) {
 func (a *AuditLog) run() {
 	defer close(a.done)
 	var batch []byte
+	var begun *os.File // has the head of the first record in batch; nil if none has
 	for {
-		out := a.next(&batch)
+		out := a.next(&batch, begun)
 		if out == nil {
 			return
 		}
 		n, err := out.Write(batch)
-		torn := n > 0 && batch[n-1] != '\n'
-		batch = batch[:copy(batch, batch[n:])]
-		if a.wrote(out, err); err == nil {
-			continue
+		if n > 0 {
+			begun = nil
+			if batch[n-1] != '\n' {
+				begun = out
+			}
 		}
-		if batch = a.afterFailure(out, batch, torn); batch == nil {
+		batch = batch[:copy(batch, batch[n:])]
+		if a.wrote(out, err); err != nil && !a.pause(batch) {
 			return
 		}
 	}
 }
 
 // next waits for something to write, puts it into batch if that is empty, and
-// returns where to write it: nil at the end.
-func (a *AuditLog) next(batch *[]byte) *os.File {
+// returns where to write it: nil at the end. Of a record that was begun in a file
+// which is not in use any more, the rest belongs nowhere.
+func (a *AuditLog) next(batch *[]byte, begun *os.File) *os.File {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if begun != nil && begun != a.out {
+		a.lost++
+		*batch = (*batch)[bytes.Index(*batch, newline)+1:]
+	}
 	for len(*batch) == 0 && len(a.waiting) == 0 {
 		if a.closed {
 			return nil
@@ -194,26 +214,19 @@ func (a *AuditLog) wrote(out *os.File, err error) {
 	a.err = err
 }
 
-// afterFailure returns what is to be tried again of rest, which could not be
-// written to out, after a pause. It returns nil if the log is closed.
-func (a *AuditLog) afterFailure(out *os.File, rest []byte, torn bool) []byte {
+// pause waits before what is left of a batch is tried again. It reports false if
+// the log is closed, and the rest is lost.
+func (a *AuditLog) pause(rest []byte) bool {
 	a.mu.Lock()
 	closed := a.closed
 	if closed {
-		a.lost += uint64(bytes.Count(rest, newline) + bytes.Count(a.waiting, newline))
+		a.lost += uint64(bytes.Count(rest, newline))
 	}
 	a.mu.Unlock()
-	if closed {
-		return nil
+	if !closed {
+		time.Sleep(auditPause)
 	}
-	time.Sleep(auditPause)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if torn && out != a.out { // the head of a record is in the old file
-		a.lost++
-		rest = rest[bytes.Index(rest, newline)+1:]
-	}
-	return rest
+	return !closed
 }
 
 var newline = []byte("\n")
@@ -228,10 +241,38 @@ func (a *AuditLog) Close() error {
 	case <-a.done:
 	case <-time.After(lastWrite):
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.lost += uint64(bytes.Count(a.waiting, newline)) // nobody writes them any more
+	a.waiting = nil
 	if a.path == StandardOutput {
 		return nil
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	return a.out.Close()
+}
+
+// auditLogs are those that a gateway has had, each of which may still lose records
+// when no request uses it any more.
+type auditLogs struct {
+	mu  sync.Mutex
+	all []*AuditLog
+}
+
+// add takes down that a is in use, which may be nil.
+func (l *auditLogs) add(a *AuditLog) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a != nil && !slices.Contains(l.all, a) {
+		l.all = append(l.all, a)
+	}
+}
+
+// lost returns how many records all of them have lost.
+func (l *auditLogs) lost() (n uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, a := range l.all {
+		n += a.Lost()
+	}
+	return n
 }

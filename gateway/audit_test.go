@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -143,7 +144,7 @@ func TestAuditIsOneLineWhateverIsSent(t *testing.T) {
 	}
 	audited(t, path, len(requests))
 	text, _ := os.ReadFile(path)
-	if bytes.ContainsAny(text, "\x1b\r\x00\u2028") || len(text) > len(requests)*maxAuditRecord {
+	if bytes.ContainsAny(text, "\x1b\r\x00\u2028") || len(text) > len(requests)*7*6*maxLoggedText {
 		t.Errorf("got %d bytes: %.300q", len(text), text)
 	}
 }
@@ -254,7 +255,7 @@ func TestBlockedAuditLog(t *testing.T) {
 	if a.Lost() == 0 {
 		t.Error("no record was counted as lost")
 	}
-	if a.reserve(maxAuditRecord) {
+	if a.reserve(len(record)) {
 		t.Error("room was promised that is not there")
 	}
 	if len(a.waiting) > maxAuditBytes {
@@ -266,5 +267,100 @@ func TestAuditLogThatCannotBeOpened(t *testing.T) {
 	_, err := OpenAuditLog(filepath.Join(t.TempDir(), "none", "audit.log"), nil)
 	if err == nil || !strings.Contains(err.Error(), "make the folder") {
 		t.Errorf("got %v, want advice", err)
+	}
+}
+
+// Requests that run for hours, such as the upload of a large layer, must not use up
+// what is promised to the records of others.
+func TestManyRequestsRunWhereRecordsAreRequired(t *testing.T) {
+	const requests = 300
+	log, path := auditOf(t)
+	released := make(chan struct{})
+	up := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-released }))
+	defer up.Close()
+	tg := startGateway(t, func(c *Config) { c.Audit, c.AuditRequired = log, true }, recipeRoute(t, up.URL))
+	var clients []*wire
+	for range requests {
+		w := tg.dial(t)
+		defer w.Close()
+		io.WriteString(w, head("GET /v2/team/app/manifests/1 HTTP/1.1"))
+		clients = append(clients, w)
+	}
+	close(released)
+	for _, w := range clients {
+		if got := w.answer(t, "GET").StatusCode; got != http.StatusOK {
+			t.Fatalf("with %d requests at once: got %d, want 200", requests, got)
+		}
+	}
+	audited(t, path, requests)
+	if log.reserved != 0 {
+		t.Errorf("%d bytes are still promised", log.reserved)
+	}
+}
+
+// What a failed write has left of a record belongs into the file that it was begun
+// in, and into no other.
+func TestRestOfARecordStaysInItsFile(t *testing.T) {
+	for _, moved := range []bool{false, true} {
+		a, path := auditOf(t)
+		begun := a.out
+		if moved {
+			if err := os.Rename(path, path+".1"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := a.Reopen(); err != nil {
+			t.Fatal(err)
+		}
+		batch, want, lost := []byte("rest\"}\n{}\n"), "rest\"}\n{}\n", uint64(0)
+		if moved {
+			want, lost = "{}\n", 1
+		}
+		a.next(&batch, begun)
+		if string(batch) != want || a.Lost() != lost {
+			t.Errorf("moved %v: to be written: %q, lost %d; want %q and %d", moved, batch, a.Lost(), want, lost)
+		}
+	}
+}
+
+// The digest is what the upstream says that there is, within bounds.
+func TestAuditTakesTheDigestOfTheUpstream(t *testing.T) {
+	const asked, said = "sha256:00aa", "sha256:00bb"
+	for answer, want := range map[string]string{said: said, "": asked, "no digest": asked, "sha256:" + strings.Repeat("0", 1<<10): asked} {
+		up := newCapture(t, "HTTP/1.1 200 OK\r\nDocker-Content-Digest: "+answer+"\r\nContent-Length: 0\r\n\r\n")
+		log, path := auditOf(t)
+		tg := startGateway(t, func(c *Config) { c.Audit = log }, recipeRoute(t, up.url()))
+		w := tg.dial(t)
+		io.WriteString(w, head("GET /v2/team/app/manifests/"+asked+" HTTP/1.1"))
+		w.answer(t, "GET")
+		w.Close()
+		if got := audited(t, path, 1)[0].Digest; got != want {
+			t.Errorf("the upstream says %.20q: got %q, want %q", answer, got, want)
+		}
+	}
+}
+
+// A reload that goes to another audit log does not hide what the one before it lost,
+// nor that the new one loses records.
+func TestLostRecordsAreCountedOverReloads(t *testing.T) {
+	lossy := func() *AuditLog {
+		a, _ := auditOf(t)
+		a.write(make([]byte, maxAuditBytes+1), 0)
+		return a
+	}
+	route := recipeRoute(t, newCapture(t).url())
+	tg := startGateway(t, func(c *Config) { c.Audit = lossy() }, route)
+	for i, step := range []struct {
+		audit *AuditLog
+		want  uint64
+	}{{nil, 1}, {lossy(), 2}, {nil, 2}, {lossy(), 3}} {
+		cfg := tg.cfg
+		cfg.Audit = step.audit
+		if err := tg.Reload(cfg); err != nil {
+			t.Fatal(err)
+		}
+		if got := tg.Stats().AuditDropped; got != step.want {
+			t.Errorf("after reload %d: %d lost records, want %d", i, got, step.want)
+		}
 	}
 }

@@ -19,6 +19,7 @@ type Gateway struct {
 	cfg       Config // that New was given, with its defaults
 	sites     *sites
 	sink      *sink // of access records
+	audits    auditLogs
 	server    *server
 	listeners []net.Listener
 

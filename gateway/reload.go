@@ -72,6 +72,7 @@ func (g *Gateway) newSite(cfg Config, before *site) (*site, error) {
 		next.close()
 		return nil, err
 	}
+	g.audits.add(cfg.Audit)
 	return next, nil
 }
 

@@ -3,6 +3,7 @@ package gateway
 import (
 	"net"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -72,9 +73,7 @@ func (g *Gateway) Stats() Stats {
 	}
 	s.SlowBodies = g.sites.slowBodies.Load()
 	s.MaxConnections = g.sites.current().limits.Connections
-	if g.cfg.Audit != nil {
-		s.AuditDropped = g.cfg.Audit.Lost()
-	}
+	s.AuditDropped = g.audits.lost()
 	s.IdleConnections, s.ActiveConnections = g.server.http1.count()
 	if g.sites.current().cert != nil {
 		s.Certificates = g.sites.current().cert.stats()
@@ -86,7 +85,7 @@ func (g *Gateway) Stats() Stats {
 func (c *certificate) stats() []CertificateStats {
 	var all []CertificateStats
 	for _, pair := range c.config.Load().Certificates {
-		names := pair.Leaf.DNSNames
+		names := slices.Clone(pair.Leaf.DNSNames) // others append to it too
 		for _, ip := range pair.Leaf.IPAddresses {
 			names = append(names, ip.String())
 		}
