@@ -222,7 +222,16 @@ func runOpenLDAP(t *testing.T, public string) (string, *process) {
 // be chosen, so it has an address of its own.
 func startDomain(t *testing.T, public string) (string, *strings.Replacer) {
 	t.Helper()
-	const address, realm, base = "127.0.0.54", "ad.corp.example", "DC=ad,DC=corp,DC=example"
+	url, _ := runDomain(t, public)
+	return url, strings.NewReplacer("DC=corp,DC=example", domainBase)
+}
+
+const domainBase = "DC=ad,DC=corp,DC=example"
+
+// runDomain does the same for those who want to stop it.
+func runDomain(t *testing.T, public string) (string, *process) {
+	t.Helper()
+	const address, realm, base = "127.0.0.54", "ad.corp.example", domainBase
 	if os.Getuid() != 0 && os.Getenv(requireAll) == "" {
 		t.Skip("a domain controller listens on ports below 1024: run the tests as root")
 	}
@@ -251,9 +260,9 @@ func startDomain(t *testing.T, public string) (string, *strings.Replacer) {
 	seed := filepath.Join(dir, "domain.py")
 	writeFile(t, seed, []byte(readTestdata(t, "domain.py")), 0o600)
 	runToEnd(t, "/usr/bin/python3", seed, conf, filepath.Join(dir, "private/sam.ldb"), base, directoryUserPassword, directoryAccountPassword)
-	samba := command(t, "samba", "-s", conf, "-F", "-M", "single", "--no-process-group", "--debug-stdout", "-d", "0")
-	start(t, samba).listening(t, net.JoinHostPort(address, "636"))
-	return "ldaps://" + address, strings.NewReplacer("DC=corp,DC=example", base)
+	p := start(t, command(t, "samba", "-s", conf, "-F", "-M", "single", "--no-process-group", "--debug-stdout", "-d", "0"))
+	p.listening(t, net.JoinHostPort(address, "636"))
+	return "ldaps://" + address, p
 }
 
 func readTestdata(t *testing.T, name string) string {
