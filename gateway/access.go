@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -28,7 +27,7 @@ const (
 func newAccessLog(form string, out io.Writer) (accessLog, error) {
 	switch form {
 	case "", accessJSON:
-		return &jsonAccess{handler: slog.NewJSONHandler(out, nil)}, nil
+		return &jsonAccess{out}, nil
 	case accessCommon, accessCombined:
 		return &apacheAccess{out: out, combined: form == accessCombined}, nil
 	case accessOff:
@@ -57,38 +56,42 @@ func (l withCauses) record(x *exchange) {
 }
 
 // jsonAccess writes records as JSON, one in each line.
-type jsonAccess struct{ handler slog.Handler }
+type jsonAccess struct{ out io.Writer }
 
 // maxLoggedText bounds each text of a record that a client has chosen.
 const maxLoggedText = 4 << 10
 
 func (l *jsonAccess) record(x *exchange) {
-	r := slog.NewRecord(x.start, slog.LevelInfo, "request", 0)
+	level := slog.LevelInfo
 	if x.status >= http.StatusInternalServerError {
-		r.Level = slog.LevelError
+		level = slog.LevelError
 	}
-	r.AddAttrs(
-		slog.String("id", x.id),
-		slog.String("source", x.from.text),
-		slog.String("user", bounded(x.user())),
-		slog.String("backend", x.who.Identity.Source),
-		slog.String("method", bounded(x.r.Method)),
-		slog.String("host", bounded(x.r.Host)),
-		slog.String("target", bounded(x.r.RequestURI)),
-		slog.String("proto", bounded(x.r.Proto)),
-		slog.String("rule", x.decision.Rule),
-		slog.Int("status", x.loggedStatus()),
-		slog.Int64("bytes", x.sent),
-		slog.Float64("seconds", time.Since(x.start).Seconds()),
-		slog.String("user_agent", bounded(x.r.UserAgent())),
-	)
+	b := jsonLines.Get().(*jsonLine)
+	defer jsonLines.Put(b)
+	b.begin()
+	b.time(slog.TimeKey, x.start)
+	b.text(slog.LevelKey, level.String())
+	b.text(slog.MessageKey, "request")
+	b.text("id", x.id)
+	b.text("source", x.from.text)
+	b.text("user", bounded(x.user()))
+	b.text("backend", x.who.Identity.Source)
+	b.text("method", bounded(x.r.Method))
+	b.text("host", bounded(x.r.Host))
+	b.text("target", bounded(x.r.RequestURI))
+	b.text("proto", bounded(x.r.Proto))
+	b.text("rule", x.decision.Rule)
+	b.number("status", int64(x.loggedStatus()))
+	b.number("bytes", x.sent)
+	b.seconds("seconds", time.Since(x.start))
+	b.text("user_agent", bounded(x.r.UserAgent()))
 	if x.call.Cache != "" {
-		r.AddAttrs(slog.String("cache", string(x.call.Cache)))
+		b.text("cache", string(x.call.Cache))
 	}
 	if x.cause != nil {
-		r.AddAttrs(slog.String("cause", bounded(x.cause.Error())))
+		b.text("cause", bounded(x.cause.Error()))
 	}
-	l.handler.Handle(context.Background(), r)
+	l.out.Write(b.end())
 }
 
 func bounded(s string) string {

@@ -26,6 +26,7 @@ func TestLogThatNobodyReadsLosesWholeLinesAndSaysSo(t *testing.T) {
 		s := newSink(out, newTestLog(log))
 		line := []byte(strings.Repeat("x", 1<<10-1) + "\n")
 		s.Write(line)
+		time.Sleep(gathering)
 		synctest.Wait() // the line is being written
 		for range maxSinkBytes/len(line) + 3 {
 			if n, err := s.Write(line); n != len(line) || err != nil {
