@@ -67,8 +67,17 @@ type wire struct {
 // dial opens a connection to the gateway, with TLS where it speaks that.
 func (tg *testGateway) dial(t *testing.T) *wire {
 	t.Helper()
+	return tg.dialProxied(t, "")
+}
+
+// dialProxied opens a connection that begins with what a proxy says.
+func (tg *testGateway) dialProxied(t *testing.T, header string) *wire {
+	t.Helper()
 	c, err := net.Dial("tcp", tg.addr)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(c, header); err != nil {
 		t.Fatal(err)
 	}
 	if tg.cfg.TLS != nil {

@@ -80,6 +80,7 @@ func serve(cmd *cobra.Command, source configSource) error {
 		return &exitError{2, err}
 	}
 	defer d.close()
+	limitMemory()
 	d.log.Info("configuration", "from", source.name, "hash", d.Status().Hash)
 	if text := readVersion().Warning; text != "" {
 		d.log.Warn(text)

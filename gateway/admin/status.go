@@ -3,8 +3,10 @@ package admin
 import (
 	"cmp"
 	"maps"
+	"math"
 	"net/http"
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"slices"
 	"strings"
@@ -29,6 +31,7 @@ type Status struct {
 	Requests      Requests       `json:"requests"`
 	Refusals      Refusals       `json:"refusals"`
 	Connections   map[string]int `json:"connections"`
+	Limited       Limited        `json:"limited"`
 	Process       Process        `json:"process"`
 
 	// Dropped counts the records of each log that were lost.
@@ -82,10 +85,20 @@ type Refusal struct {
 	User   string    `json:"user,omitempty"`
 }
 
+// Limited counts what limits have ended since the program started.
+type Limited struct {
+	Connections int `json:"max_connections"` // of clients, that there may be
+
+	Refused    map[string]uint64 `json:"refused_connections"` // by reason
+	Shed       uint64            `json:"shed_connections"`    // closed to make room for others
+	SlowBodies uint64            `json:"slow_bodies"`
+}
+
 // Process is what the program takes of the machine.
 type Process struct {
 	Goroutines int    `json:"goroutines"`
 	Memory     uint64 `json:"memory_bytes"`
+	Limit      uint64 `json:"memory_limit_bytes,omitempty"` // that it tries to stay within; not there for none
 	CPUs       int    `json:"cpus"`
 	Go         string `json:"go"`
 }
@@ -113,6 +126,7 @@ func (s *Server) Status() Status {
 			"handshake": stats.Handshakes, "idle": stats.IdleConnections,
 			"active": stats.ActiveConnections, "http2": stats.HTTP2Connections,
 		},
+		Limited: Limited{Connections: stats.MaxConnections, Refused: stats.Refused, Shed: stats.Shed, SlowBodies: stats.SlowBodies},
 		Process: process(),
 		Dropped: map[string]uint64{"access": stats.AccessDropped, "audit": stats.AuditDropped},
 	}
@@ -153,7 +167,12 @@ func (s *Server) lastRefusals() []Refusal {
 func process() Process {
 	memory := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(memory)
+	limit := debug.SetMemoryLimit(-1) // which only asks
+	if limit == math.MaxInt64 {
+		limit = 0
+	}
 	return Process{
+		Limit:      uint64(limit),
 		Goroutines: runtime.NumGoroutine(),
 		Memory:     memory[0].Value.Uint64() - memory[1].Value.Uint64(),
 		CPUs:       runtime.GOMAXPROCS(0),
