@@ -3,6 +3,8 @@ package backend
 import (
 	"context"
 	"time"
+
+	"gatehouse/backend/fault"
 )
 
 // An Examiner can say step by step whether it works, for a command that finds
@@ -40,6 +42,7 @@ type Finding struct {
 	Command string        // what does the same by hand, in a shell
 	Took    time.Duration // how long it took
 	Failed  bool
+	Code    fault.Code // of what failed, where there is one
 }
 
 // An Explainer can say why a user is in a group.

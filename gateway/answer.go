@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gatehouse/backend/fault"
 )
 
 // answer is what an upstream says to a request: a head, and a body that is read
@@ -80,7 +82,7 @@ func (a *answer) headError(begun bool, err error) error {
 	case errors.Is(err, errBareLF), errors.Is(err, errAnswerHead), begun:
 		return fmt.Errorf("%w: %w", errUpstreamAnswer, err)
 	}
-	return fmt.Errorf("%w: connection lost before the answer: %w", errUpstreamGone, err)
+	return fmt.Errorf("%w: connection lost before the answer: %w", errUpstreamGone, fault.Connection("upstream", err))
 }
 
 var errAnswerHead = errors.New("head that is larger than 256 KiB")

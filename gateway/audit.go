@@ -3,10 +3,11 @@ package gateway
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"strings"
 	"sync"
 	"time"
+
+	"gatehouse/backend/fault"
 )
 
 // auditRecord is what the audit log says of one request, as a line of JSON.
@@ -37,7 +38,7 @@ const (
 	auditAnswer    = maxAuditDigest + 128 // with its name, the status and the counts
 )
 
-var errUnaudited = errors.New("the audit log does not take records, and audit_required is set")
+var errUnaudited = fault.Kind("audit.unwritable", "the audit log does not take records, and audit_required is set")
 
 // promiseAudit denies what could not be recorded, where a record is required.
 func (x *exchange) promiseAudit() *problem {

@@ -3,7 +3,6 @@ package gateway
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"gatehouse/backend/fault"
 )
 
 // AuditLog takes the record of every decision, apart from all other logs. It
@@ -67,7 +68,7 @@ func openAudit(path string) (*os.File, error) {
 	// A named pipe without a reader would block the start for ever otherwise.
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, auditMode)
 	if err != nil {
-		return nil, fmt.Errorf("open the audit log: %w: make the folder, and let the user that gatehouse runs as write to it", err)
+		return nil, fault.File(fmt.Errorf("open the audit log: %w: make the folder, and let the user that gatehouse runs as write to it", err))
 	}
 	return f, nil
 }
@@ -114,7 +115,7 @@ func (a *AuditLog) Err() error {
 	return a.trouble()
 }
 
-var errStuck = errors.New("nobody reads the audit log")
+var errStuck = fault.Kind("audit.stuck", "nobody reads the audit log")
 
 func (a *AuditLog) trouble() error {
 	switch {
@@ -207,7 +208,7 @@ func (a *AuditLog) wrote(out *os.File, err error) {
 	case err != nil && out != a.out:
 		return // closed by Reopen, and what is left goes to the new file
 	case err != nil && a.err == nil:
-		a.log.Error("audit records cannot be written: free the disk or correct the file; they wait, within bounds", "path", a.path, "error", err)
+		a.log.Error("audit records cannot be written: free the disk or correct the file; they wait, within bounds", "path", a.path, "error", fault.File(err))
 	case err == nil && a.err != nil:
 		a.log.Info("audit records are written again", "path", a.path, "lost", a.lost)
 	}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"gatehouse/backend/fault"
 )
 
 // forward sends the request to the upstream and the answer to the client. What
@@ -56,10 +58,10 @@ func (x *exchange) outgoing(buf *[]byte) *outgoing {
 func (x *exchange) upstreamProblem(err error) *problem {
 	switch {
 	case x.clientGone() || errors.Is(err, context.Canceled):
-		x.abort(fmt.Errorf("client has gone: %w", err))
+		x.abort(gone(err))
 	case errors.Is(err, errRequestBody) && errors.Is(err, errChunk):
 		p := badRequest("the request has a malformed chunked body")
-		p.cause = err
+		p.cause = fault.With("request.body_malformed", err)
 		return p
 	case errors.Is(err, errRequestBody):
 		x.abort(err)
@@ -84,10 +86,10 @@ func (x *exchange) examineAnswer(a *answer) *problem {
 		// The user is logged in here. The challenge would lead clients to send
 		// the password wherever the upstream likes.
 		return badGateway("the service behind the gateway asks for a login of its own",
-			errors.New("upstream answered 401: it needs credentials, or forward_authorization"))
+			fault.With("upstream.answer.login", errors.New("upstream answered 401: it needs credentials, or forward_authorization")))
 	case !a.delimited() && x.r.ProtoMajor != 1:
 		return badGateway("the service behind the gateway gave an answer without an end",
-			errors.New("upstream answer is delimited by the end of its connection alone"))
+			fault.With("upstream.answer.unlimited", errors.New("upstream answer is delimited by the end of its connection alone")))
 	case !a.delimited():
 		// Passed on as it came: with no more of an end than it has.
 		x.w.Header().Set("Transfer-Encoding", "identity")
@@ -112,14 +114,14 @@ func (x *exchange) copyBody(a *answer) error {
 			m, err := pass((*buf)[:n])
 			x.sent += int64(m)
 			if err != nil {
-				return fmt.Errorf("send answer: %w", err)
+				return fault.With("request.client_gone", fmt.Errorf("send answer: %w", err))
 			}
 		}
 		switch {
 		case err == io.EOF || err == nil && a.complete:
 			return nil
 		case err != nil:
-			return fmt.Errorf("answer of upstream broke off: %w", err)
+			return fault.With("upstream.answer.broken_off", fmt.Errorf("answer of upstream broke off: %w", err))
 		}
 		if a.pauses() {
 			x.w.(http.Flusher).Flush() // the client gets what there is

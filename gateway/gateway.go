@@ -11,6 +11,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"gatehouse/backend/fault"
 )
 
 // Gateway is a running gateway. Make one with [New], give it addresses with
@@ -106,7 +108,7 @@ func (g *Gateway) Listen() error {
 			for _, open := range g.listeners {
 				open.Close()
 			}
-			return fmt.Errorf("listen on %s: %w", address, err)
+			return fault.Listener(fmt.Errorf("listen on %s: %w", address, err))
 		}
 		g.listeners = append(g.listeners, l)
 	}
@@ -124,7 +126,7 @@ func (g *Gateway) Inherit(listeners []net.Listener) error {
 		cfg := g.cfg
 		cfg.Listen = []string{l.Addr().String()}
 		if err := checkListen(cfg); err != nil {
-			return fmt.Errorf("inherited socket: %w", err)
+			return fault.Listener(fmt.Errorf("inherited socket: %w", err))
 		}
 	}
 	g.listeners = listeners

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 )
 
 // exchange is one request and what becomes of it.
@@ -101,8 +102,8 @@ func (x *exchange) end(panicked any) (completed bool) {
 	case panicked == nil:
 		completed = true
 	case panicked != http.ErrAbortHandler:
-		x.cause = fmt.Errorf("panic: %v", panicked)
-		x.site.log.Error("panic while serving a request", "id", x.id, "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
+		x.cause = fault.With("request.panic", fmt.Errorf("panic: %v", panicked))
+		x.site.log.Error("panic while serving a request", "id", x.id, fault.Attr, "request.panic", "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
 		if x.status == 0 {
 			x.refuse(&problem{status: http.StatusInternalServerError, code: codeUnavailable, message: "the gateway failed", signed: true, cause: x.cause})
 			completed = true
@@ -132,6 +133,12 @@ func (x *exchange) abort(cause error) {
 	}
 	x.cause = cause
 	panic(http.ErrAbortHandler)
+}
+
+// gone is the cause of an exchange that ended because nobody waited for it any
+// more, which err is due to.
+func gone(err error) error {
+	return fault.With("request.client_gone", fmt.Errorf("client has gone: %v", err))
 }
 
 // idAlphabet has no letters that are mistaken for each other when read out.

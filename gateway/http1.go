@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"gatehouse/backend/fault"
 )
 
 // http1Server serves HTTP/1 to clients. It takes net/http's place there for two
@@ -54,7 +56,7 @@ func (s *http1Server) serve(conn net.Conn) {
 func (c *http1Conn) survive() {
 	if v := recover(); v != nil {
 		c.cut()
-		c.server.log.Error("panic on a connection", "source", c.info.text, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+		c.server.log.Error("panic on a connection", fault.Attr, "request.panic", "source", c.info.text, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	}
 }
 

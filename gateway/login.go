@@ -2,10 +2,10 @@ package gateway
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 )
 
 // authorize lets a request pass that a rule allows, and finds out no more about
@@ -49,7 +49,7 @@ func (x *exchange) login() *problem {
 	}
 	user, password, err := parseBasic(header[0])
 	if err != nil {
-		return unauthorized(err)
+		return unauthorized(fault.With("login.malformed", err))
 	}
 	x.claimed = user
 	x.call.Source = x.from.addr
@@ -95,7 +95,7 @@ func (x *exchange) learnGroups() *problem {
 // after which clients throw stored passwords away.
 func (x *exchange) noAnswer(question string, err error) *problem {
 	if x.clientGone() {
-		x.abort(fmt.Errorf("client has gone: %w", err))
+		x.abort(gone(err))
 	}
 	if !errors.Is(err, backend.ErrUnavailable) {
 		x.site.log.Error("a backend failed", "id", x.id, "question", question, "error", err)
@@ -107,7 +107,7 @@ func (x *exchange) noAnswer(question string, err error) *problem {
 // rule.
 func checkIdentity(id backend.Identity) error {
 	if id.User == "" || hasControl(id.User) {
-		return errors.New("the backend vouched for a user whose name is empty or has control characters")
+		return fault.With("login.bad_name", errors.New("the backend vouched for a user whose name is empty or has control characters"))
 	}
 	return nil
 }

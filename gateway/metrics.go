@@ -26,6 +26,7 @@ type Metrics struct {
 	operations    *prometheus.CounterVec
 	operationTime *prometheus.HistogramVec
 	reload        reloadMetrics
+	faults        faultMetrics
 
 	refused  children[string, prometheus.Counter]
 	gateway  atomic.Pointer[Gateway] // the one that runs
@@ -62,6 +63,7 @@ func NewMetrics(version, goVersion string) *Metrics {
 		operationTime: newHistograms("backend_operation_duration_seconds", "Time that operations of backends with their servers took.",
 			upstreamBuckets, "backend", "server", "operation"),
 		reload: newReloadMetrics(),
+		faults: newFaultMetrics(),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "gatehouse_build_info", Help: "Which program this is; the value is always 1.",
@@ -73,6 +75,7 @@ func NewMetrics(version, goVersion string) *Metrics {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.counted.MustRegister(m.requests, m.refusals)
 	m.reload.register(m.registry)
+	m.registry.MustRegister(m.faults.all)
 	return m
 }
 

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"gatehouse/backend/fault"
 )
 
 // measure resolves the metrics of every route, once for all of its requests.
@@ -21,6 +23,7 @@ func (s *site) measure(routes []Route) {
 
 // count counts an exchange that has ended.
 func (x *exchange) count() {
+	x.site.metrics.CountFault(fault.Of(x.cause))
 	switch {
 	case x.site.metrics == nil:
 	case x.route == nil:

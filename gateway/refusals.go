@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"gatehouse/backend/fault"
 )
 
 // Refusal is a request that the gateway answered itself.
@@ -30,10 +32,11 @@ type Refusal struct {
 	Answer Answer
 
 	// Reason is why, in one word, as metrics have it, and Cause what went
-	// wrong, as the log has it. Neither is for clients: the cause may name
-	// servers and users.
+	// wrong, as the log has it, with its code. None is for clients: the cause
+	// may name servers and users.
 	Reason string
 	Cause  string
+	Code   fault.Code
 }
 
 // keptRefusals is how many refusals of each kind are kept.
@@ -79,7 +82,7 @@ func (k *refusals) keep(x *exchange, p *problem) {
 		ID: x.id, Time: x.start,
 		Method: kept(x.r.Method), Target: kept(x.r.RequestURI), Host: kept(x.r.Host), UserAgent: kept(x.r.UserAgent()),
 		Source: x.from.addr, Claimed: kept(x.claimed), Who: x.who,
-		Answer: answerOf(p), Reason: x.reason,
+		Answer: answerOf(p), Reason: x.reason, Code: fault.Of(p.cause),
 	}}
 	r.Who.Identity.User = kept(r.Who.Identity.User)
 	r.Answer.Verdict = x.decision.Verdict

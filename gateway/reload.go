@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"gatehouse/backend/fault"
 )
 
 // ErrNeedsRestart is wrapped by the errors of [Gateway.Reload] about what only a new
 // process can change.
-var ErrNeedsRestart = errors.New("needs a restart")
+var ErrNeedsRestart = fault.Kind("reload.needs_restart", "needs a restart")
 
 // Reload puts cfg in the place of the configuration that g has, all of it at once:
 // requests that begin after Reload has returned are carried out under cfg, those
@@ -26,7 +28,7 @@ func (g *Gateway) Reload(cfg Config) error {
 	g.reloading.Lock()
 	defer g.reloading.Unlock()
 	if g.ended {
-		return errors.New("reload: the gateway has ended")
+		return fault.With("reload.stopping", errors.New("reload: the gateway has ended"))
 	}
 	setDefaults(&cfg)
 	cfg.AccessOut, cfg.Log = g.cfg.AccessOut, g.cfg.Log

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"gatehouse/backend/fault"
 )
 
 // outgoing is a request to an upstream.
@@ -20,10 +22,10 @@ type outgoing struct {
 
 // What may come of an exchange with an upstream but an answer.
 var (
-	errUpstreamGone    = errors.New("upstream cannot be reached")
-	errUpstreamTimeout = errors.New("upstream did not answer in time")
-	errUpstreamAnswer  = errors.New("upstream's answer is not valid HTTP")
-	errRequestBody     = errors.New("request body broke off")
+	errUpstreamGone    = fault.Kind("upstream.unreachable", "upstream cannot be reached")
+	errUpstreamTimeout = fault.Kind("upstream.answer.late", "upstream did not answer in time")
+	errUpstreamAnswer  = fault.Kind("upstream.answer.invalid", "upstream's answer is not valid HTTP")
+	errRequestBody     = fault.Kind("request.body_broken_off", "request body broke off")
 )
 
 // roundTrip sends a request and returns the head of the answer to it, whose
@@ -70,7 +72,7 @@ func (u *upstream) try(ctx context.Context, q *outgoing, fresh bool) (a *answer,
 func (a *answer) ask(q *outgoing) error {
 	// A head fits into the send buffer of a connection on which nothing waits.
 	if _, err := a.conn.Write(q.head); err != nil {
-		return fmt.Errorf("%w: send request: %w", errUpstreamGone, err)
+		return fmt.Errorf("%w: send request: %w", errUpstreamGone, fault.Connection("upstream", err))
 	}
 	return a.readHead()
 }
@@ -82,7 +84,7 @@ func (a *answer) upload(q *outgoing) error {
 	a.watch()
 	a.conn.SetDeadline(time.Now().Add(a.upstream.timeouts.BodyIdle))
 	if _, err := a.conn.Write(q.head); err != nil {
-		return fmt.Errorf("%w: send request: %w", errUpstreamGone, err)
+		return fmt.Errorf("%w: send request: %w", errUpstreamGone, fault.Connection("upstream", err))
 	}
 	a.conn.SetReadDeadline(time.Time{})
 	a.sent = make(chan error, 1)

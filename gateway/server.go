@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"gatehouse/backend/fault"
 )
 
 // server accepts clients on any number of listeners. It makes the TLS handshake
@@ -111,7 +113,7 @@ func (s *server) accept(l net.Listener) error {
 		default:
 			s.acceptErrors.Add(1)
 			s.sockets.makeRoom()
-			s.log.Error("accepting connections", "address", l.Addr().String(), "error", err, "retry_in", pause)
+			s.log.Error("accepting connections", "address", l.Addr().String(), "error", fault.Listener(err), "retry_in", pause)
 			time.Sleep(pause)
 			pause = min(2*pause, maxAcceptPause)
 		}

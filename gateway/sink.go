@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"gatehouse/backend/fault"
 )
 
 // sink writes log lines from a goroutine of its own, as many at once as have come
@@ -64,7 +66,7 @@ func (s *sink) run() {
 		var dropped int
 		batch, dropped = s.take(batch[:0])
 		if dropped > 0 {
-			s.log.Error("access records lost, because nobody read those before them", "count", dropped)
+			s.log.Error("access records lost, because nobody read those before them", fault.Attr, "access.lost", "count", dropped)
 		}
 		s.out.Write(batch) // there is nowhere to report that the log cannot be written
 	}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatehouse/backend/fault"
 	"gatehouse/backend/watch"
 )
 
@@ -90,13 +91,13 @@ func LoadKeyPair(certFile, keyFile string) (tls.Certificate, error) {
 	}
 	pair, err := tls.X509KeyPair([]byte(chain), []byte(key))
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("%s and %s are not a certificate and its private key in PEM: %w", certFile, keyFile, err)
+		return tls.Certificate{}, fault.With("tls.certificate.mismatch", fmt.Errorf("%s and %s are not a certificate and its private key in PEM: %w", certFile, keyFile, err))
 	}
 	switch now := time.Now(); {
 	case now.After(pair.Leaf.NotAfter):
-		return tls.Certificate{}, fmt.Errorf("the certificate in %s expired on %s, and is refused by everybody: renew it", certFile, pair.Leaf.NotAfter.Format(time.RFC3339))
+		return tls.Certificate{}, fault.With("tls.certificate.expired", fmt.Errorf("the certificate in %s expired on %s, and is refused by everybody: renew it", certFile, pair.Leaf.NotAfter.Format(time.RFC3339)))
 	case now.Before(pair.Leaf.NotBefore):
-		return tls.Certificate{}, fmt.Errorf("the certificate in %s is not valid before %s, and is refused by everybody until then: check the clock", certFile, pair.Leaf.NotBefore.Format(time.RFC3339))
+		return tls.Certificate{}, fault.With("tls.certificate.not_yet_valid", fmt.Errorf("the certificate in %s is not valid before %s, and is refused by everybody until then: check the clock", certFile, pair.Leaf.NotBefore.Format(time.RFC3339)))
 	}
 	return pair, nil
 }

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"gatehouse/backend/fault"
 	"gatehouse/backend/watch"
 )
 
@@ -121,7 +122,7 @@ func (u *upstream) configureTLS(cfg Upstream) error {
 		}
 		u.tls.RootCAs = x509.NewCertPool()
 		if !u.tls.RootCAs.AppendCertsFromPEM([]byte(pem)) {
-			return fmt.Errorf("authorities of the upstream: %s holds no certificate in PEM form", cfg.CAFile)
+			return fault.With("tls.certificate.no_authority", fmt.Errorf("authorities of the upstream: %s holds no certificate in PEM form", cfg.CAFile))
 		}
 		sum.Write([]byte(pem))
 	}
@@ -151,14 +152,14 @@ func (u *upstream) dial(ctx context.Context) (*upstreamConn, error) {
 	var d net.Dialer
 	raw, err := d.DialContext(ctx, u.network, u.address)
 	if err != nil {
-		return nil, fmt.Errorf("connect to upstream: %w", err)
+		return nil, fault.Connection("upstream", fmt.Errorf("connect to upstream: %w", err))
 	}
 	conn := raw
 	if u.tls != nil {
 		secured := tls.Client(raw, u.tls)
 		if err := secured.HandshakeContext(ctx); err != nil {
 			raw.Close()
-			return nil, fmt.Errorf("connect to upstream: TLS: %w", err)
+			return nil, fault.Handshake("upstream", fmt.Errorf("connect to upstream: TLS: %w", err))
 		}
 		conn = secured
 	}

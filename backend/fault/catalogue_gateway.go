@@ -1,48 +1,48 @@
 package fault
 
 var configuration = []Entry{
-	{"config.unreadable", "The configuration cannot be read.", "See the text: name the file with --config, or let the user that gatehouse runs as read it."},
-	{"config.syntax", "The configuration is not TOML.", "Correct the place that the text shows. While a gateway runs it goes on with what it had."},
-	{"config.unknown_key", "There is a key in the configuration that nothing reads.", "Correct its spelling; docs/config.md has all keys."},
-	{"config.invalid", "A value in the configuration cannot be used.", "The text says which, where, why, and what to write. While a gateway runs it goes on with what it had."},
-	{"config.test_failed", "A `[[test]]` of the configuration does not come out as it expects.", "Correct the rules, or the test if the rules are meant so; `gatehouse explain` shows how they decide."},
-	{"config.secret", "A password or key that the configuration refers to cannot be had.", "Set one of the keys that end in _file, _credential and _env, and see that it is there and not empty."},
-	{"reload.needs_restart", "What was changed counts only after a restart: addresses, TLS on or off, `[admin]`.", "Restart the gateway, or take the change back. Until then all of the old configuration stays in use."},
-	{"reload.stopping", "The gateway is about to end and reads nothing again.", "Ask again when it has been started."},
-	{"reload.blind", "The system does not tell of changed files, which are looked at every half a minute.", "Raise fs.inotify.max_user_watches and max_user_instances, or do without: SIGHUP and `gatehouse reload` count at once."},
+	{"config.unreadable", "The configuration cannot be read.", "see the text: name the file with --config, or let the user that gatehouse runs as read it"},
+	{"config.syntax", "The configuration is not TOML.", "correct the place that the text shows. While a gateway runs it goes on with what it had"},
+	{"config.unknown_key", "There is a key in the configuration that nothing reads.", "correct its spelling; docs/config.md has all keys"},
+	{"config.invalid", "A value in the configuration cannot be used.", "the text says which, where, why, and what to write. While a gateway runs it goes on with what it had"},
+	{"config.test_failed", "A `[[test]]` of the configuration does not come out as it expects.", "correct the rules, or the test if the rules are meant so; `gatehouse explain` shows how they decide"},
+	{"config.secret", "A password or key that the configuration refers to cannot be had.", "set one of the keys that end in _file, _credential and _env, and see that it is there and not empty"},
+	{"reload.needs_restart", "What was changed counts only after a restart: addresses, TLS on or off, `[admin]`.", "restart the gateway, or take the change back. Until then all of the old configuration stays in use"},
+	{"reload.stopping", "The gateway is about to end and reads nothing again.", "ask again when it has been started"},
+	{"reload.blind", "The system does not tell of changed files, which are looked at every half a minute.", "raise fs.inotify.max_user_watches and max_user_instances, or do without: SIGHUP and `gatehouse reload` count at once"},
 }
 
 var files = []Entry{
-	{"file.missing", "A file is not there.", "Correct its path, which is relative to the configuration, or make it."},
-	{"file.forbidden", "The user that gatehouse runs as may not use a file.", "Let that user read it (or write, for logs), also the folders above."},
-	{"file.exposed", "Everybody on the machine may read a file with a secret, which is refused.", "chmod o-r FILE; and set a new secret, as somebody may have read this one."},
-	{"file.writable", "The group or everybody on the machine may write a file, which is refused.", "chmod go-w FILE."},
-	{"file.irregular", "A path leads to a folder, a pipe or a device in the place of a file.", "Correct the path."},
-	{"file.too_large", "A file is larger than such a file can be.", "Correct the path, or split the file."},
-	{"file.changing", "A file changed while it was read.", "Nothing: it is read again. Replace files by renaming, not by writing into them."},
-	{"file.disk_full", "There is no room left on the disk.", "Make room."},
-	{"file.failed", "A file cannot be read or written for another reason.", "See the text for what the system said."},
+	{"file.missing", "A file is not there.", "correct its path, which is relative to the configuration, or make it"},
+	{"file.forbidden", "The user that gatehouse runs as may not use a file.", "let that user read it (or write, for logs), also the folders above"},
+	{"file.exposed", "Everybody on the machine may read a file with a secret, which is refused.", "chmod o-r FILE; and set a new secret, as somebody may have read this one"},
+	{"file.writable", "The group or everybody on the machine may write a file, which is refused.", "chmod go-w FILE"},
+	{"file.irregular", "A path leads to a folder, a pipe or a device in the place of a file.", "correct the path"},
+	{"file.too_large", "A file is larger than such a file can be.", "correct the path, or split the file"},
+	{"file.changing", "A file changed while it was read.", "nothing: it is read again. Replace files by renaming, not by writing into them"},
+	{"file.disk_full", "There is no room left on the disk.", "make room"},
+	{"file.failed", "A file cannot be read or written for another reason.", "see the text for what the system said"},
 }
 
 var certificates = []Entry{
-	{"tls.certificate.mismatch", "A certificate and its key do not belong together, or one of them is not PEM.", "Name the two of one pair; while only one of the two is replaced, the old pair stays in use."},
-	{"tls.certificate.expired", "A certificate has expired.", "Renew it: the files are read again when they change."},
-	{"tls.certificate.not_yet_valid", "A certificate is not valid yet.", "Check the clock of this machine."},
-	{"tls.certificate.no_authority", "A file with authorities has no certificate in it.", "Put the certificates into it, in PEM."},
+	{"tls.certificate.mismatch", "A certificate and its key do not belong together, or one of them is not PEM.", "name the two of one pair; while only one of the two is replaced, the old pair stays in use"},
+	{"tls.certificate.expired", "A certificate has expired.", "renew it: the files are read again when they change"},
+	{"tls.certificate.not_yet_valid", "A certificate is not valid yet.", "check the clock of this machine"},
+	{"tls.certificate.no_authority", "A file with authorities has no certificate in it.", "put the certificates into it, in PEM"},
 }
 
 var listeners = []Entry{
-	{"listen.in_use", "Another process listens on the address.", "Stop it (`ss -ltnp` shows which), or listen elsewhere."},
-	{"listen.forbidden", "The user that gatehouse runs as may not listen on the address.", "Ports below 1024 need CAP_NET_BIND_SERVICE, or a socket that systemd holds; for a unix socket, the right to write to its folder."},
-	{"listen.no_address", "This machine does not have the address.", "Correct `listen`, or leave the host out for all addresses."},
-	{"listen.descriptors", "This process has no file descriptors left, and new connections wait.", "Raise the limit (LimitNOFILE= of the unit), which must be more than twice the number of clients at once."},
-	{"listen.failed", "Listening or accepting connections failed for another reason.", "See the text for what the system said."},
-	{"admin.socket_taken", "The path of the control socket is in use, by another process or a file.", "Stop the other process or move the file away, or name another path under `[admin]`."},
+	{"listen.in_use", "Another process listens on the address.", "stop it (`ss -ltnp` shows which), or listen elsewhere"},
+	{"listen.forbidden", "The user that gatehouse runs as may not listen on the address.", "ports below 1024 need CAP_NET_BIND_SERVICE, or a socket that systemd holds; for a unix socket, the right to write to its folder"},
+	{"listen.no_address", "This machine does not have the address.", "correct `listen`, or leave the host out for all addresses"},
+	{"listen.descriptors", "This process has no file descriptors left, and new connections wait.", "raise the limit (LimitNOFILE= of the unit), which must be more than twice the number of clients at once"},
+	{"listen.failed", "Listening or accepting connections failed for another reason.", "see the text for what the system said"},
+	{"admin.socket_taken", "The path of the control socket is in use, by another process or a file.", "stop the other process or move the file away, or name another path under `[admin]`"},
 }
 
 var records = []Entry{
-	{"audit.unwritable", "Decisions cannot be recorded, and `audit_required` denies what is not (503).", "Free the disk or correct the file of `audit_log`; see the error of the log before it."},
-	{"audit.stuck", "Nobody reads the audit log, or its disk does not answer.", "Start the reader of the pipe, or look at the disk."},
-	{"access.lost", "Access records were lost, because nobody read those before them.", "Whoever reads the standard output must keep up; the number is a metric, too."},
-	{"systemd.notify", "systemd could not be told how the gateway is doing.", "Check that the unit has Type=notify-reload and lets the process write to $NOTIFY_SOCKET."},
+	{"audit.unwritable", "Decisions cannot be recorded, and `audit_required` denies what is not (503).", "free the disk or correct the file of `audit_log`; see the error of the log before it"},
+	{"audit.stuck", "Nobody reads the audit log, or its disk does not answer.", "start the reader of the pipe, or look at the disk"},
+	{"access.lost", "Access records were lost, because nobody read those before them.", "whoever reads the standard output must keep up; the number is a metric, too"},
+	{"systemd.notify", "systemd could not be told how the gateway is doing.", "check that the unit has Type=notify-reload and lets the process write to $NOTIFY_SOCKET"},
 }

@@ -28,6 +28,15 @@ func Connection(area string, err error) error {
 	return With(Code(area+"."+name), err)
 }
 
+// Handshake is [Connection] for a failure of a TLS handshake, at which servers that
+// do not know TLS hang up.
+func Handshake(area string, err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+		err = With(Code(area+".tls.not_tls"), err)
+	}
+	return Connection(area, err)
+}
+
 // nameOf returns the name of a failure to find the address of a server.
 func nameOf(err error) string {
 	var dns *net.DNSError

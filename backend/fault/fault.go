@@ -8,7 +8,10 @@
 // that they can be the label of a metric.
 package fault
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // A Code names a kind of fault in words that are joined by dots, the widest
 // first. Its meaning never changes; the empty one stands for none.
@@ -27,13 +30,13 @@ type Group struct {
 	Entries []Entry
 }
 
-// Advice returns what to do about a fault with this code, and nothing where the
-// catalogue does not have it.
+// Advice returns what to do about a fault with this code as plain text, and nothing
+// where the catalogue does not have it.
 func (c Code) Advice() string {
 	for _, g := range Catalogue() {
 		for _, e := range g.Entries {
 			if e.Code == c {
-				return e.Do
+				return strings.ReplaceAll(e.Do, "`", "")
 			}
 		}
 	}

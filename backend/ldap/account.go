@@ -8,7 +8,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
+
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 )
 
 // account is the one that searches. All servers share it, and what they say of
@@ -25,6 +28,7 @@ type account struct {
 	proven  string // the password that it took last
 	when    time.Time
 	said    string // what the log said last
+	code    fault.Code
 }
 
 // A refused password is tried again after these times, the first doubled each
@@ -63,14 +67,14 @@ func (a *account) bind(ctx context.Context, c *conn) error {
 	defer cancel()
 	password, err := a.password()
 	if err != nil {
-		return fmt.Errorf("%w: read its password: %w: %w", errAccount, err, backend.ErrUnavailable)
+		return fault.With("ldap.account.no_password", fmt.Errorf("%w: read its password: %w: %w", errAccount, err, backend.ErrUnavailable))
 	}
 	if !a.isProven(password) {
 		select {
 		case <-a.turn:
 			defer func() { a.turn <- struct{}{} }()
 		case <-ctx.Done():
-			return lost(fmt.Errorf("wait for the service account: %w", ctx.Err()))
+			return lost(fault.Connection("ldap", fmt.Errorf("wait for the service account: %w", ctx.Err())))
 		}
 	}
 	if err := a.held(password); err != nil {
@@ -119,8 +123,8 @@ func (a *account) held(password string) error {
 	if password != a.refused || left <= 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: it failed to, and is not tried again for %v, lest it be locked; correct it: %w",
-		errAccount, left.Round(time.Second), backend.ErrUnavailable)
+	return fault.With(a.code, fmt.Errorf("%w: it failed to, and is not tried again for %v, lest it be locked; correct it: %w",
+		errAccount, left.Round(time.Second), backend.ErrUnavailable))
 }
 
 // judge notes what the directory said of a password, if it said anything.
@@ -147,11 +151,31 @@ func (a *account) judge(err error, password string) error {
 		hold = a.wait
 	}
 	a.proven, a.refused, a.until = "", password, time.Now().Add(hold)
+	a.code = a.fault(err)
 	if text := err.Error(); text != a.said || hold > failureWait {
 		a.said = text
 		a.config.Log.Error("the service account cannot log in to the directory, so nobody can; correct its name or password",
-			slog.String("bind_dn", a.config.BindDN), slog.Any("error", err), slog.Duration("next_try_in", hold))
+			slog.String("bind_dn", a.config.BindDN), slog.Any("error", err), slog.String(fault.Attr, string(a.code)), slog.Duration("next_try_in", hold))
 	}
 	// For a user this is an outage and no refusal, whatever the code was.
-	return fmt.Errorf("%w: %v: %w", errAccount, err, backend.ErrUnavailable)
+	return fault.With(a.code, fmt.Errorf("%w: %v: %w", errAccount, err, backend.ErrUnavailable))
+}
+
+// fault returns the code of what the directory said of the account.
+func (a *account) fault(err error) fault.Code {
+	code, _ := codeOf(err)
+	sub := subCode.FindStringSubmatch(err.Error())
+	switch {
+	case errors.Is(err, backend.ErrLocked):
+		return "ldap.account.locked"
+	case code == ldap.LDAPResultInvalidDNSyntax:
+		return "ldap.account.malformed_name"
+	case code == ldap.LDAPResultStrongAuthRequired, code == ldap.LDAPResultConfidentialityRequired:
+		return "ldap.account.encryption"
+	case backend.Refused(err) && sub != nil && sub[1] == "525":
+		return "ldap.account.unknown"
+	case backend.Refused(err):
+		return "ldap.account.wrong_password"
+	}
+	return "ldap.account.failed"
 }

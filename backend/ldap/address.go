@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"gatehouse/backend/fault"
 )
 
 // address is where a server is, or with a service where DNS says that the
@@ -93,7 +95,7 @@ type srvLookup func(ctx context.Context, service, proto, name string) (string, [
 func (a address) resolve(ctx context.Context, lookup srvLookup) ([]address, error) {
 	_, records, err := lookup(ctx, "", "", a.service)
 	if err != nil {
-		return nil, fmt.Errorf("look up the servers of %s: %w", a, err)
+		return nil, fault.Connection("ldap", fmt.Errorf("look up the servers of %s: %w", a, err))
 	}
 	var servers []address
 	domain := strings.ToLower(serviceDomain(a.service))
@@ -104,7 +106,7 @@ func (a address) resolve(ctx context.Context, lookup srvLookup) ([]address, erro
 		}
 	}
 	if len(servers) == 0 {
-		return nil, fmt.Errorf("look up the servers of %s: none of %d records names a host in %s", a, len(records), domain)
+		return nil, fault.With("ldap.server.none", fmt.Errorf("look up the servers of %s: none of %d records names a host in %s", a, len(records), domain))
 	}
 	return servers, nil
 }

@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
+
+	"gatehouse/backend/fault"
 )
 
 // dial connects to a server and encrypts the connection as configured. Nothing
@@ -54,7 +57,8 @@ func (t *trust) connect(ctx context.Context, a address) (net.Conn, error) {
 	if a.scheme == "ldapi" {
 		network, host = "unix", a.host
 	}
-	return (&net.Dialer{Timeout: t.config.ConnectTimeout}).DialContext(ctx, network, host)
+	c, err := (&net.Dialer{Timeout: t.config.ConnectTimeout}).DialContext(ctx, network, host)
+	return c, fault.Connection("ldap", err)
 }
 
 func (t *trust) encrypt(ctx context.Context, raw net.Conn, a address) (net.Conn, error) {
@@ -63,14 +67,24 @@ func (t *trust) encrypt(ctx context.Context, raw net.Conn, a address) (net.Conn,
 		return raw, nil
 	case opStartTLS:
 		if err := requestTLS(ctx, raw); err != nil {
-			return nil, fmt.Errorf("start TLS: %w", err)
+			return nil, fault.Connection("ldap", fmt.Errorf("start TLS: %w", err))
 		}
 	}
 	stream := tls.Client(raw, t.client(a.host))
 	if err := stream.HandshakeContext(ctx); err != nil {
-		return nil, fmt.Errorf("TLS handshake: %w%s", err, adviceOn(err))
+		return nil, handshakeError(err)
 	}
 	return stream, nil
+}
+
+// handshakeError says what to do about a certificate that is refused, since
+// "handshake failed" has cost people days.
+func handshakeError(err error) error {
+	err = fault.Handshake("ldap", fmt.Errorf("TLS handshake: %w", err))
+	if code := fault.Of(err); strings.HasPrefix(string(code), "ldap.tls.") {
+		return fmt.Errorf("%w: %s", err, code.Advice())
+	}
+	return err
 }
 
 // startTLSName is the name of the extended operation; RFC 4511, section 4.14.
@@ -96,10 +110,10 @@ func requestTLS(ctx context.Context, raw net.Conn) error {
 	case err != nil:
 		return errors.Join(err, ctx.Err())
 	case !isAnswer(answer, ldap.ApplicationExtendedResponse, 1):
-		return errors.New("the server answered something else")
+		return fault.With("ldap.protocol", errors.New("the server answered something else"))
 	}
 	if err := ldap.GetLDAPError(answer); err != nil {
-		return fmt.Errorf("the server refuses: %w", err)
+		return fault.With("ldap.starttls.refused", fmt.Errorf("the server refuses: %w", err))
 	}
 	return nil
 }

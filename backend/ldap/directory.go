@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 )
 
 // directory is all servers together.
@@ -125,7 +126,7 @@ func (d *directory) each(ctx context.Context, f func(*server) (last bool, err er
 		failures = append(failures, err)
 	}
 	if len(failures) == 0 {
-		return fmt.Errorf("no server of the directory is known: %w", backend.ErrUnavailable)
+		return fault.With("ldap.server.none", fmt.Errorf("no server of the directory is known: %w", backend.ErrUnavailable))
 	}
 	return errors.Join(failures...)
 }

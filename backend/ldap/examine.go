@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 )
 
 var (
@@ -65,9 +67,8 @@ func (e *examination) step(name, subject, command string, f func(*backend.Findin
 	if err != nil {
 		finding.Failed = true
 		finding.Text = strings.TrimPrefix(finding.Text+": "+err.Error(), ": ")
-		if finding.Advice == "" {
-			finding.Advice = adviceFor(name, err)
-		}
+		finding.Code = fault.Of(err)
+		finding.Advice = cmp.Or(finding.Advice, finding.Code.Advice(), "see the error, and repeat it with the command")
 	}
 	e.report(finding)
 	return err == nil
@@ -79,7 +80,7 @@ func (e *examination) base(ctx context.Context, name, base string) {
 	e.step(name, base, e.ldapsearch(q), func(f *backend.Finding) error {
 		entries, err := e.asService(ctx, q)
 		if err == nil && len(entries) != 1 {
-			return errors.New("it is there, and the account may not read it")
+			return fault.With("ldap.search.forbidden", errors.New("it is there, and the account may not read it"))
 		}
 		if code, answered := codeOf(err); answered && code == ldap.LDAPResultNoSuchObject {
 			e.explainAbsence(ctx, f, base, err)

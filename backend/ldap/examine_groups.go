@@ -11,6 +11,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 )
 
 // groupsOfRules looks for each group that a rule names.
@@ -24,7 +25,7 @@ func (e *examination) groupsOfRules(ctx context.Context) {
 }
 
 // errNoGroup is the finding that a rule names a group that nobody can be in.
-var errNoGroup = errors.New("no group has this name, so that nobody is in it")
+var errNoGroup = fault.Kind("ldap.groups.missing", "no group has this name, so that nobody is in it")
 
 // groupOfRule looks for a group by what a rule calls it.
 func (e *examination) groupOfRule(ctx context.Context, name string, required bool) {
@@ -133,7 +134,7 @@ func (e *examination) groupByName(ctx context.Context, f *backend.Finding, q que
 		f.Details = append(f.Details, entry.DN)
 	}
 	f.Advice = "name one of them by its DN in the rule, as in \"group \\\"" + found[0].DN + "\\\"\", or narrow group_bases"
-	return fmt.Errorf("%d groups share the name, so that it counts for none of them", len(found))
+	return fault.With("ldap.groups.ambiguous", fmt.Errorf("%d groups share the name, so that it counts for none of them", len(found)))
 }
 
 // securityEnabled is the bit of groupType without which a group is in no token;
@@ -145,8 +146,7 @@ func (e *examination) judgeGroup(f *backend.Finding, entry *ldap.Entry) error {
 	f.Text = entry.DN
 	kind, err := strconv.ParseInt(first(entry, "groupType"), 10, 64)
 	if err == nil && e.config.GroupMode == groupsTokens && kind&securityEnabled == 0 {
-		f.Advice = "make it a security group, or set group_mode = \"memberof\""
-		return errors.New("it is a distribution group, which is in no token")
+		return fault.With("ldap.groups.distribution", errors.New("it is a distribution group, which is in no token"))
 	}
 	return nil
 }

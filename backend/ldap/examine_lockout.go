@@ -3,7 +3,6 @@ package ldap
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -14,6 +13,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 )
 
 // lockPolicy is when a directory locks an account.
@@ -190,7 +190,7 @@ func (e *examination) budget(comparison string) string {
 }
 
 // errBudget is the finding that guesses which are let through can lock accounts.
-var errBudget = errors.New("wrong passwords that are let through can lock an account")
+var errBudget = fault.Kind("ldap.lockout.budget", "wrong passwords that are let through can lock an account")
 
 // compare says whether what is let through stays below what locks an account.
 func (e *examination) compare(f *backend.Finding, p lockPolicy) error {

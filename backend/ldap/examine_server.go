@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 )
 
 // servers tries every server by itself and reports whether any works.
@@ -80,6 +81,7 @@ func (e *examination) hosts(ctx context.Context, a address) (hosts []string) {
 		ctx, cancel := context.WithTimeout(ctx, e.config.ConnectTimeout)
 		defer cancel()
 		hosts, err = net.DefaultResolver.LookupHost(ctx, a.host)
+		err = fault.Connection("ldap", err)
 		f.Text = fmt.Sprintf("%d addresses", len(hosts))
 		f.Details = hosts
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 )
 
 // user looks for the user, the groups, and checks the password once.
@@ -27,7 +28,7 @@ func (e *examination) user(ctx context.Context) {
 	e.step("user bind", id.User, e.userBind(id.Handle), func(f *backend.Finding) error {
 		if !safe {
 			f.Advice = "wait until the directory forgets the wrong passwords, or have it reset them"
-			return errors.New("not tried: one more wrong password would lock the account")
+			return fault.With("ldap.lockout.budget", errors.New("not tried: one more wrong password would lock the account"))
 		}
 		_, err := e.Verify(ctx, id, e.what.Password)
 		return err
@@ -86,7 +87,7 @@ func (e *examination) findUser(ctx context.Context) (id backend.Identity, found 
 	found = e.step("user", e.what.User, e.ldapsearch(q), func(f *backend.Finding) error {
 		if !ok {
 			f.Advice = "type it without blanks at an end, control characters, full-width letters, and without a domain that is not in domains"
-			return errors.New("no name of a user can look like this")
+			return fault.With("login.unknown_user", errors.New("no name of a user can look like this"))
 		}
 		f.Text = "filter " + q.filter
 		bound, err := e.bindName(l)

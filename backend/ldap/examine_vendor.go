@@ -2,7 +2,6 @@ package ldap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,13 +9,14 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 )
 
 // The capability by which Active Directory is known; [MS-ADTS], section 3.1.1.3.4.3.
 const capabilityAD = "1.2.840.113556.1.4.800"
 
 // errPreset is the finding that the preset is for another kind of directory.
-var errPreset = errors.New("the preset is for another kind of directory")
+var errPreset = fault.Kind("ldap.preset.mismatch", "the preset is for another kind of directory")
 
 // vendor is a kind of directory, with the presets for it.
 type vendor struct {

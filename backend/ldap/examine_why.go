@@ -12,6 +12,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 )
 
 // Explain returns the groups of id, each with the shortest way by which the user
@@ -119,7 +120,7 @@ func follow(level []group, parents func(group) ([]group, error), depth int) (map
 		}
 		level = next
 		if len(paths) > maxEntries {
-			return nil, fmt.Errorf("the user is in more than %d groups", maxEntries)
+			return nil, fault.With("ldap.groups.too_many", fmt.Errorf("the user is in more than %d groups", maxEntries))
 		}
 	}
 	return paths, nil
@@ -226,8 +227,7 @@ func (e *examination) doubt(ctx context.Context, f *backend.Finding, id backend.
 		}
 		r := (&resolver{Backend: e.Backend, search: e.asService, dn: id.Handle}).searching()
 		if groups, err := r.find(ctx, []string{equals("member", id.Handle), equals("uniqueMember", id.Handle)}, false); err == nil && len(groups) > 0 {
-			f.Advice = "have the server keep memberOf (the overlay or plug-in of that name), or set group_mode = \"search\""
-			return fmt.Errorf("memberOf of the user is empty, and %s has the user as a member", groups[0].dn)
+			return fault.With("ldap.groups.no_memberof", fmt.Errorf("memberOf of the user is empty, and %s has the user as a member", groups[0].dn))
 		}
 	}
 	return nil

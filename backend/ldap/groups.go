@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"gatehouse/backend/fault"
 )
 
 // group is a group as the directory has it.
@@ -67,7 +69,7 @@ func (r *resolver) readEntry(ctx context.Context) error {
 		return fmt.Errorf("read the entry of the user: %w", err)
 	}
 	if len(entries) != 1 {
-		return errors.New("read the entry of the user: it is not there")
+		return fault.With("ldap.groups.unreadable", errors.New("read the entry of the user: it is not there"))
 	}
 	r.entry = entries[0]
 	return nil
@@ -109,7 +111,7 @@ func (r *resolver) direct(ctx context.Context) ([]group, error) {
 	case groupsTokens:
 		sids := values(r.entry, "tokenGroups")
 		if len(sids) == 0 { // each user has a primary group at least
-			return nil, errors.New("read tokenGroups of the user: the account may not; put it into the group Windows Authorization Access Group")
+			return nil, fault.With("ldap.groups.unreadable", errors.New("read tokenGroups of the user: the account may not; put it into the group Windows Authorization Access Group"))
 		}
 		return r.bySID(ctx, sids)
 	case groupsMemberOf:
@@ -191,7 +193,7 @@ func (r *resolver) walk(ctx context.Context, level []group) ([]group, error) {
 			}
 		}
 		if len(found) > maxEntries {
-			return nil, fmt.Errorf("the user is in more than %d groups", maxEntries)
+			return nil, fault.With("ldap.groups.too_many", fmt.Errorf("the user is in more than %d groups", maxEntries))
 		}
 		if flat || depth >= r.config.GroupDepth || len(added) == 0 {
 			break

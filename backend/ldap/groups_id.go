@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"gatehouse/backend/fault"
 )
 
 // byDN returns the groups with the given names that are under the group bases
@@ -112,7 +114,7 @@ func (r *resolver) primarySID() (string, error) {
 	own, relative := first(r.entry, "objectSid"), first(r.entry, "primaryGroupID")
 	id, err := strconv.ParseUint(relative, 10, 32)
 	if err != nil || len(own) < 12 {
-		return "", errors.New("read objectSid and primaryGroupID of the user: the account may not, or the user has none; primary_group = \"none\" does without")
+		return "", fault.With("ldap.groups.unreadable", errors.New("read objectSid and primaryGroupID of the user: the account may not, or the user has none; primary_group = \"none\" does without"))
 	}
 	domain := own[:len(own)-4]
 	return string(binary.LittleEndian.AppendUint32([]byte(domain), uint32(id))), nil

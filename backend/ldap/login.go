@@ -10,6 +10,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 )
 
 // Authenticate looks the user up and binds as the entry found.
@@ -173,7 +174,7 @@ func (b *Backend) findOwn(ctx context.Context, c *conn, bound backend.Identity) 
 	}
 	e, err := b.find(ctx, search, loginOf(bound), bound.Handle)
 	if errors.Is(err, backend.ErrUnknownUser) {
-		return bound, fmt.Errorf("the password is right, but user_bases and user_filter find no entry that the user may read: %v", err)
+		return bound, fault.With("ldap.user.hidden", fmt.Errorf("the password is right, but user_bases and user_filter find no entry that the user may read: %v", err))
 	}
 	if err != nil {
 		return bound, err

@@ -6,6 +6,9 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"gatehouse/backend"
+	"gatehouse/backend/fault"
 )
 
 // pool keeps connections of one kind to one server.
@@ -78,7 +81,7 @@ func (p *pool) wait(ctx context.Context) error {
 	select {
 	case p.slots <- struct{}{}:
 	case <-ctx.Done():
-		err = errors.Join(errors.New("all connections to the server are in use"), gaveUp(ctx))
+		err = fault.With("ldap.pool.exhausted", errors.Join(errors.New("all connections to the server are in use"), backend.ErrUnavailable, ctx.Err()))
 	}
 	p.meter.count(opWait, start, err)
 	return err

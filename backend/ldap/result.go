@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 )
 
 // lostError is a failure of a connection or a server, as against an answer. It
@@ -48,11 +50,24 @@ func classify(err error) error {
 	code, answered := codeOf(err)
 	switch {
 	case !answered:
-		return lost(err)
+		return lost(connectionFault(err))
 	case code == ldap.LDAPResultBusy, code == ldap.LDAPResultUnavailable, code == ldap.LDAPResultServerDown:
-		return lost(fmt.Errorf("the server is not able to answer: %w", err))
+		return lost(fault.With("ldap.server.busy", fmt.Errorf("the server is not able to answer: %w", err)))
 	}
 	return err
+}
+
+// connectionFault returns err with the code of a failure of a connection that was
+// good before, unless it has one.
+func connectionFault(err error) error {
+	var answer *ldap.Error
+	switch {
+	case fault.Of(err) != "":
+		return err
+	case errors.As(err, &answer) && answer.ResultCode >= ldap.ErrorFilterCompile:
+		return fault.With("ldap.protocol", err)
+	}
+	return fault.Connection("ldap", err)
 }
 
 // searchError says what a result code of a search means. All of them are
@@ -64,17 +79,17 @@ func searchError(err error, base string) error {
 	}
 	switch code {
 	case ldap.LDAPResultTimeLimitExceeded, ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultAdminLimitExceeded:
-		return fmt.Errorf("search below %q: the answer is incomplete: %w: %w", base, err, backend.ErrUnavailable)
+		return fault.With("ldap.search.incomplete", fmt.Errorf("search below %q: the answer is incomplete: %w: %w", base, err, backend.ErrUnavailable))
 	case ldap.LDAPResultOther:
-		return fmt.Errorf("search below %q: %w: %w", base, err, backend.ErrUnavailable)
+		return fault.With("ldap.search.failed", fmt.Errorf("search below %q: %w: %w", base, err, backend.ErrUnavailable))
 	case ldap.LDAPResultNoSuchObject:
-		return fmt.Errorf("search below %q: no such entry, or the account may not see it; check the bases: %w", base, err)
+		return fault.With("ldap.search.no_base", fmt.Errorf("search below %q: no such entry, or the account may not see it; check the bases: %w", base, err))
 	case ldap.LDAPResultReferral:
-		return fmt.Errorf("search below %q: the server refers to another one, which is not followed; name a server that has it: %w", base, err)
+		return fault.With("ldap.referral", fmt.Errorf("search below %q: the server refers to another one, which is not followed; name a server that has it: %w", base, err))
 	case ldap.LDAPResultOperationsError, ldap.LDAPResultInsufficientAccessRights:
-		return fmt.Errorf("search below %q: not allowed; set bind_dn to an account that may search: %w", base, err)
+		return fault.With("ldap.search.forbidden", fmt.Errorf("search below %q: not allowed; set bind_dn to an account that may search: %w", base, err))
 	}
-	return fmt.Errorf("search below %q: %w", base, err)
+	return fault.With("ldap.search.failed", fmt.Errorf("search below %q: %w", base, err))
 }
 
 // bindError says what the answer to the bind of a user means. Servers do not
@@ -86,7 +101,7 @@ func bindError(controls []ldap.Control, err error) error {
 		return err
 	}
 	if state := passwordState(controls); state != "" {
-		return fmt.Errorf("%s: %w", state, backend.ErrLocked)
+		return lockedError(state)
 	}
 	code, answered := codeOf(err)
 	if !answered {
@@ -96,15 +111,15 @@ func bindError(controls []ldap.Control, err error) error {
 	case ldap.LDAPResultInvalidCredentials:
 		return refusalOfAD(err)
 	case ldap.LDAPResultConstraintViolation, ldap.LDAPResultUnwillingToPerform:
-		return fmt.Errorf("%w: %w", err, backend.ErrLocked)
+		return fault.With("ldap.user.refused", fmt.Errorf("%w: %w", err, backend.ErrLocked))
 	case ldap.LDAPResultNoSuchAttribute, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInappropriateAuthentication:
-		return fmt.Errorf("%w: %w", err, backend.ErrWrongPassword)
+		return wrongPassword(err)
 	case ldap.LDAPResultStrongAuthRequired, ldap.LDAPResultConfidentialityRequired:
-		return fmt.Errorf("bind as the user: the server demands an encrypted connection; use ldaps:// or start_tls = true: %w", err)
+		return fault.With("ldap.bind.encryption", fmt.Errorf("bind as the user: the server demands an encrypted connection; use ldaps:// or start_tls = true: %w", err))
 	case ldap.LDAPResultTimeLimitExceeded, ldap.LDAPResultAdminLimitExceeded, ldap.LDAPResultOther:
-		return fmt.Errorf("bind as the user: %w: %w", err, backend.ErrUnavailable)
+		return fault.With("ldap.bind.failed", fmt.Errorf("bind as the user: %w: %w", err, backend.ErrUnavailable))
 	}
-	return fmt.Errorf("bind as the user: %w", err)
+	return fault.With("ldap.bind.failed", fmt.Errorf("bind as the user: %w", err))
 }
 
 // subCode is where Active Directory says why it refuses.
@@ -115,25 +130,46 @@ var subCode = regexp.MustCompile(`(?i)\bdata\s+([0-9a-f]{1,8})\b`)
 func refusalOfAD(err error) error {
 	match := subCode.FindStringSubmatch(err.Error())
 	if match == nil {
-		return fmt.Errorf("%w: %w", err, backend.ErrWrongPassword)
+		return wrongPassword(err)
 	}
 	switch code := strings.ToLower(match[1]); code {
 	case "530", "531", "532", "533", "701", "773", "775":
-		return fmt.Errorf("%s: %w", stateOfAD[code], backend.ErrLocked)
+		return lockedError(stateOfAD[code])
 	case "80090346":
-		return fmt.Errorf("bind as the user: the server demands channel binding: %w", err)
+		return fault.With("ldap.bind.channel_binding", fmt.Errorf("bind as the user: the server demands channel binding: %w", err))
 	}
-	return fmt.Errorf("%w: %w", err, backend.ErrWrongPassword)
+	return wrongPassword(err)
 }
 
+func wrongPassword(err error) error {
+	return fault.With("ldap.user.wrong_password", fmt.Errorf("%w: %w", err, backend.ErrWrongPassword))
+}
+
+// What directories say of accounts that may not be used.
+const (
+	stateHours           = "logging in is not allowed at this hour"
+	stateComputer        = "logging in is not allowed from this computer"
+	statePasswordExpired = "the password has expired"
+	stateDisabled        = "the account is disabled"
+	stateExpired         = "the account has expired"
+	statePasswordChange  = "the password must be changed first"
+	stateLocked          = "the account is locked"
+)
+
 var stateOfAD = map[string]string{
-	"530": "logging in is not allowed at this hour",
-	"531": "logging in is not allowed from this computer",
-	"532": "the password has expired",
-	"533": "the account is disabled",
-	"701": "the account has expired",
-	"773": "the password must be changed first",
-	"775": "the account is locked",
+	"530": stateHours, "531": stateComputer, "532": statePasswordExpired, "533": stateDisabled,
+	"701": stateExpired, "773": statePasswordChange, "775": stateLocked,
+}
+
+var codeOfState = map[string]fault.Code{
+	stateHours: "ldap.user.hours", stateComputer: "ldap.user.computer", statePasswordExpired: "ldap.user.password_expired", stateDisabled: "ldap.user.disabled",
+	stateExpired: "ldap.user.expired", statePasswordChange: "ldap.user.password_change", stateLocked: "ldap.user.locked",
+}
+
+// lockedError is the refusal of an account that is in a state, one of those above
+// or in other words.
+func lockedError(state string) error {
+	return fault.With(cmp.Or(codeOfState[state], "ldap.user.refused"), fmt.Errorf("%s: %w", state, backend.ErrLocked))
 }
 
 // passwordState returns why the password policy forbids to log in, if it does;
@@ -142,11 +178,18 @@ func passwordState(controls []ldap.Control) string {
 	for _, c := range controls {
 		switch c := c.(type) {
 		case *ldap.ControlBeheraPasswordPolicy:
-			if c.Error >= 0 {
+			switch {
+			case c.Error == ldap.BeheraPasswordExpired:
+				return statePasswordExpired
+			case c.Error == ldap.BeheraAccountLocked:
+				return stateLocked
+			case c.Error == ldap.BeheraChangeAfterReset:
+				return statePasswordChange
+			case c.Error >= 0:
 				return "password policy: " + c.ErrorString
 			}
 		case *ldap.ControlVChuPasswordMustChange:
-			return "the password must be changed first"
+			return statePasswordChange
 		}
 	}
 	return ""
@@ -154,5 +197,5 @@ func passwordState(controls []ldap.Control) string {
 
 // gaveUp is the error for a question whose context was done before it was asked.
 func gaveUp(ctx context.Context) error {
-	return fmt.Errorf("%w: %w", backend.ErrUnavailable, ctx.Err())
+	return fault.With("backend.gave_up", fmt.Errorf("%w: %w", backend.ErrUnavailable, ctx.Err()))
 }

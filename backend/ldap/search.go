@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"gatehouse/backend/fault"
 )
 
 // query is a search.
@@ -62,14 +64,14 @@ func (c *conn) search(ctx context.Context, cfg Config, q query) ([]*ldap.Entry, 
 		// would be sent the password of the service account.
 		all = append(all, result.Entries...)
 		if len(all) > maxEntries {
-			return nil, fmt.Errorf("more than %d entries were found", maxEntries)
+			return nil, fault.With("ldap.search.incomplete", fmt.Errorf("more than %d entries were found", maxEntries))
 		}
 		next, ok := ldap.FindControl(result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
 		if !q.paged || !ok || len(next.Cookie) == 0 {
 			return all, c.completeRanges(ctx, cfg, all)
 		}
 		if string(next.Cookie) == string(paging.Cookie) && len(result.Entries) == 0 {
-			return nil, lost(errors.New("the server returns the same page again"))
+			return nil, lost(fault.With("ldap.protocol", errors.New("the server returns the same page again")))
 		}
 		paging.SetCookie(next.Cookie)
 	}
@@ -106,7 +108,7 @@ func (c *conn) completeRanges(ctx context.Context, cfg Config, entries []*ldap.E
 				a.ByteValues = append(a.ByteValues, part.ByteValues...)
 				_, after, ok := parseRange(part.Name)
 				if !ok || after != 0 && after <= next || len(a.Values) > 100*maxEntries {
-					return lost(fmt.Errorf("the server sends ranges of %s that make no sense", name))
+					return lost(fault.With("ldap.protocol", fmt.Errorf("the server sends ranges of %s that make no sense", name)))
 				}
 				next = after
 			}
@@ -132,7 +134,7 @@ func (c *conn) readRange(ctx context.Context, cfg Config, base, attribute string
 			return result.Entries[0].Attributes[i], nil
 		}
 	}
-	return nil, lost(fmt.Errorf("the server does not send %s of an entry", attribute))
+	return nil, lost(fault.With("ldap.protocol", fmt.Errorf("the server does not send %s of an entry", attribute)))
 }
 
 // parseRange takes an attribute like member;range=0-1499 apart. next is where

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 )
 
 // server is one of the configured servers.
@@ -95,7 +96,7 @@ func (s *server) bindAs(ctx context.Context, f func(*conn) error) (asked bool, e
 	s.users.put(c, err)
 	if kept && isGone(ctx, err) {
 		s.users.sweep(true)
-		err = fmt.Errorf("the connection ended before the answer: %v: %w", err, backend.ErrUnavailable)
+		err = fault.With("ldap.tcp.lost", fmt.Errorf("the connection ended before the answer: %v: %w", err, backend.ErrUnavailable))
 	}
 	return true, s.label(err)
 }

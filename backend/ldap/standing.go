@@ -98,7 +98,7 @@ func (b *Backend) stands(ctx context.Context, e *ldap.Entry, id backend.Identity
 		state, err = b.lockState(ctx, e)
 	}
 	if state != "" {
-		return fmt.Errorf("%s: %w", state, backend.ErrLocked)
+		return lockedError(state)
 	}
 	return err
 }
@@ -108,7 +108,6 @@ func (b *Backend) stands(ctx context.Context, e *ldap.Entry, id backend.Identity
 // and how long that is says the policy; draft-behera-ldap-password-policy,
 // section 5.2.12. Where that cannot be read, a lock lasts.
 func (b *Backend) lockState(ctx context.Context, e *ldap.Entry) (string, error) {
-	const locked = "the account is locked"
 	since := first(e, "pwdAccountLockedTime")
 	policy := first(e, "pwdPolicySubentry")
 	start, err := parseTime(since)
@@ -116,7 +115,7 @@ func (b *Backend) lockState(ctx context.Context, e *ldap.Entry) (string, error) 
 	case since == "":
 		return "", nil
 	case since == lockedForGood || err != nil || policy == "":
-		return locked, nil
+		return stateLocked, nil
 	}
 	entries, err := b.asService(ctx, query{
 		base: policy, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: []string{"pwdLockoutDuration"},
@@ -130,7 +129,7 @@ func (b *Backend) lockState(ctx context.Context, e *ldap.Entry) (string, error) 
 			return "", nil
 		}
 	}
-	return locked, nil
+	return stateLocked, nil
 }
 
 // lockedForGood is the time of a lock that an administrator set.
@@ -170,15 +169,15 @@ func accountState(e *ldap.Entry, now time.Time) string {
 	isTrue := func(attribute string) bool { return strings.EqualFold(first(e, attribute), "TRUE") }
 	switch {
 	case bits("userAccountControl", uacDisabled), isTrue("nsAccountLock"):
-		return "the account is disabled"
+		return stateDisabled
 	case bits("msDS-User-Account-Control-Computed", uacLockedOut), isLockedBy389(first(e, "accountUnlockTime"), now):
-		return "the account is locked"
+		return stateLocked
 	case bits("msDS-User-Account-Control-Computed", uacPasswordExpired):
-		return "the password has expired"
+		return statePasswordExpired
 	case hasExpiredInAD(first(e, "accountExpires"), now), after("pwdEndTime"):
-		return "the account has expired"
+		return stateExpired
 	case isTrue("pwdReset"):
-		return "the password must be changed first"
+		return statePasswordChange
 	}
 	return ""
 }

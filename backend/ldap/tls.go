@@ -3,11 +3,11 @@ package ldap
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
 
+	"gatehouse/backend/fault"
 	"gatehouse/backend/watch"
 )
 
@@ -58,7 +58,7 @@ func (t *trust) load() error {
 		}
 		c.RootCAs = x509.NewCertPool()
 		if !c.RootCAs.AppendCertsFromPEM([]byte(text)) {
-			return fmt.Errorf("ca_file: %s holds no certificate in PEM form", t.config.CAFile)
+			return fault.With("tls.certificate.no_authority", fmt.Errorf("ca_file: %s holds no certificate in PEM form", t.config.CAFile))
 		}
 	}
 	if t.config.CertFile != "" {
@@ -83,7 +83,7 @@ func (t *trust) clientCertificate() (tls.Certificate, error) {
 	}
 	pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("cert_file: %w", err)
+		return tls.Certificate{}, fault.With("tls.certificate.mismatch", fmt.Errorf("cert_file: %w", err))
 	}
 	return pair, nil
 }
@@ -96,23 +96,6 @@ func (t *trust) client(host string) *tls.Config {
 		c.ServerName = t.config.ServerName
 	}
 	return c
-}
-
-// adviceOn says in a sentence what to do about a certificate that is refused,
-// since "handshake failed" has cost people days.
-func adviceOn(err error) string {
-	var unknown x509.UnknownAuthorityError
-	var name x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	switch {
-	case errors.As(err, &unknown):
-		return ": name the file with the certificate of the authority in ca_file"
-	case errors.As(err, &name):
-		return ": set server_name to a name that the certificate has"
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return ": the certificate has to be renewed, or the clock set"
-	}
-	return ""
 }
 
 // warnOf says what is dangerous about a configuration that works.

@@ -11,6 +11,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 )
 
 // userFilter is a filter with {user} or {account} in it.
@@ -159,11 +160,11 @@ func (b *Backend) find(ctx context.Context, search searcher, l login, bound stri
 	case err != nil:
 		return nil, err
 	case len(found) == 0:
-		return nil, backend.ErrUnknownUser
+		return nil, fault.With("ldap.user.unknown", backend.ErrUnknownUser)
 	case len(found) > 1:
 		return nil, errAmbiguous
 	case !b.filter.admits(found[0], l) || boundDN != nil && canonicalDN(found[0].DN) != boundDN.String():
-		return nil, fmt.Errorf("the entry found has another name: %w", backend.ErrUnknownUser)
+		return nil, fault.With("ldap.user.unknown", fmt.Errorf("the entry found has another name: %w", backend.ErrUnknownUser))
 	}
 	return found[0], nil
 }
@@ -202,7 +203,8 @@ func (b *Backend) findAll(ctx context.Context, search searcher, filter string, o
 
 // errAmbiguous is the refusal of a name that several entries have. It does not
 // let a chain go on: there is such a user here.
-var errAmbiguous = fmt.Errorf("more than one entry has this name; narrow user_filter or user_bases: %w", backend.ErrWrongPassword)
+var errAmbiguous = fault.With("ldap.user.ambiguous",
+	fmt.Errorf("more than one entry has this name; narrow user_filter or user_bases: %w", backend.ErrWrongPassword))
 
 // isOnlyOne fails unless no other user has the name of the one found. Who logs in
 // by something else, such as an address, must not pass for somebody of the same
@@ -217,7 +219,7 @@ func (b *Backend) isOnlyOne(ctx context.Context, e *ldap.Entry) error {
 	case err != nil:
 		return err
 	case len(found) == 0:
-		return fmt.Errorf("nobody is found by user_name_attr %s; name one that can be searched for", b.config.UserNameAttr)
+		return fault.With("ldap.user.unusable", fmt.Errorf("nobody is found by user_name_attr %s; name one that can be searched for", b.config.UserNameAttr))
 	case len(found) > 1 || found[0].DN != e.DN:
 		return errAmbiguous
 	}
@@ -227,11 +229,11 @@ func (b *Backend) isOnlyOne(ctx context.Context, e *ldap.Entry) error {
 // identity returns who an entry is.
 func (b *Backend) identity(e *ldap.Entry) (backend.Identity, error) {
 	if strings.TrimSpace(e.DN) == "" {
-		return backend.Identity{}, errors.New("the entry found has no name")
+		return backend.Identity{}, fault.With("ldap.user.unusable", errors.New("the entry found has no name"))
 	}
 	name, err := singleName(e, b.config.UserNameAttr)
 	if err != nil {
-		return backend.Identity{}, fmt.Errorf("entry %q: %w", e.DN, err)
+		return backend.Identity{}, fault.With("ldap.user.unusable", fmt.Errorf("entry %q: %w", e.DN, err))
 	}
 	return backend.Identity{User: fold(name), Handle: e.DN}, nil
 }

@@ -26,14 +26,15 @@ const module = "gatehouse/"
 // packages lists every package with what it may import of this module, also in
 // its tests where these are part of the package.
 var packages = map[string][]string{
-	"backend":          {},
-	"backend/watch":    {},
+	"backend":          {"backend/fault"},
+	"backend/fault":    {},
+	"backend/watch":    {"backend/fault"},
 	"backend/chain":    {"backend"},
-	"backend/htpasswd": {"backend", "backend/watch"},
-	"backend/ldap":     {"backend", "backend/watch", "backend/ldap/ldaptest"},
-	"gateway":          {"backend", "backend/watch"},
-	"gateway/admin":    {"backend", "gateway"},
-	"cmd/gatehouse":    {"backend", "backend/chain", "backend/watch", "backend/htpasswd", "backend/ldap", "backend/ldap/ldaptest", "gateway", "gateway/admin"},
+	"backend/htpasswd": {"backend", "backend/fault", "backend/watch"},
+	"backend/ldap":     {"backend", "backend/fault", "backend/watch", "backend/ldap/ldaptest"},
+	"gateway":          {"backend", "backend/fault", "backend/watch"},
+	"gateway/admin":    {"backend", "backend/fault", "gateway"},
+	"cmd/gatehouse":    {"backend", "backend/chain", "backend/fault", "backend/watch", "backend/htpasswd", "backend/ldap", "backend/ldap/ldaptest", "gateway", "gateway/admin"},
 	"bench":            {},
 	"bench/times":      {},
 

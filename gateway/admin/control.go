@@ -21,7 +21,7 @@ func (s *Server) addControl(mux *http.ServeMux) {
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
 	begin := time.Now()
 	if err := s.cfg.Reload(r.Context()); err != nil {
-		fail(w, http.StatusUnprocessableEntity, err.Error())
+		failWith(w, http.StatusUnprocessableEntity, err)
 		return
 	}
 	c := s.cfg.Configuration()

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"gatehouse/backend/fault"
 )
 
 // reading serves what changes nothing and names nobody.
@@ -141,4 +143,9 @@ func reply(w http.ResponseWriter, status int, v any) {
 // fail answers with the reason for a refusal.
 func fail(w http.ResponseWriter, status int, reason string) {
 	reply(w, status, map[string]string{"error": reason})
+}
+
+// failWith says why something is refused, with the code of the reason.
+func failWith(w http.ResponseWriter, status int, err error) {
+	reply(w, status, map[string]string{"error": err.Error(), "code": string(fault.Of(err))})
 }

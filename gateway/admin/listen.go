@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"gatehouse/backend/fault"
 )
 
 // Listen opens the address and the socket.
@@ -16,7 +18,7 @@ func (s *Server) Listen() error {
 	if s.cfg.Listen != "" {
 		l, err := net.Listen("tcp", s.cfg.Listen)
 		if err != nil {
-			return fmt.Errorf("admin: listen on %s: %w", s.cfg.Listen, err)
+			return fault.Listener(fmt.Errorf("admin: listen on %s: %w", s.cfg.Listen, err))
 		}
 		s.listeners = append(s.listeners, listener{l, l.Addr(), s.tcp})
 	}
@@ -25,7 +27,7 @@ func (s *Server) Listen() error {
 	}
 	l, err := s.listenSocket(s.cfg.Socket)
 	if err != nil {
-		return errors.Join(fmt.Errorf("admin: listen on the socket %s: %w", s.cfg.Socket, err), s.Close())
+		return errors.Join(fault.Listener(fmt.Errorf("admin: listen on the socket %s: %w", s.cfg.Socket, err)), s.Close())
 	}
 	s.listeners = append(s.listeners, listener{l, &net.UnixAddr{Name: s.cfg.Socket, Net: "unix"}, s.unix})
 	return nil
@@ -76,13 +78,13 @@ func checkSocketPath(path string) error {
 	case err != nil:
 		return err
 	case info.Mode().Type() != fs.ModeSocket:
-		return errors.New("there is a file that is not a socket: move it away, or name another path")
+		return fault.With("admin.socket_taken", errors.New("there is a file that is not a socket: move it away, or name another path"))
 	}
 	c, err := net.DialTimeout("unix", path, answerTime)
 	switch {
 	case err == nil:
 		c.Close()
-		return errors.New("another process serves it: stop that one, or name another path")
+		return fault.With("admin.socket_taken", errors.New("another process serves it: stop that one, or name another path"))
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return nil
 	}

@@ -52,6 +52,7 @@ type Reload struct {
 	Time    time.Time `json:"time"`
 	OK      bool      `json:"ok"`
 	Error   string    `json:"error,omitempty"` // why the one before it stays in use
+	Code    string    `json:"code,omitempty"`  // of the error
 	Seconds float64   `json:"seconds"`
 }
 
