@@ -98,6 +98,13 @@ func NewShield(b Guarded, cfg ShieldConfig) (*Shield, error) {
 	return &Shield{inner: b, keys: newKeyer(), ledger: l}, nil
 }
 
+// Around returns a Shield for b, which has the same accounts as the Backend of s and
+// takes its place. Both share what s is made from, has counted and remembers, or a
+// stranger could guess anew after each change of a setting.
+func (s *Shield) Around(b Guarded) *Shield {
+	return &Shield{inner: b, keys: s.keys, ledger: s.ledger}
+}
+
 // Configure makes cfg count from the next call on, also for what has been counted.
 // The number of good passwords that are remembered stays as it is. It fails, and
 // changes nothing, if a value in cfg is negative.

@@ -152,6 +152,20 @@ func TestShieldIsConfiguredAnewWithoutForgetting(t *testing.T) {
 	})
 }
 
+func TestShieldGoesOnAroundAnother(t *testing.T) {
+	before, after := newStrict(), newStrict()
+	s := newShield(t, before, backend.ShieldConfig{})
+	login(t, s, "bob", "bob-5ecret", "")
+	login(t, s, "bob", "guess-1", "wrong password")
+	next := s.Around(after)
+	login(t, next, "bob", "guess-2", "wrong password")
+	login(t, next, "bob", "guess-3", "wrong password")
+	login(t, s, "bob", "guess-4", "wrong password")
+	before.wantWrong(t, "bob", 1)
+	after.wantWrong(t, "bob", 1)
+	login(t, next, "bob", "bob-5ecret", "")
+}
+
 func TestShieldPassesOnFewWrongPasswords(t *testing.T) {
 	for _, most := range []int{1, 2, 5} {
 		b := newStrict()

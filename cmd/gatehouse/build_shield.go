@@ -15,7 +15,8 @@ type shieldKeys struct {
 }
 
 // shield returns what stands in front of b wherever it is used: a shield if accounts
-// of it can get locked, else b itself.
+// of it can get locked, else b itself. A shield goes on with what the one before it
+// has counted, which configureShields has follow the settings.
 func (a *assembly) shield(c BackendConfig, b backend.Backend) (backend.Backend, error) {
 	if !kinds[c.Type()].locksOut {
 		return b, nil
@@ -28,8 +29,10 @@ func (a *assembly) shield(c BackendConfig, b backend.Backend) (backend.Backend, 
 	if err != nil {
 		return nil, err
 	}
-	s, err := backend.NewShield(guarded, cfg)
-	if err != nil {
+	var s *backend.Shield
+	if a.before != nil && a.before.shields[c.Name()] != nil {
+		s = a.before.shields[c.Name()].Around(guarded)
+	} else if s, err = backend.NewShield(guarded, cfg); err != nil {
 		return nil, err
 	}
 	a.shields[c.Name()] = s

@@ -98,10 +98,12 @@ func TestDirectoryHasOneShieldWhereverItIsUsed(t *testing.T) {
 	}
 }
 
+// A directory that is opened anew, as when its certificates change, has the same
+// accounts: a stranger must not have more guesses by that.
 func TestReloadKeepsWhatAShieldHasCounted(t *testing.T) {
 	dir := guardedDir(t)
 	a := assembleText(t, dir, guardedConfig, nil)
-	for change, kept := range map[string]bool{
+	for change, same := range map[string]bool{
 		`"20s"|"25s"`:            true, // of the cache
 		"= 30|= 40":              true, // of the flood control
 		`"/corp/"|"/other/"`:     true,
@@ -113,8 +115,14 @@ func TestReloadKeepsWhatAShieldHasCounted(t *testing.T) {
 		if len(b.shields) != 1 || b.shields["corp"] == nil || len(b.floods) != 2 {
 			t.Errorf("%s: got shields %v and flood controls %v", change, b.shields, b.floods)
 		}
-		if got := a.shields["corp"] == b.shields["corp"]; got != kept {
-			t.Errorf("%s: kept is %t, want %t", change, got, kept)
+		if got := a.shields["corp"] == b.shields["corp"]; got != same {
+			t.Errorf("%s: it is the same shield: %t, want %t", change, got, same)
+		}
+		// They have one ledger, whose settings are those of the last.
+		want, err := b.config.shieldConfig(b.config.Backends[0])
+		want.MaxFailures, want.Size = max(want.MaxFailures, 2), 100_000
+		if got := a.shields["corp"].Config(); got != want || err != nil {
+			t.Errorf("%s: the shield before is made from %+v, want %+v (%v)", change, got, want, err)
 		}
 	}
 }
