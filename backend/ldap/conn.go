@@ -21,8 +21,9 @@ const (
 
 // conn is a connection to a server, used for one question at a time.
 type conn struct {
-	ldap *ldap.Conn
-	raw  net.Conn // below TLS; closing it ends whatever waits
+	ldap  *ldap.Conn
+	raw   net.Conn // below TLS; closing it ends whatever waits
+	limit limit    // of a question
 
 	meter *meter // of its server; may be nil
 
@@ -40,6 +41,7 @@ type conn struct {
 
 func newConn(raw, stream net.Conn) *conn {
 	c := &conn{raw: raw}
+	c.limit.expire = func() { raw.Close() }
 	c.ldap = ldap.NewConn(&tap{stream, c.see}, true)
 	c.ldap.Start()
 	return c
@@ -48,6 +50,7 @@ func newConn(raw, stream net.Conn) *conn {
 // close ends the connection, whatever state it is in. The library's own Close
 // waits for a write that may never end, unless the socket goes first.
 func (c *conn) close() {
+	c.limit.stop()
 	c.raw.Close()
 	c.ldap.Close()
 }
@@ -58,7 +61,7 @@ func (c *conn) isClosing() bool {
 	c.mu.Lock()
 	stray := c.stray
 	c.mu.Unlock()
-	return stray || c.ldap.IsClosing() || !isQuiet(c.raw)
+	return stray || c.ldap.IsClosing()
 }
 
 // begin notes that what comes from now on is an answer, end that it is not.
@@ -78,21 +81,24 @@ func (c *conn) end() {
 // done or the time is up: the library heeds no context, and a late answer must
 // not meet the next question. A panic of the library is an error.
 func (c *conn) do(ctx context.Context, limit time.Duration, f func(*ldap.Conn) error) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
 	if ctx.Err() != nil {
 		return lost(ctx.Err())
 	}
 	c.begin()
 	defer c.end()
+	c.limit.begin(limit)
 	stop := context.AfterFunc(ctx, func() { c.raw.Close() })
 	defer func() {
 		if p := recover(); p != nil {
 			c.raw.Close()
 			err = lost(fmt.Errorf("panic while the answer was read: %v", p))
 		}
-		if !stop() {
+		over := c.limit.end()
+		switch {
+		case !stop():
 			err = lost(fmt.Errorf("no answer in time: %w", ctx.Err()))
+		case over:
+			err = lost(fmt.Errorf("no answer in time: %w", context.DeadlineExceeded))
 		}
 	}()
 	err = classify(f(c.ldap))

@@ -16,6 +16,7 @@ type pool struct {
 	open        func(context.Context) (*conn, error)
 	meter       *meter
 	stale       func()        // called when an idle connection turns out to be dead
+	once        bool          // a question cannot be asked again where its connection has ended
 	slots       chan struct{} // one for each connection in use
 	idleTimeout time.Duration
 	lifetime    time.Duration
@@ -111,7 +112,7 @@ func (p *pool) pop() *conn {
 }
 
 func (p *pool) isUsable(c *conn, now time.Time) bool {
-	return !c.isClosing() && now.Before(c.expires) && now.Sub(c.since) < p.idleTimeout
+	return !c.isClosing() && now.Before(c.expires) && now.Sub(c.since) < p.idleTimeout && (!p.once || isQuiet(c.raw))
 }
 
 // put gives a connection back after a question with the given outcome. Only an

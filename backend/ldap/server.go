@@ -33,6 +33,7 @@ func newServer(ctx context.Context, a address, c Config, t *trust, acc *account)
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	dial := func(ctx context.Context) (*conn, error) { return t.dial(ctx, a, s.meter) }
 	s.users = newPool(c, s.meter, dial)
+	s.users.once = true
 	s.search = newPool(c, s.meter, func(ctx context.Context) (*conn, error) {
 		conn, err := dial(ctx)
 		if err != nil {
