@@ -197,6 +197,11 @@ func (b *Backend) CanonicalUser(name string) string { return name }
 // CanonicalGroup returns name in lower case.
 func (b *Backend) CanonicalGroup(name string) string { return lower(name) }
 
+// Reload reads the files again at once, of which it does not wait to be told. If they
+// cannot be used, the last good ones stay in use, and its error lists everything that
+// is wrong with them.
+func (b *Backend) Reload() error { return b.load() }
+
 func (b *Backend) reload() {
 	if err := b.load(); err != nil {
 		b.log.Error("changed password files cannot be used; the last good ones stay in use", "error", err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"reflect"
@@ -104,9 +105,18 @@ func (d *daemon) describe() admin.Configuration {
 	s := d.Status()
 	reload := admin.Reload{Time: s.At, OK: s.Err == nil, Seconds: s.Took.Seconds()}
 	if s.Err != nil {
-		reload.Error = s.Err.Error()
+		reload.Error = d.shown(s.Err)
 	}
 	return admin.Configuration{File: d.source.name, Hash: s.Hash, Loaded: s.Since, LastReload: reload}
+}
+
+// shown returns what the status says of an error in a configuration.
+func (d *daemon) shown(err error) string {
+	var refused *configError
+	if errors.As(err, &refused) && !d.current.Load().config.Admin.ShowUsers {
+		return refused.Public()
+	}
+	return err.Error()
 }
 
 // purge has every cache forget a user, or everybody for an empty name. Of one user

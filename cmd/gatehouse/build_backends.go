@@ -53,6 +53,12 @@ func (a *assembly) open(c BackendConfig, t backendTable) error {
 		if s, ok := a.before.shields[name]; ok {
 			a.shields[name] = s
 		}
+		// What it follows by itself it might not have read yet, or not be able to.
+		if r, ok := a.bare[name].(interface{ Reload() error }); ok {
+			if err := r.Reload(); err != nil {
+				t.reportFiles(err)
+			}
+		}
 		return nil
 	}
 	b, err := kinds[c.Type()].open(c, t)

@@ -28,12 +28,17 @@ func openHTPasswd(k htpasswdKeys, t backendTable) (backend.Backend, error) {
 	}
 	b, err := htpasswd.New(cfg)
 	if err != nil {
-		for _, err := range leaves(err) {
-			t.reportFile(err)
-		}
+		t.reportFiles(err)
 		return nil, nil
 	}
 	return b, nil
+}
+
+// reportFiles reports all that is wrong with files of users and groups.
+func (t backendTable) reportFiles(err error) {
+	for _, err := range leaves(err) {
+		t.reportFile(err)
+	}
 }
 
 // reportFile reports each line of what is wrong with one of the files.
@@ -42,9 +47,11 @@ func (t backendTable) reportFile(err error) {
 	if strings.HasPrefix(err.Error(), "groups file") {
 		key = "groups_file"
 	}
+	first := len(*t.report)
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		if !strings.HasSuffix(line, ":") { // not the heading of a list
 			t.errorf(key, "%s", line)
 		}
 	}
+	t.report.keepPrivate(first)
 }

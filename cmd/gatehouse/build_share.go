@@ -62,13 +62,16 @@ func (a *assembly) close() error {
 }
 
 // source returns the sum of all that the backend at index i is made from: its table,
-// the files that this names, and the backends that it is made of, which are open.
+// the files that this names, unless it follows them itself, and the backends that it
+// is made of, which are open.
 func (a *assembly) source(i int) sum {
 	c := a.config.Backends[i]
 	h := sha256.New()
 	fmt.Fprintf(h, "%#v\n", c)
-	for _, path := range a.config.filesOf(i) {
-		fmt.Fprintf(h, "%q %x\n", path, sumOfFile(path))
+	if !kinds[c.Type()].followsFiles {
+		for _, path := range a.config.filesOf(i) {
+			fmt.Fprintf(h, "%q %x\n", path, sumOfFile(path))
+		}
 	}
 	for _, m := range a.config.mentions(c) {
 		if part := a.held[backendHolding(m.name)]; part != nil {

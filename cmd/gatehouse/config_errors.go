@@ -70,7 +70,7 @@ func redactLine(line string) string {
 
 var (
 	userinfo  = regexp.MustCompile(`://[^/\s]*@`)
-	secretKey = regexp.MustCompile(`(?i)([\w"'-]*(?:passw|secret|token)[\w"'-]*\s*)=`)
+	secretKey = regexp.MustCompile(`(?i)([\w"'-]*(?:pass|pw|secret|token)[\w"'-]*\s*)=`)
 )
 
 // problem is one thing that is wrong with a configuration.
@@ -78,6 +78,7 @@ type problem struct {
 	place
 	Message string `json:"message"` // what, why, what to do
 	Warning bool   `json:"-"`
+	private bool   // the message names users, or may
 }
 
 // String returns the problem on one line.
@@ -104,6 +105,13 @@ func (r *report) errorf(at place, format string, args ...any) {
 
 func (r *report) warnf(at place, format string, args ...any) {
 	*r = append(*r, problem{place: at, Message: fmt.Sprintf(format, args...), Warning: true})
+}
+
+// keepPrivate marks the problems from index first on as such that name users.
+func (r report) keepPrivate(first int) {
+	for i := range r[first:] {
+		r[first+i].private = true
+	}
 }
 
 // split returns the errors and the warnings, each in the order of the file.
@@ -144,6 +152,19 @@ func (e *configError) Error() string {
 		b.WriteString(p.Detail())
 	}
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// Public returns all errors as they may be shown to whoever can connect: without
+// lines of the file, in which anything may stand, and without names of users.
+func (e *configError) Public() string {
+	var lines []string
+	for _, p := range e.Errors {
+		if p.private {
+			p.Message = "what is wrong here names users: see the log, or gatehouse check"
+		}
+		lines = append(lines, p.String())
+	}
+	return strings.Join(lines, "\n")
 }
 
 // leaves returns the errors that were joined to make err.

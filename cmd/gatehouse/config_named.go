@@ -12,8 +12,7 @@ import (
 )
 
 // namedFiles returns the paths of the files that make a difference to what is built
-// from c: its own and those that it names. Those that a backend itself follows are
-// not among them.
+// from c: its own and those that it names.
 func (c *Config) namedFiles() []string {
 	var files []string
 	if c.origin.doc != nil {
@@ -30,13 +29,9 @@ func (c *Config) namedFiles() []string {
 	return slices.Compact(files)
 }
 
-// filesOf returns the files that the backend at index i names and does not follow
-// itself.
+// filesOf returns the files that the backend at index i names.
 func (c *Config) filesOf(i int) []string {
 	b := c.Backends[i]
-	if kinds[b.Type()].followsFiles {
-		return nil
-	}
 	var files []string
 	for _, key := range sortedKeys(b) {
 		if text, ok := b[key].(string); ok {

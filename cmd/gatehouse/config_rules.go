@@ -50,10 +50,12 @@ func (a *assembly) requirement(i, j int) gateway.Requirement {
 	if err == nil {
 		return requirement
 	}
+	first := len(a.report)
 	for _, err := range leaves(err) {
 		text := err.Error()
 		a.report.errorf(a.at(i, append([]any{"rule", j}, requirePath(text)...)...), "%s", text)
 	}
+	a.report.keepPrivate(first)
 	return nil
 }
 
@@ -96,7 +98,11 @@ func (a *assembly) checkRule(i, j int, route gateway.Route, r gateway.Rule) {
 	}
 	for _, err := range leaves(err) {
 		for _, cause := range leaves(errors.Unwrap(err)) {
-			a.report.errorf(a.at(i, append([]any{"rule", j}, rulePath(r, cause.Error())...)...), "%v", cause)
+			path := rulePath(r, cause.Error())
+			a.report.errorf(a.at(i, append([]any{"rule", j}, path...)...), "%v", cause)
+			if path[0] == "require" {
+				a.report.keepPrivate(len(a.report) - 1)
+			}
 		}
 	}
 }

@@ -36,9 +36,11 @@ func (a *assembly) runTests() {
 	if err != nil {
 		return
 	}
+	first := len(a.report)
 	for i, t := range a.config.Tests {
 		a.runTest(i, t, *q)
 	}
+	a.report.keepPrivate(first)
 }
 
 func (a *assembly) runTest(i int, t TestConfig, q inquiry) {

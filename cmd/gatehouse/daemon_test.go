@@ -318,6 +318,67 @@ func mustRead(t *testing.T, path string) string {
 	return string(text)
 }
 
+// A file of users that cannot be used is an error of the configuration like any other,
+// though its backend goes on with what it has read before.
+func TestBrokenFileOfUsersFailsTheReload(t *testing.T) {
+	for _, broken := range []string{"", "no colon\n"} {
+		td := startDaemon(t)
+		td.write(t, "users", broken)
+		err := td.Reload(t.Context())
+		if refused := new(configError); !errors.As(err, &refused) || !strings.Contains(err.Error(), "users_file") {
+			t.Errorf("reload with the users %q: got %v, want an error about the file", broken, err)
+		}
+		if status := td.Status(); status.Err == nil {
+			t.Errorf("the status with the users %q: no error", broken)
+		}
+		if got := td.get(t, "/v2/", "bob"); got != 200 {
+			t.Errorf("bob, who was a user before: %d, want 200", got)
+		}
+		td.write(t, "users", userLine(t, "alice"))
+		waitUntil(t, "the mended file is read without being asked", func() bool { return td.Status().Err == nil })
+		if got := td.get(t, "/v2/", "bob"); got != 401 {
+			t.Errorf("bob, who is none now: %d, want 401", got)
+		}
+	}
+}
+
+// What is wrong with a configuration is shown to whoever can connect, and must not
+// tell who the users are, or what somebody has put into the file by mistake.
+func TestStatusOfAFailedReloadNamesNobody(t *testing.T) {
+	td := startDaemon(t)
+	config, err := os.ReadFile(filepath.Join(td.dir, "config.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"a test that fails":  string(config) + "\n[[test]]\nuser = \"carol\"\nrequest = \"pull team/app\"\nexpect = \"deny\"\n",
+		"a requirement":      strings.Replace(string(config), `"valid-user"`, `"user 'carol smith'"`, 1),
+		"a secret":           "bind_pw = \"CANARY\"\n" + string(config),
+		"a secret elsewhere": string(config) + "\nmember = \"CANARY\"\n",
+		"a table":            string(config) + "\n[[carols]]\nuser = \"carol\" \"CANARY\"\n",
+	} {
+		td.write(t, "config.toml", text)
+		err := td.Reload(t.Context())
+		if err == nil {
+			t.Fatalf("%s: the configuration is accepted", name)
+		}
+		shown := td.describe().LastReload.Error
+		if strings.Contains(shown, "carol ") || strings.Contains(shown, "CANARY") || !strings.Contains(shown, "config.toml:") {
+			t.Errorf("%s: the status says\n%s", name, shown)
+		}
+	}
+	td.write(t, "config.toml", string(config))
+	td.write(t, "users", "carol\n")
+	td.Reload(t.Context())
+	if shown := td.describe().LastReload.Error; shown == "" || strings.Contains(shown, "carol") {
+		t.Errorf("a file of users: the status says\n%s", shown)
+	}
+	td.current.Load().config.Admin.ShowUsers = true
+	if shown := td.describe().LastReload.Error; !strings.Contains(shown, "no colon in it") {
+		t.Errorf("with show_users the status says\n%s\nwant all", shown)
+	}
+}
+
 func TestChangedListenNeedsARestart(t *testing.T) {
 	td := startDaemon(t)
 	td.edit(t, "127.0.0.1:0", "127.0.0.1:1")
@@ -455,13 +516,10 @@ func TestHashTellsConfigurationsApart(t *testing.T) {
 func TestNamedFilesAreAllThatAreRead(t *testing.T) {
 	c := load(t, filepath.Join(workspace(t), "good/everything.toml"))
 	named := fmt.Sprint(c.namedFiles())
-	for _, want := range []string{"everything.toml", "cert.pem", "key.pem", "password"} {
+	for _, want := range []string{"everything.toml", "cert.pem", "key.pem", "password", "files/users"} {
 		if !strings.Contains(named, want) {
 			t.Errorf("%s is not among %s", want, named)
 		}
-	}
-	if strings.Contains(named, "files/users") {
-		t.Errorf("a file that its backend follows is among %s", named)
 	}
 }
 

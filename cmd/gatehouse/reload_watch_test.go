@@ -107,6 +107,25 @@ func TestWatchNoticesASwappedKubernetesFolder(t *testing.T) {
 }
 
 // Log files and the like often are in the same folder, and are written all the time.
+// What is too large to be looked at every time is not forgotten.
+func TestSumOfALargeFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "users")
+	put(t, path, "")
+	if err := os.Truncate(path, maxSummed+1); err != nil {
+		t.Fatal(err)
+	}
+	before := sumOfFile(path)
+	if sumOfFile(path) != before {
+		t.Error("one file has two sums")
+	}
+	if err := os.Truncate(path, maxSummed+2); err != nil {
+		t.Fatal(err)
+	}
+	if sumOfFile(path) == before {
+		t.Error("the sum is the same for another content")
+	}
+}
+
 func TestWatchIsSilentAboutOtherFiles(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")
