@@ -11,7 +11,7 @@ import (
 // Under the race detector sync.Pool throws things away at random, to find those
 // who rely on it.
 func TestCacheHitCostsNoAllocation(t *testing.T) {
-	c := warmCache(t, t.Context())
+	c := newFloor(t, warmCache(t, t.Context()), backend.FloorConfig{})
 	ctx := backend.WithCall(t.Context(), &backend.Call{})
 	n := testing.AllocsPerRun(1000, func() {
 		if _, err := c.Authenticate(ctx, "alice", "alice-5ecret"); err != nil {

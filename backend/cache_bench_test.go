@@ -49,6 +49,25 @@ func BenchmarkCacheHit(b *testing.B) {
 	})
 }
 
+// BenchmarkHitThroughAll is a remembered login through all that a gateway has
+// around a chain of a directory and a file.
+func BenchmarkHitThroughAll(b *testing.B) {
+	shield := backend.Named("corp", newShield(b, newStrict(), backend.ShieldConfig{}))
+	all := newFlood(b, newChain(b, newFake(nil), shield), backend.FloodConfig{})
+	cache, err := backend.NewCache(all, backend.CacheConfig{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	f := newFloor(b, cache, backend.FloorConfig{})
+	ctx := backend.WithCall(b.Context(), &backend.Call{})
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := f.Authenticate(ctx, "alice", "alice-5ecret"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkCacheMiss(b *testing.B) {
 	c := warmCache(b, b.Context())
 	b.ReportAllocs()

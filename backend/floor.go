@@ -66,10 +66,14 @@ const (
 	// floorHalfLife is how long it takes the floor to sink by half.
 	floorHalfLife = 10 * time.Minute
 
-	// floorGain is the part of the way to a slower answer that the floor rises at
-	// once: a backend that has become slow is followed within some answers, and
-	// one answer that was slow by accident does not make all others slow.
+	// floorGain is the part of the way to a slower answer that the floor rises by
+	// it: a backend that has become slow is followed within some answers, and one
+	// answer that was slow by accident does not make all others slow.
 	floorGain = 0.25
+
+	// floorPause is how long it stays as it is then: logins that were all slow at one
+	// moment, because the machine stood still, say no more than one of them.
+	floorPause = time.Second
 
 	// floorHeadroom is by how much the floor is above the slowest answers.
 	floorHeadroom = 1.25
@@ -131,7 +135,7 @@ func (f *Floor) learn(took time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := time.Now()
-	if slow := f.slowest(now); took > slow {
+	if slow := f.slowest(now); took > slow && now.Sub(f.at) >= floorPause {
 		f.slow, f.at = slow+scale(took-slow, floorGain), now
 	}
 }
