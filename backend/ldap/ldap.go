@@ -26,6 +26,7 @@ type Backend struct {
 	memory    groupMemory
 	own       memo[ownGroups] // by handle, of users who searched themselves
 	routes    memo[*server]   // by handle
+	shares    memo[share]     // by handle
 }
 
 // ownGroups is what a user found of the own groups.
@@ -63,6 +64,7 @@ func New(c Config) (*Backend, error) {
 		memory:    newGroupMemory(c),
 		own:       newMemo[ownGroups](ownGroupsTTL),
 		routes:    newMemo[*server](routeTTL),
+		shares:    newMemo[share](c.LoginTimeout),
 	}, nil
 }
 
@@ -77,7 +79,8 @@ func (b *Backend) Close() error {
 const ownGroupsTTL = 25 * time.Hour
 
 // Groups returns the distinguished names of all groups of the user, and the
-// short names of those that share theirs with no other group.
+// short names of those that share theirs with no other group. Right after a login
+// it has no more time than that has left of LoginTimeout.
 func (b *Backend) Groups(ctx context.Context, id backend.Identity) ([]string, error) {
 	if ctx.Err() != nil {
 		return nil, gaveUp(ctx)
@@ -89,7 +92,7 @@ func (b *Backend) Groups(ctx context.Context, id backend.Identity) ([]string, er
 		}
 		return slices.Clone(own.names), own.err
 	}
-	ctx, cancel := context.WithTimeout(ctx, b.config.LoginTimeout)
+	ctx, cancel := context.WithTimeout(ctx, b.rest(id.Handle))
 	defer cancel()
 	ctx = b.sameRoute(ctx, id.Handle)
 	r := &resolver{Backend: b, search: b.asService, memory: b.memory, dn: id.Handle}

@@ -22,6 +22,7 @@ func (b *Backend) Authenticate(ctx context.Context, user, password string) (back
 	if !validPassword(password) {
 		return backend.Identity{}, errNoPassword
 	}
+	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, b.config.LoginTimeout)
 	defer cancel()
 	ctx = b.startRoute(ctx)
@@ -29,7 +30,7 @@ func (b *Backend) Authenticate(ctx context.Context, user, password string) (back
 	if err != nil {
 		return backend.Identity{}, err
 	}
-	return b.verify(ctx, id, password)
+	return b.verify(ctx, id, password, began)
 }
 
 // Resolve looks the user up, with one search. Where users search with their own
@@ -39,9 +40,14 @@ func (b *Backend) Resolve(ctx context.Context, user string) (backend.Identity, e
 	if err != nil {
 		return backend.Identity{}, err
 	}
+	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, b.config.LoginTimeout-b.verifyTimeout())
 	defer cancel()
-	return b.resolve(b.startRoute(ctx), l)
+	id, err := b.resolve(b.startRoute(ctx), l)
+	if err == nil {
+		b.using(id.Handle, began)
+	}
+	return id, err
 }
 
 // Verify binds as the entry of id, once. Together with Resolve it takes no longer
@@ -58,7 +64,7 @@ func (b *Backend) Verify(ctx context.Context, id backend.Identity, password stri
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.verifyTimeout())
 	defer cancel()
-	return b.verify(b.sameRoute(ctx, id.Handle), id, password)
+	return b.verify(b.sameRoute(ctx, id.Handle), id, password, b.began(id.Handle))
 }
 
 // verifyTimeout is the part of a login's time that is kept for the bind. What is
@@ -107,7 +113,8 @@ func (b *Backend) resolve(ctx context.Context, l login) (backend.Identity, error
 	return id, nil
 }
 
-func (b *Backend) verify(ctx context.Context, id backend.Identity, password string) (backend.Identity, error) {
+// verify ends a login that has begun at a moment.
+func (b *Backend) verify(ctx context.Context, id backend.Identity, password string, began time.Time) (backend.Identity, error) {
 	tried := false
 	err := b.directory.bindAs(ctx, func(c *conn) error {
 		tried = true
@@ -123,6 +130,7 @@ func (b *Backend) verify(ctx context.Context, id backend.Identity, password stri
 	case err != nil:
 		return backend.Identity{}, fmt.Errorf("user %q: %w", id.User, err)
 	}
+	b.using(id.Handle, began)
 	return id, nil
 }
 

@@ -130,3 +130,57 @@ func TestWaitForAConnectionEndsInTime(t *testing.T) {
 		}
 	})
 }
+
+// A client waits for a login and its groups together.
+func TestGroupsHaveTheTimeThatALoginHasLeft(t *testing.T) {
+	s := start(t, ldaptest.Config{})
+	c := configFor(t, s)
+	c.LoginTimeout, c.OperationTimeout = time.Minute, time.Minute
+	b := open(t, c)
+	const delay = 30 * time.Millisecond
+	s.OnRequest(func(ldaptest.Request) ldaptest.Fault { return ldaptest.Fault{Delay: delay} })
+	for name, tt := range map[string]struct {
+		login func() (backend.Identity, error)
+		takes time.Duration // at least
+	}{
+		"Authenticate": {func() (backend.Identity, error) { return b.Authenticate(t.Context(), "alice", alicePass) }, 2 * delay},
+		"Resolve and Verify": {func() (backend.Identity, error) {
+			id, err := b.Resolve(t.Context(), "alice")
+			if err != nil {
+				return id, err
+			}
+			return b.Verify(t.Context(), id, alicePass)
+		}, 2 * delay},
+		"Revalidate": {func() (backend.Identity, error) {
+			id := backend.Identity{User: "alice", Handle: uidDN("alice")}
+			return id, b.Revalidate(t.Context(), id)
+		}, delay},
+	} {
+		began := time.Now()
+		id, err := tt.login()
+		took := time.Since(began)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if rest := b.rest(id.Handle); rest > time.Minute-tt.takes || rest < time.Minute-took {
+			t.Errorf("%s took %v: got %v left", name, took, rest)
+		}
+		if rest := b.rest(id.Handle); rest != time.Minute {
+			t.Errorf("%s: groups that are asked for again: got %v left, want a minute", name, rest)
+		}
+	}
+
+	alice := backend.Identity{User: "alice", Handle: uidDN("alice")}
+	b.using(alice.Handle, time.Now().Add(50*time.Millisecond-time.Minute))
+	s.OnRequest(onSearch(ldaptest.Fault{Hang: true}))
+	start := time.Now()
+	if groups, err := b.Groups(t.Context(), alice); verdict(err) != "unavailable" || groups != nil {
+		t.Errorf("got %q, %v, want unavailable", groups, err)
+	}
+	if took := time.Since(start); took > slack {
+		t.Errorf("groups took %v, want 50 ms", took)
+	}
+	s.OnRequest(nil)
+	groups, err := b.Groups(t.Context(), alice)
+	wantGroups(t, groups, err, "all", "dev")
+}

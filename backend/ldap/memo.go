@@ -37,6 +37,8 @@ func (m memo[V]) get(key string) (value V, known bool) {
 	return r.value, true
 }
 
+func (m memo[V]) forget(key string) { m.entries.Remove(key) }
+
 // put remembers the answer to a question that was asked at the given time.
 func (m memo[V]) put(key string, value V, asked time.Time) {
 	m.entries.Add(key, remembered[V]{value, asked.Add(m.ttl)})

@@ -27,6 +27,7 @@ func (b *Backend) Revalidate(ctx context.Context, id backend.Identity) error {
 	case !b.isPlaceOfUsers(id.Handle):
 		return fmt.Errorf("user %q: entry %q is not below user_bases: %w", id.User, id.Handle, backend.ErrUnknownUser)
 	}
+	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, b.config.LoginTimeout)
 	defer cancel()
 	ctx = b.sameRoute(ctx, id.Handle)
@@ -37,6 +38,7 @@ func (b *Backend) Revalidate(ctx context.Context, id backend.Identity) error {
 	if err != nil {
 		return fmt.Errorf("user %q: %w", id.User, err)
 	}
+	b.using(id.Handle, began)
 	return nil
 }
 
