@@ -235,9 +235,13 @@ func (h *requestHead) host(value string) *problem {
 		return badRequest(err.Error())
 	}
 	if !strings.EqualFold(t.Host, value) {
-		return badRequest("the request target names another host than the Host field")
+		return twoHosts()
 	}
 	return nil
+}
+
+func twoHosts() *problem {
+	return badRequest("the request target names another host than the Host field")
 }
 
 // contentLength takes in a Content-Length: digits and nothing else, once.

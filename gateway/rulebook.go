@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"strings"
 )
 
 // A Rulebook says what a gateway with the same routes would answer to a request,
@@ -122,6 +123,9 @@ type destination struct {
 func (b *Rulebook) find(q Question) (d destination, p *problem) {
 	if d.target, p = readTarget(q.Target); p != nil {
 		return d, p
+	}
+	if d.target.Host != "" && q.Host != "" && !strings.EqualFold(d.target.Host, q.Host) {
+		return d, twoHosts()
 	}
 	if d.host, p = readHost(cmp.Or(q.Host, d.target.Host)); p != nil {
 		return d, p

@@ -53,6 +53,7 @@ func TestRulebookSaysWhatTheGatewayDoes(t *testing.T) {
 	targets := []string{
 		"/v2/", "/v2", "/v2/_catalog", "/v2/team/app/manifests/1", "/v2/own/x/blobs/uploads/", "/v2/closed/x", "/v2/open/x/tags/list",
 		"/v2/near/x", "/v2/here/x", "/v2/else", "/else", "/v2/../x", "/v2//x", "/v2/%2e%2e/x", "/v2/x?from=a&from=b", "/v2/team%2fapp", "/v2/tea%6d/app",
+		"http://registry.test/v2/team/app/tags/list", "https://other.test/v2/",
 		mount + "team/other", mount + "closed/x", mount + "..",
 	}
 	for _, user := range []string{"", "pull", "push", "alice", "nobody"} {
