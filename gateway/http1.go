@@ -180,6 +180,8 @@ func (c *http1Conn) next() bool {
 		c.linger()
 		return false
 	}
+	c.exchange, c.request = exchange{}, http.Request{} // an idle connection keeps nothing of them
+	clear(c.fields)
 	c.setActive(false)
 	return true
 }

@@ -40,18 +40,20 @@ var answerBuffers = sync.Pool{New: func() any {
 	return &b
 }}
 
-// release gives the buffer back.
+// answerHeaders are shared for the same reason.
+var answerHeaders = sync.Pool{New: func() any { return make(http.Header, 16) }}
+
+// release gives the buffer and the header back.
 func (a *http1Answer) release() {
 	answerBuffers.Put(a.buf)
-	a.buf, a.out = nil, nil
+	clear(a.header)
+	answerHeaders.Put(a.header)
+	a.buf, a.out, a.header = nil, nil, nil
 }
 
 func (a *http1Answer) reset(c *http1Conn, h *requestHead, refused bool) {
 	a.conn = c
-	if a.header == nil {
-		a.header = make(http.Header, 16)
-	}
-	clear(a.header)
+	a.header = answerHeaders.Get().(http.Header)
 	a.buf = answerBuffers.Get().(*[]byte)
 	a.out = (*a.buf)[:0]
 	a.bodyless, a.isHTTP11 = h.r.Method == http.MethodHead, h.r.ProtoMinor == 1
