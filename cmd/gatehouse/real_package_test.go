@@ -84,6 +84,29 @@ func TestPackageStartsNothing(t *testing.T) {
 	}
 }
 
+// An update must not end half-way because the configuration was removed, which the
+// package manager allows, or is one that the new program does not start with.
+func TestPackageIsUpdatedWithoutItsConfiguration(t *testing.T) {
+	if _, err := os.Stat("/etc/gatehouse/config.toml"); err == nil {
+		t.Fatal("gatehouse is installed on this machine: the test would not show anything")
+	}
+	dir := t.TempDir()
+	for name, script := range map[string]string{
+		"systemd-sysusers": "exit 0",
+		"chgrp":            `shift; for file; do [ -e "$file" ] || exit 1; done`,
+		"systemctl":        `[ "$1" != try-restart ]`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, args := range [][]string{{"configure"}, {"configure", "1.0"}} {
+		cmd := exec.Command("/bin/sh", append([]string{"../../deploy/deb/postinst"}, args...)...)
+		cmd.Env = []string{"PATH=" + dir}
+		output(t, cmd)
+	}
+}
+
 // maxExposure is the most that systemd may find open in the unit, of 10.
 const maxExposure = 2.0
 
