@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -41,11 +42,13 @@ type FloorConfig struct {
 // neither is [ErrUnavailable] or [ErrThrottled], which do not depend on the name.
 //
 // A refusal that is held holds nothing but the goroutine of its caller: turns,
-// connections and budgets were given back when the answer came. So there are no
-// more of them than requests.
+// connections and budgets were given back when the answer came. There may be some
+// thousands of them; whoever comes on top of these and would be refused, too, is
+// told [ErrThrottled] at once, whatever the reason.
 type Floor struct {
 	inner    Backend
 	min, max time.Duration
+	held     atomic.Int64 // refusals that are held back now
 
 	mu   sync.Mutex
 	slow time.Duration // what the slowest answers took, at the time below
@@ -78,6 +81,10 @@ const (
 	// floorHeadroom is by how much the floor is above the slowest answers.
 	floorHeadroom = 1.25
 
+	// maxHeld bounds the refusals that are held, and so their memory: those that are
+	// remembered, nothing else bounds.
+	maxHeld = 4096
+
 	// floorJitter is the part of the floor that chance adds at most.
 	floorJitter = 0.125
 )
@@ -105,16 +112,20 @@ func (f *Floor) Authenticate(ctx context.Context, user, password string) (Identi
 	if !refused {
 		return id, err
 	}
-	if gone := f.hold(ctx, asked); gone != nil {
-		return Identity{}, gone
+	if unheld := f.hold(ctx, asked); unheld != nil {
+		return Identity{}, unheld
 	}
 	return Identity{}, err
 }
 
 // hold waits until a question from some time ago may be refused. It fails if its
-// caller gives up before that.
+// caller gives up before that, or too many wait.
 func (f *Floor) hold(ctx context.Context, asked time.Time) error {
+	defer f.held.Add(-1)
 	floor := f.height()
+	if f.held.Add(1) > maxHeld {
+		return fmt.Errorf("no room to hold back a refusal: %w", &throttled{"at once", floor})
+	}
 	floor += scale(floor, floorJitter*rand.Float64())
 	timer := time.NewTimer(floor - time.Since(asked))
 	defer timer.Stop()

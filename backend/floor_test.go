@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -120,14 +121,14 @@ func TestFastAnswersDoNotLowerTheFloor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := settled(t)
 		var wg sync.WaitGroup
-		for i := range 10_000 {
+		for i := range 4000 {
 			wg.Go(func() { took(t, b, fmt.Sprint("nobody-", i), "wrong") })
 		}
 		wg.Wait()
 		unknown, _ := took(t, b, "mallory", "wrong")
 		known, _ := took(t, b, "bob", "wrong")
 		if unknown < 490*time.Millisecond || known < 490*time.Millisecond {
-			t.Errorf("after 10,000 fast refusals, an unknown user is refused after %v and a known one after %v, want at least 490ms", unknown, known)
+			t.Errorf("after 4,000 fast refusals, an unknown user is refused after %v and a known one after %v, want at least 490ms", unknown, known)
 		}
 	})
 }
@@ -199,6 +200,41 @@ func TestHeldRefusalsKeepNobodyWaiting(t *testing.T) {
 			t.Errorf("while 90 refusals are held, a login from the same address: %q after %v", got, time.Since(asked))
 		}
 		wg.Wait()
+	})
+}
+
+// Whoever sends the same wrong password over thousands of connections at once fills
+// no memory with those who wait, and takes nothing from those who log in.
+func TestHeldRefusalsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newFloor(t, newCache(t, newFake(people()), backend.CacheConfig{}), backend.FloorConfig{})
+		took(t, b, "alice", "wrong")
+		var wg sync.WaitGroup
+		var held, throttled atomic.Int64
+		for range 10_000 {
+			wg.Go(func() {
+				asked := time.Now()
+				_, err := b.Authenticate(t.Context(), "alice", "wrong")
+				at := time.Since(asked)
+				switch {
+				case backend.Refused(err) && at >= 100*time.Millisecond:
+					held.Add(1)
+				case errors.Is(err, backend.ErrThrottled) && at == 0 && backend.RetryAfter(err) > 0:
+					throttled.Add(1)
+				default:
+					t.Errorf("got %v after %v", err, at)
+				}
+			})
+		}
+		synctest.Wait()
+		if got, refusal := took(t, b, "bob", "bob-5ecret"); got != 0 || refusal != "" {
+			t.Errorf("meanwhile a good login ends after %v: %q", got, refusal)
+		}
+		wg.Wait()
+		if held.Load() != 4096 || throttled.Load() != 10_000-4096 {
+			t.Errorf("%d refusals were held and %d put off, want 4096 and the rest", held.Load(), throttled.Load())
+		}
+		wantHeld(t, b, "alice", 100*time.Millisecond)
 	})
 }
 
