@@ -56,7 +56,7 @@ func (c *http1Conn) await(headBy time.Time) error {
 // fill appends what the client sends next to in.
 func (c *http1Conn) fill() error {
 	if len(c.in) == cap(c.in) {
-		c.in = append(make([]byte, 0, max(2048, 2*len(c.in))), c.in...)
+		c.in = append(make([]byte, 0, max(1024, 2*len(c.in))), c.in...)
 		c.buf = c.in[:0]
 	}
 	n, err := c.Conn.Read(c.in[len(c.in):cap(c.in)])
