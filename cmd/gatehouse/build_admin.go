@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -24,6 +25,7 @@ func (a *assembly) checkAdmin() {
 				"listen on 127.0.0.1, or set insecure_remote = true under [admin]", c.Listen)
 		}
 	}
+	a.checkPlace(origin.at("admin", "socket"), a.config.adminSocket(), fs.ModeSocket)
 	for i, host := range c.Hosts {
 		if host == "" || strings.ContainsAny(host, ":/ ") || strings.ToLower(host) != host {
 			a.report.errorf(origin.at("admin", "hosts", i), "%q is not a host name: write it in lower case and without a port", host)

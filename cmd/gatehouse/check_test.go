@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -110,5 +111,43 @@ func TestCheckFindsTheConfigurationByTheVariable(t *testing.T) {
 	t.Setenv("GATEHOUSE_CONFIG", path)
 	if code, out, diagnostics := runCheck(t); code != 0 || !strings.HasPrefix(out, path) {
 		t.Errorf("got code %d and\n%s%s", code, out, diagnostics)
+	}
+}
+
+// What serve would fail to open is not good for check, and what may come to be before
+// serve starts is warned of.
+func TestCheckLooksWhereFilesAreToBeMade(t *testing.T) {
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "users"), userLine(t, "alice"))
+	put(t, filepath.Join(dir, "file"), "")
+	for line, want := range map[string]string{
+		`audit_log = "audit.log"`:                "",
+		`audit_log = "file"`:                     "",
+		`audit_log = "stdout"`:                   "",
+		`audit_log = "."`:                        "error: 2:1",
+		`audit_log = "none/audit.log"`:           "warning: 2:1",
+		`audit_log = "file/audit.log"`:           "error: 2:1",
+		`admin = { socket = "admin.sock" }`:      "",
+		`admin = { socket = "file" }`:            "error: 2:11",
+		`admin = { socket = "none/admin.sock" }`: "warning: 2:11",
+	} {
+		text := "listen = [\"127.0.0.1:0\"]\n" + line + strings.ReplaceAll(strings.Replace(daemonConfig, "listen = [\"127.0.0.1:0\"]", "", 1), "UPSTREAM", "http://127.0.0.1:1")
+		put(t, filepath.Join(dir, "config.toml"), text)
+		got, err := checkOptions{}.check(filepath.Join(dir, "config.toml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said []string
+		for _, p := range got.Errors {
+			said = append(said, fmt.Sprintf("error: %d:%d", p.Line, p.Column))
+		}
+		for _, p := range got.Warnings {
+			if p.Line > 0 {
+				said = append(said, fmt.Sprintf("warning: %d:%d", p.Line, p.Column))
+			}
+		}
+		if strings.Join(said, " ") != want {
+			t.Errorf("%s: got %v %v, want %q", line, got.Errors, got.Warnings, want)
+		}
 	}
 }

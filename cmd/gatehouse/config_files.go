@@ -2,7 +2,11 @@ package main
 
 import (
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"time"
 
 	"gatehouse/backend/watch"
@@ -52,5 +56,25 @@ func (a *assembly) checkAuthorities(path string, at place) {
 	}
 	if err != nil {
 		a.report.errorf(at, "authorities: %v", err)
+	}
+}
+
+// checkPlace checks that a file of that kind can come to be at path, which is named at
+// a place. A folder that is not there may be made before the program starts, as systemd
+// does for its services.
+func (a *assembly) checkPlace(at place, path string, kind fs.FileMode) {
+	folder := filepath.Dir(path)
+	info, err := os.Stat(path)
+	in, errIn := os.Stat(folder)
+	switch {
+	case path == "":
+	case err == nil && (info.IsDir() || kind != 0 && info.Mode().Type() != kind):
+		a.report.errorf(at, "%s is something else: move it away, or name another path", path)
+	case errors.Is(errIn, fs.ErrNotExist):
+		a.report.warnf(at, "there is no folder %s, and serve does not start without it: make it, unless something else does so before", folder)
+	case errIn != nil:
+		a.report.errorf(at, "the folder of %s cannot be used: %v", path, errIn)
+	case !in.IsDir():
+		a.report.errorf(at, "%s is no folder: name a file in one", folder)
 	}
 }

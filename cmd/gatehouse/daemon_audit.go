@@ -52,4 +52,7 @@ func (a *assembly) checkAudit() {
 	if a.config.AuditRequired && a.config.AuditLog == "" {
 		a.report.errorf(a.config.origin.at("audit_required"), "audit_required without audit_log: name the file to record decisions in, or leave audit_required out")
 	}
+	if path := a.config.auditPath(); path != gateway.StandardOutput {
+		a.checkPlace(a.config.origin.at("audit_log"), path, 0)
+	}
 }

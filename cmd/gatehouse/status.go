@@ -64,7 +64,7 @@ func newReader(cmd *cobra.Command) (*control, error) {
 	case address != "":
 		return newAddressControl(address), nil
 	case socket != "":
-		return newControl(cmd)
+		return newSocketControl(socket).hurried(), nil
 	}
 	path, err := findConfig(configFlag(cmd))
 	if err != nil {
@@ -75,7 +75,7 @@ func newReader(cmd *cobra.Command) (*control, error) {
 	case err != nil:
 		return nil, &exitError{2, err}
 	case c.Admin.Socket != "":
-		return newSocketControl(c.adminSocket()), nil
+		return newSocketControl(c.adminSocket()).hurried(), nil
 	case c.Admin.Listen != "":
 		return newAddressControl(c.Admin.Listen), nil
 	}
@@ -88,10 +88,18 @@ func newAddressControl(address string) *control {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "tcp", address)
 	}
-	return &control{socket: address, base: "http://localhost", client: &http.Client{
-		Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}, Timeout: readerTimeout,
+	c := &control{socket: address, base: "http://localhost", client: &http.Client{
+		Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true},
 	}}
+	return c.hurried()
 }
 
-// readerTimeout bounds a question over TCP.
+// readerTimeout bounds a question that is answered without asking anybody else. The
+// kernel takes it also for a program that hangs.
 const readerTimeout = 30 * time.Second
+
+// hurried returns c for such questions.
+func (c *control) hurried() *control {
+	c.client.Timeout = readerTimeout
+	return c
+}
