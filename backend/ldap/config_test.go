@@ -109,3 +109,21 @@ func TestAddresses(t *testing.T) {
 		}
 	}
 }
+
+// What works and is dangerous is said each time that the gateway starts.
+func TestDangerousConfigurationsAreWarnedOf(t *testing.T) {
+	for want, change := range map[string]func(*Config){
+		"":                                func(*Config) {},
+		"passwords cross the network":     func(c *Config) { c.URLs, c.InsecurePlaintext = []string{"ldap://dc1.corp.example"}, true },
+		"takes minutes in a large domain": func(c *Config) { c.GroupMode = groupsInChain },
+		"members of universal groups":     func(c *Config) { c.URLs = []string{"ldaps://dc1.corp.example:3269"} },
+	} {
+		var log countingLog
+		c := Config{Preset: "openldap", URLs: []string{"ldaps://dc1.corp.example"}, UserBases: []string{base}, Log: log.logger()}
+		change(&c)
+		open(t, c)
+		if warnings := log.count("level=WARN"); want == "" && warnings != 0 || want != "" && (warnings != 1 || log.count(want) != 1) {
+			t.Errorf("got %q, want %q alone", log.text.String(), want)
+		}
+	}
+}

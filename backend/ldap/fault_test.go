@@ -245,6 +245,14 @@ func TestRefusedServiceAccountIsNotTriedAgain(t *testing.T) {
 	var log countingLog
 	c.Log = log.logger()
 	b := open(t, c)
+	slowly := func(r ldaptest.Request) ldaptest.Fault { // so that all of them come before the answer to the first
+		if r.Kind == ldaptest.Bind {
+			return ldaptest.Fault{Delay: 200 * time.Millisecond}
+		}
+		return ldaptest.Fault{}
+	}
+	first.OnRequest(slowly)
+	second.OnRequest(slowly)
 	var wg sync.WaitGroup
 	for range 100 {
 		wg.Go(func() {

@@ -81,12 +81,16 @@ func TestImpossibleCredentialsReachNoServer(t *testing.T) {
 func TestNameOfTwoEntriesIsRefused(t *testing.T) {
 	s := start(t, ldaptest.Config{Entries: append(company(),
 		person("dup1", alicePass, "mail", "dup@corp.example"), person("dup2", alicePass, "mail", "dup@corp.example"),
-		person("dup3", alicePass, "mail", "dup@corp.example"))})
+		person("dup3", alicePass, "mail", "dup@corp.example"),
+		person("pair1", alicePass, "mail", "pair@corp.example"), person("pair2", alicePass, "mail", "pair@corp.example"))})
 	c := configFor(t, s)
 	c.UserFilter = "(mail={user})"
 	b := open(t, c)
 	if _, got := authenticate(t, b, "dup@corp.example", alicePass); got != "wrong" {
 		t.Errorf("got %s, want wrong", got)
+	}
+	if id, got := authenticate(t, b, "pair@corp.example", alicePass); got != "wrong" {
+		t.Errorf("just two: got %+v, %s, want wrong", id, got)
 	}
 	if n := s.Count(ldaptest.Bind); n != 1 {
 		t.Errorf("the server saw %d binds, want that of the service account", n)
