@@ -128,6 +128,28 @@ func TestAuditSaysWhatWasDecided(t *testing.T) {
 	}
 }
 
+// A rule lets the request itself pass, and what it would take from another repository
+// keeps it from being passed on: it was not allowed.
+func TestAuditOfARefusedMount(t *testing.T) {
+	log, path := auditOf(t)
+	route := recipeRoute(t, newCapture(t).url())
+	route.Rules = []Rule{
+		{Name: "open", Methods: []string{"POST"}, Require: mustRequire(t, "all granted")},
+		{Name: "pull", Methods: []string{"GET"}, Require: mustRequire(t, "valid-user")},
+	}
+	tg := startGateway(t, func(c *Config) { c.Audit = log }, route)
+	for _, query := range []string{"?mount=" + layer + "&from=team/other", "?mount=none&from=team/other"} {
+		tg.raw(t, "POST /v2/team/app/blobs/uploads/"+query+" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+	}
+	got := audited(t, path, 2)
+	if got[0].Status != http.StatusUnauthorized || got[0].Decision != outcomeUnauthenticated {
+		t.Errorf("a mount that needs a login: %d, %s", got[0].Status, got[0].Decision)
+	}
+	if got[1].Status != http.StatusBadRequest || got[1].Decision != outcomeInvalid {
+		t.Errorf("a mount of no digest: %d, %s", got[1].Status, got[1].Decision)
+	}
+}
+
 func TestAuditIsOneLineWhateverIsSent(t *testing.T) {
 	log, path := auditOf(t)
 	tg := startGateway(t, func(c *Config) { c.Audit = log }, recipeRoute(t, newCapture(t).url()))
@@ -225,7 +247,8 @@ func TestFullAuditLog(t *testing.T) {
 			if got := ask(); got != http.StatusOK {
 				t.Errorf("with the disk free again: got %d, want 200", got)
 			}
-			if records := audited(t, path, 3); records[0].Status != 200 || records[1].Status != want {
+			decision := map[bool]string{false: outcomeAllowed, true: outcomeDenied}[required]
+			if records := audited(t, path, 3); records[0].Status != 200 || records[1].Status != want || records[1].Decision != decision {
 				t.Errorf("records that waited: got %+v", records)
 			}
 		})

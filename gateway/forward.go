@@ -19,6 +19,7 @@ import (
 // fails later cuts the connection, because a body that broke off must not look
 // like one that is complete.
 func (x *exchange) forward() *problem {
+	x.passed = true
 	head := headBuffers.Get().(*[]byte)
 	defer headBuffers.Put(head)
 	asked := time.Now()

@@ -33,6 +33,7 @@ type exchange struct {
 	call     backend.Call // goes with the question for the login
 	claimed  string       // the user name that was sent, before anybody vouched for it
 	decision Decision
+	passed   bool        // nothing was left that might refuse it
 	upload   *uploadBody // nil without a request body
 	pace     *pace       // of writing to the client
 

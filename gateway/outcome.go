@@ -11,12 +11,12 @@ import (
 // Outcomes are what the gateway made of a request, in one word for metrics and
 // logs. What the upstream said of an allowed one is in its status.
 const (
-	outcomeAllowed         = "allowed"         // a rule lets it pass
-	outcomeDenied          = "denied"          // a rule does not, or there is none
+	outcomeAllowed         = "allowed"         // a rule lets it pass, and nothing else kept it
+	outcomeDenied          = "denied"          // a rule does not, there is none, or it could not be recorded
 	outcomeUnauthenticated = "unauthenticated" // it needs a login, or another one
 	outcomeUndecided       = "undecided"       // there was no answer to who the user is
 	outcomeLimited         = "limited"         // it came too often
-	outcomeInvalid         = "invalid"         // it was refused before any rule was asked
+	outcomeInvalid         = "invalid"         // it was malformed, or came to no route
 )
 
 // outcome says what became of the exchange. It is called at its end.
@@ -24,14 +24,16 @@ func (x *exchange) outcome() string {
 	switch {
 	case x.route == nil:
 		return outcomeInvalid
-	case x.decision.Verdict == Allowed:
+	case x.passed:
 		return outcomeAllowed
 	case x.status == http.StatusUnauthorized:
 		return outcomeUnauthenticated
-	case x.status == http.StatusForbidden:
+	case x.status == http.StatusForbidden, errors.Is(x.cause, errUnaudited):
 		return outcomeDenied
 	case x.status == http.StatusTooManyRequests:
 		return outcomeLimited
+	case x.status == http.StatusBadRequest:
+		return outcomeInvalid
 	}
 	return outcomeUndecided
 }
@@ -80,6 +82,7 @@ func failureReason(cause error) string {
 		err    error
 		reason string
 	}{
+		{errUnaudited, "unaudited"},
 		{errUpstreamTimeout, "upstream_timeout"},
 		{errUpstreamAnswer, reasonUpstreamAnswer},
 		{errUpstreamGone, "upstream_unreachable"},
