@@ -3,6 +3,8 @@ package main
 import (
 	"log/slog"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -32,6 +34,27 @@ func TestFailedTestRefusesTheConfiguration(t *testing.T) {
 	}
 	if code, _, stderr := invoke(t, "explain --user bob --group devs PUT /v2/team/app/manifests/1"); code != 0 {
 		t.Errorf("explain: exit code %d, want 0, or nobody could find out why\n%s", code, stderr)
+	}
+}
+
+// A request that is refused for its form says nothing of the rules, whatever they are.
+func TestVacuousTestIsWarnedOf(t *testing.T) {
+	for request, warned := range map[string]bool{
+		"PUTT /v2/team/app/manifests/1": true, "PUT v2/team/app/manifests/1": true, "PUT /v2//team/manifests/1": true,
+		"PUT /v2/team/app/manifests/1": false, "GET /elsewhere": false,
+	} {
+		dir := t.TempDir()
+		put(t, filepath.Join(dir, "users"), userLine(t, "alice"))
+		config := strings.NewReplacer("UPSTREAM", "http://127.0.0.1:1", `"valid-user"`, `"user alice"`).Replace(daemonConfig)
+		put(t, filepath.Join(dir, "config.toml"), config+"\n[[test]]\nuser = \"local:bob\"\nexpect = \"deny\"\nrequest = \""+request+"\"\n")
+		r, err := checkOptions{}.check(filepath.Join(dir, "config.toml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := slices.ContainsFunc(r.Warnings, func(p problem) bool { return strings.Contains(p.Message, "whatever the rules say") })
+		if got != warned || len(r.Errors) > 0 {
+			t.Errorf("%s: warned: %v, want %v; errors %v", request, got, warned, r.Errors)
+		}
 	}
 }
 
