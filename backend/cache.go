@@ -27,7 +27,7 @@ import (
 // refused since, and only after they, or others of the same source, have been asked
 // about in vain. The first refusal of what was let in ends all logins of that user.
 type Cache struct {
-	inner   Backend
+	wrapper
 	keys    *keyer
 	store   *store
 	outages *outages
@@ -35,15 +35,7 @@ type Cache struct {
 	counted counters
 }
 
-var (
-	_ Backend       = (*Cache)(nil)
-	_ Versioner     = (*Cache)(nil)
-	_ Canonicalizer = (*Cache)(nil)
-	_ Composite     = (*Cache)(nil)
-	_ Resolver      = (*Cache)(nil)
-	_ Revalidator   = (*Cache)(nil)
-	_ Reporter      = (*Cache)(nil)
-)
+var _ Backend = (*Cache)(nil)
 
 // NewCache returns an empty Cache for what b says. It fails if a value in cfg is
 // negative.
@@ -56,7 +48,7 @@ func NewCache(b Backend, cfg CacheConfig) (*Cache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a credential cache: %w", err)
 	}
-	return &Cache{inner: b, keys: newKeyer(), store: s, outages: newOutages(cfg.Timeout), checks: newChecks()}, nil
+	return &Cache{wrapper: wrapper{b}, keys: newKeyer(), store: s, outages: newOutages(cfg.Timeout), checks: newChecks()}, nil
 }
 
 // Configure makes cfg count from the next call on, also for what is remembered, of
@@ -197,29 +189,4 @@ func (c *Cache) PurgeUser(user string) int {
 		}
 		return id.User == spelled[id.Source] || strings.EqualFold(id.User, user)
 	})
-}
-
-// Version returns the version of the Backend that the Cache is for.
-func (c *Cache) Version(user string) uint64 { return VersionOf(c.inner, user) }
-
-// CanonicalUser returns the spelling of the Backend that the Cache is for.
-func (c *Cache) CanonicalUser(name string) string { return CanonicalUserOf(c.inner, name) }
-
-// CanonicalGroup returns the spelling of the Backend that the Cache is for.
-func (c *Cache) CanonicalGroup(name string) string { return CanonicalGroupOf(c.inner, name) }
-
-// Spelling returns how the Backend that the Cache is for spells names.
-func (c *Cache) Spelling(source string) Canonicalizer { return SpellingOf(c.inner, source) }
-
-// Status returns how the Backend is that the Cache is for.
-func (c *Cache) Status() Status { return StatusOf(c.inner) }
-
-// Resolve asks the Backend that the Cache is for.
-func (c *Cache) Resolve(ctx context.Context, user string) (Identity, error) {
-	return ResolveBy(ctx, c.inner, user)
-}
-
-// Revalidate asks the Backend that the Cache is for.
-func (c *Cache) Revalidate(ctx context.Context, id Identity) error {
-	return RevalidateBy(ctx, c.inner, id)
 }

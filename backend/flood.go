@@ -48,7 +48,7 @@ type FloodConfig struct {
 // It loses that when it is refused. Few others are asked about at a time, so that
 // it does not find them all in front of it at the Backend.
 type Flood struct {
-	inner  Backend
+	wrapper
 	keys   *keyer
 	source rate
 	total  *bucket
@@ -70,15 +70,7 @@ type FloodStats struct {
 	Known   int // logins that go ahead
 }
 
-var (
-	_ Backend       = (*Flood)(nil)
-	_ Versioner     = (*Flood)(nil)
-	_ Canonicalizer = (*Flood)(nil)
-	_ Composite     = (*Flood)(nil)
-	_ Resolver      = (*Flood)(nil)
-	_ Revalidator   = (*Flood)(nil)
-	_ Reporter      = (*Flood)(nil)
-)
+var _ Backend = (*Flood)(nil)
 
 const (
 	// maxSources bounds the addresses that failures are counted of. The one that
@@ -105,10 +97,10 @@ func NewFlood(b Backend, cfg FloodConfig) (*Flood, error) {
 			cfg.PerSource, cfg.SourceBurst, cfg.Total, cfg.TotalBurst)
 	}
 	f := &Flood{
-		inner:  b,
-		keys:   newKeyer(),
-		turns:  semaphore.NewWeighted(int64(turnsPerCPU * runtime.GOMAXPROCS(0))),
-		source: rate{perSecond: float64(cmp.Or(cfg.PerSource, 60)) / 60, burst: cmp.Or(cfg.SourceBurst, 100)},
+		wrapper: wrapper{b},
+		keys:    newKeyer(),
+		turns:   semaphore.NewWeighted(int64(turnsPerCPU * runtime.GOMAXPROCS(0))),
+		source:  rate{perSecond: float64(cmp.Or(cfg.PerSource, 60)) / 60, burst: cmp.Or(cfg.SourceBurst, 100)},
 	}
 	f.total = newBucket("in all", rate{perSecond: float64(cmp.Or(cfg.Total, 20)), burst: cmp.Or(cfg.TotalBurst, 200)}, &f.refusedTotal)
 	var err error
@@ -211,11 +203,6 @@ func (f *Flood) leave(source netip.Prefix, b *bucket) {
 	}
 }
 
-// Groups returns what the Backend says.
-func (f *Flood) Groups(ctx context.Context, id Identity) ([]string, error) {
-	return f.inner.Groups(ctx, id)
-}
-
 // Stats returns what the Flood has done and what it holds.
 func (f *Flood) Stats() FloodStats {
 	f.mu.Lock()
@@ -225,28 +212,3 @@ func (f *Flood) Stats() FloodStats {
 		Sources: f.sources.Len(), Known: f.known.Len(),
 	}
 }
-
-// Version returns the version of the Backend.
-func (f *Flood) Version(user string) uint64 { return VersionOf(f.inner, user) }
-
-// CanonicalUser returns the spelling of the Backend.
-func (f *Flood) CanonicalUser(name string) string { return CanonicalUserOf(f.inner, name) }
-
-// CanonicalGroup returns the spelling of the Backend.
-func (f *Flood) CanonicalGroup(name string) string { return CanonicalGroupOf(f.inner, name) }
-
-// Spelling returns that of the Backend.
-func (f *Flood) Spelling(source string) Canonicalizer { return SpellingOf(f.inner, source) }
-
-// Resolve returns what the Backend says.
-func (f *Flood) Resolve(ctx context.Context, user string) (Identity, error) {
-	return ResolveBy(ctx, f.inner, user)
-}
-
-// Revalidate returns what the Backend says.
-func (f *Flood) Revalidate(ctx context.Context, id Identity) error {
-	return RevalidateBy(ctx, f.inner, id)
-}
-
-// Status returns that of the Backend.
-func (f *Flood) Status() Status { return StatusOf(f.inner) }

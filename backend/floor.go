@@ -46,7 +46,7 @@ type FloorConfig struct {
 // thousands of them; whoever comes on top of these and would be refused, too, is
 // told [ErrThrottled] at once, whatever the reason.
 type Floor struct {
-	inner    Backend
+	wrapper
 	min, max time.Duration
 	held     atomic.Int64 // refusals that are held back now
 
@@ -55,15 +55,7 @@ type Floor struct {
 	at   time.Time
 }
 
-var (
-	_ Backend       = (*Floor)(nil)
-	_ Versioner     = (*Floor)(nil)
-	_ Canonicalizer = (*Floor)(nil)
-	_ Composite     = (*Floor)(nil)
-	_ Resolver      = (*Floor)(nil)
-	_ Revalidator   = (*Floor)(nil)
-	_ Reporter      = (*Floor)(nil)
-)
+var _ Backend = (*Floor)(nil)
 
 const (
 	// floorHalfLife is how long it takes the floor to sink by half.
@@ -97,7 +89,7 @@ func NewFloor(b Backend, cfg FloorConfig) (*Floor, error) {
 	if cfg.Min < 0 || cfg.Max < cfg.Min {
 		return nil, fmt.Errorf("make refusals take as long as each other: at least %v and at most %v: neither may be negative, or the first be above the second", cfg.Min, cfg.Max)
 	}
-	return &Floor{inner: b, min: cfg.Min, max: cfg.Max}, nil
+	return &Floor{wrapper: wrapper{b}, min: cfg.Min, max: cfg.Max}, nil
 }
 
 // Authenticate returns the answer of the Backend, a refusal when the time for it
@@ -164,33 +156,3 @@ func (f *Floor) slowest(now time.Time) time.Duration {
 }
 
 func scale(d time.Duration, by float64) time.Duration { return time.Duration(float64(d) * by) }
-
-// Groups returns what the Backend says.
-func (f *Floor) Groups(ctx context.Context, id Identity) ([]string, error) {
-	return f.inner.Groups(ctx, id)
-}
-
-// Version returns the version of the Backend.
-func (f *Floor) Version(user string) uint64 { return VersionOf(f.inner, user) }
-
-// CanonicalUser returns the spelling of the Backend.
-func (f *Floor) CanonicalUser(name string) string { return CanonicalUserOf(f.inner, name) }
-
-// CanonicalGroup returns the spelling of the Backend.
-func (f *Floor) CanonicalGroup(name string) string { return CanonicalGroupOf(f.inner, name) }
-
-// Spelling returns that of the Backend.
-func (f *Floor) Spelling(source string) Canonicalizer { return SpellingOf(f.inner, source) }
-
-// Resolve returns what the Backend says.
-func (f *Floor) Resolve(ctx context.Context, user string) (Identity, error) {
-	return ResolveBy(ctx, f.inner, user)
-}
-
-// Revalidate returns what the Backend says.
-func (f *Floor) Revalidate(ctx context.Context, id Identity) error {
-	return RevalidateBy(ctx, f.inner, id)
-}
-
-// Status returns that of the Backend.
-func (f *Floor) Status() Status { return StatusOf(f.inner) }

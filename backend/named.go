@@ -10,22 +10,15 @@ import (
 // every error. An Identity that has a Source keeps it: whoever set it was
 // nearer to the user.
 func Named(name string, b Backend) Backend {
-	return &named{name: name, inner: b}
+	return &named{wrapper{b}, name}
 }
 
 type named struct {
-	name  string
-	inner Backend
+	wrapper
+	name string
 }
 
-var (
-	_ Versioner     = (*named)(nil)
-	_ Canonicalizer = (*named)(nil)
-	_ Composite     = (*named)(nil)
-	_ Resolver      = (*named)(nil)
-	_ Revalidator   = (*named)(nil)
-	_ Reporter      = (*named)(nil)
-)
+var _ Backend = (*named)(nil)
 
 func (n *named) Authenticate(ctx context.Context, user, password string) (Identity, error) {
 	return n.sign(n.inner.Authenticate(ctx, user, password))
@@ -62,13 +55,3 @@ func (n *named) Revalidate(ctx context.Context, id Identity) error {
 }
 
 func (n *named) label(err error) error { return fmt.Errorf("backend %q: %w", n.name, err) }
-
-func (n *named) Version(user string) uint64 { return VersionOf(n.inner, user) }
-
-func (n *named) CanonicalUser(name string) string { return CanonicalUserOf(n.inner, name) }
-
-func (n *named) CanonicalGroup(name string) string { return CanonicalGroupOf(n.inner, name) }
-
-func (n *named) Spelling(source string) Canonicalizer { return SpellingOf(n.inner, source) }
-
-func (n *named) Status() Status { return StatusOf(n.inner) }

@@ -68,21 +68,15 @@ type ShieldConfig struct {
 // process has a budget of its own: several of them before one directory must
 // share what it allows.
 type Shield struct {
-	inner     Guarded
+	wrapper
+	guarded   Guarded // which it wraps
 	keys      *keyer
 	ledger    *ledger
 	questions singleflight.Group
 	shared    atomic.Uint64 // who waited for the answer to an equal question
 }
 
-var (
-	_ Backend       = (*Shield)(nil)
-	_ Versioner     = (*Shield)(nil)
-	_ Canonicalizer = (*Shield)(nil)
-	_ Resolver      = (*Shield)(nil)
-	_ Revalidator   = (*Shield)(nil)
-	_ Reporter      = (*Shield)(nil)
-)
+var _ Backend = (*Shield)(nil)
 
 // NewShield returns a Shield for b that has seen no guesses. It fails if a value
 // in cfg is negative.
@@ -95,14 +89,14 @@ func NewShield(b Guarded, cfg ShieldConfig) (*Shield, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a lock-out shield: %w", err)
 	}
-	return &Shield{inner: b, keys: newKeyer(), ledger: l}, nil
+	return &Shield{wrapper: wrapper{b}, guarded: b, keys: newKeyer(), ledger: l}, nil
 }
 
 // Around returns a Shield for b, which has the same accounts as the Backend of s and
 // takes its place. Both share what s is made from, has counted and remembers, or a
 // stranger could guess anew after each change of a setting.
 func (s *Shield) Around(b Guarded) *Shield {
-	return &Shield{inner: b, keys: s.keys, ledger: s.ledger}
+	return &Shield{wrapper: wrapper{b}, guarded: b, keys: s.keys, ledger: s.ledger}
 }
 
 // Configure makes cfg count from the next call on, also for what has been counted.
@@ -140,13 +134,13 @@ func (s *Shield) Authenticate(ctx context.Context, user, password string) (Ident
 	if err := ctx.Err(); err != nil {
 		return Identity{}, fmt.Errorf("%w: not asked: %w", ErrUnavailable, err)
 	}
-	id, err := s.inner.Resolve(ctx, user)
-	verify := s.inner.Verify
+	id, err := s.guarded.Resolve(ctx, user)
+	verify := s.guarded.Verify
 	if errors.Is(err, errors.ErrUnsupported) {
 		// The name is all that there is to tell users apart by.
 		id, err = Identity{User: s.CanonicalUser(user)}, nil
 		verify = func(ctx context.Context, _ Identity, password string) (Identity, error) {
-			return s.inner.Authenticate(ctx, user, password)
+			return s.guarded.Authenticate(ctx, user, password)
 		}
 	}
 	if err != nil {
@@ -183,11 +177,6 @@ func (s *Shield) ask(g guess, verify func() (Identity, error)) (Identity, error)
 	return id, nil
 }
 
-// Groups returns what the Backend says.
-func (s *Shield) Groups(ctx context.Context, id Identity) ([]string, error) {
-	return s.inner.Groups(ctx, id)
-}
-
 // ResetUser gives user, in any spelling, the whole budget again, but for guesses
 // whose answer is still to come. It is for an operator who knows that the Backend
 // has forgotten them too.
@@ -195,25 +184,3 @@ func (s *Shield) ResetUser(user string) { s.ledger.reset(s.CanonicalUser(user)) 
 
 // Stats returns what the Shield has done and what it holds.
 func (s *Shield) Stats() ShieldStats { return s.ledger.statistics() }
-
-// Version returns the version of the Backend.
-func (s *Shield) Version(user string) uint64 { return VersionOf(s.inner, user) }
-
-// CanonicalUser returns the spelling of the Backend.
-func (s *Shield) CanonicalUser(name string) string { return CanonicalUserOf(s.inner, name) }
-
-// CanonicalGroup returns the spelling of the Backend.
-func (s *Shield) CanonicalGroup(name string) string { return CanonicalGroupOf(s.inner, name) }
-
-// Resolve returns what the Backend says.
-func (s *Shield) Resolve(ctx context.Context, user string) (Identity, error) {
-	return s.inner.Resolve(ctx, user)
-}
-
-// Revalidate returns what the Backend says.
-func (s *Shield) Revalidate(ctx context.Context, id Identity) error {
-	return RevalidateBy(ctx, s.inner, id)
-}
-
-// Status returns that of the Backend.
-func (s *Shield) Status() Status { return StatusOf(s.inner) }
