@@ -83,7 +83,7 @@ func (x *exchange) learnGroups() *problem {
 	if x.who.GroupsKnown {
 		return nil
 	}
-	groups, err := x.route.backend.Groups(x.ctx, x.who.Identity)
+	groups, err := x.route.backend.Groups(backend.WithCall(x.ctx, &x.call), x.who.Identity)
 	if err != nil {
 		return x.noAnswer("groups", err)
 	}

@@ -99,6 +99,27 @@ func TestAccessRecordSaysWhatTheCacheDid(t *testing.T) {
 	}
 }
 
+// cutOff has groups that a cache goes on with in an outage.
+type cutOff struct{ people }
+
+func (c cutOff) Groups(ctx context.Context, id backend.Identity) ([]string, error) {
+	if call := backend.CallOf(ctx); call != nil {
+		call.Cache = backend.CacheStale
+	}
+	return c.people.Groups(ctx, id)
+}
+
+// They may be older than they should although the login is not.
+func TestAccessRecordSaysThatGroupsAreStale(t *testing.T) {
+	r := recipeRoute(t, newCapture(t).url())
+	r.Backend = cutOff{everyone}
+	tg := startGateway(t, nil, r)
+	tg.get1(t, "PUT /v2/app/manifests/1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nAuthorization: "+basicOf("push:push-secret")+"\r\n\r\n")
+	if r := tg.records(t, 1)[0]; r["cache"] != "stale" || r["status"] != 200.0 {
+		t.Errorf("got cache %v with status %v, want stale", r["cache"], r["status"])
+	}
+}
+
 // witness notes who asks.
 type witness struct {
 	people
