@@ -135,6 +135,41 @@ func TestBindWithoutAnAnswerIsNotRepeated(t *testing.T) {
 	}
 }
 
+// Nor is one that was lost on a fresh connection put to the next server, whether
+// that was closed or silent, although the first server is given up.
+func TestLostBindIsNotPutToTheNextServer(t *testing.T) {
+	for name, fault := range map[string]ldaptest.Fault{"closes": {Close: true}, "resets": {Reset: true}, "hangs": {Hang: true}, "is busy": {Answer: &ldaptest.Answer{Code: 51}}} {
+		first, second, c := twoServers(t)
+		c.OperationTimeout = 500 * time.Millisecond
+		first.OnRequest(onUserBind(fault))
+		second.OnRequest(onUserBind(fault))
+		if _, got := authenticate(t, open(t, c), "alice", alicePass); got != "unavailable" {
+			t.Errorf("%s: got %s, want unavailable", name, got)
+		}
+		if n := userBinds(first) + userBinds(second); n != 1 {
+			t.Errorf("%s: the user was bound %d times, want once", name, n)
+		}
+	}
+}
+
+// An answer is an answer, also one that no login can go on with.
+func TestAnswerIsNotAskedForAtTheNextServer(t *testing.T) {
+	first, second, c := twoServers(t)
+	for _, code := range []int64{4, 11, 32, 50, 80} {
+		first.OnRequest(onSearch(ldaptest.Fault{Answer: &ldaptest.Answer{Code: code}}))
+		b := open(t, c)
+		if _, got := authenticate(t, b, "alice", alicePass); got == "in" || got == "unknown" {
+			t.Errorf("code %d: got %s", code, got)
+		}
+		if down := b.directory.servers[0].breaker.state(); down != nil {
+			t.Errorf("code %d: the server was given up: %v", code, down)
+		}
+	}
+	if n := second.Count(ldaptest.Connect); n != 0 {
+		t.Errorf("the next server saw %d connections", n)
+	}
+}
+
 func TestWrongPasswordIsOneBindAtOneServer(t *testing.T) {
 	first, second, c := twoServers(t)
 	b := open(t, c)
