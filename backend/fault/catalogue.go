@@ -10,14 +10,14 @@ func Catalogue() []Group {
 		{"Lock-out shield, flood control, cache", guards},
 		{"Backends", backends},
 		{"Password files", passwordFiles},
-		{"Connections to a directory", connections(
-			"ldap", "the directory server", "`urls` of the backend", "`ca_file` of the backend", "`server_name` of the backend")},
+		{"Connections to a directory", connections("ldap", peer{
+			"the directory server", "`urls` of the backend", "`ca_file` of the backend", "`server_name` of the backend"})},
 		{"Directory", directory},
 		{"Service account of a directory", serviceAccount},
 		{"Users of a directory", directoryUsers},
 		{"Groups of a directory", directoryGroups},
-		{"Connections to an upstream", connections(
-			"upstream", "the upstream", "`upstream` of the route", "`ca_file` of the upstream", "`server_name` of the upstream")},
+		{"Connections to an upstream", connections("upstream", peer{
+			"the upstream", "`upstream` of the route", "`upstream_ca_file` of the route", "`upstream_server_name` of the route"})},
 		{"Upstream", upstream},
 		{"Requests", requests},
 		{"Configuration and reload", configuration},
@@ -28,11 +28,13 @@ func Catalogue() []Group {
 	}
 }
 
-// connections returns the entries for connections to the servers of an area: what
-// they are, and which keys have their address, the authorities to trust and the
-// name to verify.
-func connections(area, server, address, authorities, name string) []Entry {
-	fill := strings.NewReplacer("{server}", server, "{address}", address, "{authorities}", authorities, "{name}", name)
+// peer says in words what a connection leads to, and which keys have its address,
+// the authorities to trust and the name to verify.
+type peer struct{ server, address, authorities, name string }
+
+// connections returns the entries for connections to the servers of an area.
+func connections(area string, to peer) []Entry {
+	fill := strings.NewReplacer("{server}", to.server, "{address}", to.address, "{authorities}", to.authorities, "{name}", to.name)
 	entries := make([]Entry, len(connection))
 	for i, e := range connection {
 		entries[i] = Entry{Code(area) + "." + e.Code, fill.Replace(e.Means), fill.Replace(e.Do)}
