@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -118,10 +117,7 @@ func try(cfg gateway.Config) error {
 // print writes the result to out. As text, what is wrong goes to diagnostics.
 func (o checkOptions) print(out, diagnostics io.Writer, r checkResult) error {
 	if o.output == outputJSON {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(r)
+		return printJSON(out, r)
 	}
 	for _, list := range []report{r.Errors, r.Warnings} {
 		for _, p := range list {

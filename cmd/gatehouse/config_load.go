@@ -65,6 +65,17 @@ func loadConfig(path string, flags *pflag.FlagSet) (*Config, error) {
 	return parseConfig(path, []byte(source), flags)
 }
 
+// loadNamed loads the configuration that the flag --config of a command names, as
+// [findConfig] has it, and returns its path too.
+func loadNamed(cmd *cobra.Command) (*Config, string, error) {
+	path, err := findConfig(configFlag(cmd))
+	if err != nil {
+		return nil, "", err
+	}
+	c, err := loadConfig(path, nil)
+	return c, path, err
+}
+
 // parseConfig is loadConfig for a file that has been read.
 func parseConfig(path string, source []byte, flags *pflag.FlagSet) (*Config, error) {
 	// Editors on Windows put a byte order mark before the text.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,7 +40,7 @@ func controlFlags(cmd *cobra.Command) {
 func newControl(cmd *cobra.Command) (*control, error) {
 	socket, err := cmd.Flags().GetString("socket")
 	if err == nil && socket == "" {
-		socket, err = configuredSocket(configFlag(cmd))
+		socket, err = configuredSocket(cmd)
 	}
 	if err != nil {
 		return nil, &exitError{2, err}
@@ -54,16 +55,23 @@ func newSocketControl(socket string) *control {
 	return &control{socket, "http://gatehouse", &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
 
-func configuredSocket(flag string) (string, error) {
-	path, err := findConfig(flag)
-	if err != nil {
-		return "", err
-	}
-	c, err := loadConfig(path, nil)
+// serviceSocket is the one that the unit of systemd gives the gateway.
+const serviceSocket = "/run/gatehouse/admin.sock"
+
+func isSocket(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode()&os.ModeSocket != 0
+}
+
+func configuredSocket(cmd *cobra.Command) (string, error) {
+	c, path, err := loadNamed(cmd)
 	if err != nil {
 		return "", err
 	}
 	socket := c.adminSocket()
+	if socket == "" && isSocket(serviceSocket) {
+		socket = serviceSocket
+	}
 	if socket == "" {
 		return "", fmt.Errorf("%s: there is no socket under [admin] by which a running gateway could be asked: set one, or give --socket", path)
 	}

@@ -95,11 +95,7 @@ func (o doctorOptions) run(cmd *cobra.Command) error {
 // assembleQuietly opens what the configuration names, and logs nothing. The caller
 // closes it.
 func assembleQuietly(cmd *cobra.Command) (*assembly, string, error) {
-	path, err := findConfig(configFlag(cmd))
-	if err != nil {
-		return nil, "", &exitError{2, err}
-	}
-	c, err := loadConfig(path, nil)
+	c, path, err := loadNamed(cmd)
 	if err != nil {
 		return nil, "", &exitError{2, err}
 	}

@@ -95,11 +95,7 @@ func (o *askOptions) inquiry(cmd *cobra.Command) (*inquiry, func() error, error)
 // read, or the addresses may be given by flags. Nor do the tests of the rules: to
 // find out why one fails is a reason to ask.
 func assembleRules(cmd *cobra.Command) (*assembly, error) {
-	path, err := findConfig(configFlag(cmd))
-	if err != nil {
-		return nil, err
-	}
-	c, err := loadConfig(path, nil)
+	c, _, err := loadNamed(cmd)
 	if err != nil {
 		return nil, err
 	}

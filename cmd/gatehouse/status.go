@@ -66,11 +66,7 @@ func newReader(cmd *cobra.Command) (*control, error) {
 	case socket != "":
 		return newSocketControl(socket).hurried(), nil
 	}
-	path, err := findConfig(configFlag(cmd))
-	if err != nil {
-		return nil, &exitError{2, err}
-	}
-	c, err := loadConfig(path, nil)
+	c, path, err := loadNamed(cmd)
 	switch {
 	case err != nil:
 		return nil, &exitError{2, err}
