@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -113,6 +114,11 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 			Handshake: 11 * time.Second, Header: 12 * time.Second, Idle: 13 * time.Second, BodyIdle: 14 * time.Second,
 			Connect: 15 * time.Second, Response: 16 * time.Second, UploadResponse: 17 * time.Second, Drain: 90 * time.Minute,
 		},
+		Limits: gateway.Limits{
+			Connections: 21, PerAddress: 22, Handshakes: 23, Streams: 24, HeadBytes: 8192, HeadFields: 25, BodyRate: 26, BodyWindow: 27 * time.Second,
+		},
+		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
+		ProxyProtocol:  true,
 		Routes: []gateway.Route{{
 			Host: "registry.example", Path: "/v2/team", Realm: "Team", Backends: []string{"Corp.Example"},
 			UserHeader: "X-Remote-User", GroupsHeader: "X-Remote-Groups",
@@ -126,10 +132,10 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 			Upstream: gateway.Upstream{URL: "unix:" + filepath.Join(dir, "good/registry.sock"), IdleTimeout: 30 * time.Second},
 		}},
 	}
-	if diff := cmp.Diff(want, cfg); diff != "" {
+	if diff := cmp.Diff(want, cfg, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("gateway.Config (-want +got):\n%s", diff)
 	}
-	if got, want := rules[0].Position, filepath.Join(dir, "good/everything.toml")+":59"; got != want {
+	if got, want := rules[0].Position, filepath.Join(dir, "good/everything.toml")+":71"; got != want {
 		t.Errorf("position of the first rule: got %s, want %s", got, want)
 	}
 	if diff := cmp.Diff([]string{"/v2/team/*/manifests/*", "/v2/team/**"}, rules[0].Paths); diff != "" {

@@ -22,6 +22,7 @@ var overlays = []struct{ key, variable, flag, usage string }{
 	{"tls.key_file", "GATEHOUSE_TLS_KEY_FILE", "key", "file with the private key of the certificate, in PEM"},
 	{"drain", "GATEHOUSE_DRAIN", "drain", "time that running requests have to finish when the program ends"},
 	{"access_log", "GATEHOUSE_ACCESS_LOG", "access-log", "form of the access log: json, common, combined or off"},
+	{"admin.socket", "GATEHOUSE_ADMIN_SOCKET", "admin-socket", "path of the socket by which the running gateway is asked and told"},
 	{"log_level", "GATEHOUSE_LOG_LEVEL", "log-level", "least level that is logged: debug, info, warn or error"},
 }
 
