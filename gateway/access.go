@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gatehouse/backend/fault"
 )
 
 // accessLog writes one record for each request. What a client sent appears in it
@@ -51,7 +53,7 @@ func (l withCauses) record(x *exchange) {
 	l.accessLog.record(x)
 	cutShort := x.status != 0 && x.status < http.StatusBadRequest && !x.clientGone()
 	if x.cause != nil && (cutShort || x.status >= http.StatusInternalServerError) {
-		l.log.Error("request failed", "id", x.id, "status", x.status, "cause", bounded(x.cause.Error()))
+		l.log.Error("request failed", "id", x.id, "status", x.status, fault.Attr, fault.Of(x.cause), "cause", bounded(x.cause.Error()))
 	}
 }
 
@@ -90,6 +92,9 @@ func (l *jsonAccess) record(x *exchange) {
 	}
 	if x.cause != nil {
 		b.text("cause", bounded(x.cause.Error()))
+	}
+	if code := fault.Of(x.cause); code != "" {
+		b.text(fault.Attr, string(code))
 	}
 	l.out.Write(b.end())
 }

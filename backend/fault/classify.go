@@ -15,7 +15,7 @@ import (
 // Connection returns err with the code, among those that begin with area, that a
 // failure to connect to a server or to go on speaking with it has.
 func Connection(area string, err error) error {
-	if errors.Is(err, context.Canceled) {
+	if err == nil || errors.Is(err, context.Canceled) {
 		return err // nobody waits for it any more, which is no fault
 	}
 	name := nameOf(err)
@@ -31,7 +31,7 @@ func Connection(area string, err error) error {
 // Handshake is [Connection] for a failure of a TLS handshake, at which servers that
 // do not know TLS hang up.
 func Handshake(area string, err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+	if err != nil && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)) {
 		err = With(Code(area+".tls.not_tls"), err)
 	}
 	return Connection(area, err)
@@ -102,6 +102,9 @@ func systemName(err error) string {
 // Listener returns err with the code of a failure to listen on an address, or to
 // accept connections.
 func Listener(err error) error {
+	if err == nil {
+		return nil
+	}
 	for _, known := range []struct {
 		err  error
 		code Code
@@ -118,6 +121,9 @@ func Listener(err error) error {
 
 // File returns err with the code of a failure to read or write a file.
 func File(err error) error {
+	if err == nil {
+		return nil
+	}
 	for _, known := range []struct {
 		err  error
 		code Code

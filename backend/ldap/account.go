@@ -74,7 +74,7 @@ func (a *account) bind(ctx context.Context, c *conn) error {
 		case <-a.turn:
 			defer func() { a.turn <- struct{}{} }()
 		case <-ctx.Done():
-			return lost(fault.Connection("ldap", fmt.Errorf("wait for the service account: %w", ctx.Err())))
+			return lost(fmt.Errorf("wait for the service account: %w", ctx.Err()))
 		}
 	}
 	if err := a.held(password); err != nil {

@@ -2,13 +2,14 @@ package ldap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"sync"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"gatehouse/backend/fault"
 )
 
 // A server can take no more memory than this with one message, or with all that
@@ -91,7 +92,7 @@ func (c *conn) do(ctx context.Context, limit time.Duration, f func(*ldap.Conn) e
 	defer func() {
 		if p := recover(); p != nil {
 			c.raw.Close()
-			err = lost(fmt.Errorf("panic while the answer was read: %v", p))
+			err = lost(fault.With("ldap.protocol", fmt.Errorf("panic while the answer was read: %v", p)))
 		}
 		over := c.limit.end()
 		switch {
@@ -111,7 +112,7 @@ func (c *conn) do(ctx context.Context, limit time.Duration, f func(*ldap.Conn) e
 // errWrongAnswer is the error for an answer to another kind of question. The
 // library takes any answer to a bind for one, so that the end of a search with
 // code 0 would let a user in.
-var errWrongAnswer = errors.New("the server answered a bind with something else")
+var errWrongAnswer = fault.Kind("ldap.protocol", "the server answered a bind with something else")
 
 // bind binds as a name with a password, and returns the controls that came with
 // the answer. It fails unless the answer is one to a bind, and says success
@@ -161,7 +162,7 @@ func (c *conn) see(b []byte) error {
 	defer c.mu.Unlock()
 	c.stray = c.stray || !c.asking && len(b) > 0
 	if c.received += len(b); c.received > answerMax {
-		return fmt.Errorf("the server's answer is longer than %d MiB", answerMax>>20)
+		return fault.With("ldap.protocol", fmt.Errorf("the server's answer is longer than %d MiB", answerMax>>20))
 	}
 	if c.tapping {
 		c.tapped = append(c.tapped, b...)

@@ -24,7 +24,7 @@ func (e *lostError) Error() string { return e.cause.Error() }
 // Unwrap returns the cause, and that the directory is unavailable.
 func (e *lostError) Unwrap() []error { return []error{e.cause, backend.ErrUnavailable} }
 
-func lost(err error) error { return &lostError{err} }
+func lost(err error) error { return &lostError{connectionFault(err)} }
 
 func isLost(err error) bool {
 	var l *lostError
@@ -50,15 +50,15 @@ func classify(err error) error {
 	code, answered := codeOf(err)
 	switch {
 	case !answered:
-		return lost(connectionFault(err))
+		return lost(err)
 	case code == ldap.LDAPResultBusy, code == ldap.LDAPResultUnavailable, code == ldap.LDAPResultServerDown:
 		return lost(fault.With("ldap.server.busy", fmt.Errorf("the server is not able to answer: %w", err)))
 	}
 	return err
 }
 
-// connectionFault returns err with the code of a failure of a connection that was
-// good before, unless it has one.
+// connectionFault returns err with the code of a failure of a connection, unless it
+// has one.
 func connectionFault(err error) error {
 	var answer *ldap.Error
 	switch {

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 
+	"gatehouse/backend/fault"
 	"gatehouse/gateway"
 	"gatehouse/gateway/admin"
 )
@@ -107,7 +108,7 @@ func (d *daemon) describe() admin.Configuration {
 	s := d.Status()
 	reload := admin.Reload{Time: s.At, OK: s.Err == nil, Seconds: s.Took.Seconds()}
 	if s.Err != nil {
-		reload.Error = d.shown(s.Err)
+		reload.Error, reload.Code = d.shown(s.Err), string(fault.Of(s.Err))
 	}
 	return admin.Configuration{File: d.source.name, Hash: s.Hash, Loaded: s.Since, LastReload: reload}
 }

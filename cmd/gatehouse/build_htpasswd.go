@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 	"gatehouse/backend/htpasswd"
 )
 
@@ -50,7 +51,7 @@ func (t backendTable) reportFile(err error) {
 	first := len(*t.report)
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		if !strings.HasSuffix(line, ":") { // not the heading of a list
-			t.errorf(key, "%s", line)
+			t.codef(key, fault.Of(err), line)
 		}
 	}
 	t.report.keepPrivate(first)

@@ -7,6 +7,7 @@ import (
 	"github.com/go-viper/mapstructure/v2"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 )
 
 // kinds maps the type of a [[backend]] to what it takes to open one. A new kind
@@ -138,4 +139,9 @@ func (t backendTable) file(name, key string) string {
 // errorf reports what is wrong with a key of the table.
 func (t backendTable) errorf(key, format string, args ...any) {
 	t.report.errorf(t.at(key), format, args...)
+}
+
+// codef is errorf for an error with a code, which may be none.
+func (t backendTable) codef(key string, code fault.Code, message string) {
+	t.report.codef(code, t.at(key), message)
 }

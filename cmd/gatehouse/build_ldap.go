@@ -4,6 +4,7 @@ import (
 	"regexp"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 	"gatehouse/backend/ldap"
 )
 
@@ -69,7 +70,7 @@ func openLDAP(k ldapKeys, t backendTable) (backend.Backend, error) {
 		if m := keyAtHead.FindStringSubmatch(text); m != nil {
 			key = m[1]
 		}
-		t.errorf(key, "%s", text)
+		t.codef(key, fault.Of(err), text)
 	}
 	return nil, nil
 }

@@ -54,9 +54,9 @@ func parseDocument(name string, source []byte) (*document, error) {
 	if err := toml.Unmarshal(source, new(map[string]any)); errors.As(err, &syntax) {
 		line, column := syntax.Position()
 		at := d.position(line, column)
-		return nil, report{{place: at, Message: syntaxAdvice(strings.TrimPrefix(syntax.Error(), "toml: "))}}.err()
+		return nil, report{{place: at, Message: syntaxAdvice(strings.TrimPrefix(syntax.Error(), "toml: ")), Code: "config.syntax"}}.err()
 	} else if err != nil {
-		return nil, report{{place: d.start(), Message: err.Error()}}.err()
+		return nil, report{{place: d.start(), Message: err.Error(), Code: "config.syntax"}}.err()
 	}
 	var p unstable.Parser
 	p.Reset(source)

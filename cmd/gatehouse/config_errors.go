@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"gatehouse/backend/fault"
 )
 
 // place is where a value was set: in a file, or by the variable or flag that
@@ -76,9 +78,10 @@ var (
 // problem is one thing that is wrong with a configuration.
 type problem struct {
 	place
-	Message string `json:"message"` // what, why, what to do
-	Warning bool   `json:"-"`
-	private bool   // the message names users, or may
+	Message string     `json:"message"` // what, why, what to do
+	Code    fault.Code `json:"code,omitempty"`
+	Warning bool       `json:"-"`
+	private bool       // the message names users, or may
 }
 
 // String returns the problem on one line.
@@ -100,7 +103,24 @@ func (p problem) Detail() string { return p.String() + "\n" + p.caret() }
 type report []problem
 
 func (r *report) errorf(at place, format string, args ...any) {
-	*r = append(*r, problem{place: at, Message: fmt.Sprintf(format, args...)})
+	*r = append(*r, problem{place: at, Message: fmt.Sprintf(format, args...), Code: cmp.Or(codeIn(args), "config.invalid")})
+}
+
+// codeIn returns the code of the first error in args that has one.
+func codeIn(args []any) fault.Code {
+	for _, arg := range args {
+		if err, ok := arg.(error); ok {
+			if code := fault.Of(err); code != "" {
+				return code
+			}
+		}
+	}
+	return ""
+}
+
+// codef is errorf for an error with a code, which may be none.
+func (r *report) codef(code fault.Code, at place, message string) {
+	*r = append(*r, problem{place: at, Message: message, Code: cmp.Or(code, "config.invalid")})
 }
 
 func (r *report) warnf(at place, format string, args ...any) {
@@ -166,6 +186,9 @@ func (e *configError) Public() string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// FaultCode returns the code of the first error.
+func (e *configError) FaultCode() fault.Code { return e.Errors[0].Code }
 
 // leaves returns the errors that were joined to make err.
 func leaves(err error) []error {

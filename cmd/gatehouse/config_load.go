@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"gatehouse/backend/fault"
 	"gatehouse/backend/watch"
 )
 
@@ -60,7 +61,7 @@ func searchConfig(flag string, usual ...string) (path string, err error) {
 func loadConfig(path string, flags *pflag.FlagSet) (*Config, error) {
 	source, _, err := watch.Read(path, watch.Limits{MaxSize: 1 << 20})
 	if err != nil {
-		return nil, fmt.Errorf("load configuration: %w", err)
+		return nil, fault.With("config.unreadable", fmt.Errorf("load configuration: %w", err))
 	}
 	return parseConfig(path, []byte(source), flags)
 }
@@ -87,7 +88,7 @@ func parseConfig(path string, source []byte, flags *pflag.FlagSet) (*Config, err
 	if len(doc.root.keys) == 0 {
 		// An empty file is valid TOML: it is what a reader sees of a file that
 		// is just being written.
-		return nil, report{{place: doc.start(), Message: "the configuration is empty: it needs at least one [[backend]] and one [[route]]"}}.err()
+		return nil, report{{place: doc.start(), Message: "the configuration is empty: it needs at least one [[backend]] and one [[route]]", Code: "config.invalid"}}.err()
 	}
 	s := schema{doc: doc}
 	s.check()
@@ -115,7 +116,7 @@ func (c *Config) decode(source []byte) (map[string]any, error) {
 	err := errors.Join(decoder.Decode(c), toml.Unmarshal(source, &settings))
 	if err != nil {
 		// The schema said that this cannot happen.
-		return nil, report{{place: c.decodePlace(err), Message: err.Error()}}.err()
+		return nil, report{{place: c.decodePlace(err), Message: err.Error(), Code: "config.invalid"}}.err()
 	}
 	delete(settings, "backend")
 	delete(settings, "route")

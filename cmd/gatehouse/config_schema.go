@@ -58,7 +58,7 @@ func (s *schema) table(n *node, name string, known map[string]reflect.StructFiel
 			continue
 		}
 		n.flawed = true
-		s.report.errorf(s.doc.place(child.span), "unknown key %q%s", key, keyAdvice(key, name, sortedKeys(known)))
+		s.report.codef("config.unknown_key", s.doc.place(child.span), fmt.Sprintf("unknown key %q%s", key, keyAdvice(key, name, sortedKeys(known))))
 		if lower := strings.ToLower(key); lower != key && n.table[lower] != nil {
 			s.undecodable = true // a decoder would let one replace the other
 		}

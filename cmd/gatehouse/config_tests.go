@@ -57,9 +57,9 @@ func (a *assembly) runTest(i int, t TestConfig, q inquiry) {
 	e := decisive(all)
 	switch {
 	case string(e.Verdict) != t.Expect:
-		a.report.errorf(a.testAt(i, "expect"), "%s by %s: want %s, and the answer is %s: %s", t.Request, e.User.words(), t.Expect, e.Verdict, e.why())
+		a.report.codef("config.test_failed", a.testAt(i, "expect"), fmt.Sprintf("%s by %s: want %s, and the answer is %s: %s", t.Request, e.User.words(), t.Expect, e.Verdict, e.why()))
 	case t.Rule != "" && t.Rule != e.Rule:
-		a.report.errorf(a.testAt(i, "rule"), "%s by %s: want rule %q to decide, and the answer (%s) comes otherwise: %s", t.Request, e.User.words(), t.Rule, e.Verdict, e.why())
+		a.report.codef("config.test_failed", a.testAt(i, "rule"), fmt.Sprintf("%s by %s: want rule %q to decide, and the answer (%s) comes otherwise: %s", t.Request, e.User.words(), t.Rule, e.Verdict, e.why()))
 	case len(e.Rules) == 0 && e.Status != http.StatusNotFound: // which is about the routes
 		a.report.warnf(a.testAt(i, "request"), "this test passes whatever the rules say: %s", e.why())
 	}

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"gatehouse/backend/fault"
 )
 
 // control asks the gateway that runs on this machine over its control socket,
@@ -124,7 +126,8 @@ func (c *control) do(ctx context.Context, method, path string, answer any) error
 // refusal says why the gateway did not do what was asked.
 func (c *control) refusal(resp *http.Response, body []byte) error {
 	var said struct {
-		Error string `json:"error"`
+		Error string     `json:"error"`
+		Code  fault.Code `json:"code"`
 	}
 	if json.Unmarshal(body, &said) != nil || said.Error == "" {
 		said.Error = strings.TrimSpace(string(body))
@@ -133,5 +136,5 @@ func (c *control) refusal(resp *http.Response, body []byte) error {
 	for i, line := range lines {
 		lines[i] = printable(line)
 	}
-	return fmt.Errorf("the gateway at %s answers %s: %s", c.socket, resp.Status, strings.Join(lines, "\n"))
+	return fault.With(said.Code, fmt.Errorf("the gateway at %s answers %s: %s", c.socket, resp.Status, strings.Join(lines, "\n")))
 }

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"gatehouse/backend/fault"
 	"gatehouse/gateway"
 )
 
@@ -48,9 +49,10 @@ type configSource struct {
 // end the program. The caller runs the gateway beside follow, and then closes.
 func newDaemon(source configSource, diagnostics, access io.Writer) (*daemon, error) {
 	level, version := new(slog.LevelVar), readVersion()
+	metrics := gateway.NewMetrics(version.Version, version.Go)
 	d := &daemon{
-		metrics: gateway.NewMetrics(version.Version, version.Go),
-		source:  source, access: access, level: level, log: newLog(diagnostics, level),
+		metrics: metrics,
+		source:  source, access: access, level: level, log: newLog(diagnostics, level, metrics),
 		hangups: make(chan os.Signal, 1), asked: make(chan chan<- error), stopped: make(chan struct{}),
 		open: map[*assembly]struct{}{},
 	}
@@ -93,7 +95,7 @@ func (d *daemon) Reload(ctx context.Context) error {
 	case d.asked <- answer:
 		return <-answer
 	case <-d.stopped:
-		return errors.New("reload: the gateway is stopping")
+		return fault.With("reload.stopping", errors.New("reload: the gateway is stopping"))
 	case <-ctx.Done():
 		return fmt.Errorf("reload: waiting for the one that is under way: %w", ctx.Err())
 	}

@@ -85,7 +85,7 @@ func demo(cmd *cobra.Command, listen string, directory bool) error {
 		defer stop()
 		c.Backends = []BackendConfig{table}
 	}
-	diagnostics := newLog(cmd.ErrOrStderr(), slog.LevelWarn)
+	diagnostics := newLog(cmd.ErrOrStderr(), slog.LevelWarn, nil)
 	cfg, closeBackends, err := c.build(diagnostics)
 	if err != nil {
 		return err

@@ -23,13 +23,14 @@ type finding struct {
 	OK      bool     `json:"ok"`
 	Text    string   `json:"text,omitempty"`
 	Details []string `json:"details,omitempty"`
+	Code    string   `json:"code,omitempty"`
 	Advice  string   `json:"advice,omitempty"`
 	Command string   `json:"command,omitempty"`
 	Seconds float64  `json:"seconds"`
 }
 
 func newFinding(name string, f backend.Finding) finding {
-	return finding{name, f.Step, f.Subject, !f.Failed, f.Text, f.Details, f.Advice, f.Command, f.Took.Seconds()}
+	return finding{name, f.Step, f.Subject, !f.Failed, f.Text, f.Details, string(f.Code), f.Advice, f.Command, f.Took.Seconds()}
 }
 
 func (d *diagnosis) add(f finding) {
@@ -68,6 +69,7 @@ func (f finding) print(out io.Writer) {
 	for _, text := range f.Details {
 		line("  ", text)
 	}
+	line("code ", f.Code)
 	line("-> ", f.Advice)
 	line("$ ", f.Command)
 }

@@ -12,6 +12,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"gatehouse/backend/fault"
 )
 
 func main() {
@@ -39,6 +41,9 @@ func run(ctx context.Context, args []string, std stdio) int {
 	}
 	if err.Error() != "" {
 		fmt.Fprintf(std.err, "gatehouse: %v\n", err)
+	}
+	if code := fault.Of(err); code != "" {
+		fmt.Fprintf(std.err, "code %s: %s\n", code, code.Advice())
 	}
 	var exit *exitError
 	if errors.As(err, &exit) {

@@ -8,15 +8,18 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"gatehouse/backend/fault"
 )
 
 // reloadResult is what came of a reload, as reload prints it with -o json.
 type reloadResult struct {
-	OK      bool    `json:"ok"`
-	Error   string  `json:"error,omitempty"`
-	File    string  `json:"file,omitempty"`
-	Hash    string  `json:"hash,omitempty"`
-	Seconds float64 `json:"seconds"`
+	OK      bool       `json:"ok"`
+	Error   string     `json:"error,omitempty"`
+	Code    fault.Code `json:"code,omitempty"` // of the error
+	File    string     `json:"file,omitempty"`
+	Hash    string     `json:"hash,omitempty"`
+	Seconds float64    `json:"seconds"`
 }
 
 // newReloadCommand returns "gatehouse reload".
@@ -41,7 +44,7 @@ no control socket is known, and 4 if nobody answers there.`,
 			var result reloadResult
 			err := askReload(cmd, &result)
 			if result.OK = err == nil; !result.OK {
-				result.Error = err.Error()
+				result.Error, result.Code = err.Error(), fault.Of(err)
 			}
 			return errors.Join(err, result.print(cmd.OutOrStdout(), output))
 		},

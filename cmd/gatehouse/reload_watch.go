@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"gatehouse/backend/fault"
 )
 
 const (
@@ -39,7 +41,7 @@ func newFileWatch(log *slog.Logger) *fileWatch {
 	w := &fileWatch{changed: make(chan struct{}, 1), followed: make(chan struct{}, 1), log: log}
 	var err error
 	if w.notify, err = fsnotify.NewWatcher(); err != nil {
-		log.Warn("the system does not tell of changed files; they are looked at now and then", "every", lookEvery, "error", err)
+		log.Warn("the system does not tell of changed files; they are looked at now and then", fault.Attr, "reload.blind", "every", lookEvery, "error", err)
 	}
 	return w
 }

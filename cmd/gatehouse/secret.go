@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"gatehouse/backend/fault"
 	"gatehouse/backend/watch"
 )
 
@@ -48,11 +49,11 @@ func (s secretSource) isSet() bool { return s.File != "" || s.Credential != "" |
 func (s secretSource) read() (Secret, error) {
 	text, err := s.open()
 	if err != nil {
-		return Secret{}, err
+		return Secret{}, fault.With("config.secret", err)
 	}
 	text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
 	if text == "" {
-		return Secret{}, fmt.Errorf("%s: the secret is empty: an empty password would be no password", s.Name)
+		return Secret{}, fault.With("config.secret", fmt.Errorf("%s: the secret is empty: an empty password would be no password", s.Name))
 	}
 	return Secret{text}, nil
 }

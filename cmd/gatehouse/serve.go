@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gatehouse/backend/fault"
 	"gatehouse/gateway"
 )
 
@@ -140,9 +141,11 @@ func addresses(g interface{ Addrs() []net.Addr }) []string {
 	return list
 }
 
-// newLog returns a log for people who run the program, on w.
-func newLog(w io.Writer, level slog.Leveler) *slog.Logger {
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+// newLog returns a log for people who run the program, on w. It tells metrics of the
+// faults that come up in it.
+func newLog(w io.Writer, level slog.Leveler, metrics *gateway.Metrics) *slog.Logger {
+	text := slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})
+	return slog.New(fault.NewHandler(text, metrics.CountFault))
 }
 
 // levelOf returns the level that log_level names.

@@ -11,6 +11,7 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 
+	"gatehouse/backend/fault"
 	"gatehouse/gateway"
 )
 
@@ -35,7 +36,7 @@ func listen(g *gateway.Gateway) error {
 // notify tells systemd of a change of state.
 func notify(log *slog.Logger, state string) {
 	if _, err := systemd.SdNotify(false, state); err != nil {
-		log.Warn("telling systemd", "state", state, "error", err)
+		log.Warn("telling systemd", fault.Attr, "systemd.notify", "state", state, "error", err)
 	}
 }
 
@@ -60,7 +61,7 @@ func superviseWith(log *slog.Logger) (stop func()) {
 	notify(log, systemd.SdNotifyReady)
 	limit, err := systemd.SdWatchdogEnabled(false)
 	if err != nil {
-		log.Warn("reading the watchdog's limit from the environment", "error", err)
+		log.Warn("reading the watchdog's limit from the environment", fault.Attr, "systemd.notify", "error", err)
 	}
 	if limit <= 0 {
 		return func() {}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gatehouse/backend/fault"
 	"gatehouse/gateway"
 )
 
@@ -70,6 +71,7 @@ type explainedRefusal struct {
 	UserAgent string      `json:"user_agent,omitempty"`
 	Reason    string      `json:"reason"`          // why, in one word, as metrics have it
 	Cause     string      `json:"cause,omitempty"` // what went wrong, as the log has it
+	Code      fault.Code  `json:"code,omitempty"`  // of the cause
 	Request   explanation `json:"request"`
 }
 
@@ -78,7 +80,7 @@ type explainedRefusal struct {
 func refusedBy(r gateway.Refusal) explainedRefusal {
 	q := gateway.Question{Method: r.Method, Target: r.Target, Host: r.Host, Source: r.Source, Who: r.Who}
 	return explainedRefusal{
-		ID: r.ID, Time: r.Time, Claimed: r.Claimed, UserAgent: r.UserAgent, Reason: r.Reason, Cause: r.Cause,
+		ID: r.ID, Time: r.Time, Claimed: r.Claimed, UserAgent: r.UserAgent, Reason: r.Reason, Cause: r.Cause, Code: r.Code,
 		Request: explain(q, r.Answer),
 	}
 }
@@ -92,6 +94,9 @@ func (r explainedRefusal) print(out io.Writer) error {
 	}
 	if r.Cause != "" {
 		r.Request.Notes = append([]string{r.Cause}, r.Request.Notes...)
+	}
+	if r.Code != "" {
+		r.Request.Notes = append(r.Request.Notes, fmt.Sprintf("%s: %s", r.Code, r.Code.Advice()))
 	}
 	return r.Request.print(out, who, r.ID)
 }
