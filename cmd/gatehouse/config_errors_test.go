@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -158,6 +159,16 @@ func TestMisspeltKeyIsOneError(t *testing.T) {
 	errs, _ := parse(t, text, nil).assemble(nil).report.split()
 	if len(errs) != 3 {
 		t.Errorf("got %d errors, want 3:\n%v", len(errs), &configError{Errors: errs})
+	}
+}
+
+// Nor is a rule judged by what it says without the key that was misspelt.
+func TestMisspeltKeyOfARuleIsNotWarnedOf(t *testing.T) {
+	text := strings.Replace(minimal(`listen = ["127.0.0.1:1"]`), "require =", "method = [\"GET\"]\n  require =", 1) +
+		"\n  [[route.rule]]\n  name = \"second\"\n  require = [\"group pusher\"]\n"
+	_, warnings := parse(t, text, nil).assemble(nil).report.split()
+	if slices.ContainsFunc(warnings, func(p problem) bool { return strings.Contains(p.Message, "second") }) {
+		t.Errorf("got warnings %v", warnings)
 	}
 }
 

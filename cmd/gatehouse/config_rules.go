@@ -32,7 +32,10 @@ func (a *assembly) rules(i int, route gateway.Route) []gateway.Rule {
 			a.report.errorf(a.at(i, "rule", j, "name"), "another rule of the route is called %q too: names stand in logs and refusals and must differ", r.Name)
 		}
 	}
-	unread := slices.ContainsFunc(rules, func(r gateway.Rule) bool { return r.Require == nil })
+	unread := false // or a misspelt key would be warned of for what it leaves out
+	for j, r := range rules {
+		unread = unread || r.Require == nil || a.config.origin.table("route", i, "rule", j).flawed
+	}
 	if len(a.report) == errs && !unread {
 		a.warnOfRules(i, route, rules)
 	}
