@@ -74,8 +74,8 @@ func TestCheckJSON(t *testing.T) {
 		OK      bool
 		Summary string
 		Errors  []struct {
-			File, Message string
-			Line, Column  int
+			File, Message, Code string
+			Line, Column        int
 		}
 		Warnings []struct{ Message string }
 	}
@@ -86,7 +86,7 @@ func TestCheckJSON(t *testing.T) {
 	if got.OK || got.File != path || got.Summary != "1 error, 0 warnings" || len(got.Errors) != 1 {
 		t.Fatalf("got %+v", got)
 	}
-	if e := got.Errors[0]; e.File != path || e.Line != 18 || e.Column != 3 || e.Message != `unknown key "requier"; did you mean "require"?` {
+	if e := got.Errors[0]; e.File != path || e.Line != 18 || e.Column != 3 || e.Message != `unknown key "requier"; did you mean "require"?` || e.Code != "config.unknown_key" {
 		t.Errorf("got %+v", e)
 	}
 	_, out, _ = runCheck(t, "--config", filepath.Join(dir, "good/recipe.toml"), "-o", "json")

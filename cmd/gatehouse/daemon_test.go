@@ -21,6 +21,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 	"gatehouse/gateway"
 )
 
@@ -270,21 +271,27 @@ func TestReloadTakesRightsAway(t *testing.T) {
 func TestBrokenConfigurationLeavesTheOldOneInUse(t *testing.T) {
 	td := startDaemon(t)
 	good := td.Status()
-	for name, tt := range map[string]struct{ old, new, want string }{
-		"syntax":          {"[[route]]", "[[route]", "config.toml:"},
-		"unknown key":     {"users_file", "users_fil", `did you mean "users_file"`},
-		"missing file":    {`users_file = "users"`, `users_file = "gone"`, "gone"},
-		"unknown backend": {`backend = "local"`, `backend = "lokal"`, "lokal"},
-		"failing test":    {"[[route]]", "[[test]]\nuser = \"bob\"\nrequest = \"GET /v2/\"\nexpect = \"deny\"\n\n[[route]]", "want deny, and the answer is allow"},
-		"changed listen":  {"127.0.0.1:0", "127.0.0.1:1", "needs a restart"},
+	for name, tt := range map[string]struct {
+		old, new, want string
+		code           fault.Code
+	}{
+		"syntax":          {"[[route]]", "[[route]", "config.toml:", "config.syntax"},
+		"unknown key":     {"users_file", "users_fil", `did you mean "users_file"`, "config.unknown_key"},
+		"missing file":    {`users_file = "users"`, `users_file = "gone"`, "gone", "file.missing"},
+		"unknown backend": {`backend = "local"`, `backend = "lokal"`, "lokal", "config.invalid"},
+		"failing test":    {"[[route]]", "[[test]]\nuser = \"bob\"\nrequest = \"GET /v2/\"\nexpect = \"deny\"\n\n[[route]]", "want deny, and the answer is allow", "config.test_failed"},
+		"changed listen":  {"127.0.0.1:0", "127.0.0.1:1", "needs a restart", "reload.needs_restart"},
 		"no certificate": {`listen = ["127.0.0.1:0"]`, "listen = [\"127.0.0.1:0\"]\nlog_level = \"debug\"\n[tls]\ncert_file = \"x\"\nkey_file = \"y\"\n",
-			"no such file"},
+			"no such file", "file.missing"},
 	} {
 		before, text := td.Status(), mustRead(t, filepath.Join(td.dir, "config.toml"))
 		td.edit(t, tt.old, tt.new)
 		err := td.Reload(t.Context())
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error %v, want %q in it", name, err, tt.want)
+		}
+		if got := fault.Of(err); got != tt.code || !strings.Contains(td.said.String(), "code="+string(tt.code)) {
+			t.Errorf("%s: code %q, want %q, in the log too", name, got, tt.code)
 		}
 		s := td.Status()
 		if s.Err == nil || s.Failures <= before.Failures || s.Hash != good.Hash {

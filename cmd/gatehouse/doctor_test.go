@@ -53,7 +53,7 @@ func TestDoctorExaminesADirectory(t *testing.T) {
 		}
 	}
 	s.Stop()
-	if stdout, stderr, code := run("doctor"); code != 1 || !strings.Contains(stdout, "-> check the port") || !strings.Contains(stderr, "1 step failed") {
+	if stdout, stderr, code := run("doctor"); code != 1 || !strings.Contains(stdout, "code ldap.tcp.refused\n") || !strings.Contains(stdout, "-> check the port") || !strings.Contains(stderr, "1 step failed") {
 		t.Errorf("without a server: exit code %d\n%s\n%s", code, stdout, stderr)
 	}
 }
@@ -64,16 +64,16 @@ func TestDoctorWritesForMachines(t *testing.T) {
 	var result struct {
 		OK    bool
 		Steps []struct {
-			Backend, Step, Command, Advice string
-			OK                             bool
-			Seconds                        float64
+			Backend, Step, Command, Advice, Code string
+			OK                                   bool
+			Seconds                              float64
 		}
 	}
 	if err := json.Unmarshal([]byte(stdout), &result); err != nil || code != 1 || result.OK || len(result.Steps) < 8 {
 		t.Errorf("exit code %d, %v\n%s", code, err, stdout)
 	}
 	for _, s := range result.Steps {
-		if s.Backend != "corp" || s.Step == "" || s.Command == "" || s.Seconds <= 0 || s.OK == (s.Step == "user") || !s.OK && s.Advice == "" {
+		if s.Backend != "corp" || s.Step == "" || s.Command == "" || s.Seconds <= 0 || s.OK == (s.Step == "user") || !s.OK && (s.Advice == "" || s.Code != "ldap.user.unknown") {
 			t.Errorf("got %+v", s)
 		}
 	}
