@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/sync/errgroup"
 )
 
 // floodRate is how many bad logins a second are sent, or as many as the machine
@@ -40,8 +41,8 @@ func TestRememberedUsersSeeNothingOfAFlood(t *testing.T) {
 	defer client.CloseIdleConnections()
 	for ctx.Err() == nil {
 		begin := time.Now()
-		if status := loginStatus(t, client, puller, pullerPassword); status != http.StatusOK {
-			t.Errorf("a remembered user got %d during the flood", status)
+		if status, err := loginStatus(client, puller, pullerPassword); status != http.StatusOK {
+			t.Errorf("a remembered user got %d, %v during the flood", status, err)
 		}
 		took = append(took, time.Since(begin))
 		time.Sleep(2 * time.Millisecond)
@@ -50,8 +51,10 @@ func TestRememberedUsersSeeNothingOfAFlood(t *testing.T) {
 	slices.Sort(took)
 	t.Logf("bad logins in %v: %v", floodTime, counts)
 	t.Logf("%d requests of a remembered user: median %v, p99 %v, most %v", len(took), took[len(took)/2], took[len(took)*99/100], took[len(took)-1])
+	// Where the machine is too busy a stranger may get 503, or no answer at all.
+	possible := []int{http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusServiceUnavailable, 0}
 	for status := range counts {
-		if status != http.StatusUnauthorized && status != http.StatusTooManyRequests {
+		if !slices.Contains(possible, status) {
 			t.Errorf("bad logins were answered with %d", status)
 		}
 	}
@@ -93,18 +96,18 @@ upstream = "@UPSTREAM@"
 }
 
 // floodOf sends bad logins until ctx is done, each with a password of its own and
-// without waiting for the answer to any other, from many addresses. What it returns
+// many at once, from many addresses. What it returns
 // waits for the end and says how many had which status.
 func floodOf(ctx context.Context, t *testing.T, f front) (wait func() map[int]int) {
 	t.Helper()
-	const senders = 32
+	const senders, maxPending = 32, 100 // of each sender
 	var (
 		mu     sync.Mutex
 		counts = map[int]int{}
 		wg     sync.WaitGroup
 	)
 	guess := func(client *http.Client, name string) {
-		status := loginStatus(t, client, name, "guess-"+name)
+		status, _ := loginStatus(client, name, "guess-"+name)
 		mu.Lock()
 		defer mu.Unlock()
 		counts[status]++
@@ -114,13 +117,14 @@ func floodOf(ctx context.Context, t *testing.T, f front) (wait func() map[int]in
 		client.Transport = fromAddress(f, fmt.Sprintf("127.1.0.%d", i+1))
 		t.Cleanup(client.CloseIdleConnections)
 		wg.Go(func() {
-			var answers sync.WaitGroup
+			var answers errgroup.Group
+			answers.SetLimit(maxPending)
 			defer answers.Wait()
 			ticks := time.NewTicker(senders * time.Second / floodRate)
 			defer ticks.Stop()
 			for n := 0; ctx.Err() == nil; n++ {
 				<-ticks.C
-				answers.Go(func() { guess(client, fmt.Sprintf("nobody-%d-%d", i, n)) })
+				answers.Go(func() error { guess(client, fmt.Sprintf("nobody-%d-%d", i, n)); return nil })
 			}
 		})
 	}
@@ -142,20 +146,18 @@ func fromAddress(f front, address string) http.RoundTripper {
 	}
 }
 
-// loginStatus returns the status of a request with credentials.
-func loginStatus(t *testing.T, client *http.Client, user, password string) int {
+// loginStatus returns the status of a request with credentials, 0 without an answer.
+func loginStatus(client *http.Client, user, password string) (int, error) {
 	req, err := http.NewRequest("GET", "https://registry.test/v2/x", nil)
 	if err != nil {
-		t.Error(err)
-		return 0
+		return 0, err
 	}
 	req.SetBasicAuth(user, password)
 	resp, err := client.Do(req)
 	if err != nil {
-		t.Error(err)
-		return 0
+		return 0, err
 	}
 	defer resp.Body.Close()
-	io.Copy(io.Discard, resp.Body)
-	return resp.StatusCode
+	_, err = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode, err
 }
