@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
+	"gatehouse/backend/spell"
 )
 
 var (
@@ -102,7 +103,7 @@ func (e *examination) explainAbsence(ctx context.Context, f *backend.Finding, na
 	}
 	missing := wanted[len(wanted)-len(there)-1]
 	f.Text = fmt.Sprintf("%s does not exist below %s", missing, there)
-	f.Advice = "check the spelling, and that the account may read it" + didYouMean(missing, e.children(ctx, there.String()))
+	f.Advice = "check the spelling, and that the account may read it" + spell.DidYouMean(missing, e.children(ctx, there.String()))
 }
 
 // nearestAbove returns the lowest entry above one that is missing. OpenLDAP and
@@ -137,40 +138,4 @@ func (e *examination) children(ctx context.Context, name string) []string {
 		}
 	}
 	return names
-}
-
-// didYouMean returns a question that names the word of known nearest to word,
-// or nothing where none is near.
-func didYouMean(word string, known []string) string {
-	best, distance := "", min(4, len(word)/3+2)
-	for _, k := range known {
-		if d := editDistance(fold(word), fold(k)); d < distance {
-			best, distance = k, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
-}
-
-// editDistance counts the insertions, deletions and replacements between a and b.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -12,6 +12,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
+	"gatehouse/backend/spell"
 )
 
 // groupsOfRules looks for each group that a rule names.
@@ -125,7 +126,7 @@ func (e *examination) groupByName(ctx context.Context, f *backend.Finding, q que
 	}
 	switch len(found) {
 	case 0:
-		f.Advice = "correct the rule, or make the group below group_bases" + didYouMean(name, e.nearNames(ctx, name))
+		f.Advice = "correct the rule, or make the group below group_bases" + spell.DidYouMean(name, e.nearNames(ctx, name))
 		return errNoGroup
 	case 1:
 		return e.judgeGroup(f, found[0])

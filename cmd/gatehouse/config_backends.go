@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"gatehouse/backend/spell"
 )
 
 // checkBackend reports whether a [[backend]] can be opened at all.
@@ -145,7 +147,7 @@ func (c *Config) unknownBackend(name string) string {
 	if len(names) == 0 {
 		return fmt.Sprintf("there is no backend called %q: add a [[backend]] with that name", name)
 	}
-	return fmt.Sprintf("there is no backend called %q, only %s%s", name, strings.Join(names, ", "), didYouMean(name, names))
+	return fmt.Sprintf("there is no backend called %q, only %s%s", name, strings.Join(names, ", "), spell.DidYouMean(name, names))
 }
 
 // checkRouteBackend checks that the backend of a route exists.

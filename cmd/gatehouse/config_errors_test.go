@@ -134,23 +134,6 @@ func TestFileNamesOfSecretsAreShown(t *testing.T) {
 	}
 }
 
-func TestDidYouMean(t *testing.T) {
-	known := []string{"listen", "drain", "access_log", "upstream_ca_file", "upstream_key_file"}
-	for word, want := range map[string]string{
-		"lisen":            `; did you mean "listen"?`,
-		"LISTEN":           `; did you mean "listen"?`,
-		"acess_log":        `; did you mean "access_log"?`,
-		"upstream_ca_fiel": `; did you mean "upstream_ca_file"?`,
-		"workers":          "",
-		"x":                "",
-		"":                 "",
-	} {
-		if got := didYouMean(word, known); got != want {
-			t.Errorf("%q: got %q, want %q", word, got, want)
-		}
-	}
-}
-
 // What was misspelt is not missing too.
 func TestMisspeltKeyIsOneError(t *testing.T) {
 	text := strings.Replace(minimal(`listen = ["127.0.0.1:1"]`), "users_file", "user_file", 1)

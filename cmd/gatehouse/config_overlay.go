@@ -12,6 +12,8 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
+
+	"gatehouse/backend/spell"
 )
 
 // overlays lists the only settings that the environment and flags may change.
@@ -106,7 +108,7 @@ func (c *Config) environment() map[string]any {
 		case serviceLink.MatchString(name):
 			c.report.warnf(place{Name: name}, "this variable of the environment looks like one that Kubernetes sets for a Service, and is ignored: set enableServiceLinks: false in the Pod to be rid of it")
 		default:
-			c.report.errorf(place{Name: name}, "unknown variable in the environment (known: %s): unset it%s", strings.Join(knownVariables(), ", "), didYouMean(name, knownVariables()))
+			c.report.errorf(place{Name: name}, "unknown variable in the environment (known: %s): unset it%s", strings.Join(knownVariables(), ", "), spell.DidYouMean(name, knownVariables()))
 		}
 	}
 	return layer

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"gatehouse/backend/spell"
 )
 
 // schema compares a document with the Go types it is to be decoded into and
@@ -78,7 +80,7 @@ func keyAdvice(key, name string, known []string) string {
 	if advice := placeAdvice(key, name); advice != "" {
 		return advice
 	}
-	if hint := didYouMean(key, known); hint != "" {
+	if hint := spell.DidYouMean(key, known); hint != "" {
 		return hint
 	}
 	return "; known here: " + strings.Join(known, ", ")
@@ -201,7 +203,7 @@ func (s *schema) backend(n *node) {
 	if !ok {
 		names := sortedKeys(kinds)
 		s.report.errorf(s.doc.place(typ.span), "unknown backend type %q (known: %s)%s",
-			typ.text, strings.Join(names, ", "), didYouMean(typ.text, names))
+			typ.text, strings.Join(names, ", "), spell.DidYouMean(typ.text, names))
 		n.flawed = true
 		return
 	}
@@ -238,7 +240,7 @@ func checkWord(word string, tag reflect.StructTag) error {
 	if len(words) == 0 || slices.Contains(words, word) {
 		return nil
 	}
-	return fmt.Errorf("unknown value %q (known: %s)%s", word, strings.Join(words, ", "), didYouMean(word, words))
+	return fmt.Errorf("unknown value %q (known: %s)%s", word, strings.Join(words, ", "), spell.DidYouMean(word, words))
 }
 
 func checkInteger(n *node, tag reflect.StructTag) error {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"gatehouse/backend/spell"
 	"gatehouse/gateway"
 )
 
@@ -83,7 +84,7 @@ func (a *assembly) checkTest(i int, t TestConfig, q *inquiry) (requests []planne
 		a.missing("user", "there is nobody to have groups or a backend", "test", i)
 	}
 	if names := a.ruleNames(); t.Rule != "" && !slices.Contains(names, t.Rule) {
-		a.report.errorf(a.testAt(i, "rule"), "there is no rule called %q%s", t.Rule, didYouMean(t.Rule, names))
+		a.report.errorf(a.testAt(i, "rule"), "there is no rule called %q%s", t.Rule, spell.DidYouMean(t.Rule, names))
 	}
 	from, err := netip.ParseAddr(cmp.Or(t.From, defaultFrom))
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"gatehouse/backend"
+	"gatehouse/backend/spell"
 	"gatehouse/gateway"
 )
 
@@ -54,7 +55,7 @@ func (c claimant) hear(ctx context.Context, w witness, on routeBackend) (testimo
 	}
 	if c.backend != "" && !slices.Contains(on.sources, c.backend) {
 		return testimony{}, fmt.Errorf("no user of this route is vouched for by a backend %q: it asks %s%s",
-			c.backend, strings.Join(on.sources, ", "), didYouMean(c.backend, on.sources))
+			c.backend, strings.Join(on.sources, ", "), spell.DidYouMean(c.backend, on.sources))
 	}
 	if c.name == "" {
 		return nobody(""), nil

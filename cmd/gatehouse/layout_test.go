@@ -28,13 +28,14 @@ const module = "gatehouse/"
 var packages = map[string][]string{
 	"backend":          {"backend/fault"},
 	"backend/fault":    {},
+	"backend/spell":    {},
 	"backend/watch":    {"backend/fault"},
 	"backend/chain":    {"backend"},
 	"backend/htpasswd": {"backend", "backend/fault", "backend/watch"},
-	"backend/ldap":     {"backend", "backend/fault", "backend/watch", "backend/ldap/ldaptest"},
+	"backend/ldap":     {"backend", "backend/fault", "backend/spell", "backend/watch", "backend/ldap/ldaptest"},
 	"gateway":          {"backend", "backend/fault", "backend/watch"},
 	"gateway/admin":    {"backend", "backend/fault", "gateway"},
-	"cmd/gatehouse":    {"backend", "backend/chain", "backend/fault", "backend/watch", "backend/htpasswd", "backend/ldap", "backend/ldap/ldaptest", "gateway", "gateway/admin"},
+	"cmd/gatehouse":    {"backend", "backend/chain", "backend/fault", "backend/spell", "backend/watch", "backend/htpasswd", "backend/ldap", "backend/ldap/ldaptest", "gateway", "gateway/admin"},
 	"bench":            {},
 	"bench/times":      {},
 
