@@ -23,18 +23,7 @@ func (b *Backend) Explain(ctx context.Context, id backend.Identity) ([]backend.M
 		return nil, fmt.Errorf("users search with their own rights: %w", errors.ErrUnsupported)
 	}
 	r := &resolver{Backend: b, search: b.asService, memory: newGroupMemory(b.config), dn: id.Handle}
-	if err := r.readEntry(ctx); err != nil {
-		return nil, err
-	}
-	direct, err := r.direct(ctx)
-	if err != nil {
-		return nil, err
-	}
-	groups, err := r.walk(ctx, direct)
-	if err != nil {
-		return nil, err
-	}
-	names, err := r.names(ctx, groups)
+	direct, groups, names, err := r.resolve(ctx)
 	if err != nil {
 		return nil, err
 	}

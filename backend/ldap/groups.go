@@ -34,18 +34,7 @@ type resolver struct {
 
 // groups returns the names of all groups that the user is in.
 func (r *resolver) groups(ctx context.Context) ([]string, error) {
-	if err := r.readEntry(ctx); err != nil {
-		return nil, err
-	}
-	direct, err := r.direct(ctx)
-	if err != nil {
-		return nil, err
-	}
-	all, err := r.walk(ctx, direct)
-	if err != nil {
-		return nil, err
-	}
-	names, err := r.names(ctx, all)
+	_, _, names, err := r.resolve(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +45,22 @@ func (r *resolver) groups(ctx context.Context) ([]string, error) {
 	names = append(names, matching...)
 	slices.Sort(names)
 	return slices.Compact(names), nil
+}
+
+// resolve returns the groups that name the user, these and all that they are in,
+// and the names of all.
+func (r *resolver) resolve(ctx context.Context) (direct, all []group, names []string, err error) {
+	if err := r.readEntry(ctx); err != nil {
+		return nil, nil, nil, err
+	}
+	if direct, err = r.direct(ctx); err != nil {
+		return nil, nil, nil, err
+	}
+	if all, err = r.walk(ctx, direct); err != nil {
+		return nil, nil, nil, err
+	}
+	names, err = r.names(ctx, all)
+	return direct, all, names, err
 }
 
 // readEntry reads what the mode needs of the user's entry.
