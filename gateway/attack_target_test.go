@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -119,10 +120,11 @@ func TestMalformedHostsAreRefused(t *testing.T) {
 func TestHostsInAnySpellingComeToTheirRoute(t *testing.T) {
 	named, other := newCapture(t), newCapture(t)
 	forHost := recipeRoute(t, named.url())
-	forHost.Host = "registry.test"
+	forHost.Hosts = []string{"registry.test", "*.apps.test"}
 	tg := startGateway(t, nil, forHost, recipeRoute(t, other.url()))
 	for host, up := range map[string]*capture{
 		"registry.test": named, "REGISTRY.test": named, "registry.test:5000": named, "registry.test.": named, "Registry.Test.:443": named,
+		"a.apps.test": named, "A.APPS.test.:5000": named, "apps.test": other, "a.b.apps.test": other, "aapps.test": other, "a.apps.test.evil": other,
 		"other.test": other, "registry.test.evil": other, "[::1]:80": other, "127.0.0.1": other,
 	} {
 		before, _, _ := up.counts()
@@ -131,6 +133,32 @@ func TestHostsInAnySpellingComeToTheirRoute(t *testing.T) {
 		w.answer(t, "GET")
 		if after, _, _ := up.counts(); after != before+1 {
 			t.Errorf("host %q came to the wrong route", host)
+		}
+	}
+}
+
+// Every name of a route comes to it, over both protocols.
+func TestSeveralHostsOfARoute(t *testing.T) {
+	for proto, change := range map[string]func(*Config){"HTTP/1.1": nil, "HTTP/2.0": withTLS(t)} {
+		up := newCapture(t)
+		route := recipeRoute(t, up.url())
+		route.Hosts = []string{"registry.test", "*.apps.test"}
+		tg := startGateway(t, change, route)
+		for host, want := range map[string]int{"registry.test": 200, "b.apps.test:443": 200, "apps.test": 404, "c.b.apps.test": 404} {
+			r, err := http.NewRequest("GET", tg.url("/v2/"), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Host = host
+			r.Header.Set("Authorization", basic("pull"))
+			resp, err := tg.client(t).Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != want || resp.Proto != proto {
+				t.Errorf("%s: host %q: status %d over %s, want %d", proto, host, resp.StatusCode, resp.Proto, want)
+			}
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"time"
 
 	"gatehouse/backend"
@@ -90,9 +91,10 @@ type Timeouts struct {
 
 // Route is one service behind the gateway.
 type Route struct {
-	// Host is the host name that the route answers to, without a port; empty
-	// for any.
-	Host string
+	// Hosts are the names that the route answers to, without a port; nil for any.
+	// "*.b.example" stands for all names of one label more than "b.example". A
+	// name goes before such a pattern, whatever the paths of the routes.
+	Hosts []string
 
 	// Path is the prefix of the paths that the route takes, in whole segments:
 	// "/v2/" takes "/v2", "/v2/" and all below, and not "/v2x".
@@ -124,6 +126,9 @@ type Route struct {
 	UserHeader   string
 	GroupsHeader string
 }
+
+// Name is what errors and metrics call the route.
+func (r Route) Name() string { return strings.Join(r.Hosts, ",") + r.Path }
 
 // Upstream is the service that a route leads to.
 type Upstream struct {

@@ -17,7 +17,7 @@ func (s *site) measure(routes []Route) {
 	}
 	s.unrouted = s.metrics.route(routeNone)
 	for i, r := range s.routes {
-		r.metrics = s.metrics.route(routes[i].Host + routes[i].Path)
+		r.metrics = s.metrics.route(routes[i].Name())
 	}
 }
 

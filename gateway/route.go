@@ -8,14 +8,18 @@ import (
 	"strings"
 )
 
-// router finds the route of a request.
+// router finds the route of a request. Of the routes that take it, one that names
+// its host goes before one with a wildcard for it, and that before one for any
+// host; among these the longest path counts.
 type router struct {
-	places []place // the most specific first
+	exact    map[string][]place // by host
+	wildcard map[string][]place // by what follows the first label: ".b.example"
+	any      []place
 }
 
-// place is where a route stands.
+// place is where a route stands at a host. Those of one host are in order, the
+// longest path first.
 type place struct {
-	host  string // empty for any
 	path  string // without a slash at its end, so that "" is everything
 	index int    // of the route
 }
@@ -25,55 +29,100 @@ func newRouter(routes []Route) (*router, error) {
 	if len(routes) == 0 {
 		return nil, errors.New("there are no routes: add at least one [[route]]")
 	}
-	var r router
+	r := &router{exact: map[string][]place{}, wildcard: map[string][]place{}}
 	var errs []error
 	for i, route := range routes {
-		p := place{host: route.Host, path: strings.TrimSuffix(route.Path, "/"), index: i}
-		if err := r.check(p, route); err != nil {
+		if err := r.add(route, i); err != nil {
 			errs = append(errs, fmt.Errorf("route %d: %w", i+1, err))
 		}
-		r.places = append(r.places, p)
 	}
-	slices.SortFunc(r.places, moreSpecific)
-	return &r, errors.Join(errs...)
+	return r, errors.Join(errs...)
 }
 
-func (r *router) check(p place, route Route) error {
+func (r *router) add(route Route, index int) error {
 	if err := checkPattern(route.Path); err != nil {
 		return fmt.Errorf("path %q: %w", route.Path, err)
 	}
 	if strings.Contains(route.Path, "*") {
 		return fmt.Errorf("path %q: it is a prefix and takes everything below it already: leave the * out", route.Path)
 	}
-	if p.host != "" {
-		if host, err := canonicalHost(p.host); err != nil || host != p.host {
-			return fmt.Errorf("host %q: write the bare name in lower case, without a port and without a dot at its end", p.host)
+	p := place{path: strings.TrimSuffix(route.Path, "/"), index: index}
+	if route.Hosts == nil {
+		return addPlace(&r.any, p, route, "")
+	}
+	if len(route.Hosts) == 0 {
+		return errors.New("the list of hosts is empty: name a host, or leave it out for any")
+	}
+	var errs []error
+	for _, host := range route.Hosts {
+		if err := CheckHostPattern(host); err != nil {
+			errs = append(errs, err)
+			continue
 		}
+		at, key := r.exact, host
+		if parent, ok := strings.CutPrefix(host, "*"); ok {
+			at, key = r.wildcard, parent
+		}
+		places := at[key]
+		errs = append(errs, addPlace(&places, p, route, host))
+		at[key] = places
 	}
-	if slices.ContainsFunc(r.places, func(q place) bool { return q.host == p.host && q.path == p.path }) {
-		return fmt.Errorf("another route has the same host %q and path %q: make it one route with all the rules", route.Host, route.Path)
+	return errors.Join(errs...)
+}
+
+// addPlace puts p among the places of a host.
+func addPlace(places *[]place, p place, route Route, host string) error {
+	i, taken := slices.BinarySearchFunc(*places, p, func(a, b place) int {
+		return cmp.Or(cmp.Compare(len(b.path), len(a.path)), cmp.Compare(a.path, b.path))
+	})
+	switch {
+	case taken && (*places)[i].index == p.index:
+		return fmt.Errorf("host %q is in the list twice", host)
+	case taken:
+		return fmt.Errorf("another route has the same host %q and path %q: make it one route with all the rules", host, route.Path)
 	}
+	*places = slices.Insert(*places, i, p)
 	return nil
 }
 
-// moreSpecific orders routes of a host before those of any, and longer paths
-// before shorter ones.
-func moreSpecific(a, b place) int {
-	if (a.host == "") != (b.host == "") {
-		return cmp.Compare(b.host, a.host)
+// CheckHostPattern refuses what no request's host can match as a name in
+// [Route].Hosts. A * stands for one label, and only for the whole first one.
+func CheckHostPattern(pattern string) error {
+	name, wildcard := strings.CutPrefix(pattern, "*.")
+	host, err := canonicalHost(name)
+	switch {
+	case pattern == "*":
+		return errors.New("host \"*\": leave the key out for any host")
+	case strings.Contains(name, "*"):
+		return fmt.Errorf("host %q: a * stands for one label, and only for all of the first one, as in \"*.apps.example\"", pattern)
+	case err != nil || host != name:
+		return fmt.Errorf("host %q can match nothing: write the bare name in lower case, without a port and without a dot at its end", pattern)
+	case wildcard && (looksNumeric(name) || strings.HasPrefix(name, "[")):
+		return fmt.Errorf("host %q: an address has no labels that a * could stand for", pattern)
 	}
-	return cmp.Compare(len(b.path), len(a.path))
+	return nil
 }
 
 // lookup returns the index of the route that takes requests for path at host,
 // both canonical, or -1.
 func (r *router) lookup(host, path string) int {
-	for _, p := range r.places {
-		if (p.host == "" || p.host == host) && p.takes(path) {
-			return p.index
+	for _, places := range [...][]place{r.exact[host], r.wildcard[parentOf(host)], r.any} {
+		for _, p := range places {
+			if p.takes(path) {
+				return p.index
+			}
 		}
 	}
 	return -1
+}
+
+// parentOf returns host without its first label: ".b.example" of "a.b.example".
+func parentOf(host string) string {
+	i := strings.IndexByte(host, '.')
+	if i < 0 {
+		return ""
+	}
+	return host[i:]
 }
 
 // takes compares whole segments: "/v2" is not the beginning of "/v2x".

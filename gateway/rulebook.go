@@ -30,7 +30,7 @@ func NewRulebook(routes []Route) (*Rulebook, error) {
 	for _, r := range routes {
 		policy, err := NewPolicy(r)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("route %q: %w", r.Host+r.Path, err))
+			errs = append(errs, fmt.Errorf("route %q: %w", r.Name(), err))
 		}
 		b.policies = append(b.policies, policy)
 	}

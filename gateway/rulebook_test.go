@@ -25,7 +25,7 @@ func variedRoutes(t *testing.T, upstream string) []Route {
 	route := Route{Backend: everyone, Backends: []string{"people"}, Upstream: Upstream{URL: upstream}, Rules: rules}
 	v2, other := route, route
 	v2.Path = "/v2/"
-	other.Host, other.Path = "other.test", "/v2/team"
+	other.Hosts, other.Path = []string{"other.test"}, "/v2/team"
 	other.Rules = rules[:1]
 	return []Route{v2, other}
 }

@@ -61,7 +61,7 @@ func newSite(cfg Config, before *site) (*site, error) {
 	for _, r := range cfg.Routes {
 		compiled, err := s.newRoute(r, before)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("route %q: %w", r.Host+r.Path, err))
+			errs = append(errs, fmt.Errorf("route %q: %w", r.Name(), err))
 			continue
 		}
 		s.routes = append(s.routes, compiled)

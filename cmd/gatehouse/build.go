@@ -121,7 +121,7 @@ func (c *Config) assembleAfter(before *assembly, s surroundings) *assembly {
 func (a *assembly) route(i int) gateway.Route {
 	c, r := a.config, a.config.Routes[i]
 	route := gateway.Route{
-		Host:                 r.Host,
+		Hosts:                r.hosts(),
 		Path:                 r.Path,
 		Realm:                cmp.Or(r.Realm, defaultRealm),
 		Backend:              a.served(r.Backend),

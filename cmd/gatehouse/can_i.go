@@ -143,22 +143,40 @@ func (o *canIOptions) printList(ctx context.Context, out io.Writer, q *inquiry) 
 func (q *inquiry) list(ctx context.Context) ([]canIRow, error) {
 	var rows []canIRow
 	for i, r := range q.assembly.config.Routes {
-		if q.host != "" && r.Host != "" && q.host != r.Host {
-			continue
+		names := r.hosts()
+		switch {
+		case names == nil:
+			names = []string{""}
+		case q.host != "":
+			names = []string{q.host}
 		}
-		asked := *q
-		asked.host = cmp.Or(r.Host, q.host, anyHost)
-		for _, pattern := range repositoryPatterns(r) {
-			if q.book.RouteFor(asked.host, "/v2/"+sampleOf(pattern)) != i {
-				continue // the rules of this route are not for it
-			}
-			row, err := asked.row(ctx, pattern)
+		for _, name := range names {
+			more, err := q.listRoute(ctx, i, name)
 			if err != nil {
 				return nil, err
 			}
-			if row.Host = r.Host; len(row.May) > 0 {
-				rows = append(rows, row)
-			}
+			rows = append(rows, more...)
+		}
+	}
+	return rows, nil
+}
+
+// listRoute answers for the patterns in the rules of the route at index i, as asked by
+// one of its names, which is empty for any.
+func (q *inquiry) listRoute(ctx context.Context, i int, name string) ([]canIRow, error) {
+	var rows []canIRow
+	asked := *q
+	asked.host = cmp.Or(q.host, sampleHost(name), anyHost)
+	for _, pattern := range repositoryPatterns(q.assembly.config.Routes[i]) {
+		if q.book.RouteFor(asked.host, "/v2/"+sampleOf(pattern)) != i {
+			continue // the rules of this route are not for it
+		}
+		row, err := asked.row(ctx, pattern)
+		if err != nil {
+			return nil, err
+		}
+		if row.Host = name; len(row.May) > 0 {
+			rows = append(rows, row)
 		}
 	}
 	return rows, nil

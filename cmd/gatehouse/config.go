@@ -123,10 +123,11 @@ func (b BackendConfig) Type() string { s, _ := b["type"].(string); return s }
 
 // RouteConfig is one [[route]].
 type RouteConfig struct {
-	Host    string `toml:"host"`    // host name that the route answers to; not set: any
-	Path    string `toml:"path"`    // prefix of the paths that the route takes, in whole segments
-	Backend string `toml:"backend"` // name of the backend that checks the passwords
-	Realm   string `toml:"realm"`   // what clients show when they ask for a password
+	Host    string   `toml:"host"`    // host name that the route answers to; not set: any
+	Hosts   []string `toml:"hosts"`   // several of them, in place of host; "*.apps.example" stands for every name of one label more
+	Path    string   `toml:"path"`    // prefix of the paths that the route takes, in whole segments
+	Backend string   `toml:"backend"` // name of the backend that checks the passwords
+	Realm   string   `toml:"realm"`   // what clients show when they ask for a password
 
 	ForwardAuthorization bool   `toml:"forward_authorization"` // pass the client's own user name and password on to the upstream
 	UserHeader           string `toml:"user_header"`           // header that tells the upstream the name of the user; not set: none
@@ -144,6 +145,14 @@ type RouteConfig struct {
 	UpstreamIdleTimeout        Duration `toml:"upstream_idle_timeout" min:"100ms" max:"24h"` // how long an unused connection is kept; must be shorter than the upstream keeps it
 
 	Rules []RuleConfig `toml:"rule"` // who may do what on the route; the first whose methods and paths match decides alone
+}
+
+// hosts returns the names that the route answers to, nil for any.
+func (r RouteConfig) hosts() []string {
+	if r.Host != "" {
+		return []string{r.Host}
+	}
+	return r.Hosts
 }
 
 // RuleConfig is one [[route.rule]].

@@ -97,12 +97,9 @@ func (a *assembly) checkRoutes() {
 	}
 	seen := map[string]bool{}
 	for i, r := range c.Routes {
-		a.checkRoutePlace(i, r)
-		place := r.Host + " " + strings.TrimSuffix(r.Path, "/")
-		if seen[place] {
-			a.report.errorf(a.at(i, "path"), "another route has the same host and path: make it one route with all the rules")
-		}
-		seen[place] = true
+		a.checkRoutePath(i, r)
+		a.checkHosts(i, r)
+		a.checkPlaces(i, r, seen)
 		a.checkRouteBackend(i, r)
 		a.checkUpstream(i, r)
 		a.checkHeaders(i, r)
@@ -112,17 +109,12 @@ func (a *assembly) checkRoutes() {
 	}
 }
 
-func (a *assembly) checkRoutePlace(i int, r RouteConfig) {
+func (a *assembly) checkRoutePath(i int, r RouteConfig) {
 	switch {
 	case r.Path == "" && a.config.origin.table("route", i).table["path"] == nil:
 		a.missing("path", "say which requests this route takes, such as path = \"/v2/\"", "route", i)
 	case !canonicalPrefix(r.Path):
 		a.report.errorf(a.at(i, "path"), "path %q can match nothing: it must begin with \"/\" and have no empty, \".\" or \"..\" segment and none of * ? %% ; # \\, because requests with these are refused", r.Path)
-	}
-	h := r.Host
-	ipv6 := strings.HasPrefix(h, "[") && strings.HasSuffix(h, "]")
-	if h != strings.ToLower(h) || strings.ContainsAny(h, "/*@ :") && !ipv6 || strings.HasSuffix(h, ".") {
-		a.report.errorf(a.at(i, "host"), "host %q can match nothing: write the bare name in lower case, without a port and without a dot at its end", h)
 	}
 }
 

@@ -120,7 +120,7 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
 		ProxyProtocol:  true,
 		Routes: []gateway.Route{{
-			Host: "registry.example", Path: "/v2/team", Realm: "Team", Backends: []string{"Corp.Example"},
+			Hosts: []string{"registry.example"}, Path: "/v2/team", Realm: "Team", Backends: []string{"Corp.Example"},
 			UserHeader: "X-Remote-User", GroupsHeader: "X-Remote-Groups",
 			Upstream: gateway.Upstream{
 				URL: "https://registry.internal:5000", CAFile: file("cert.pem"), ServerName: "registry",
@@ -128,8 +128,9 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 				User: "gatehouse", Password: "password", IdleTimeout: 20 * time.Second,
 			},
 		}, {
-			Path: "/", Realm: "Registry Authentication", Backends: []string{"local"}, ForwardAuthorization: true,
-			Upstream: gateway.Upstream{URL: "unix:" + filepath.Join(dir, "good/registry.sock"), IdleTimeout: 30 * time.Second},
+			Hosts: []string{"apps.example", "*.apps.example"}, Path: "/", Realm: "Registry Authentication", Backends: []string{"local"},
+			ForwardAuthorization: true,
+			Upstream:             gateway.Upstream{URL: "unix:" + filepath.Join(dir, "good/registry.sock"), IdleTimeout: 30 * time.Second},
 		}},
 	}
 	if diff := cmp.Diff(want, cfg, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {

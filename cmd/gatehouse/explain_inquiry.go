@@ -33,7 +33,7 @@ func newInquiry(a *assembly) (*inquiry, error) {
 	}
 	for _, r := range a.gateway.Routes {
 		if r.Backend == nil {
-			return nil, fmt.Errorf("the route %q has no backend that could be opened", r.Host+r.Path)
+			return nil, fmt.Errorf("the route %q has no backend that could be opened", r.Name())
 		}
 	}
 	return &inquiry{
@@ -51,21 +51,35 @@ func (q *inquiry) hostFor(target string) (string, error) {
 	if q.host != "" || !strings.HasPrefix(target, "/") {
 		return q.host, nil
 	}
-	route, host := q.book.RouteFor(anyHost, target), anyHost
-	var hosts []string
-	for _, r := range q.assembly.config.Routes {
-		if r.Host == "" || slices.Contains(hosts, r.Host) || q.book.RouteFor(r.Host, target) == route {
+	found := []int{q.book.RouteFor(anyHost, target)}
+	host, hosts := anyHost, []string(nil)
+	for _, name := range q.hosts() {
+		route := q.book.RouteFor(sampleHost(name), target)
+		if slices.Contains(found, route) {
 			continue
 		}
-		hosts = append(hosts, r.Host)
+		if found = append(found, route); found[0] < 0 {
+			host = sampleHost(name)
+		}
+		hosts = append(hosts, name)
 	}
-	switch {
-	case len(hosts) == 0:
+	if len(hosts) == 0 || len(hosts) == 1 && found[0] < 0 {
 		return host, nil
-	case len(hosts) == 1 && route < 0:
-		return hosts[0], nil
 	}
 	return "", fmt.Errorf("the answer depends on the host that the request names: give --host (%s)", strings.Join(hosts, ", "))
+}
+
+// hosts returns the names that routes answer to, each once.
+func (q *inquiry) hosts() []string {
+	var all []string
+	for _, r := range q.assembly.config.Routes {
+		for _, name := range r.hosts() {
+			if !slices.Contains(all, name) {
+				all = append(all, name)
+			}
+		}
+	}
+	return all
 }
 
 // ask returns what becomes of a request.

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"gatehouse/gateway"
+)
+
+// checkHosts checks the names that a route answers to.
+func (a *assembly) checkHosts(i int, r RouteConfig) {
+	switch {
+	case r.Host != "" && r.Hosts != nil:
+		a.report.errorf(a.at(i, "hosts"), "host and hosts are both set: put all the names into hosts, and take host out")
+		return
+	case r.Hosts != nil && len(r.Hosts) == 0:
+		a.report.errorf(a.at(i, "hosts"), "hosts is an empty list: name a host, or leave the key out for any")
+	case strings.HasPrefix(r.Host, "*."):
+		a.report.errorf(a.at(i, "host"), "host is one name: write hosts = [%q] for all that it stands for", r.Host)
+		return
+	}
+	for j, host := range r.hosts() {
+		if err := gateway.CheckHostPattern(host); err != nil {
+			a.report.errorf(a.hostPlace(i, j), "%v", err)
+		}
+		if slices.Contains(r.hosts()[:j], host) {
+			a.report.errorf(a.hostPlace(i, j), "%s is in the list twice", host)
+		}
+	}
+}
+
+// hostPlace returns where the name at index j of those of a route was written.
+func (a *assembly) hostPlace(i, j int) place {
+	if a.config.Routes[i].Host != "" {
+		return a.at(i, "host")
+	}
+	return a.at(i, "hosts", j)
+}
+
+// checkPlaces refuses two routes for one path of one host. Seen holds the places of
+// those before.
+func (a *assembly) checkPlaces(i int, r RouteConfig, seen map[string]bool) {
+	path := strings.TrimSuffix(r.Path, "/")
+	hosts := slices.Compact(slices.Sorted(slices.Values(r.hosts())))
+	if hosts == nil {
+		hosts = []string{""}
+	}
+	for _, host := range hosts {
+		at := host + " " + path
+		if seen[at] {
+			a.report.errorf(a.at(i, "path"), "another route has the same %s and path: make it one route with all the rules", strings.TrimSpace("host "+host))
+		}
+		seen[at] = true
+	}
+}
+
+// sampleHost returns a host that a name of a route stands for.
+func sampleHost(name string) string { return strings.Replace(name, "*", "any", 1) }
