@@ -16,7 +16,7 @@ func TestFirstRequestIsAnsweredWhileTheGatewayEnds(t *testing.T) {
 	for _, protocol := range []string{"http/1.1", "h2"} {
 		t.Run(protocol, func(t *testing.T) {
 			tg := startGateway(t, withTLS(t), recipeRoute(t, newCapture(t).url()))
-			c, err := tls.Dial("tcp", tg.addr, &tls.Config{RootCAs: tg.roots, ServerName: "localhost", NextProtos: []string{protocol}})
+			c, err := tg.handshake(t, &tls.Config{NextProtos: []string{protocol}})
 			if err != nil {
 				t.Fatal(err)
 			}

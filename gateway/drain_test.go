@@ -13,6 +13,7 @@ import (
 func uploading(t *testing.T, tg *testGateway, up *capture) (feed *io.PipeWriter, answer chan *http.Response) {
 	t.Helper()
 	body, feed := io.Pipe()
+	t.Cleanup(func() { feed.Close() }) // no gateway ends before its uploads do
 	r, _ := http.NewRequest("PUT", tg.url("/v2/x"), body)
 	r.Header.Set("Authorization", basic("push"))
 	answer = make(chan *http.Response, 1)

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/ecdsa"
@@ -176,38 +175,27 @@ func basic(user string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+user+"-secret"))
 }
 
-// raw sends bytes on a new connection and reads everything that comes back until
-// the other side closes, as the request had better ask for.
+// raw sends bytes on a new connection, without TLS, and reads everything that comes
+// back until the gateway closes it, as the request has to make it do.
 func (tg *testGateway) raw(t *testing.T, request string) string {
 	t.Helper()
-	c, err := net.Dial("tcp", tg.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := tg.connect(t)
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(20 * time.Second))
 	if _, err := io.WriteString(c, request); err != nil {
 		t.Fatalf("write: %v", err)
 	}
-	b, _ := io.ReadAll(c)
+	b, _ := io.ReadAll(c) // a reset is an end as well
 	return string(b)
 }
 
-// get1 sends one request head as it is and reads one answer.
+// get1 sends one request head as it is on a new connection and reads one answer.
 func (tg *testGateway) get1(t *testing.T, request string) *http.Response {
 	t.Helper()
-	answer := tg.raw(t, request)
+	w := tg.dial(t)
+	defer w.Close()
+	w.send(t, request)
 	method, _, _ := strings.Cut(request, " ")
-	resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(answer)), &http.Request{Method: method})
-	if err != nil {
-		t.Fatalf("answer to %.200q: %v\n%q", request, err, answer)
-	}
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatalf("answer to %.200q: body: %v", request, err)
-	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
-	return resp
+	return w.answer(t, method)
 }
 
 func (tg *testGateway) url(path string) string {

@@ -58,6 +58,64 @@ func await(t *testing.T, what string, ok func() bool) {
 	t.Fatalf("waited in vain until %s", what)
 }
 
+// patientConn is a connection to the gateway that fails its test when the gateway
+// keeps it waiting for longer than patience. A read that ends by a deadline looks like
+// the end of the connection to a caller that drops errors, so no caller has to judge.
+type patientConn struct {
+	net.Conn // of TCP
+	t        *testing.T
+}
+
+func (c *patientConn) Read(b []byte) (int, error) {
+	c.SetReadDeadline(time.Now().Add(patience))
+	n, err := c.Conn.Read(b)
+	if os.IsTimeout(err) {
+		c.t.Errorf("the gateway sent nothing for %v, nor did it close the connection", patience)
+	}
+	return n, err
+}
+
+func (c *patientConn) Write(b []byte) (int, error) {
+	c.SetWriteDeadline(time.Now().Add(patience))
+	n, err := c.Conn.Write(b)
+	if os.IsTimeout(err) {
+		c.t.Errorf("the gateway took nothing for %v, nor did it close the connection", patience)
+	}
+	return n, err
+}
+
+// abort closes the connection with a reset.
+func (c *patientConn) abort() {
+	c.Conn.(*net.TCPConn).SetLinger(0)
+	c.Close()
+}
+
+// connect opens a connection to the gateway that is closed when the test ends.
+func (tg *testGateway) connect(t *testing.T) *patientConn {
+	t.Helper()
+	c, err := net.Dial("tcp", tg.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return &patientConn{c, t}
+}
+
+// handshake makes a TLS connection to the gateway, or says why not.
+func (tg *testGateway) handshake(t *testing.T, cfg *tls.Config) (*tls.Conn, error) {
+	t.Helper()
+	cfg.RootCAs = tg.roots
+	if cfg.ServerName == "" {
+		cfg.ServerName = "localhost"
+	}
+	c := tls.Client(tg.connect(t), cfg)
+	if err := c.Handshake(); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
 // wire is the connection of a client that says what it likes.
 type wire struct {
 	net.Conn
@@ -73,18 +131,13 @@ func (tg *testGateway) dial(t *testing.T) *wire {
 // dialProxied opens a connection that begins with what a proxy says.
 func (tg *testGateway) dialProxied(t *testing.T, header string) *wire {
 	t.Helper()
-	c, err := net.Dial("tcp", tg.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var c net.Conn = tg.connect(t)
 	if _, err := io.WriteString(c, header); err != nil {
 		t.Fatal(err)
 	}
 	if tg.cfg.TLS != nil {
 		c = tls.Client(c, &tls.Config{RootCAs: tg.roots, ServerName: "localhost", NextProtos: []string{"http/1.1"}})
 	}
-	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(patience))
 	return &wire{c, bufio.NewReader(c)}
 }
 

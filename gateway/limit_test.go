@@ -160,6 +160,8 @@ func TestIdleConnectionMakesRoomForANewOne(t *testing.T) {
 		if resp := idle.answer(t, "GET"); resp.StatusCode != 200 {
 			t.Fatalf("%s: status %d", name, resp.StatusCode)
 		}
+		// The answer is sent before its connection is one that waits.
+		await(t, name+": the connection is idle", func() bool { return tg.Stats().IdleConnections == 1 })
 		fresh := tg.dial(t)
 		fresh.send(t, head("GET /v2/ HTTP/1.1"))
 		if resp := fresh.answer(t, "GET"); resp.StatusCode != 200 {

@@ -278,14 +278,8 @@ func TestNobodyElseBeginsWithAHeader(t *testing.T) {
 			if source == "" {
 				continue
 			}
-			c, err := net.Dial("tcp", tg.addr)
-			if err != nil {
-				t.Fatal(err)
-			}
-			io.WriteString(c, header+head("GET /v2/ HTTP/1.1"))
-			said, _ := io.ReadAll(c)
-			c.Close()
-			if text := string(said); strings.HasPrefix(text, "HTTP/") && !strings.HasPrefix(text, "HTTP/1.1 400 ") {
+			text := tg.raw(t, header+head("GET /v2/ HTTP/1.1"))
+			if strings.HasPrefix(text, "HTTP/") && !strings.HasPrefix(text, "HTTP/1.1 400 ") {
 				t.Errorf("%s: %q is answered with %.40q", name, header, text)
 			}
 		}

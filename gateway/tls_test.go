@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/tls"
 	"io"
-	"net"
 	"os"
 	"strings"
 	"testing"
@@ -14,19 +13,10 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// handshake makes a TLS connection to the gateway, or says why not.
-func (tg *testGateway) handshake(cfg *tls.Config) (*tls.Conn, error) {
-	cfg.RootCAs = tg.roots
-	if cfg.ServerName == "" {
-		cfg.ServerName = "localhost"
-	}
-	return tls.DialWithDialer(&net.Dialer{Timeout: patience}, "tcp", tg.addr, cfg)
-}
-
 func TestOldTLSIsRefused(t *testing.T) {
 	tg := startGateway(t, withTLS(t), recipeRoute(t, newCapture(t).url()))
 	for version, ok := range map[uint16]bool{tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
-		c, err := tg.handshake(&tls.Config{MinVersion: version, MaxVersion: version})
+		c, err := tg.handshake(t, &tls.Config{MinVersion: version, MaxVersion: version})
 		if (err == nil) != ok {
 			t.Errorf("%s: %v", tls.VersionName(version), err)
 		}
@@ -38,7 +28,7 @@ func TestOldTLSIsRefused(t *testing.T) {
 		if suite.SupportedVersions[0] == tls.VersionTLS13 {
 			continue
 		}
-		c, err := tg.handshake(&tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite.ID}})
+		c, err := tg.handshake(t, &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite.ID}})
 		if strong := strings.HasPrefix(suite.Name, "TLS_ECDHE_ECDSA") && (strings.Contains(suite.Name, "GCM") || strings.Contains(suite.Name, "POLY1305")); (err == nil) != strong {
 			t.Errorf("%s: %v", suite.Name, err)
 		}
@@ -55,7 +45,7 @@ func TestProtocolIsNegotiated(t *testing.T) {
 		if offered != "" {
 			protos = strings.Split(offered, ",")
 		}
-		c, err := tg.handshake(&tls.Config{NextProtos: protos})
+		c, err := tg.handshake(t, &tls.Config{NextProtos: protos})
 		if err != nil {
 			t.Fatalf("%q: %v", offered, err)
 		}
@@ -64,7 +54,7 @@ func TestProtocolIsNegotiated(t *testing.T) {
 		}
 		c.Close()
 	}
-	if c, err := tg.handshake(&tls.Config{NextProtos: []string{"\x1b[2J"}}); err == nil {
+	if c, err := tg.handshake(t, &tls.Config{NextProtos: []string{"\x1b[2J"}}); err == nil {
 		c.Close()
 		t.Error("an unknown protocol was agreed on")
 	}
@@ -99,12 +89,7 @@ func TestPlainHTTPOnTheTLSPortIsAnsweredAndNotRedirected(t *testing.T) {
 
 func TestSlowHandshakeIsCut(t *testing.T) {
 	tg := startGateway(t, func(c *Config) { withTLS(t)(c); c.Timeouts.Handshake = 50 * time.Millisecond }, recipeRoute(t, newCapture(t).url()))
-	c, err := net.Dial("tcp", tg.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	c.SetDeadline(time.Now().Add(patience))
+	c := tg.connect(t)
 	io.WriteString(c, "\x16\x03\x01")
 	if _, err := c.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
 		t.Errorf("read: %v, want the end of the connection", err)
@@ -117,7 +102,7 @@ func TestCertificateIsReloadedAndABadOneIsNot(t *testing.T) {
 	tg := startGateway(t, func(c *Config) { c.TLS = &files }, recipeRoute(t, newCapture(t).url()))
 	sessions := tls.NewLRUClientSessionCache(8)
 	leaf := func() []byte {
-		c, err := tls.Dial("tcp", tg.addr, &tls.Config{InsecureSkipVerify: true, ServerName: "localhost", ClientSessionCache: sessions, NextProtos: []string{"http/1.1"}})
+		c, err := tg.handshake(t, &tls.Config{InsecureSkipVerify: true, ClientSessionCache: sessions, NextProtos: []string{"http/1.1"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,12 +133,10 @@ type h2 struct {
 
 func dialH2(t *testing.T, tg *testGateway) *h2 {
 	t.Helper()
-	c, err := tg.handshake(&tls.Config{NextProtos: []string{"h2"}})
+	c, err := tg.handshake(t, &tls.Config{NextProtos: []string{"h2"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(patience))
 	io.WriteString(c, http2.ClientPreface)
 	f := http2.NewFramer(c, c)
 	f.ReadMetaHeaders = hpack.NewDecoder(4096, nil)

@@ -220,7 +220,7 @@ func TestAbortedUploadsNeverComplete(t *testing.T) {
 			w.send(t, head("PATCH /v2/app/blobs/uploads/1 HTTP/1.1", tt.framing)+tt.part)
 			await(t, "the upstream has got a part", func() bool { begun, _, _ := up.counts(); return begun == 1 })
 			if reset {
-				w.Conn.(*net.TCPConn).SetLinger(0)
+				w.Conn.(*patientConn).abort()
 			}
 			w.Close()
 			await(t, "the upstream has lost the request", func() bool { _, _, broken := up.counts(); return broken == 1 })
