@@ -34,7 +34,7 @@ func (x *exchange) copyHeader(to http.Header, a *answer) {
 	for name, values := range a.header {
 		plain := plainName(name)
 		switch {
-		case hopByHop[plain], plain == "Alt-Svc", plain == x.route.userHeader, plain == x.route.groupsHeader, connectionHas(a.header, name):
+		case hopByHop.has(plain), plain == "Alt-Svc", plain == x.route.userHeader, plain == x.route.groupsHeader, connectionHas(a.header, name):
 			continue // Alt-Svc would lead clients around the gateway
 		case name == "Location", name == "Content-Location":
 			for i, v := range values {

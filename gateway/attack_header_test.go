@@ -10,7 +10,7 @@ import (
 func identityRoute(t *testing.T, upstream string, require ...any) Route {
 	t.Helper()
 	r := recipeRoute(t, upstream)
-	r.UserHeader, r.GroupsHeader = "X-Team_User", "X-Remote-Groups"
+	r.UserHeader, r.GroupsHeader = "X-Team-User", "X-Remote-Groups"
 	r.Rules = []Rule{{Name: "all", Require: mustRequire(t, require...)}}
 	return r
 }

@@ -125,6 +125,16 @@ type Route struct {
 	// any spelling of them, is removed in any case.
 	UserHeader   string
 	GroupsHeader string
+
+	// RemoveHeaders are names of request fields that the upstream does not get,
+	// besides those that tell it who somebody is or where a request comes from.
+	// One * at the beginning or the end of a name stands for the rest of it.
+	RemoveHeaders []string
+
+	// KeepHeaders are exact names of request fields that the upstream gets as the
+	// client sent them, although they tell it such things. Another spelling of
+	// one is removed.
+	KeepHeaders []string
 }
 
 // Name is what errors and metrics call the route.

@@ -6,76 +6,6 @@ import (
 	"strings"
 )
 
-// hopByHop are the fields that belong to one connection (RFC 9110, section 7.6.1,
-// and what predates it). They are never passed on, in neither direction.
-var hopByHop = newNameSet(
-	"Connection", "Http2-Settings", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authentication-Info",
-	"Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
-)
-
-// managed are the request fields that only the gateway sets. An upstream believes
-// them, so that what a client sends under these names is removed: who the user
-// is, where the request comes from, what it really asks for. The two idempotency
-// keys make some proxies send a POST twice; Proxy becomes the environment variable
-// HTTP_PROXY of CGI programs.
-var managed = newNameSet(
-	"Authorization", "Content-Length", "Expect", "Host", "X-Request-Id",
-	"Forwarded", "X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "Fastly-Client-Ip",
-	"X-Original-Url", "X-Original-Uri", "X-Original-Method", "X-Original-Host", "X-Rewrite-Url", "X-Host",
-	"X-Http-Method-Override", "X-Http-Method", "X-Method-Override",
-	"Remote-User", "Remote-Groups", "Remote-Name", "Remote-Email", "X-Remote-User", "X-Remote-Groups", "X-Remote-Group",
-	"X-Webauth-User", "X-Authenticated-User", "X-User", "X-Groups",
-	"Idempotency-Key", "X-Idempotency-Key", "Proxy",
-)
-
-// managedPrefixes begin the names of more managed fields.
-var managedPrefixes = []string{"X-Forwarded-", "X-Auth-Request-"}
-
-type nameSet map[string]bool
-
-func newNameSet(names ...string) nameSet {
-	set := make(nameSet, len(names))
-	for _, n := range names {
-		set[n] = true
-	}
-	return set
-}
-
-// plainName returns the spelling of a field name that is compared with: letters,
-// digits and hyphens alone. Frameworks read "X_Remote_User" and "X.Remote.User" as
-// X-Remote-User. The name is canonical, as the keys of an [http.Header] are.
-func plainName(canonical string) string {
-	for i := range len(canonical) {
-		if !plainChar(rune(canonical[i])) {
-			return http.CanonicalHeaderKey(strings.Map(func(c rune) rune {
-				if plainChar(c) {
-					return c
-				}
-				return '-'
-			}, canonical))
-		}
-	}
-	return canonical
-}
-
-func plainChar(c rune) bool {
-	return c == '-' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
-}
-
-// drops reports whether a request field is kept from the upstream of the route.
-func (r *route) drops(name string) bool {
-	name = plainName(name)
-	if hopByHop[name] || managed[name] || name == r.userHeader || name == r.groupsHeader {
-		return true
-	}
-	for _, p := range managedPrefixes {
-		if strings.HasPrefix(name, p) {
-			return true
-		}
-	}
-	return false
-}
-
 // connectionHas reports whether the Connection fields of h name token, which they
 // do to have the field of that name removed on the way.
 func connectionHas(h http.Header, token string) bool {
@@ -98,7 +28,7 @@ func (x *exchange) appendHead(b []byte, length int64) []byte {
 	b = append(append(append(append(b, r.Method...), ' '), x.target.String()...), " HTTP/1.1\r\n"...)
 	b = appendField(b, "Host", r.Host)
 	for name, values := range r.Header {
-		if x.route.drops(name) || connectionHas(r.Header, name) {
+		if x.route.fields.drops(name) || connectionHas(r.Header, name) {
 			continue
 		}
 		for _, v := range values {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -45,6 +44,7 @@ type route struct {
 	realm                string
 	userHeader           string
 	groupsHeader         string
+	fields               fieldFilter
 	forwardAuthorization bool
 	metrics              *routeMetrics // nil if nobody counts
 }
@@ -91,6 +91,9 @@ func (s *site) newRoute(r Route, before *site) (*route, error) {
 	if r.ForwardAuthorization && r.Upstream.hasCredentials() {
 		return nil, errors.New("the upstream can get the client's credentials or its own, not both")
 	}
+	if err := r.checkHeaders(); err != nil {
+		return nil, err
+	}
 	upstream, err := s.openUpstream(r.Upstream, before)
 	if err != nil {
 		return nil, err
@@ -98,7 +101,7 @@ func (s *site) newRoute(r Route, before *site) (*route, error) {
 	return &route{
 		policy: policy, backend: r.Backend, upstream: upstream,
 		realm:      cmp.Or(r.Realm, "Registry Authentication"),
-		userHeader: plainName(http.CanonicalHeaderKey(r.UserHeader)), groupsHeader: plainName(http.CanonicalHeaderKey(r.GroupsHeader)),
+		userHeader: plainOf(r.UserHeader), groupsHeader: plainOf(r.GroupsHeader), fields: newFieldFilter(r),
 		forwardAuthorization: r.ForwardAuthorization,
 	}, nil
 }

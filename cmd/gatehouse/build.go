@@ -129,6 +129,8 @@ func (a *assembly) route(i int) gateway.Route {
 		ForwardAuthorization: r.ForwardAuthorization,
 		UserHeader:           r.UserHeader,
 		GroupsHeader:         r.GroupsHeader,
+		RemoveHeaders:        r.RemoveHeaders,
+		KeepHeaders:          r.KeepHeaders,
 		Upstream: gateway.Upstream{
 			URL:         a.upstreamURL(i),
 			CAFile:      c.origin.file(r.UpstreamCAFile),

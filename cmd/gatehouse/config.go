@@ -129,9 +129,11 @@ type RouteConfig struct {
 	Backend string   `toml:"backend"` // name of the backend that checks the passwords
 	Realm   string   `toml:"realm"`   // what clients show when they ask for a password
 
-	ForwardAuthorization bool   `toml:"forward_authorization"` // pass the client's own user name and password on to the upstream
-	UserHeader           string `toml:"user_header"`           // header that tells the upstream the name of the user; not set: none
-	GroupsHeader         string `toml:"groups_header"`         // header that tells the upstream the groups of the user; not set: none
+	ForwardAuthorization bool     `toml:"forward_authorization"` // pass the client's own user name and password on to the upstream
+	UserHeader           string   `toml:"user_header"`           // header that tells the upstream the name of the user; not set: none
+	GroupsHeader         string   `toml:"groups_header"`         // header that tells the upstream the groups of the user; not set: none
+	RemoveHeaders        []string `toml:"remove_headers"`        // headers of requests that the upstream does not get, besides those that tell it who somebody is or where a request comes from; one * begins or ends a name
+	KeepHeaders          []string `toml:"keep_headers"`          // headers of requests that the upstream gets although they tell it such things, each by its exact name
 
 	Upstream                   string   `toml:"upstream"`                                    // where allowed requests go: "http://HOST:PORT", "https://HOST:PORT" or "unix:/PATH"
 	UpstreamCAFile             string   `toml:"upstream_ca_file"`                            // authorities to trust for https, in PEM, in place of the system's

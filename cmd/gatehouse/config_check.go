@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -200,27 +199,26 @@ func checkUpstreamURL(text string) error {
 	return nil
 }
 
-var headerName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
-
-// checkHeaders checks the names of headers that tell the upstream who somebody is.
+// checkHeaders checks the names of headers that tell the upstream who somebody is,
+// and of those that it gets or does not get from clients.
 func (a *assembly) checkHeaders(i int, r RouteConfig) {
 	for key, name := range map[string]string{"user_header": r.UserHeader, "groups_header": r.GroupsHeader} {
-		switch {
-		case name == "":
-		case !headerName.MatchString(name):
-			a.report.errorf(a.at(i, key), "%q is not the name of a header that upstreams agree on: write letters, digits and hyphens, such as X-Remote-User", name)
-		case slices.Contains(takenHeaders, strings.ToLower(name)):
-			a.report.errorf(a.at(i, key), "the header %s has another meaning: choose another name, such as X-Remote-User", name)
+		if err := gateway.CheckIdentityHeader(name); err != nil {
+			a.report.errorf(a.at(i, key), "%v", err)
 		}
 	}
 	if r.UserHeader != "" && strings.EqualFold(r.UserHeader, r.GroupsHeader) {
 		a.report.errorf(a.at(i, "groups_header"), "user_header and groups_header are the same: one would replace the other")
 	}
-}
-
-// takenHeaders have a meaning for HTTP or are set by the gateway.
-var takenHeaders = []string{
-	"accept", "authorization", "connection", "content-length", "content-range", "content-type", "cookie", "date", "expect",
-	"forwarded", "host", "keep-alive", "proxy-authorization", "proxy-connection", "range", "te", "trailer", "transfer-encoding",
-	"upgrade", "user-agent", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "x-request-id",
+	route := gateway.Route{UserHeader: r.UserHeader, GroupsHeader: r.GroupsHeader, KeepHeaders: r.KeepHeaders}
+	for j, name := range r.KeepHeaders {
+		if err := route.CheckKeptHeader(name); err != nil {
+			a.report.errorf(a.at(i, "keep_headers", j), "%v", err)
+		}
+	}
+	for j, name := range r.RemoveHeaders {
+		if err := route.CheckRemovedHeader(name); err != nil {
+			a.report.errorf(a.at(i, "remove_headers", j), "%v", err)
+		}
+	}
 }
