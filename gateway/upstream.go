@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"gatehouse/backend/fault"
+	"gatehouse/backend/shown"
 	"gatehouse/backend/watch"
 )
 
@@ -76,7 +77,7 @@ func (u *upstream) parseURL(raw string) error {
 	if path, ok := strings.CutPrefix(raw, "unix:"); ok {
 		path = strings.TrimPrefix(path, "//")
 		if !strings.HasPrefix(path, "/") {
-			return fmt.Errorf("upstream %q: a socket is given as unix:/path/to/socket", raw)
+			return fmt.Errorf("upstream %q: a socket is given as unix:/path/to/socket", shown.URL(raw))
 		}
 		u.scheme, u.network, u.address = "http", "unix", path
 		return nil
@@ -88,12 +89,12 @@ func (u *upstream) parseURL(raw string) error {
 	case parsed.User != nil:
 		return errors.New("the upstream URL holds credentials; give them as user and password of the upstream")
 	case parsed.Scheme != "http" && parsed.Scheme != "https":
-		return fmt.Errorf("upstream %q: the scheme is not http, https or unix", raw)
+		return fmt.Errorf("upstream %q: the scheme is not http, https or unix", shown.URL(raw))
 	case parsed.Path != "" && parsed.Path != "/" || parsed.RawQuery != "" || parsed.Fragment != "":
-		return fmt.Errorf("upstream %q: only scheme, host and port may be given; paths are passed on unchanged", raw)
+		return fmt.Errorf("upstream %q: only scheme, host and port may be given; paths are passed on unchanged", shown.URL(raw))
 	}
 	if _, err := canonicalHost(parsed.Host); err != nil {
-		return fmt.Errorf("upstream %q: %w", raw, err)
+		return fmt.Errorf("upstream %q: %w", shown.URL(raw), err)
 	}
 	u.scheme, u.network, u.authority = parsed.Scheme, "tcp", parsed.Host
 	u.address = net.JoinHostPort(parsed.Hostname(), cmp.Or(parsed.Port(), defaultPort[parsed.Scheme]))
@@ -107,7 +108,7 @@ var defaultPort = map[string]string{"http": "80", "https": "443"}
 func (u *upstream) configureTLS(cfg Upstream) error {
 	if u.scheme != "https" {
 		if cfg.CAFile != "" || cfg.ServerName != "" || cfg.CertFile != "" || cfg.KeyFile != "" {
-			return fmt.Errorf("upstream %q: certificates are for https upstreams only", cfg.URL)
+			return fmt.Errorf("upstream %q: certificates are for https upstreams only", shown.URL(cfg.URL))
 		}
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"gatehouse/backend/fault"
+	"gatehouse/backend/shown"
 )
 
 // address is where a server is, or with a service where DNS says that the
@@ -40,22 +41,22 @@ func parseAddress(text string) (address, error) {
 	if socket, ok := strings.CutPrefix(text, "ldapi://"); ok {
 		path, err := url.PathUnescape(socket)
 		if err != nil || !strings.HasPrefix(path, "/") {
-			return address{}, fmt.Errorf("%q: want the path of a socket, as in ldapi:///run/slapd/ldapi", text)
+			return address{}, fmt.Errorf("%q: want the path of a socket, as in ldapi:///run/slapd/ldapi", shown.URL(text))
 		}
 		return address{scheme: "ldapi", host: path}, nil
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme == "" {
-		return address{}, fmt.Errorf("%q is no address of a server: want ldaps://HOST, ldap://HOST, ldapi:///PATH or srv:_ldap._tcp.DOMAIN", text)
+		return address{}, fmt.Errorf("%q is no address of a server: want ldaps://HOST, ldap://HOST, ldapi:///PATH or srv:_ldap._tcp.DOMAIN", shown.URL(text))
 	}
 	port, ok := map[string]string{"ldap": "389", "ldaps": "636"}[u.Scheme]
 	switch {
 	case !ok:
-		return address{}, fmt.Errorf("%q: the scheme %s is not known: want ldaps, ldap or ldapi", text, u.Scheme)
+		return address{}, fmt.Errorf("%q: the scheme is not known: want ldaps, ldap or ldapi", shown.URL(text))
 	case u.Hostname() == "":
-		return address{}, fmt.Errorf("%q names no host", text)
+		return address{}, fmt.Errorf("%q names no host", shown.URL(text))
 	case u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
-		return address{}, fmt.Errorf("%q: want no more than a host and a port; bases and filters have keys of their own", text)
+		return address{}, fmt.Errorf("%q: want no more than a host and a port; the account, bases and filters have keys of their own", shown.URL(text))
 	}
 	if u.Port() != "" {
 		port = u.Port()
@@ -69,7 +70,7 @@ func parseService(service string) (address, error) {
 		a.scheme = "ldaps"
 	}
 	if !strings.HasPrefix(service, "_ldap") || serviceDomain(a.service) == "" {
-		return address{}, fmt.Errorf("%q: want the name of SRV records, as in srv:_ldap._tcp.dc._msdcs.corp.example", "srv:"+service)
+		return address{}, fmt.Errorf("%q: want the name of SRV records, as in srv:_ldap._tcp.dc._msdcs.corp.example", shown.URL("srv:"+service))
 	}
 	return a, nil
 }

@@ -18,8 +18,18 @@ type Limits struct {
 	MaxSize int64
 
 	// Secret refuses a file that every user of the machine may read, as it
-	// must not be for private keys and passwords.
+	// must not be for private keys and passwords. Errors do not name such a
+	// file: people take a password for its path, and paste it there.
 	Secret bool
+}
+
+// withoutPath returns err without the path that the system's errors carry.
+func withoutPath(err error) error {
+	var named *fs.PathError
+	if errors.As(err, &named) {
+		return named.Err
+	}
+	return err
 }
 
 // Read returns the content of the file at path, and its mode for a caller that
@@ -34,14 +44,22 @@ func Read(path string, l Limits) (text string, mode fs.FileMode, err error) {
 	// terminal would become the one of this process.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if err != nil {
-		return "", 0, fault.File(fmt.Errorf("read file: %w", err))
+		return "", 0, l.fail("", err)
 	}
 	defer f.Close()
 	text, mode, err = readOpen(f, l)
 	if err != nil {
-		return "", mode, fault.File(fmt.Errorf("read file %s: %w", path, err))
+		return "", mode, l.fail(" "+path, err)
 	}
 	return text, mode, nil
+}
+
+// fail returns why a file could not be read, with a name for it where err has none.
+func (l Limits) fail(name string, err error) error {
+	if l.Secret {
+		return fault.File(fmt.Errorf("read file: %w", withoutPath(err)))
+	}
+	return fault.File(fmt.Errorf("read file%s: %w", name, err))
 }
 
 func readOpen(f *os.File, l Limits) (string, fs.FileMode, error) {

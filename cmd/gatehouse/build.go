@@ -136,7 +136,7 @@ func (a *assembly) route(i int) gateway.Route {
 			CAFile:      c.origin.file(r.UpstreamCAFile),
 			ServerName:  r.UpstreamServerName,
 			CertFile:    c.origin.file(r.UpstreamCertFile),
-			KeyFile:     c.origin.file(r.UpstreamKeyFile),
+			KeyFile:     c.origin.file(r.UpstreamKeyFile.Reveal()),
 			User:        r.UpstreamUser,
 			Password:    a.upstreamPassword(i),
 			IdleTimeout: cmp.Or(r.UpstreamIdleTimeout.Duration, defaultUpstreamIdleTimeout),
@@ -151,7 +151,7 @@ func (a *assembly) upstreamPassword(i int) string {
 	r := a.config.Routes[i]
 	source := secretSource{
 		Name:       "upstream_password",
-		File:       a.config.origin.file(r.UpstreamPasswordFile),
+		File:       a.config.origin.lead(r.UpstreamPasswordFile),
 		Credential: r.UpstreamPasswordCredential,
 		Variable:   r.UpstreamPasswordEnv,
 	}
@@ -159,27 +159,14 @@ func (a *assembly) upstreamPassword(i int) string {
 	case r.UpstreamUser == "" && !source.isSet():
 		return ""
 	case r.UpstreamUser == "":
-		a.report.errorf(a.at(i, passwordKey(source)), "a password for the upstream without a user: set upstream_user too")
+		a.report.errorf(a.at(i, source.key()), "a password for the upstream without a user: set upstream_user too")
 		return ""
 	}
 	password, err := source.read()
 	if err != nil {
-		a.report.errorf(a.at(i, cmp.Or(passwordKey(source), "upstream_user")), "%v", err)
+		a.report.errorf(a.at(i, cmp.Or(source.key(), "upstream_user")), "%v", err)
 	}
 	return password.Reveal()
-}
-
-// passwordKey returns the key in which a source is named.
-func passwordKey(s secretSource) string {
-	switch {
-	case s.File != "":
-		return "upstream_password_file"
-	case s.Credential != "":
-		return "upstream_password_credential"
-	case s.Variable != "":
-		return "upstream_password_env"
-	}
-	return ""
 }
 
 // at returns the place of a key of the route at index i.
@@ -190,7 +177,7 @@ func (a *assembly) at(i int, path ...any) place {
 // upstreamURL returns the URL of the upstream, in which the path of a socket is
 // relative to the configuration file, as other paths are.
 func (a *assembly) upstreamURL(i int) string {
-	url := a.config.Routes[i].Upstream
+	url := a.config.Routes[i].Upstream.Reveal()
 	if path, ok := strings.CutPrefix(url, "unix:"); ok && path != "" {
 		path, err := filepath.Abs(a.config.origin.file(path, "route", i, "upstream"))
 		if err != nil {

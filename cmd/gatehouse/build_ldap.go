@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"regexp"
 
 	"gatehouse/backend"
@@ -10,20 +11,20 @@ import (
 
 // ldapKeys are the keys of a [[backend]] of type ldap.
 type ldapKeys struct {
-	Preset            string   `toml:"preset" oneof:"activedirectory openldap rfc2307 freeipa 389ds"` // kind of directory, which sets what is not set here
-	URLs              []string `toml:"urls"`                                                          // servers, as ldaps://HOST, ldap://HOST, ldapi://PATH or srv:NAME
-	Spread            bool     `toml:"spread"`                                                        // ask the servers in turn, not the first that answers
-	StartTLS          bool     `toml:"start_tls"`                                                     // encrypt connections to ldap:// addresses with StartTLS
-	InsecurePlaintext bool     `toml:"insecure_plaintext"`                                            // send passwords over ldap:// in the clear
-	CAFile            string   `toml:"ca_file"`                                                       // authorities to trust, in PEM, in place of the system's; read again when it changes
-	ServerName        string   `toml:"server_name"`                                                   // name to verify in the certificate, where it is not the one in urls
-	CertFile          string   `toml:"cert_file"`                                                     // client certificate, in PEM, if the servers want one
-	KeyFile           string   `toml:"key_file"`                                                      // its private key, in PEM
+	Preset            string      `toml:"preset" oneof:"activedirectory openldap rfc2307 freeipa 389ds"` // kind of directory, which sets what is not set here
+	URLs              []serverURL `toml:"urls"`                                                          // servers, as ldaps://HOST, ldap://HOST, ldapi://PATH or srv:NAME
+	Spread            bool        `toml:"spread"`                                                        // ask the servers in turn, not the first that answers
+	StartTLS          bool        `toml:"start_tls"`                                                     // encrypt connections to ldap:// addresses with StartTLS
+	InsecurePlaintext bool        `toml:"insecure_plaintext"`                                            // send passwords over ldap:// in the clear
+	CAFile            string      `toml:"ca_file"`                                                       // authorities to trust, in PEM, in place of the system's; read again when it changes
+	ServerName        string      `toml:"server_name"`                                                   // name to verify in the certificate, where it is not the one in urls
+	CertFile          string      `toml:"cert_file"`                                                     // client certificate, in PEM, if the servers want one
+	KeyFile           lead        `toml:"key_file"`                                                      // its private key, in PEM
 
 	BindDN                 string `toml:"bind_dn"`                  // account that looks users up; without one searches are anonymous
-	BindPasswordFile       string `toml:"bind_password_file"`       // file with its password, read again when it is needed; not readable by everybody
-	BindPasswordCredential string `toml:"bind_password_credential"` // systemd credential with its password
-	BindPasswordEnv        string `toml:"bind_password_env"`        // variable of the environment with its password
+	BindPasswordFile       lead   `toml:"bind_password_file"`       // file with its password, read again when it is needed; not readable by everybody
+	BindPasswordCredential lead   `toml:"bind_password_credential"` // systemd credential with its password
+	BindPasswordEnv        lead   `toml:"bind_password_env"`        // variable of the environment with its password
 	SASLExternal           bool   `toml:"sasl_external"`            // the client certificate, or the user of the socket, is the account
 	BindTemplate           string `toml:"bind_template"`            // name to log in as, with {user} in it, where no account looks users up
 
@@ -80,9 +81,9 @@ var keyAtHead = regexp.MustCompile(`^([a-z_]+): `)
 // config returns what a backend is made from.
 func (k ldapKeys) config(t backendTable) ldap.Config {
 	c := ldap.Config{
-		Preset: k.Preset, URLs: k.URLs, Spread: k.Spread, StartTLS: k.StartTLS, InsecurePlaintext: k.InsecurePlaintext,
+		Preset: k.Preset, URLs: revealed(k.URLs), Spread: k.Spread, StartTLS: k.StartTLS, InsecurePlaintext: k.InsecurePlaintext,
 		CAFile: t.file(k.CAFile, "ca_file"), ServerName: k.ServerName,
-		CertFile: t.file(k.CertFile, "cert_file"), KeyFile: t.file(k.KeyFile, "key_file"),
+		CertFile: t.file(k.CertFile, "cert_file"), KeyFile: t.file(k.KeyFile.Reveal(), "key_file"),
 		BindDN: k.BindDN, BindPassword: k.bindPassword(t), SASLExternal: k.SASLExternal, BindTemplate: k.BindTemplate,
 		Domains: k.Domains, UserBases: k.UserBases, UserScope: k.UserScope, UserFilter: k.UserFilter, UserNameAttr: k.UserNameAttr,
 		GroupMode: k.GroupMode, GroupBases: k.GroupBases, GroupFilter: k.GroupFilter, GroupNameAttr: k.GroupNameAttr,
@@ -102,7 +103,7 @@ func (k ldapKeys) config(t backendTable) ldap.Config {
 func (k ldapKeys) bindPassword(t backendTable) func() (string, error) {
 	source := secretSource{
 		Name:       "bind_password",
-		File:       t.file(k.BindPasswordFile, "bind_password_file"),
+		File:       lead(t.file(k.BindPasswordFile.Reveal(), "bind_password_file")),
 		Credential: k.BindPasswordCredential,
 		Variable:   k.BindPasswordEnv,
 	}
@@ -114,7 +115,7 @@ func (k ldapKeys) bindPassword(t backendTable) func() (string, error) {
 		return password.Reveal(), err
 	}
 	if _, err := read(); err != nil {
-		t.errorf("bind_dn", "%v", err)
+		t.errorf(cmp.Or(source.key(), "bind_dn"), "%v", err)
 	}
 	return read
 }

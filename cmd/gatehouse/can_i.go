@@ -11,6 +11,8 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"gatehouse/backend/shown"
 )
 
 // newCanICommand returns "gatehouse can-i".
@@ -90,7 +92,7 @@ func (o *canIOptions) answer(out io.Writer, question string, e explanation) erro
 	if o.output == outputJSON {
 		err = printJSON(out, a)
 	} else {
-		_, err = fmt.Fprintf(out, "%s: %s\n", a.Verdict.yesOrNo(), printable(a.Why))
+		_, err = fmt.Fprintf(out, "%s: %s\n", a.Verdict.yesOrNo(), shown.Text(a.Why))
 	}
 	return cmp.Or(err, a.Verdict.exit())
 }
@@ -133,7 +135,7 @@ func (o *canIOptions) printList(ctx context.Context, out io.Writer, q *inquiry) 
 		for _, verb := range perRepository {
 			cells = append(cells, strings.TrimSuffix(row.May[verb].yesOrNo(), ", not without a login"))
 		}
-		fmt.Fprintln(w, printable(strings.Join(cells, "\t")))
+		fmt.Fprintln(w, shown.Text(strings.Join(cells, "\t")))
 	}
 	return w.Flush()
 }

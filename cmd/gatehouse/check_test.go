@@ -57,7 +57,7 @@ func TestCheckShowsTheLine(t *testing.T) {
 	path := filepath.Join(workspace(t), "bad/unknown-key.toml")
 	_, out, diagnostics := runCheck(t, "--config", path)
 	want := path + `:18:3: unknown key "requier"; did you mean "require"?
-   18 |   requier = ["valid-user"]
+   18 |   requier = [redacted]
       |   ^^^^^^^
 `
 	if out != "" || !strings.HasPrefix(diagnostics, want) {

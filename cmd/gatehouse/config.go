@@ -46,7 +46,7 @@ type Settings struct {
 // TLSConfig is [tls]: with it every listener speaks TLS.
 type TLSConfig struct {
 	CertFile string `toml:"cert_file"` // the certificate and those that signed it, in PEM; read again when it changes
-	KeyFile  string `toml:"key_file"`  // its private key, in PEM; not readable by everybody
+	KeyFile  lead   `toml:"key_file"`  // its private key, in PEM; not readable by everybody
 }
 
 // CacheConfig is [cache], which holds for the cache of every backend.
@@ -135,16 +135,16 @@ type RouteConfig struct {
 	RemoveHeaders        []string `toml:"remove_headers"`        // headers of requests that the upstream does not get, besides those that tell it who somebody is or where a request comes from; one * begins or ends a name
 	KeepHeaders          []string `toml:"keep_headers"`          // headers of requests that the upstream gets although they tell it such things, each by its exact name
 
-	Upstream                   string   `toml:"upstream"`                                    // where allowed requests go: "http://HOST:PORT", "https://HOST:PORT" or "unix:/PATH"
-	UpstreamCAFile             string   `toml:"upstream_ca_file"`                            // authorities to trust for https, in PEM, in place of the system's
-	UpstreamServerName         string   `toml:"upstream_server_name"`                        // name to verify for https, where it is not the one in upstream
-	UpstreamCertFile           string   `toml:"upstream_cert_file"`                          // client certificate for https, in PEM
-	UpstreamKeyFile            string   `toml:"upstream_key_file"`                           // its private key, in PEM
-	UpstreamUser               string   `toml:"upstream_user"`                               // user name for the upstream, in place of the client's
-	UpstreamPasswordFile       string   `toml:"upstream_password_file"`                      // file with its password; not readable by everybody
-	UpstreamPasswordCredential string   `toml:"upstream_password_credential"`                // systemd credential with its password
-	UpstreamPasswordEnv        string   `toml:"upstream_password_env"`                       // variable of the environment with its password
-	UpstreamIdleTimeout        Duration `toml:"upstream_idle_timeout" min:"100ms" max:"24h"` // how long an unused connection is kept; must be shorter than the upstream keeps it
+	Upstream                   serverURL `toml:"upstream"`                                    // where allowed requests go: "http://HOST:PORT", "https://HOST:PORT" or "unix:/PATH"
+	UpstreamCAFile             string    `toml:"upstream_ca_file"`                            // authorities to trust for https, in PEM, in place of the system's
+	UpstreamServerName         string    `toml:"upstream_server_name"`                        // name to verify for https, where it is not the one in upstream
+	UpstreamCertFile           string    `toml:"upstream_cert_file"`                          // client certificate for https, in PEM
+	UpstreamKeyFile            lead      `toml:"upstream_key_file"`                           // its private key, in PEM
+	UpstreamUser               string    `toml:"upstream_user"`                               // user name for the upstream, in place of the client's
+	UpstreamPasswordFile       lead      `toml:"upstream_password_file"`                      // file with its password; not readable by everybody
+	UpstreamPasswordCredential lead      `toml:"upstream_password_credential"`                // systemd credential with its password
+	UpstreamPasswordEnv        lead      `toml:"upstream_password_env"`                       // variable of the environment with its password
+	UpstreamIdleTimeout        Duration  `toml:"upstream_idle_timeout" min:"100ms" max:"24h"` // how long an unused connection is kept; must be shorter than the upstream keeps it
 
 	Rules []RuleConfig `toml:"rule"` // who may do what on the route; the first whose methods and paths match decides alone
 }
@@ -248,7 +248,7 @@ func quickConfig(upstream, users, groups string, flags *pflag.FlagSet) (*Config,
 		Routes: []RouteConfig{{
 			Path:     "/v2/",
 			Backend:  "users",
-			Upstream: upstream,
+			Upstream: serverURL(upstream),
 			Rules: []RuleConfig{
 				{Name: "pull", Methods: []string{"GET", "HEAD"}, Require: []any{"valid-user"}},
 				{Name: "push", Methods: []string{"POST", "PUT", "PATCH", "DELETE"}, Require: []any{"group pusher"}},

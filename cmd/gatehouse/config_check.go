@@ -82,7 +82,7 @@ func (a *assembly) certificate() *gateway.TLS {
 	}
 	files := &gateway.TLS{
 		CertFile: c.origin.file(c.TLS.CertFile, "tls", "cert_file"),
-		KeyFile:  c.origin.file(c.TLS.KeyFile, "tls", "key_file"),
+		KeyFile:  c.origin.file(c.TLS.KeyFile.Reveal(), "tls", "key_file"),
 	}
 	a.checkPair(pair{files.CertFile, files.KeyFile, c.origin.at("tls", "cert_file"), c.origin.at("tls", "key_file")})
 	return files
@@ -132,13 +132,13 @@ func (a *assembly) checkUpstream(i int, r RouteConfig) {
 		a.missing("upstream", "say where requests go, such as upstream = \"http://127.0.0.1:5000\"", "route", i)
 		return
 	}
-	https := strings.HasPrefix(r.Upstream, "https:")
+	https := strings.HasPrefix(r.Upstream.Reveal(), "https:")
 	if err := checkUpstreamURL(r.Upstream); err != nil {
 		a.report.errorf(a.at(i, "upstream"), "%v", err)
 	}
 	for key, value := range map[string]string{
 		"upstream_ca_file": r.UpstreamCAFile, "upstream_server_name": r.UpstreamServerName,
-		"upstream_cert_file": r.UpstreamCertFile, "upstream_key_file": r.UpstreamKeyFile,
+		"upstream_cert_file": r.UpstreamCertFile, "upstream_key_file": r.UpstreamKeyFile.Reveal(),
 	} {
 		if value != "" && !https {
 			a.report.errorf(a.at(i, key), "%s means nothing for an upstream without TLS: write https:// in upstream, or take the key out", key)
@@ -164,36 +164,35 @@ func (a *assembly) checkUpstreamFiles(i int, r RouteConfig) {
 	case r.UpstreamKeyFile != "" && r.UpstreamCertFile == "":
 		a.report.errorf(a.at(i, "upstream_key_file"), "a key for the upstream without its certificate: set upstream_cert_file too")
 	case r.UpstreamKeyFile != "":
-		a.checkPair(pair{o.file(r.UpstreamCertFile), o.file(r.UpstreamKeyFile), a.at(i, "upstream_cert_file"), a.at(i, "upstream_key_file")})
+		a.checkPair(pair{o.file(r.UpstreamCertFile), o.file(r.UpstreamKeyFile.Reveal()), a.at(i, "upstream_cert_file"), a.at(i, "upstream_key_file")})
 	}
 }
 
-// checkUpstreamURL checks the address of an upstream without repeating it in an
-// error where it may hold a password.
-func checkUpstreamURL(text string) error {
+// checkUpstreamURL checks the address of an upstream.
+func checkUpstreamURL(address serverURL) error {
 	const want = "write http://HOST:PORT, https://HOST:PORT or unix:/PATH"
-	if path, ok := strings.CutPrefix(text, "unix:"); ok {
+	if path, ok := strings.CutPrefix(address.Reveal(), "unix:"); ok {
 		if path == "" {
 			return fmt.Errorf("the upstream names no socket: %s", want)
 		}
 		return nil
 	}
-	u, err := url.Parse(text)
+	u, err := url.Parse(address.Reveal())
 	switch {
 	case err != nil:
 		return fmt.Errorf("the upstream is not a URL: %s", want)
 	case u.User != nil:
 		return fmt.Errorf("the upstream URL has a user or password in it, which every log would show: use upstream_user and upstream_password_file")
 	case u.Scheme != "http" && u.Scheme != "https" || u.Opaque != "":
-		return fmt.Errorf("upstream %q has no scheme that is known: %s", text, want)
+		return fmt.Errorf("upstream %q has no scheme that is known: %s", address, want)
 	case u.Hostname() == "":
-		return fmt.Errorf("upstream %q names no host: %s", text, want)
+		return fmt.Errorf("upstream %q names no host: %s", address, want)
 	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
-		return fmt.Errorf("upstream %q has more than scheme, host and port: a route adds nothing to the path of a request and takes nothing from it; %s", text, want)
+		return fmt.Errorf("upstream %q has more than scheme, host and port: a route adds nothing to the path of a request and takes nothing from it; %s", address, want)
 	}
 	if port := u.Port(); port != "" {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return fmt.Errorf("upstream %q: the port must be a number from 1 to 65535", text)
+			return fmt.Errorf("upstream %q: the port must be a number from 1 to 65535", address)
 		}
 	}
 	return nil

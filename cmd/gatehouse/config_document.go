@@ -9,6 +9,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"gatehouse/backend/shown"
 )
 
 // node is a value of a TOML document that knows where it stands.
@@ -43,20 +45,19 @@ type span struct{ offset, length int }
 type document struct {
 	name   string
 	source []byte
+	hidden []hidden // parts of source, in order
 	root   *node
 }
 
 // parseDocument checks the syntax of source and finds out where everything
 // stands. Decoders do not tell where a key was, and fold the case of keys.
 func parseDocument(name string, source []byte) (*document, error) {
-	d := &document{name: name, source: source, root: newTable(span{})}
+	d := &document{name: name, source: source, hidden: hiddenParts(source), root: newTable(span{})}
 	var syntax *toml.DecodeError
 	if err := toml.Unmarshal(source, new(map[string]any)); errors.As(err, &syntax) {
-		line, column := syntax.Position()
-		at := d.position(line, column)
-		return nil, report{{place: at, Message: syntaxAdvice(strings.TrimPrefix(syntax.Error(), "toml: ")), Code: "config.syntax"}}.err()
+		return nil, single(d.position(syntax.Position()), d.syntaxAdvice(syntax), "config.syntax")
 	} else if err != nil {
-		return nil, report{{place: d.start(), Message: err.Error(), Code: "config.syntax"}}.err()
+		return nil, single(d.start(), err.Error(), "config.syntax")
 	}
 	var p unstable.Parser
 	p.Reset(source)
@@ -74,17 +75,21 @@ func parseDocument(name string, source []byte) (*document, error) {
 
 // syntaxAdvice adds to the message of the parser what to do, for the mistakes of
 // those who do not write TOML every day.
-func syntaxAdvice(message string) string {
+func (d *document) syntaxAdvice(err *toml.DecodeError) string {
+	const quotes = "text stands in straight double quotes, a switch is true or false"
+	message := strings.TrimPrefix(err.Error(), "toml: ")
 	switch {
 	case strings.HasSuffix(message, "at start of value"):
 		// Without the character, which the parser takes for a byte of it.
-		return `no value begins like this: text stands in straight double quotes, a switch is true or false`
+		return "no value begins like this: " + quotes
 	case strings.HasPrefix(message, "expected '=' after key"):
 		return message + `: write KEY = VALUE, with text in double quotes`
 	case strings.HasSuffix(message, " already exists as an array of tables"):
 		return message + ": each of these begins with double brackets, such as [[route.rule]]"
 	case strings.HasSuffix(message, " already exists"):
 		return message + ": write it once, with all its keys"
+	case d.isHidden(d.offset(err.Position())) && strings.ContainsAny(message, `0123456789"'`): // which may be what is hidden
+		return "this cannot be read: " + quotes
 	}
 	return message
 }
@@ -210,24 +215,52 @@ func (d *document) start() place { return place{Name: d.name, Line: 1, Column: 1
 func (d *document) place(s span) place {
 	before := d.source[:min(s.offset, len(d.source))]
 	begin := bytes.LastIndexByte(before, '\n') + 1
-	p := d.position(bytes.Count(before, []byte("\n"))+1, len(before)-begin+1)
-	end := min(s.offset+s.length, len(d.source))
-	p.width = utf8.RuneCount(d.source[len(before):end])
-	return p
+	return d.mark(bytes.Count(before, []byte("\n"))+1, begin, span{len(before), s.length})
 }
 
-// position returns the place of a byte given by line and byte column; a place
-// counts characters, as editors do.
+// position returns the place of a byte given by line and byte column.
 func (d *document) position(line, column int) place {
-	source := d.source
+	offset := d.offset(line, column)
+	return d.mark(line, bytes.LastIndexByte(d.source[:offset], '\n')+1, span{offset, 0})
+}
+
+// offset returns the offset of a byte given by line and byte column, or of the end of
+// the line if it is beyond that.
+func (d *document) offset(line, column int) int {
+	begin := 0
 	for range line - 1 {
-		_, source, _ = bytes.Cut(source, []byte("\n"))
+		if i := bytes.IndexByte(d.source[begin:], '\n'); i >= 0 {
+			begin += i + 1
+		}
 	}
-	source, _, _ = bytes.Cut(source, []byte("\n"))
-	return place{
+	return min(begin+max(0, column-1), begin+d.lineLength(begin))
+}
+
+// lineLength returns the length of the line that begins at an offset, without its
+// newline.
+func (d *document) lineLength(begin int) int {
+	line, _, _ := bytes.Cut(d.source[begin:], []byte("\n"))
+	return len(bytes.TrimSuffix(line, []byte("\r")))
+}
+
+// mark returns the place of s in the line with that number, which begins at an offset.
+// A place counts characters, as editors do.
+func (d *document) mark(number, begin int, s span) place {
+	raw := d.source[begin : begin+d.lineLength(begin)]
+	l := d.shownLine(begin, raw)
+	from := min(s.offset-begin, len(raw))
+	before, within := l.upTo(from)
+	through, _ := l.upTo(min(from+s.length, len(raw)))
+	p := place{
 		Name:   d.name,
-		Line:   line,
-		Column: utf8.RuneCount(source[:min(column-1, len(source))]) + 1,
-		source: redactLine(strings.TrimSuffix(string(source), "\r")),
+		Line:   number,
+		Column: utf8.RuneCount(raw[:from]) + 1,
+		source: l.text,
+		indent: utf8.RuneCountInString(before),
+		width:  utf8.RuneCountInString(through) - utf8.RuneCountInString(before),
 	}
+	if within {
+		p.width = len(shown.Redacted)
+	}
+	return p
 }

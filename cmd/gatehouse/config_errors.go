@@ -3,12 +3,11 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"gatehouse/backend/fault"
+	"gatehouse/backend/shown"
 )
 
 // place is where a value was set: in a file, or by the variable or flag that
@@ -17,7 +16,8 @@ type place struct {
 	Name   string `json:"file,omitempty"`
 	Line   int    `json:"line,omitempty"` // 0 for a variable or a flag
 	Column int    `json:"column,omitempty"`
-	source string // the line
+	source string // the line, as it may be shown
+	indent int    // characters in it before the place
 	width  int    // characters that the caret line marks
 }
 
@@ -41,39 +41,20 @@ func (p place) caret() string {
 			return r
 		}
 		return ' '
-	}, string(runes[:min(p.Column-1, len(runes))]))
-	marks := max(1, min(p.width, len(runes)-p.Column+1))
-	return printable(number+p.source) + "\n" +
+	}, string(runes[:min(p.indent, len(runes))]))
+	marks := max(1, min(p.width, len(runes)-p.indent))
+	return number + tabsKept(p.source) + "\n" +
 		strings.Repeat(" ", len(number)-2) + "| " + indent + strings.Repeat("^", marks) + "\n"
 }
 
-// printable replaces what could steer a terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\t' && (r < ' ' || r >= 0x7f && r < 0xa0 || r == utf8.RuneError) {
-			return '?'
-		}
-		return r
-	}, s)
-}
-
-// redactLine returns a line of a configuration as it may be shown. The format
-// has no key for a password itself, which does not keep people from trying.
-func redactLine(line string) string {
-	line = userinfo.ReplaceAllString(line, "://"+redacted+"@")
-	for _, m := range secretKey.FindAllStringSubmatchIndex(line, -1) {
-		key := strings.Trim(line[m[2]:m[3]], `"' `)
-		if !slices.ContainsFunc([]string{"_file", "_env", "_credential"}, func(s string) bool { return strings.HasSuffix(key, s) }) {
-			return line[:m[1]] + " " + redacted
-		}
+// tabsKept returns s as [shown.Text] does, but for tabs, which the caret line has too.
+func tabsKept(s string) string {
+	parts := strings.Split(s, "\t")
+	for i, part := range parts {
+		parts[i] = shown.Text(part)
 	}
-	return line
+	return strings.Join(parts, "\t")
 }
-
-var (
-	userinfo  = regexp.MustCompile(`://[^/\s]*@`)
-	secretKey = regexp.MustCompile(`(?i)([\w"'-]*(?:pass|pw|secret|token)[\w"'-]*\s*)=`)
-)
 
 // problem is one thing that is wrong with a configuration.
 type problem struct {
@@ -86,7 +67,7 @@ type problem struct {
 
 // String returns the problem on one line.
 func (p problem) String() string {
-	text := printable(p.Message)
+	text := shown.Text(p.Message)
 	if p.Warning {
 		text = "warning: " + text
 	}
@@ -102,8 +83,22 @@ func (p problem) Detail() string { return p.String() + "\n" + p.caret() }
 // report collects problems.
 type report []problem
 
+// add is the one way into a report. No message has a user part of a URL in it,
+// whichever key it is about; the types of config_leads.go see to the rest.
+func (r *report) add(p problem) {
+	p.Message = shown.WithoutUserinfo(p.Message)
+	*r = append(*r, p)
+}
+
+// single returns an error about one thing that is wrong.
+func single(at place, message string, code fault.Code) error {
+	var r report
+	r.codef(code, at, message)
+	return r.err()
+}
+
 func (r *report) errorf(at place, format string, args ...any) {
-	*r = append(*r, problem{place: at, Message: fmt.Sprintf(format, args...), Code: cmp.Or(codeIn(args), "config.invalid")})
+	r.add(problem{place: at, Message: fmt.Sprintf(format, args...), Code: cmp.Or(codeIn(args), "config.invalid")})
 }
 
 // codeIn returns the code of the first error in args that has one.
@@ -120,11 +115,11 @@ func codeIn(args []any) fault.Code {
 
 // codef is errorf for an error with a code, which may be none.
 func (r *report) codef(code fault.Code, at place, message string) {
-	*r = append(*r, problem{place: at, Message: message, Code: cmp.Or(code, "config.invalid")})
+	r.add(problem{place: at, Message: message, Code: cmp.Or(code, "config.invalid")})
 }
 
 func (r *report) warnf(at place, format string, args ...any) {
-	*r = append(*r, problem{place: at, Message: fmt.Sprintf(format, args...), Warning: true})
+	r.add(problem{place: at, Message: fmt.Sprintf(format, args...), Warning: true})
 }
 
 // keepPrivate marks the problems from index first on as such that name users.

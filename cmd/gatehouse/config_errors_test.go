@@ -74,11 +74,11 @@ func TestBrokenUsersFileListsAllItsLines(t *testing.T) {
 func TestCaretMarksTheKeyWhateverStandsBeforeIt(t *testing.T) {
 	known := strings.Join(sortedKeys(fields(reflect.TypeFor[Config]())), ", ")
 	for _, tc := range []struct{ text, want string }{
-		{"\tdrian = \"1m\"\n", "config.toml:1:2: unknown key \"drian\"; did you mean \"drain\"?\n    1 | \tdrian = \"1m\"\n      | \t^^^^^\n"},
+		{"\tdrian = \"1m\"\n", "config.toml:1:2: unknown key \"drian\"; did you mean \"drain\"?\n    1 | \tdrian = [redacted]\n      | \t^^^^^\n"},
 		{"[[rule]]\n", "config.toml:1:3: unknown key \"rule\": write [[route.rule]], below the [[route]] that it is for\n    1 | [[rule]]\n      |   ^^^^\n"},
 		{"listen = [\"ü\", 5]\n", "config.toml:1:16: listen: the list may hold strings only, and this is a number: put it in quotes\n    1 | listen = [\"ü\", 5]\n      |                ^\n"},
-		{"\"a\\u001bb\" = 1\r\n", "config.toml:1:1: unknown key \"a\\x1bb\"; known here: " + known + "\n    1 | \"a\\u001bb\" = 1\n      | ^^^^^^^^^^\n"},
-		{"x = \"\u009b31m\"\n", "config.toml:1:1: unknown key \"x\"; known here: " + known + "\n    1 | x = \"?31m\"\n      | ^\n"},
+		{"\"a\\u001bb\" = 1\r\n", "config.toml:1:1: unknown key \"a\\x1bb\"; known here: " + known + "\n    1 | \"a\\u001bb\" = [redacted]\n      | ^^^^^^^^^^\n"},
+		{"listen = [5, \"\u009b31m\u202e\"]\n", "config.toml:1:11: listen: the list may hold strings only, and this is a number: put it in quotes\n    1 | listen = [5, \"\\u009b31m\\u202e\"]\n      |           ^\n"},
 	} {
 		c, err := parseConfig("config.toml", []byte(tc.text), nil)
 		if err == nil {
@@ -126,11 +126,59 @@ func TestSecretsInTheWrongPlaceAreNotShown(t *testing.T) {
 	}
 }
 
-func TestFileNamesOfSecretsAreShown(t *testing.T) {
-	for _, line := range []string{`upstream_password_file = "p"`, `upstream_password_env = "P"`, `upstream_password_credential = "p"`, `listen = [":1"]`} {
-		if got := redactLine(line); got != line {
-			t.Errorf("got %q, want the line %q as it is", got, line)
+// A line is shown as far as it can hold no secret.
+func TestLinesShowNoValueThatMayLeadToASecret(t *testing.T) {
+	for _, tc := range []struct{ line, want string }{
+		{`listen = [":1", "127.0.0.1:2"]`, `listen = [":1", "127.0.0.1:2"]`},
+		{`listen = [":1"] # hunter2`, `listen = [":1"] `},
+		{`listen = [":1"] hunter2`, `listen = [":1"] [redacted]`},
+		{`listen = [":1", hunter2 too]`, `listen = [":1", [redacted]`},
+		{`tls.key_file = "hunter2"`, `tls.key_file = [redacted]`},
+		{`tls = { cert_file = "c.pem", key_file = "hunter2" }`, `tls = { cert_file = "c.pem", key_file = [redacted] }`},
+		{`tls.key_file.hunter2 = 1`, `tls.key_file.[redacted] = [redacted]`},
+		{`tls = "hunter2"`, `tls = [redacted]`},
+		{`password = "hunter2"`, `password = [redacted]`},
+		{`"listen" = ["x"]`, `"listen" = ["x"]`},
+		{`hunter2`, `[redacted]`},
+		{`"hunter2`, `[redacted]`},
+		{`listen hunter2`, `listen [redacted]`},
+		{`[tls] hunter2`, `[tls] [redacted]`},
+		{`listen = ["https://u:hunter2@h"]`, `listen = [[redacted]]`},
+		{`listen = [https://u:hunter2@h]`, `listen = [[redacted]`},
+		{`listen = "https://us"er:hunter2@h`, `listen = [redacted]`},
+		{`audit_log = """hunter2"""`, `audit_log = [redacted]`},
+		{`audit_log = "hunter2`, `audit_log = [redacted]`},
+		{`[[route]]`, `[[route]]`},
+		{`route = [{ upstream = "http://127.0.0.1:5000", upstream_password_file = 'hunter2', path = "/" }]`, `route = [{ upstream = "http://127.0.0.1:5000", upstream_password_file = [redacted], path = "/" }]`},
+		{`route = [{ upstream_password_env = "hun"ter2, path = "/" }]`, `route = [{ upstream_password_env = [redacted][redacted]`},
+		{`route = [{ upstream = "unix:/run/registry" }]`, `route = [{ upstream = "unix:/run/registry" }]`},
+		{`route = [{ upstream = "hunter2" }]`, `route = [{ upstream = [redacted] }]`},
+		{`backend = [{ urls = ["ldaps://dc1.example:636", "ldaps://svc:hunter2@dc1"] }]`, `backend = [{ urls = ["ldaps://dc1.example:636", [redacted]] }]`},
+		{`backend = [{ key_file = "hunter2" }]`, `backend = [{ key_file = [redacted] }]`},
+		{`route = [{ rule = [{ require = [{ any = ["valid-user"] }] }] }]`, `route = [{ rule = [{ require = [{ any = ["valid-user"] }] }] }]`},
+	} {
+		d := document{source: []byte(tc.line), hidden: hiddenParts([]byte(tc.line))}
+		if got := d.start().source; got != "" {
+			t.Errorf("the start of a document has the line %q", got)
 		}
+		if got := d.position(1, 1).source; got != tc.want {
+			t.Errorf("%s\ngot  %s\nwant %s", tc.line, got, tc.want)
+		}
+	}
+}
+
+// What is hidden may go on in the lines below.
+func TestHiddenValuesEndWhereTheyEnd(t *testing.T) {
+	source := "listen = [\":1\"\ntls.key_file = \"hunter2\"\nlog_level = \"info\"\n" +
+		"[tls]\nkey_file = [\n  \"hunter2\", # hunter2\n  { hunter2 = 1 },\n]\ncert_file = \"c.pem\"\nkey_file = \"\"\"\nhunter2\nhunter2"
+	d := document{source: []byte(source), hidden: hiddenParts([]byte(source))}
+	var got []string
+	for i := range strings.Count(source, "\n") + 1 {
+		got = append(got, d.position(i+1, 1).source)
+	}
+	want := []string{`listen = [":1"`, `[redacted]`, `log_level = "info"`, `[tls]`, `key_file = [redacted]`, `[redacted]`, `[redacted]`, `[redacted]`, `cert_file = "c.pem"`, `key_file = [redacted]`, `[redacted]`, `[redacted]`}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
 	}
 }
 

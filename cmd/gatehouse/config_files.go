@@ -32,7 +32,7 @@ func (a *assembly) checkPair(p pair) {
 	if errCert != nil {
 		a.report.errorf(p.certAt, "certificate: %v", errCert)
 	}
-	_, errKey := readSecret(p.keyFile)
+	_, errKey := readSecret(lead(p.keyFile))
 	if errKey != nil {
 		a.report.errorf(p.keyAt, "private key: %v", errKey)
 	}

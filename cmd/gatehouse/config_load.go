@@ -88,7 +88,7 @@ func parseConfig(path string, source []byte, flags *pflag.FlagSet) (*Config, err
 	if len(doc.root.keys) == 0 {
 		// An empty file is valid TOML: it is what a reader sees of a file that
 		// is just being written.
-		return nil, report{{place: doc.start(), Message: "the configuration is empty: it needs at least one [[backend]] and one [[route]]", Code: "config.invalid"}}.err()
+		return nil, single(doc.start(), "the configuration is empty: it needs at least one [[backend]] and one [[route]]", "config.invalid")
 	}
 	s := schema{doc: doc}
 	s.check()
@@ -116,7 +116,7 @@ func (c *Config) decode(source []byte) (map[string]any, error) {
 	err := errors.Join(decoder.Decode(c), toml.Unmarshal(source, &settings))
 	if err != nil {
 		// The schema said that this cannot happen.
-		return nil, report{{place: c.decodePlace(err), Message: err.Error(), Code: "config.invalid"}}.err()
+		return nil, single(c.decodePlace(err), err.Error(), "config.invalid")
 	}
 	delete(settings, "backend")
 	delete(settings, "route")
@@ -178,6 +178,11 @@ func (o origin) file(name string, path ...any) string {
 		return name
 	}
 	return filepath.Join(filepath.Dir(o.doc.name), name)
+}
+
+// lead is file for a key that leads to a secret.
+func (o origin) lead(name lead, path ...any) lead {
+	return lead(o.file(name.Reveal(), path...))
 }
 
 // dotted joins a path of keys and indexes.

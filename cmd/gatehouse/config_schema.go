@@ -181,7 +181,7 @@ func listExample(key, text string, f reflect.StructField) string {
 	if f.Type.Elem().Kind() == reflect.String { // which have no blanks or commas
 		items = strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' })
 	}
-	if text == "" || len(items) == 0 {
+	if text == "" || len(items) == 0 || slices.ContainsFunc(items, func(s string) bool { return quotable(f.Type, s) != s }) {
 		return ""
 	}
 	for i, item := range items {

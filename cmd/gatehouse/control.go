@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/backend/fault"
+	"gatehouse/backend/shown"
 )
 
 // control asks the gateway that runs on this machine over its control socket,
@@ -134,7 +135,7 @@ func (c *control) refusal(resp *http.Response, body []byte) error {
 	}
 	lines := strings.Split(said.Error, "\n")
 	for i, line := range lines {
-		lines[i] = printable(line)
+		lines[i] = shown.Text(line)
 	}
 	return fault.With(said.Code, fmt.Errorf("the gateway at %s answers %s: %s", c.socket, resp.Status, strings.Join(lines, "\n")))
 }

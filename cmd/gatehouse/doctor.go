@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"gatehouse/backend"
+	"gatehouse/backend/shown"
 	"gatehouse/gateway"
 )
 
@@ -114,12 +115,12 @@ func (o doctorOptions) password(cmd *cobra.Command) (string, error) {
 	case o.passwordFile != "" && o.user == "":
 		return "", errors.New("--password-file needs --user")
 	case o.passwordFile != "":
-		password, err := secretSource{Name: "password", File: o.passwordFile}.read()
+		password, err := secretSource{Name: "password", File: lead(o.passwordFile)}.read()
 		return password.Reveal(), err
 	case o.user == "" || !isFile || !term.IsTerminal(int(tty.Fd())):
 		return "", nil
 	}
-	return ask(cmd, tty, "Password of "+printable(o.user)+", empty if it is not to be tried: ")
+	return ask(cmd, tty, "Password of "+shown.Text(o.user)+", empty if it is not to be tried: ")
 }
 
 // examination returns what the configuration says that a backend has to be able

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gatehouse/backend"
+	"gatehouse/backend/shown"
 )
 
 // diagnosis is what doctor prints with -o json.
@@ -59,10 +60,10 @@ func (f finding) print(out io.Writer) {
 		mark = "FAIL"
 	}
 	took := time.Duration(f.Seconds * float64(time.Second)).Round(100 * time.Microsecond)
-	fmt.Fprintf(out, "%s  %s  %s %s  (%v)\n", mark, printable(f.Backend), f.Step, printable(f.Subject), took)
+	fmt.Fprintf(out, "%s  %s  %s %s  (%v)\n", mark, shown.Text(f.Backend), f.Step, shown.Text(f.Subject), took)
 	line := func(mark, text string) {
 		if text != "" {
-			fmt.Fprintf(out, "      %s%s\n", mark, printable(text))
+			fmt.Fprintf(out, "      %s%s\n", mark, shown.Text(text))
 		}
 	}
 	line("", f.Text)

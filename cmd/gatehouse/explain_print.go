@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"text/tabwriter"
+
+	"gatehouse/backend/shown"
 )
 
 // words are a verdict for people.
@@ -28,7 +30,7 @@ func (x explained) print(out io.Writer) error {
 	e := decisive(x.Requests)
 	who := e.User.words()
 	if len(x.Requests) > 1 {
-		fmt.Fprintf(out, "%s by %s from %s: %s\n\n", printable(x.Question), printable(who), e.From, x.Verdict.words())
+		fmt.Fprintf(out, "%s by %s from %s: %s\n\n", shown.Text(x.Question), shown.Text(who), e.From, x.Verdict.words())
 		printRequests(out, x.Requests)
 		who = ""
 	}
@@ -43,7 +45,7 @@ func printRequests(out io.Writer, requests []explanation) {
 		if e.Rule != "" {
 			rule = fmt.Sprintf("rule %q", e.Rule)
 		}
-		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\n", e.Verdict.words(), e.Method, printable(e.Target), printable(rule), e.Purpose)
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\n", e.Verdict.words(), e.Method, shown.Text(e.Target), shown.Text(rule), e.Purpose)
 	}
 	w.Flush()
 	fmt.Fprintln(out)
@@ -59,17 +61,17 @@ func (e explanation) print(out io.Writer, who, id string) error {
 	if who != "" {
 		heading += " by " + who + " from " + e.From
 	}
-	fmt.Fprintf(out, "%s: %s\n", printable(heading), e.Verdict.words())
+	fmt.Fprintf(out, "%s: %s\n", shown.Text(heading), e.Verdict.words())
 	e.printRules(out)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "decided by\t%s\n", printable(e.decision()))
+	fmt.Fprintf(w, "decided by\t%s\n", shown.Text(e.decision()))
 	for i, way := range e.WouldAllow {
-		fmt.Fprintf(w, "%s\t%s\n", first(i, "would allow"), printable(way))
+		fmt.Fprintf(w, "%s\t%s\n", first(i, "would allow"), shown.Text(way))
 	}
 	for i, note := range e.Notes {
-		fmt.Fprintf(w, "%s\t%s\n", first(i, "note"), printable(note))
+		fmt.Fprintf(w, "%s\t%s\n", first(i, "note"), shown.Text(note))
 	}
-	fmt.Fprintf(w, "client sees\t%s\n", printable(e.clientSees(id)))
+	fmt.Fprintf(w, "client sees\t%s\n", shown.Text(e.clientSees(id)))
 	return w.Flush()
 }
 
@@ -95,7 +97,7 @@ func (e explanation) printRules(out io.Writer) {
 			mark = "*"
 		}
 		line := strings.Join([]string{mark, r.Name, cmp.Or(r.At, "-"), hit(r.MethodMatches, r.Methods), hit(r.PathMatches, r.Paths), r.Require.words()}, "\t")
-		fmt.Fprintln(w, strings.TrimRight(printable(line), " "))
+		fmt.Fprintln(w, strings.TrimRight(shown.Text(line), " "))
 	}
 	w.Flush()
 	fmt.Fprintln(out)

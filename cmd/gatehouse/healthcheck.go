@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"gatehouse/backend/shown"
 )
 
 // newHealthcheckCommand returns "gatehouse healthcheck".
@@ -57,7 +59,7 @@ func (c *control) healthy(cmd *cobra.Command, path string) error {
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxControlAnswer))
-	text := printable(strings.TrimSpace(string(body)))
+	text := shown.Text(strings.TrimSpace(string(body)))
 	switch {
 	case err != nil:
 		return &exitError{1, fmt.Errorf("ask the gateway at %s: %w", c.socket, err)}

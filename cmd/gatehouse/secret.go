@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"gatehouse/backend/fault"
+	"gatehouse/backend/shown"
 	"gatehouse/backend/watch"
 )
 
@@ -16,34 +17,45 @@ import (
 // shows as [redacted].
 type Secret struct{ value string }
 
-const redacted = "[redacted]"
-
 // Reveal returns the secret itself.
 func (s Secret) Reveal() string { return s.value }
 
 // String returns a placeholder.
-func (s Secret) String() string { return redacted }
+func (s Secret) String() string { return shown.Redacted }
 
 // Format prints a placeholder for every verb: String would not be asked for %d.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, shown.Redacted) }
 
 // MarshalText returns a placeholder.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (s Secret) MarshalText() ([]byte, error) { return []byte(shown.Redacted), nil }
 
 // LogValue returns a placeholder.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+func (s Secret) LogValue() slog.Value { return slog.StringValue(shown.Redacted) }
 
 // secretSource says where a secret is. Exactly one field is set; there is none
 // for the secret itself, so that a configuration can be shown to others.
 type secretSource struct {
 	Name       string // of the key that the fields' keys begin with
-	File       string // path of a file
-	Credential string // name of a systemd credential
-	Variable   string // name of a variable of the environment
+	File       lead   // path of a file
+	Credential lead   // name of a systemd credential
+	Variable   lead   // name of a variable of the environment
 }
 
 // isSet reports whether any source is named.
-func (s secretSource) isSet() bool { return s.File != "" || s.Credential != "" || s.Variable != "" }
+func (s secretSource) isSet() bool { return s.key() != "" }
+
+// key returns the key in which the source is named, empty if there is none.
+func (s secretSource) key() string {
+	switch {
+	case s.File != "":
+		return s.Name + "_file"
+	case s.Credential != "":
+		return s.Name + "_credential"
+	case s.Variable != "":
+		return s.Name + "_env"
+	}
+	return ""
+}
 
 // read returns the secret, without the newline that editors put at its end.
 func (s secretSource) read() (Secret, error) {
@@ -60,7 +72,7 @@ func (s secretSource) read() (Secret, error) {
 
 func (s secretSource) open() (string, error) {
 	n := 0
-	for _, source := range []string{s.File, s.Credential, s.Variable} {
+	for _, source := range []lead{s.File, s.Credential, s.Variable} {
 		if source != "" {
 			n++
 		}
@@ -74,15 +86,18 @@ func (s secretSource) open() (string, error) {
 		return s.variable()
 	case s.Credential != "":
 		return s.credential()
-	default:
-		return readSecret(s.File)
 	}
+	text, err := readSecret(s.File)
+	if err != nil {
+		return "", fmt.Errorf("%s_file wants the path of a file with the secret in it, and that file cannot be used: %w", s.Name, err)
+	}
+	return text, nil
 }
 
 func (s secretSource) variable() (string, error) {
-	text, ok := os.LookupEnv(s.Variable)
+	text, ok := os.LookupEnv(s.Variable.Reveal())
 	if !ok {
-		return "", fmt.Errorf("%s_env: the environment has no variable %s: set it, or use %[1]s_file", s.Name, s.Variable)
+		return "", fmt.Errorf("%s_env wants the name of a variable of the environment, and there is none of the name given: set it, or use %[1]s_file", s.Name)
 	}
 	return text, nil
 }
@@ -90,18 +105,24 @@ func (s secretSource) variable() (string, error) {
 // credential reads what systemd passes to a service with LoadCredential=; see
 // systemd.exec(5).
 func (s secretSource) credential() (string, error) {
-	if s.Credential != filepath.Base(s.Credential) || s.Credential == ".." || s.Credential == "." {
-		return "", fmt.Errorf("%s_credential: want the name of a credential, not a path", s.Name)
+	name := s.Credential.Reveal()
+	if name != filepath.Base(name) || name == ".." || name == "." {
+		return "", fmt.Errorf("%s_credential wants the name of a credential, not a path", s.Name)
 	}
 	dir := os.Getenv("CREDENTIALS_DIRECTORY")
 	if dir == "" {
-		return "", fmt.Errorf("%s_credential: $CREDENTIALS_DIRECTORY is not set: run under systemd with LoadCredential=%s:PATH, or use %[1]s_file", s.Name, s.Credential)
+		return "", fmt.Errorf("%s_credential wants the name of a credential, and $CREDENTIALS_DIRECTORY is not set: run under systemd with LoadCredential=NAME:PATH, or use %[1]s_file", s.Name)
 	}
-	return readSecret(filepath.Join(dir, s.Credential))
+	text, err := readSecret(lead(filepath.Join(dir, name)))
+	if err != nil {
+		return "", fmt.Errorf("%s_credential wants the name of a credential, and the one given cannot be used: %w", s.Name, err)
+	}
+	return text, nil
 }
 
-// readSecret reads a file that holds a secret.
-func readSecret(path string) (string, error) {
-	text, _, err := watch.Read(path, watch.Limits{MaxSize: 64 << 10, Secret: true})
+// readSecret reads a file that holds a secret. Its errors do not name the file: what
+// should be its path may be the secret.
+func readSecret(path lead) (string, error) {
+	text, _, err := watch.Read(path.Reveal(), watch.Limits{MaxSize: 64 << 10, Secret: true})
 	return text, err
 }

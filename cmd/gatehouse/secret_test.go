@@ -49,7 +49,7 @@ func TestSecretComesFromExactlyOneSource(t *testing.T) {
 	t.Setenv("CREDENTIALS_DIRECTORY", dir)
 	t.Setenv("SECRET_OF_TEST", "from variable")
 	t.Setenv("EMPTY_OF_TEST", "")
-	write := func(name, text string, mode os.FileMode) string {
+	write := func(name, text string, mode os.FileMode) lead {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -57,7 +57,7 @@ func TestSecretComesFromExactlyOneSource(t *testing.T) {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		return path
+		return lead(path)
 	}
 	file := write("file", "from file\n", 0o440)
 	write("credential", "from credential\r\n", 0o400)
@@ -77,13 +77,13 @@ func TestSecretComesFromExactlyOneSource(t *testing.T) {
 		{secretSource{File: write("newline", "\n", 0o600)}, ""},
 		{secretSource{Variable: "EMPTY_OF_TEST"}, ""},
 		{secretSource{Variable: "ABSENT_OF_TEST"}, ""},
-		{secretSource{File: filepath.Join(dir, "absent")}, ""},
+		{secretSource{File: lead(filepath.Join(dir, "absent"))}, ""},
 		{secretSource{Credential: "absent"}, ""},
-		{secretSource{Credential: "../" + filepath.Base(dir) + "/credential"}, ""},
+		{secretSource{Credential: lead("../" + filepath.Base(dir) + "/credential")}, ""},
 		{secretSource{Credential: ".."}, ""},
 		{secretSource{File: write("readable", "x", 0o604)}, ""},
 		{secretSource{File: write("writable", "x", 0o620)}, ""},
-		{secretSource{File: dir}, ""},
+		{secretSource{File: lead(dir)}, ""},
 	} {
 		got, err := tc.source.read()
 		if got.Reveal() != tc.want || (err == nil) != (tc.want != "") {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/backend"
+	"gatehouse/backend/shown"
 )
 
 // newWhoamiCommand returns "gatehouse whoami".
@@ -141,7 +142,7 @@ func (o whoamiOptions) print(out io.Writer, people []person) error {
 
 // print writes a person for people.
 func (p person) print(out io.Writer) {
-	line := func(label, text string) { fmt.Fprintf(out, "%-8s %s\n", label, printable(text)) }
+	line := func(label, text string) { fmt.Fprintf(out, "%-8s %s\n", label, shown.Text(text)) }
 	line("backend", p.Backend)
 	line("user", p.User)
 	line("entry", p.Entry)

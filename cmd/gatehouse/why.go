@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/backend/fault"
+	"gatehouse/backend/shown"
 	"gatehouse/gateway"
 )
 
@@ -87,7 +88,7 @@ func refusedBy(r gateway.Refusal) explainedRefusal {
 
 // print writes a refusal for people.
 func (r explainedRefusal) print(out io.Writer) error {
-	fmt.Fprintf(out, "id %s, %s, reason %s\n", printable(r.ID), r.Time.Format(time.RFC3339), printable(r.Reason))
+	fmt.Fprintf(out, "id %s, %s, reason %s\n", shown.Text(r.ID), r.Time.Format(time.RFC3339), shown.Text(r.Reason))
 	who := r.Request.User.words()
 	if r.Request.User.Name == "" && r.Claimed != "" {
 		who += fmt.Sprintf(" (who sent the name %q)", r.Claimed)
