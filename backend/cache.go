@@ -90,9 +90,15 @@ func (c *Cache) Authenticate(ctx context.Context, user, password string) (Identi
 	case expired:
 		return c.renewLogin(ctx, k, a, f.id)
 	}
+	if call := CallOf(ctx); call != nil && call.Remembered {
+		return c.answer(ctx, CacheMiss, Identity{}, errNotRemembered)
+	}
 	id, err := c.askLogin(ctx, k, a)
 	return c.answer(ctx, CacheMiss, id, err)
 }
+
+// errNotRemembered is the answer where a Call wants none but one that is remembered.
+var errNotRemembered = fmt.Errorf("%w: not asked: the login is not remembered", ErrUnavailable)
 
 // answer takes down what part the Cache had in an answer to a login.
 func (c *Cache) answer(ctx context.Context, s CacheState, id Identity, err error) (Identity, error) {

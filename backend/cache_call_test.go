@@ -2,6 +2,7 @@ package backend_test
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"sync"
 	"testing"
@@ -74,4 +75,25 @@ func TestQuestionWithoutACallHasNone(t *testing.T) {
 		return nil
 	}
 	login(t, newCache(t, f, backend.CacheConfig{}), "alice", "alice-5ecret", "")
+}
+
+// A Call may want no answer but one that is remembered.
+func TestCallMayWantTheRememberedAnswerAlone(t *testing.T) {
+	f := newFake(people())
+	c := newCache(t, f, backend.CacheConfig{})
+	remembered := func(password string) error {
+		_, err := c.Authenticate(backend.WithCall(t.Context(), &backend.Call{Remembered: true}), "alice", password)
+		return err
+	}
+	if err := remembered("alice-5ecret"); !errors.Is(err, backend.ErrUnavailable) {
+		t.Errorf("a login that is not remembered: %v", err)
+	}
+	wantState(t, c, "alice-5ecret", "", backend.CacheMiss)
+	wantState(t, c, "wrong", "wrong password", backend.CacheMiss)
+	if err := remembered("alice-5ecret"); err != nil {
+		t.Errorf("a login that is remembered: %v", err)
+	}
+	if err := remembered("wrong"); !errors.Is(err, backend.ErrWrongPassword) {
+		t.Errorf("a refusal that is remembered: %v", err)
+	}
 }

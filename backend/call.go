@@ -13,6 +13,10 @@ type Call struct {
 	// Source is the address of the client, the zero value if it is not known.
 	Source netip.Addr
 
+	// Remembered has a [Cache] ask the Backend about nobody whom it does not
+	// remember: the answer is [ErrUnavailable] then.
+	Remembered bool
+
 	// Cache says what part a [Cache] had in the answer.
 	Cache CacheState
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // clientConn is what is known of the connection that a request comes over. But for
-// the last field it does not change.
+// what is counted it does not change.
 type clientConn struct {
 	http1      *http1Conn // nil on HTTP/2
 	secure     bool       // TLS
@@ -17,8 +17,10 @@ type clientConn struct {
 	source     netip.Addr
 	text       string // of source
 
-	conn  net.Conn
-	known atomic.Bool // that it has sent a request
+	conn      net.Conn
+	known     atomic.Bool  // that it has sent a request
+	vouched   atomic.Bool  // one of its requests was allowed, or from somebody who logged in
+	undecided atomic.Int32 // of its requests, those in the crowd
 }
 
 func newClientConn(c net.Conn) *clientConn {
@@ -41,6 +43,15 @@ func newClientConn(c net.Conn) *clientConn {
 func (c *clientConn) arrive(a *arrivals) {
 	if c.conn != nil && c.known.CompareAndSwap(false, true) {
 		a.done(c.conn)
+	}
+}
+
+// vouch says that the connection is of use to somebody: it does not make room any more
+// while it has a request.
+func (c *clientConn) vouch() {
+	if !c.vouched.Load() {
+		c.vouched.Store(true)
+		socketOf(c.conn).vouch()
 	}
 }
 

@@ -20,6 +20,8 @@ import (
 // like one that is complete.
 func (x *exchange) forward() *problem {
 	x.passed = true
+	x.conn.vouch()
+	x.leaveCrowd()
 	head := headBuffers.Get().(*[]byte)
 	defer headBuffers.Put(head)
 	asked := time.Now()

@@ -45,7 +45,8 @@ type exchange struct {
 	loginTook    time.Duration // finding out who the user is
 	upstreamTook time.Duration // until the upstream began to answer; 0 if it was not asked
 
-	auditRoom int // promised for the record of it
+	crowding  bool // it is in the crowd
+	auditRoom int  // promised for the record of it
 }
 
 // newExchange returns an exchange under s, which the caller has entered for it.
@@ -72,6 +73,8 @@ func (x *exchange) run(ctx context.Context, refusal *problem) (completed bool) {
 		m.inFlight.Inc()
 		defer m.inFlight.Dec()
 	}
+	x.join()
+	defer x.leaveCrowd()
 	defer func() { completed = x.end(recover()) }()
 	x.openBodies()
 	if refusal == nil {
@@ -253,6 +256,8 @@ func (x *exchange) refuse(p *problem) {
 		realm = x.route.realm
 	}
 	x.site.sites.refusals.keep(x, p)
+	x.join()
+	x.endIfUnread()
 	h, body := x.w.Header(), p.body(x.id)
 	x.stamp(h)
 	p.writeHeader(h, realm)

@@ -28,6 +28,7 @@ type http2Servers struct {
 type http2Settings struct {
 	header, idle, bodyIdle time.Duration
 	streams, headBytes     int
+	window                 int
 }
 
 // http2Server is one of them, and how connections come to it.
@@ -36,18 +37,23 @@ type http2Server struct {
 	queue *connQueue
 }
 
-// HTTP/2 settings. The receive windows bound what one connection may have under
-// way: Go's defaults hold an upload to 19 MB/s at a round trip of 50 ms.
+// HTTP/2 settings. net/http takes in what the windows allow before anybody has decided
+// about the request, and cannot open them afterwards: they are as narrow as memory for
+// strangers has to be. An upload moves 64 KiB in each round trip.
 const (
-	http2Window    = 16 << 20
 	http2PingAfter = time.Minute
+	http2FrameSize = 16 << 10 // net/http keeps a buffer for the largest frame that came
 )
 
 // serve takes over a connection, for which the settings are those of now. When no
 // more are wanted it closes it.
 func (s *http2Servers) serve(c net.Conn, now *site) {
 	t, l := now.timeouts, now.limits
-	h := s.serverFor(http2Settings{header: t.Header, idle: t.Idle, bodyIdle: t.BodyIdle, streams: l.Streams, headBytes: l.HeadBytes})
+	window := narrowWindow
+	if socketOf(c).widen(affordable(wideWindowPart, wideWindow)) {
+		window = wideWindow
+	}
+	h := s.serverFor(http2Settings{header: t.Header, idle: t.Idle, bodyIdle: t.BodyIdle, streams: l.Streams, headBytes: l.HeadBytes, window: window})
 	if h == nil || !h.queue.push(c) {
 		c.Close()
 		s.sites.arrivals.done(c)
@@ -83,8 +89,9 @@ func (s *http2Servers) newServer(t http2Settings) *http.Server {
 		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams:          t.streams,
-			MaxReceiveBufferPerConnection: http2Window,
-			MaxReceiveBufferPerStream:     http2Window,
+			MaxReceiveBufferPerConnection: t.window,
+			MaxReceiveBufferPerStream:     narrowWindow,
+			MaxReadFrameSize:              http2FrameSize,
 			SendPingTimeout:               http2PingAfter,
 			WriteByteTimeout:              t.bodyIdle,
 		},

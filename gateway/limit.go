@@ -18,6 +18,8 @@ type Limits struct {
 
 	BodyRate   int           // bytes a second that a client must send or take of a body, on average over BodyWindow; default 1024
 	BodyWindow time.Duration // default 60 s
+
+	undecided int // requests that no rule has allowed yet; see crowd
 }
 
 func (l *Limits) setDefaults() {
@@ -31,7 +33,8 @@ func (l *Limits) setDefaults() {
 		*d.value = cmp.Or(*d.value, d.or)
 	}
 	l.BodyWindow = cmp.Or(l.BodyWindow, time.Minute)
-	l.Connections = min(l.Connections, affordableConnections())
+	l.Connections = min(l.Connections, affordableConnections(), affordable(connectionsPart, connectionMemory))
+	l.undecided = affordable(requestsPart, requestMemory+l.HeadBytes)
 }
 
 // affordableConnections leaves a quarter of the file descriptors to everything but

@@ -16,13 +16,16 @@ type socket struct {
 	remote net.Addr // of the client, which a proxy may have told
 	early  []byte   // received behind what the proxy told
 
-	// waits is since when nobody has a request on it, in nanoseconds since 1970; 0
-	// while one is carried out.
-	waits atomic.Int64
+	// waits is since when it has been of no use to anybody, in nanoseconds since 1970:
+	// since it came, and, once somebody has vouched for it, since nobody has a request
+	// on it. It is 0 while it is of use.
+	waits   atomic.Int64
+	vouched atomic.Bool
 
 	// Guarded by all.mu.
 	network     netip.Prefix // that it counts for; the zero value for none
 	handshaking bool
+	wide        bool // has a wide window
 }
 
 // socketOf returns the socket below c, nil for a connection of another origin.
@@ -34,10 +37,18 @@ func socketOf(c net.Conn) *socket {
 	return s
 }
 
+// vouch says that one of its requests is allowed, or from somebody who logged in.
+func (s *socket) vouch() {
+	if s != nil {
+		s.vouched.Store(true)
+		s.waits.Store(0)
+	}
+}
+
 // setWaiting says whether the client is the one to do something.
 func (s *socket) setWaiting(waiting bool) {
 	switch {
-	case s == nil:
+	case s == nil || !s.vouched.Load():
 	case waiting:
 		s.waits.Store(time.Now().UnixNano())
 	default:

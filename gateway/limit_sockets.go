@@ -8,17 +8,20 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // sockets are the connections of clients that are open. Where there are too many,
-// those make room that have waited longest for their client: it costs an honest one
-// no more than to connect again, and one that means to shut others out gives up a
-// place with each that it takes.
+// those make room that have been of no use for longest: on which nobody has logged in
+// since they came, or that wait for their client. It costs an honest one no more than
+// to connect again, and one that means to shut others out gives up a place with each
+// that it takes.
 type sockets struct {
 	mu          sync.Mutex
 	open        map[*socket]struct{}
 	from        map[netip.Prefix]int
 	handshaking int
+	wide        int // that have a wide window
 
 	closed  atomic.Uint64 // to make room
 	refused [refusedKinds]atomic.Uint64
@@ -47,7 +50,7 @@ const shedPart = 32
 // which it closes.
 func (s *sockets) enter(c net.Conn, now *site) *socket {
 	sock := &socket{Conn: c, all: s, remote: c.RemoteAddr()}
-	sock.setWaiting(true)
+	sock.waits.Store(time.Now().UnixNano())
 	network := now.cappedNetwork(addrOf(c))
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,6 +121,25 @@ func (s *sockets) remove(c *socket) {
 	delete(s.open, c)
 	s.discount(c)
 	s.setHandshaking(c, false)
+	if c.wide {
+		s.wide--
+	}
+}
+
+// widen reports whether there is memory to give s a wide window, of which there may be
+// limit.
+func (s *socket) widen(limit int) bool {
+	if s == nil {
+		return false
+	}
+	s.all.mu.Lock()
+	defer s.all.mu.Unlock()
+	if _, ok := s.all.open[s]; !ok || s.all.wide >= limit {
+		return false
+	}
+	s.all.wide++
+	s.wide = true
+	return true
 }
 
 // setHandshaking is called with mu held.

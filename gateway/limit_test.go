@@ -83,7 +83,7 @@ func TestConnectionsOfOneAddressAreLimited(t *testing.T) {
 	}
 }
 
-// Whoever waits longest for its client makes room, and nobody with a request does.
+// Whoever waits longest for its client makes room, and no user with a request does.
 func TestConnectionsThatWaitMakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := &site{limits: testLimits()}
@@ -91,11 +91,15 @@ func TestConnectionsThatWaitMakeRoom(t *testing.T) {
 		s := newSockets()
 		var in []*socket
 		for range 3 {
-			in = append(in, enterFrom(s, now, "192.0.2.1", 1)...)
+			c := enterFrom(s, now, "192.0.2.1", 1)[0]
+			c.vouch()
+			c.setWaiting(true)
+			in = append(in, c)
 			time.Sleep(time.Second)
 		}
 		in[0].setWaiting(false)
 		late := enterFrom(s, now, "192.0.2.2", 1)
+		late[0].vouch()
 		if len(late) != 1 || !isClosed(in[1]) || isClosed(in[0]) || isClosed(in[2]) {
 			t.Errorf("closed: %v %v %v, want the second", isClosed(in[0]), isClosed(in[1]), isClosed(in[2]))
 		}
@@ -103,7 +107,6 @@ func TestConnectionsThatWaitMakeRoom(t *testing.T) {
 			t.Errorf("%d closed, want 1", got)
 		}
 		in[2].setWaiting(false)
-		late[0].setWaiting(false)
 		if more := enterFrom(s, now, "192.0.2.3", 1); more != nil {
 			t.Error("one too many was let in")
 		}
@@ -113,6 +116,28 @@ func TestConnectionsThatWaitMakeRoom(t *testing.T) {
 		in[0].setWaiting(true)
 		if more := enterFrom(s, now, "192.0.2.3", 1); len(more) != 1 || !isClosed(in[0]) {
 			t.Error("a request has ended, and still there is no room")
+		}
+	})
+}
+
+// Requests do not keep the place of a connection on which nobody has logged in.
+func TestStrangersMakeRoomWithTheirRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := &site{limits: testLimits()}
+		now.limits.Connections = 3
+		s := newSockets()
+		user := enterFrom(s, now, "192.0.2.1", 1)[0]
+		user.vouch()
+		time.Sleep(time.Second)
+		strangers := enterFrom(s, now, "192.0.2.2", 1)
+		time.Sleep(time.Second)
+		user.setWaiting(true)
+		strangers = append(strangers, enterFrom(s, now, "192.0.2.2", 1)...)
+		for _, c := range strangers {
+			c.setWaiting(false)
+		}
+		if late := enterFrom(s, now, "192.0.2.3", 1); len(late) != 1 || !isClosed(strangers[0]) || isClosed(strangers[1]) || isClosed(user) {
+			t.Errorf("closed: %v %v, and %v of the user; want the first", isClosed(strangers[0]), isClosed(strangers[1]), isClosed(user))
 		}
 	})
 }

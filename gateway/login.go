@@ -52,7 +52,7 @@ func (x *exchange) login() *problem {
 		return unauthorized(fault.With("login.malformed", err))
 	}
 	x.claimed = user
-	x.call.Source = x.from.addr
+	x.call.Source, x.call.Remembered = x.from.addr, x.isCrowded()
 	id, err := x.route.backend.Authenticate(backend.WithCall(x.ctx, &x.call), user, password)
 	if err == nil {
 		err = checkIdentity(id)
@@ -60,11 +60,15 @@ func (x *exchange) login() *problem {
 	switch {
 	case err == nil:
 		x.who.LoggedIn, x.who.Identity = true, id
+		x.conn.vouch()
 		return x.neededGroups()
 	case backend.Refused(err):
 		return unauthorized(err)
 	case errors.Is(err, backend.ErrThrottled):
 		return throttled(err)
+	case x.call.Remembered && errors.Is(err, backend.ErrUnavailable):
+		x.site.sites.crowd.turned.Add(1)
+		return undecided(errCrowded)
 	}
 	return x.noAnswer("login", err)
 }

@@ -63,6 +63,9 @@ var (
 	descShed           = newDesc("connections_shed_total", "Connections that were closed while they waited for their client, to make room for others.")
 	descSlowBodies     = newDesc("slow_bodies_total", "Requests that were cut off because the client moved a body too slowly.")
 	descMemoryLimit    = newDesc("memory_limit_bytes", "Memory that the program tries to stay within; +Inf for no limit.")
+	descUndecided      = newDesc("requests_undecided", "Requests that no rule has allowed yet, and refusals that have not been taken.")
+	descMaxUndecided   = newDesc("max_requests_undecided", "Those that there may be; from half of it on, only logins that are remembered are let in.")
+	descCrowded        = newDesc("crowded_total", "Requests and connections that ended because there were too many undecided requests.", "what")
 	descDropped        = newDesc("log_records_dropped_total", "Records that were lost because nobody read those before them.", "log")
 	descCertificate    = newDesc("tls_certificate_not_after_timestamp_seconds", "When the certificate that clients see expires, in seconds since 1970.", "name")
 	descDegraded       = newDesc("backend_degraded", "Whether questions to the backend are likely to fail.", "backend")
@@ -76,7 +79,7 @@ func newDesc(name, help string, labels ...string) *prometheus.Desc {
 
 // Describe implements [prometheus.Collector].
 func (c collector) Describe(to chan<- *prometheus.Desc) {
-	own := []*prometheus.Desc{descConnections, descMaxConnections, descRefused, descShed, descSlowBodies, descMemoryLimit, descAccept, descDropped, descCertificate, descDegraded, descUp, descPool}
+	own := []*prometheus.Desc{descConnections, descMaxConnections, descRefused, descShed, descSlowBodies, descUndecided, descMaxUndecided, descCrowded, descMemoryLimit, descAccept, descDropped, descCertificate, descDegraded, descUp, descPool}
 	for _, d := range slices.Concat(own, cacheDescs, guardDescs) {
 		to <- d
 	}
@@ -119,6 +122,10 @@ func collectGateway(to chan<- prometheus.Metric, s Stats) {
 	}
 	to <- counter(descShed, s.Shed)
 	to <- counter(descSlowBodies, s.SlowBodies)
+	to <- gauge(descUndecided, float64(s.Undecided))
+	to <- gauge(descMaxUndecided, float64(s.MaxUndecided))
+	to <- counter(descCrowded, s.CrowdedRequests, "request")
+	to <- counter(descCrowded, s.CrowdedConnections, "connection")
 	to <- gauge(descMemoryLimit, memoryLimit())
 	to <- counter(descDropped, s.AccessDropped, "access")
 	to <- counter(descDropped, s.AuditDropped, "audit")

@@ -16,6 +16,7 @@ type sites struct {
 
 	refusals refusals
 	arrivals arrivals
+	crowd    crowd
 
 	slowBodies atomic.Uint64 // requests that were cut off for them
 }

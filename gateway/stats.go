@@ -37,6 +37,12 @@ type Stats struct {
 	ActiveConnections int // of HTTP/1, with a request
 	HTTP2Connections  int
 
+	Undecided    int // requests that no rule has allowed yet, and refusals that have not been taken
+	MaxUndecided int // that there may be
+
+	CrowdedRequests    uint64 // that were turned away because there were too many
+	CrowdedConnections uint64 // that were ended for it
+
 	AcceptErrors  uint64 // connections that could not be accepted
 	Shed          uint64 // connections that were closed to make room for others
 	SlowBodies    uint64 // requests that were cut off because their client was too slow
@@ -71,6 +77,9 @@ func (g *Gateway) Stats() Stats {
 	for kind, name := range refusedNames {
 		s.Refused[name] = g.server.sockets.refused[kind].Load()
 	}
+	k := &g.sites.crowd
+	s.Undecided, s.MaxUndecided = int(k.now.Load()), g.sites.current().limits.undecided
+	s.CrowdedRequests, s.CrowdedConnections = k.turned.Load(), k.cut.Load()
 	s.SlowBodies = g.sites.slowBodies.Load()
 	s.MaxConnections = g.sites.current().limits.Connections
 	s.AuditDropped = g.audits.lost()

@@ -66,6 +66,7 @@ var logins = []Entry{
 	{"login.unknown_user", "No backend of the route knows the user.", "nothing, if the name is wrong. Otherwise look for the user with `gatehouse doctor --user NAME`, or in the password file"},
 	{"login.wrong_password", "The password is wrong.", "have the user type it again, and log out first where a client has stored an old one"},
 	{"login.locked", "The user may not log in whatever the password.", "unlock or enable the account where it is kept; the text says what the backend told"},
+	{"login.crowded", "As many requests were waiting for a login as there is memory for, so that nobody was asked about one who is not remembered (503).", "find the sources in the access record: somebody floods the gateway. If they all mean well, give it more memory"},
 	{"login.malformed", "The Authorization field is no user name and password as RFC 7617 has them.", "correct the client: it wants the Basic scheme, UTF-8, and no control characters"},
 	{"login.bad_name", "A backend vouched for a user whose name is empty or has control characters.", "correct the entry of the user"},
 }
@@ -106,5 +107,6 @@ var requests = []Entry{
 	{"request.body_broken_off", "The body of a request broke off before its end: the client went away or was too slow.", "nothing, if it is rare. Otherwise look for proxies and time limits between the client and the gateway"},
 	{"request.body_malformed", "The body of a request is not chunked as RFC 9112 has it (400).", "correct the client, or the proxy before the gateway"},
 	{"request.client_gone", "The client went away before it had the whole answer.", "nothing, if it is rare. Otherwise look for time limits of clients and proxies"},
+	{"request.unread", "A client left so many answers unread, while there were as many of these as there may be, that its connection was ended.", "nothing, if it is rare. Otherwise find the source in the access record and keep it out"},
 	{"request.panic", "The gateway failed in an unforeseen way: this is a bug of gatehouse.", "report it with the stack in the log"},
 }

@@ -15,15 +15,26 @@ import (
 const memoryShare = 0.9
 
 // limitMemory has the garbage collector work harder as the program comes near to the
-// memory that its control group may have, beyond which the kernel kills it. GOMEMLIMIT,
-// where it is set, says it better.
+// memory that it may have, beyond which the kernel kills it: the least of what its
+// control group grants, of half of what the machine has, and of GOMEMLIMIT. What
+// clients can take of the memory is measured by this limit too.
 func limitMemory() {
-	if os.Getenv("GOMEMLIMIT") != "" {
-		return
+	root := os.DirFS("/")
+	granted := int64(float64(groupMemory(root)) * memoryShare)
+	debug.SetMemoryLimit(min(granted, machineMemory(root)/2, debug.SetMemoryLimit(-1)))
+}
+
+// machineMemory returns the memory of the machine.
+func machineMemory(root fs.FS) int64 {
+	text, _ := fs.ReadFile(root, "proc/meminfo")
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, "MemTotal:"); ok {
+			if kB, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")), 10, 64); err == nil {
+				return kB << 10
+			}
+		}
 	}
-	if limit := groupMemory(os.DirFS("/")); limit < math.MaxInt64 {
-		debug.SetMemoryLimit(int64(float64(limit) * memoryShare))
-	}
+	return math.MaxInt64
 }
 
 // groupMemory returns the least limit of the control group that the process is in and

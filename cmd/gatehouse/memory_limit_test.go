@@ -37,3 +37,15 @@ func TestMemoryIsThatOfTheSmallestControlGroup(t *testing.T) {
 		}
 	}
 }
+
+func TestMemoryOfTheMachine(t *testing.T) {
+	for text, want := range map[string]int64{
+		"MemTotal:       24683504 kB\nMemFree:        24492600 kB\n": 24683504 << 10,
+		"MemFree: 1 kB\n":     math.MaxInt64,
+		"MemTotal: many kB\n": math.MaxInt64,
+	} {
+		if got := machineMemory(fstest.MapFS{"proc/meminfo": &fstest.MapFile{Data: []byte(text)}}); got != want {
+			t.Errorf("%q: %d, want %d", text, got, want)
+		}
+	}
+}

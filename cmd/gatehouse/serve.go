@@ -76,12 +76,12 @@ func serveSource(cmd *cobra.Command, upstream, users, groups string) (configSour
 
 // serve runs the gateway that source describes until a signal comes.
 func serve(cmd *cobra.Command, source configSource) error {
+	limitMemory()
 	d, err := newDaemon(source, cmd.ErrOrStderr(), cmd.OutOrStdout())
 	if err != nil {
 		return &exitError{2, err}
 	}
 	defer d.close()
-	limitMemory()
 	d.log.Info("configuration", "from", source.name, "hash", d.Status().Hash)
 	if text := readVersion().Warning; text != "" {
 		d.log.Warn(text)

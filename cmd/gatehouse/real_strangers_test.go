@@ -1,0 +1,223 @@
+package main_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// The test in this file attacks the program from connections on which nobody has logged
+// in. At its full size it is run with
+//
+//	GATEHOUSE_TEST_STRANGERS=1000 GATEHOUSE_TEST_SECONDS=60 go test ./cmd/gatehouse -v -run Strangers
+const (
+	strangersVariable = "GATEHOUSE_TEST_STRANGERS" // connections
+	secondsVariable   = "GATEHOUSE_TEST_SECONDS"   // for how long
+)
+
+// stranger is what a connection of the attack does.
+type stranger struct {
+	f      front
+	source net.IP
+	name   string
+	head   int  // bytes of padding in the head of each request
+	reads  bool // what it is answered
+
+	requests, answers *atomic.Int64
+}
+
+// strangerStreams is how many requests it has under way.
+const strangerStreams = 128
+
+// attack connects again and again until the end.
+func (s stranger) attack(end time.Time) {
+	for time.Now().Before(end) {
+		s.connect(end)
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// connect sends requests with a wrong password, each with a part of a large body, as
+// much as the connection's window allows, until the connection ends.
+func (s stranger) connect(end time.Time) {
+	d := tls.Dialer{
+		NetDialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: s.source}},
+		Config:    &tls.Config{RootCAs: s.f.certificate.pool, ServerName: "registry.test", NextProtos: []string{"h2"}},
+	}
+	c, err := d.Dial("tcp", s.f.addr)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	c.SetDeadline(end)
+	io.WriteString(c, http2.ClientPreface)
+	framer := http2.NewFramer(c, c)
+	framer.WriteSettings()
+	answered := make(chan struct{}, strangerStreams)
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	defer c.Close()
+	if s.reads {
+		reading.Go(func() { s.read(framer, answered) })
+	}
+	for stream := uint32(1); ; {
+		for range strangerStreams {
+			if s.send(framer, stream) != nil {
+				return
+			}
+			stream += 2
+		}
+		for range strangerStreams {
+			if s.reads {
+				if _, ok := <-answered; !ok {
+					return
+				}
+			}
+		}
+	}
+}
+
+// read takes the answers, and says when each has ended.
+func (s stranger) read(framer *http2.Framer, answered chan<- struct{}) {
+	defer close(answered)
+	for {
+		f, err := framer.ReadFrame()
+		if err != nil {
+			return
+		}
+		switch h := f.Header(); {
+		case h.Type == http2.FrameHeaders:
+			s.answers.Add(1)
+			fallthrough
+		case h.Type == http2.FrameData:
+			if !h.Flags.Has(http2.FlagDataEndStream) {
+				continue
+			}
+			select {
+			case answered <- struct{}{}:
+			default: // a stream that was refused and reset
+			}
+		case h.Type == http2.FrameRSTStream:
+			select {
+			case answered <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+func (s stranger) send(framer *http2.Framer, stream uint32) error {
+	var block bytes.Buffer
+	e := hpack.NewEncoder(&block)
+	e.SetMaxDynamicTableSize(0)
+	password := fmt.Sprintf("%s:wrong%d", s.name, s.requests.Add(1))
+	for _, field := range [][2]string{
+		{":method", "POST"}, {":scheme", "https"}, {":authority", "registry.test"}, {":path", "/v2/x/blobs/uploads/"},
+		{"authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte(password))},
+		{"content-length", "16777216"}, {"x-padding", strings.Repeat("x", s.head)},
+	} {
+		e.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]})
+	}
+	const most = 16 << 10 // in a frame
+	first := block.Next(most)
+	err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: first, EndHeaders: block.Len() == 0})
+	for block.Len() > 0 && err == nil {
+		next := block.Next(most)
+		err = framer.WriteContinuation(stream, block.Len() == 0, next)
+	}
+	if err != nil {
+		return err
+	}
+	return framer.WriteData(stream, false, make([]byte, (64<<10)/strangerStreams-1))
+}
+
+// TestSEC2StrangersTakeLittleMemory: whatever they send before anybody has logged in,
+// the program stays within its memory and serves those whom it remembers.
+func TestSEC2StrangersTakeLittleMemory(t *testing.T) {
+	const (
+		limit     = "256MiB"
+		maxMemory = 200 << 20
+	)
+	connections, seconds := scale(t, strangersVariable, 40), scale(t, secondsVariable, 3)
+	for name, shape := range map[string]stranger{
+		"who read":          {reads: true},
+		"who do not read":   {},
+		"with large heads":  {reads: true, head: 30 << 10},
+		"who do both worse": {head: 30 << 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRecipe(t)
+			addr := freeAddr(t)
+			cmd := command(t, binary(t), "serve", "--listen", addr, "--cert", r.certificate.certFile, "--key", r.certificate.keyFile,
+				"--upstream", blobs(t), "--users", r.usersFile, "--groups", r.groupsFile)
+			cmd.Env = append(cmd.Env, "GOMEMLIMIT="+limit)
+			f := front{start(t, cmd), addr, r.certificate}
+			f.listening(t, addr)
+			f.pull(t, nil) // and is remembered
+			var requests, answers atomic.Int64
+			var attack sync.WaitGroup
+			end := time.Now().Add(time.Duration(seconds) * time.Second)
+			for i := range connections {
+				s := shape
+				s.f, s.source, s.name = f, net.IPv4(127, 77, byte(i/200), byte(i%200+1)), fmt.Sprintf("u%d", i%10)
+				s.requests, s.answers = &requests, &answers
+				attack.Go(func() { s.attack(end) })
+			}
+			kept := f.certificate.client(f.addr)
+			defer kept.CloseIdleConnections()
+			var times []time.Duration
+			for time.Now().Before(end) {
+				times = append(times, f.pull(t, nil), f.pull(t, kept))
+				time.Sleep(20 * time.Millisecond)
+			}
+			attack.Wait()
+			slices.Sort(times)
+			peak := f.peakMemory(t)
+			t.Logf("%d connections of %d streams for %d s: %d requests, %d answers; %d pulls beside them, the median in %v, the slowest in %v; peak memory %d MiB",
+				connections, strangerStreams, seconds, requests.Load(), answers.Load(), len(times), times[len(times)/2], times[len(times)-1], peak>>20)
+			if peak > maxMemory && raceFlag == "-race=false" {
+				t.Errorf("the gateway took %d MiB, more than %d", peak>>20, maxMemory>>20)
+			}
+		})
+	}
+}
+
+// pull sends a request of a user who is remembered, on a new connection if client is
+// nil, which must be answered, and returns how long that took.
+func (f front) pull(t *testing.T, client *http.Client) time.Duration {
+	t.Helper()
+	start := time.Now()
+	if client == nil {
+		client = f.certificate.client(f.addr)
+		defer client.CloseIdleConnections()
+	}
+	req, err := http.NewRequest("GET", "https://registry.test/v2/app/manifests/1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.SetBasicAuth(puller, pullerPassword)
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Errorf("a pull of a user who is remembered: %v", err)
+		return 0
+	}
+	io.Copy(io.Discard, resp.Body)
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusCreated {
+		t.Errorf("a pull of a user who is remembered: %s", resp.Status)
+	}
+	return time.Since(start)
+}
