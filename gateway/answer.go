@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httputil"
 	"os"
 	"strconv"
 	"strings"
@@ -44,10 +43,10 @@ const maxInformational = 100
 // readHead reads the head of the answer. Informational answers (RFC 9110, section
 // 15.2) are dropped: they would carry fields past the checks of the real one.
 func (a *answer) readHead() error {
-	for range maxInformational {
+	for dropped := range maxInformational {
 		head, err := a.receiveHead()
 		if err != nil {
-			return a.headError(len(head) > 0, err)
+			return a.headError(dropped > 0 || len(head) > 0, err)
 		}
 		if err := a.parseHead(head); err != nil {
 			return fmt.Errorf("%w: %w", errUpstreamAnswer, err)
@@ -57,6 +56,9 @@ func (a *answer) readHead() error {
 		}
 		if a.status >= 200 {
 			return a.frame()
+		}
+		if a.announcesBody() {
+			return fmt.Errorf("%w: an informational answer has no body, and this one says where it ends", errUpstreamAnswer)
 		}
 	}
 	return fmt.Errorf("%w: no end of informational answers", errUpstreamAnswer)
@@ -141,78 +143,25 @@ func (a *answer) isPatient(err error) bool {
 	return a.conn.SetReadDeadline(a.asked.Add(a.upstream.responseTimeout(a.method))) == nil
 }
 
-// parseHead reads the status line and the fields of head.
-func (a *answer) parseHead(head string) error {
-	values := make([]string, strings.Count(head, "\n")) // at least as many as fields
-	line, rest := cutLine(head)
-	status, err := parseStatusLine(line)
-	if err != nil {
-		return err
-	}
-	a.status, a.hangsUp = status, line[7] == '0'
-	a.header = a.conn.header
-	clear(a.header)
-	for i := 0; len(rest) > 2; i++ {
-		line, rest = cutLine(rest)
-		name, value, err := parseField(line)
-		if err != nil {
-			return err
-		}
-		name = http.CanonicalHeaderKey(name)
-		if a.header[name] == nil {
-			values[i] = value
-			a.header[name] = values[i : i+1 : i+1]
-			continue
-		}
-		a.header[name] = append(a.header[name], value)
-	}
-	return nil
-}
-
-var errStatusLine = errors.New("malformed status line")
-
-// parseStatusLine reads HTTP/1.x SP status [SP reason] (RFC 9112, section 4).
-func parseStatusLine(line string) (int, error) {
-	if len(line) < 12 || line[:7] != "HTTP/1." || line[7] != '0' && line[7] != '1' || line[8] != ' ' ||
-		len(line) > 12 && line[12] != ' ' {
-		return 0, errStatusLine
-	}
-	status, err := strconv.ParseUint(line[9:12], 10, 16)
-	if err != nil || status < 100 {
-		return 0, errStatusLine
-	}
-	return int(status), nil
-}
-
 // frame finds out where the body ends (RFC 9112, section 6.3). What says it twice
 // or in a way that we do not know is refused: what is left over would be taken
 // for the answer to somebody else.
 func (a *answer) frame() error {
-	lengths, codings := a.header["Content-Length"], a.header["Transfer-Encoding"]
-	onHTTP10 := a.hangsUp // which has no transfer codings
-	if len(codings) > 1 || len(codings) == 1 && (onHTTP10 || !strings.EqualFold(codings[0], "chunked")) {
-		return fmt.Errorf("%w: unknown Transfer-Encoding", errUpstreamAnswer)
-	}
-	if connectionHas(a.header, "close") {
-		a.hangsUp = true
-	}
-	if len(lengths) > 1 || len(lengths) == 1 && len(codings) > 0 {
-		return fmt.Errorf("%w: it says in two ways how long its body is", errUpstreamAnswer)
-	}
-	a.length = -1
-	if len(lengths) == 1 {
-		length, err := strconv.ParseUint(lengths[0], 10, 63)
-		if err != nil {
-			return fmt.Errorf("%w: malformed Content-Length", errUpstreamAnswer)
-		}
-		a.length = int64(length)
+	if err := a.readFraming(); err != nil {
+		return fmt.Errorf("%w: %w", errUpstreamAnswer, err)
 	}
 	a.pace = newPace(a.upstream.timeouts.BodyIdle, a.conn.SetReadDeadline)
 	switch {
-	case a.method == http.MethodHead || a.status == http.StatusNoContent || a.status == http.StatusNotModified:
+	case a.status == http.StatusNoContent || a.status == http.StatusResetContent:
 		a.complete = true
-	case len(codings) > 0:
-		a.body = httputil.NewChunkedReader(a.conn.br)
+		if a.announcesBody() {
+			a.hangsUp = true // somebody may take the bytes behind it for that body
+			delete(a.header, "Content-Length")
+		}
+	case a.method == http.MethodHead || a.status == http.StatusNotModified:
+		a.complete = true // whatever length it tells is that of another answer
+	case a.isChunked():
+		a.body = &chunkedReader{br: a.conn.br}
 	case a.length >= 0:
 		a.body = io.LimitReader(a.conn.br, a.length)
 		a.complete, a.arrived = a.length == 0, a.length <= int64(a.conn.br.Buffered())
@@ -222,10 +171,42 @@ func (a *answer) frame() error {
 	return nil
 }
 
+// readFraming reads the fields that say how the answer is framed. Each of them
+// stands once.
+func (a *answer) readFraming() error {
+	onHTTP10 := a.hangsUp // which has no transfer codings
+	if a.isChunked() && (onHTTP10 || !strings.EqualFold(a.header["Transfer-Encoding"][0], "chunked")) {
+		return errors.New("unknown Transfer-Encoding")
+	}
+	a.hangsUp = a.hangsUp || connectionHas(a.header, "close")
+	a.length = -1
+	if len(a.header["Content-Length"]) == 0 {
+		return nil
+	}
+	if a.isChunked() {
+		return errors.New("it says in two ways how long its body is")
+	}
+	length, err := strconv.ParseUint(a.header["Content-Length"][0], 10, 63)
+	if err != nil {
+		return errors.New("malformed Content-Length")
+	}
+	a.length = int64(length)
+	return nil
+}
+
+func (a *answer) isChunked() bool { return len(a.header["Transfer-Encoding"]) > 0 }
+
+// announcesBody reports whether an answer that can have no body speaks of one all
+// the same. A length of 0 is what registries say of an answer 204.
+func (a *answer) announcesBody() bool {
+	lengths := a.header["Content-Length"]
+	return a.isChunked() || len(lengths) > 0 && lengths[0] != "0" || len(lengths) == 0 && a.status == http.StatusResetContent
+}
+
 // delimited reports whether the end of the body shows on the wire. Where it does
 // not, a body that is cut off looks like one that is complete.
 func (a *answer) delimited() bool {
-	return a.complete || a.length >= 0 || len(a.header["Transfer-Encoding"]) > 0
+	return a.complete || a.length >= 0 || a.isChunked()
 }
 
 // Read reads the body. io.EOF means its end; a connection that breaks off before
@@ -242,12 +223,9 @@ func (a *answer) Read(p []byte) (int, error) {
 	switch limited, ok := a.body.(*io.LimitedReader); {
 	case ok && limited.N == 0:
 		a.complete = true
-	case ok && err == io.EOF:
-		return n, io.ErrUnexpectedEOF
-	case err == io.EOF && len(a.header["Transfer-Encoding"]) > 0:
-		if err := skipTrailers(a.conn.br); err != nil {
-			return n, err
-		}
+	case ok:
+		return n, brokenOff(err)
+	case err == io.EOF && a.isChunked():
 		a.complete = true
 	}
 	return n, err

@@ -51,10 +51,7 @@ func (s *chunkScanner) scan(p []byte) (n int, done bool, err error) {
 		if s.state == chunkData {
 			skip := min(s.size, uint64(len(p)-n))
 			n += int(skip)
-			s.size -= skip
-			if s.size == 0 {
-				s.state = chunkDataCR
-			}
+			s.took(int(skip))
 			continue
 		}
 		if err := s.step(p[n]); err != nil {
@@ -66,6 +63,13 @@ func (s *chunkScanner) scan(p []byte) (n int, done bool, err error) {
 		}
 	}
 	return n, false, nil
+}
+
+// took notes that n bytes of chunk data have passed.
+func (s *chunkScanner) took(n int) {
+	if s.size -= uint64(n); s.size == 0 {
+		s.state = chunkDataCR
+	}
 }
 
 // step takes one byte outside of chunk data.
@@ -147,24 +151,50 @@ func (s *chunkScanner) expect(c, want byte, next chunkState) error {
 	return nil
 }
 
-// skipTrailers reads the lines behind the last chunk. Trailers are dropped: no
-// client asks for them, and they come too late for any check.
-func skipTrailers(br *bufio.Reader) error {
-	for read := 0; read < maxTrailerBytes; {
-		line, err := br.ReadSlice('\n')
-		if err != nil {
-			return io.ErrUnexpectedEOF
+// chunkedReader reads the content of a chunked body. It takes from br what belongs
+// to the body and nothing behind it. Trailers are dropped: no client asks for them,
+// and they come too late for any check.
+type chunkedReader struct {
+	br *bufio.Reader
+	chunkScanner
+}
+
+// Read implements [io.Reader]. It waits for more to come only while p is empty.
+func (r *chunkedReader) Read(p []byte) (n int, err error) {
+	for err == nil && n < len(p) && (n == 0 || r.br.Buffered() > 0) {
+		if r.state == chunkData {
+			var m int
+			m, err = r.readData(p[n:])
+			n += m
+			continue
 		}
-		switch {
-		case len(line) < 2 || line[len(line)-2] != '\r':
-			return errBareLF
-		case len(line) == 2:
-			return nil
+		if err = r.readOther(); err == nil && r.state == chunkEnd {
+			err = io.EOF
 		}
-		if _, _, err := parseField(line[:len(line)-2]); err != nil {
-			return err
-		}
-		read += len(line)
 	}
-	return errChunk
+	return n, err
+}
+
+// readData reads data of the current chunk.
+func (r *chunkedReader) readData(p []byte) (int, error) {
+	n, err := r.br.Read(p[:min(uint64(len(p)), r.size)])
+	r.took(n)
+	return n, brokenOff(err)
+}
+
+// readOther reads a byte outside of chunk data.
+func (r *chunkedReader) readOther() error {
+	c, err := r.br.ReadByte()
+	if err != nil {
+		return brokenOff(err)
+	}
+	return r.step(c)
+}
+
+// brokenOff returns what err, of a read before the end of a body, means.
+func brokenOff(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }

@@ -77,8 +77,10 @@ func FuzzChunkScanner(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if err := skipTrailers(br); err != nil {
-			t.Fatalf("%q: no end of trailers behind %q: %v", data, body, err)
+		for line := "trailer"; line != "\r\n"; {
+			if line, err = br.ReadString('\n'); err != nil {
+				t.Fatalf("%q: no end of trailers behind %q: %v", data, body, err)
+			}
 		}
 		if rest, _ := io.ReadAll(br); len(rest) != len(data)-n {
 			t.Errorf("%q ends %d bytes before the end of the data, net/http says %d", data, len(data)-n, len(rest))

@@ -74,12 +74,21 @@ func parseField[T string | []byte](line T) (name, value T, err error) {
 	for start < end && (line[end-1] == ' ' || line[end-1] == '\t') {
 		end--
 	}
-	for i := start; i < end; i++ {
-		if c := line[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return name, value, errFieldText
-		}
+	if controlInLine(line[start:end]) {
+		return name, value, errFieldText
 	}
 	return line[:colon], line[start:end], nil
+}
+
+// controlInLine reports whether text has a control character but a tab, which stands
+// for a blank.
+func controlInLine[T string | []byte](text T) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return true
+		}
+	}
+	return false
 }
 
 // isToken reports whether s is a token (RFC 9110, section 5.6.2).

@@ -55,6 +55,13 @@ func TestMalformedAnswersBecomeBadGateway(t *testing.T) {
 		"informational without end":   strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 10000),
 		"half a head":                 "HTTP/1.1 200 OK\r\nContent-Le",
 		"its own login":               "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"http://evil.example\"\r\nContent-Length: 0\r\n\r\n",
+		"ESC in the reason":           "HTTP/1.1 200 \x1b[2J\r\nContent-Length: 0\r\n\r\n",
+		"CR in the reason":            "HTTP/1.1 200 OK\rSet-Cookie: x\r\nContent-Length: 0\r\n\r\n",
+		"NUL in the reason":           "HTTP/1.1 200 \x00\r\nContent-Length: 0\r\n\r\n",
+		"DEL in the reason":           "HTTP/1.1 200 O\x7fK\r\nContent-Length: 0\r\n\r\n",
+		"informational with a length": "HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\n" + hello,
+		"informational in chunks":     "HTTP/1.1 100 Continue\r\nTransfer-Encoding: chunked\r\n\r\n" + hello,
+		"only informational":          "HTTP/1.1 100 Continue\r\n\r\n",
 		"malformed informational one": "HTTP/1.1 103 Early Hints\r\nA: \x00\r\n\r\n" + hello,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -220,6 +227,14 @@ func TestTruncatedAnswersAreBrokenForTheClient(t *testing.T) {
 		"no end of trailers":         okHead + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nA: b\r\n",
 		"bare LF behind last chunk":  okHead + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\n",
 		"endless trailers":           okHead + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n" + strings.Repeat("A: b\r\n", 10000),
+		"blank before a chunk size":  okHead + "Transfer-Encoding: chunked\r\n\r\n 5\r\nhello\r\n0\r\n\r\n",
+		"blank behind a chunk size":  okHead + "Transfer-Encoding: chunked\r\n\r\n5 \r\nhello\r\n0\r\n\r\n",
+		"tab behind a chunk size":    okHead + "Transfer-Encoding: chunked\r\n\r\n5\t\r\nhello\r\n0\r\n\r\n",
+		"blank before an extension":  okHead + "Transfer-Encoding: chunked\r\n\r\n5 ;a=b\r\nhello\r\n0\r\n\r\n",
+		"blank behind the last size": okHead + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0 \r\n\r\n",
+		"bare LF behind a size":      okHead + "Transfer-Encoding: chunked\r\n\r\n5\nhello\r\n0\r\n\r\n",
+		"control in an extension":    okHead + "Transfer-Encoding: chunked\r\n\r\n5;a=\x1b\r\nhello\r\n0\r\n\r\n",
+		"control in a trailer":       okHead + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nA: \x00\r\n\r\n",
 		"malformed chunk":            okHead + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nxyz\r\n",
 		"data longer than its chunk": okHead + "Transfer-Encoding: chunked\r\n\r\n3\r\nhello\r\n0\r\n\r\n",
 	} {
