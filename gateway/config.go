@@ -165,7 +165,14 @@ type Upstream struct {
 	// the upstream's own: a request that is sent just when the upstream hangs
 	// up is lost. Default 30 s.
 	IdleTimeout time.Duration
+
+	// Timeouts stand in place of those of the gateway.
+	Timeouts UpstreamTimeouts
 }
+
+// UpstreamTimeouts are those of [Timeouts] that a route may have its own of. Zero is
+// the one of the gateway.
+type UpstreamTimeouts struct{ Connect, Response, UploadResponse time.Duration }
 
 // Rule is one access rule of a route.
 type Rule struct {

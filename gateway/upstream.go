@@ -53,7 +53,11 @@ type upstreamSource struct {
 const defaultKeepFor = 30 * time.Second
 
 func newUpstream(cfg Upstream, t Timeouts) (*upstream, error) {
-	t = Timeouts{BodyIdle: t.BodyIdle, Connect: t.Connect, Response: t.Response, UploadResponse: t.UploadResponse}
+	own := cfg.Timeouts
+	t = Timeouts{
+		BodyIdle: t.BodyIdle, Connect: cmp.Or(own.Connect, t.Connect),
+		Response: cmp.Or(own.Response, t.Response), UploadResponse: cmp.Or(own.UploadResponse, t.UploadResponse),
+	}
 	u := &upstream{source: upstreamSource{cfg: cfg, timeouts: t}, timeouts: t, keepFor: cmp.Or(cfg.IdleTimeout, defaultKeepFor), users: 1}
 	if err := u.parseURL(cfg.URL); err != nil {
 		return nil, err

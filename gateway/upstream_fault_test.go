@@ -615,3 +615,57 @@ func TestKeptConnectionIsGivenUpBeforeTheUpstreamDoes(t *testing.T) {
 		t.Errorf("status %d", got)
 	}
 }
+
+// A route may have another patience than the rest. A request of it that was there
+// before is answered after the upstream was too slow for another route.
+func TestRouteHasTimeoutsOfItsOwn(t *testing.T) {
+	for proto, secure := range map[string]func(*Config){"HTTP/1.1": func(*Config) {}, "HTTP/2.0": withTLS(t)} {
+		arrived, goOn := make(chan struct{}), make(chan struct{})
+		up := newUpstreamLog(t, func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, "/v2/other/") {
+				<-r.Context().Done()
+				return
+			}
+			arrived <- struct{}{}
+			<-goOn
+		})
+		patient, other := recipeRoute(t, up.URL), recipeRoute(t, up.URL)
+		patient.Path, other.Path = "/v2/patient/", "/v2/other/"
+		patient.Upstream.Timeouts = UpstreamTimeouts{Response: time.Hour, UploadResponse: time.Hour}
+		tg := startGateway(t, func(c *Config) {
+			secure(c)
+			c.Timeouts.Response, c.Timeouts.UploadResponse = 50*time.Millisecond, 50*time.Millisecond
+		}, patient, other)
+		for _, method := range []string{"GET", "PUT"} {
+			answered := make(chan int)
+			go func() { answered <- tg.do(t, "push", method, "/v2/patient/x", nil).StatusCode }()
+			<-arrived
+			if resp := tg.do(t, "push", method, "/v2/other/x", nil); resp.StatusCode != 504 || resp.Proto != proto {
+				t.Errorf("%s %s: status %d over %s, want 504", proto, method, resp.StatusCode, resp.Proto)
+			}
+			goOn <- struct{}{}
+			if status := <-answered; status != 200 {
+				t.Errorf("%s %s: status %d on the route that waits, want 200", proto, method, status)
+			}
+		}
+	}
+}
+
+func TestTimeoutsOfARouteAreThoseOfTheGatewayWhereNotSet(t *testing.T) {
+	all := Timeouts{BodyIdle: 1, Connect: 2, Response: 3, UploadResponse: 4}
+	for own, want := range map[UpstreamTimeouts]Timeouts{
+		{}:                   all,
+		{Connect: 12}:        {BodyIdle: 1, Connect: 12, Response: 3, UploadResponse: 4},
+		{Response: 13}:       {BodyIdle: 1, Connect: 2, Response: 13, UploadResponse: 4},
+		{UploadResponse: 14}: {BodyIdle: 1, Connect: 2, Response: 3, UploadResponse: 14},
+		{Connect: 12, Response: 3, UploadResponse: 4}: {BodyIdle: 1, Connect: 12, Response: 3, UploadResponse: 4},
+	} {
+		u, err := newUpstream(Upstream{URL: "http://127.0.0.1:5000", Timeouts: own}, all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u.timeouts != want {
+			t.Errorf("%v over %v: %v, want %v", own, all, u.timeouts, want)
+		}
+	}
+}

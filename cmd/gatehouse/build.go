@@ -140,6 +140,11 @@ func (a *assembly) route(i int) gateway.Route {
 			User:        r.UpstreamUser,
 			Password:    a.upstreamPassword(i),
 			IdleTimeout: cmp.Or(r.UpstreamIdleTimeout.Duration, defaultUpstreamIdleTimeout),
+			Timeouts: gateway.UpstreamTimeouts{
+				Connect:        r.Timeouts.Connect.Duration,
+				Response:       r.Timeouts.Response.Duration,
+				UploadResponse: r.Timeouts.UploadResponse.Duration,
+			},
 		},
 	}
 	route.Rules = a.rules(i, route)

@@ -146,7 +146,16 @@ type RouteConfig struct {
 	UpstreamPasswordEnv        lead      `toml:"upstream_password_env"`                       // variable of the environment with its password
 	UpstreamIdleTimeout        Duration  `toml:"upstream_idle_timeout" min:"100ms" max:"24h"` // how long an unused connection is kept; must be shorter than the upstream keeps it
 
+	Timeouts RouteTimeoutsConfig `toml:"timeouts"` // what of [timeouts] is another for this route; not set: as there
+
 	Rules []RuleConfig `toml:"rule"` // who may do what on the route; the first whose methods and paths match decides alone
+}
+
+// RouteTimeoutsConfig is [route.timeouts].
+type RouteTimeoutsConfig struct {
+	Connect        Duration `toml:"connect" min:"100ms" max:"10m"`         // to connect to the upstream
+	Response       Duration `toml:"response" min:"100ms" max:"24h"`        // until it begins to answer
+	UploadResponse Duration `toml:"upload_response" min:"100ms" max:"24h"` // the same for POST, PUT and PATCH
 }
 
 // hosts returns the names that the route answers to, nil for any.

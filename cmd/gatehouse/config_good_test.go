@@ -131,7 +131,10 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 		}, {
 			Hosts: []string{"apps.example", "*.apps.example"}, Path: "/", Realm: "Registry Authentication", Backends: []string{"local"},
 			ForwardAuthorization: true,
-			Upstream:             gateway.Upstream{URL: "unix:" + filepath.Join(dir, "good/registry.sock"), IdleTimeout: 30 * time.Second},
+			Upstream: gateway.Upstream{
+				URL: "unix:" + filepath.Join(dir, "good/registry.sock"), IdleTimeout: 30 * time.Second,
+				Timeouts: gateway.UpstreamTimeouts{Connect: 35 * time.Second, Response: 36 * time.Minute, UploadResponse: 37 * time.Minute},
+			},
 		}},
 	}
 	if diff := cmp.Diff(want, cfg, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
