@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"gatehouse/gateway/oci"
 )
 
 // apiVersion is the field by which registry clients of the first years know the
@@ -14,19 +16,20 @@ const apiVersion = "Docker-Distribution-Api-Version"
 // of an upstream.
 func (x *exchange) stamp(h http.Header) {
 	h["X-Request-Id"] = []string{x.id}
-	if x.underV2() {
+	if x.forRegistry() {
 		h[apiVersion] = []string{"registry/2.0"}
 	}
 }
 
-// underV2 reports whether the request is for a registry, as far as that can be
+// forRegistry reports whether the request is for a registry, as far as that can be
 // told of one that was refused before its target was read.
-func (x *exchange) underV2() bool {
+func (x *exchange) forRegistry() bool {
 	path := x.target.Path
 	if path == "" {
 		path, _, _ = strings.Cut(x.r.RequestURI, "?")
 	}
-	return path == "/v2" || strings.HasPrefix(path, "/v2/")
+	_, ok := oci.Below(x.root(), path)
+	return ok
 }
 
 // copyHeader passes the fields of an upstream's answer on to the client.

@@ -3,11 +3,11 @@ package gateway
 import (
 	"bytes"
 	"encoding/json"
-	"strings"
 	"sync"
 	"time"
 
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/oci"
 )
 
 // auditRecord is what the audit log says of one request, as a line of JSON.
@@ -16,13 +16,16 @@ type auditRecord struct {
 	ID         string    `json:"id"`
 	Source     string    `json:"source"`
 	User       string    `json:"user,omitempty"`    // whom a backend vouched for
+	Groups     []string  `json:"groups,omitempty"`  // of the user, those that rules of the route name
 	Claimed    string    `json:"claimed,omitempty"` // the name that was sent, where nobody vouched for it
 	Backend    string    `json:"backend,omitempty"`
 	Cache      string    `json:"cache,omitempty"`
 	Method     string    `json:"method"`
 	Host       string    `json:"host,omitempty"`
 	Path       string    `json:"path"`
+	Action     string    `json:"action,omitempty"` // what the request does to a registry, as package oci has it
 	Repository string    `json:"repository,omitempty"`
+	MountFrom  string    `json:"mount_from,omitempty"` // the repository that a blob is taken from
 	Tag        string    `json:"tag,omitempty"`
 	Digest     string    `json:"digest,omitempty"`
 	Rule       string    `json:"rule,omitempty"`
@@ -80,21 +83,24 @@ func (x *exchange) encodeAudit(use func(record []byte)) {
 
 func (x *exchange) auditRecord() auditRecord {
 	r := auditRecord{
-		Time:     x.start.UTC(),
-		ID:       x.id,
-		Source:   x.from.text,
-		Backend:  x.who.Identity.Source,
-		Cache:    string(x.call.Cache),
-		Method:   bounded(x.r.Method),
-		Host:     bounded(x.host),
-		Path:     bounded(x.target.Path),
+		Time:    x.start.UTC(),
+		ID:      x.id,
+		Source:  x.from.text,
+		Backend: x.who.Identity.Source,
+		Cache:   string(x.call.Cache),
+		Method:  bounded(x.r.Method),
+		Host:    bounded(x.host),
+		Path:    bounded(x.target.Path),
+
+		MountFrom: x.mountFrom,
+
 		Rule:     x.decision.Rule,
 		Decision: x.outcome(),
 		Status:   x.loggedStatus(),
 		Bytes:    x.sent,
 	}
 	if x.who.LoggedIn {
-		r.User = x.who.Identity.User
+		r.User, r.Groups = x.who.Identity.User, x.route.policy.named(x.who)
 	} else {
 		r.Claimed = bounded(x.claimed)
 	}
@@ -104,34 +110,16 @@ func (x *exchange) auditRecord() auditRecord {
 	if x.upload != nil {
 		r.Received = x.upload.received(x.r.ContentLength)
 	}
-	r.Repository, r.Tag, r.Digest = content(r.Path)
-	if said := x.w.Header().Get("Docker-Content-Digest"); len(said) <= maxAuditDigest && digestPattern.MatchString(said) {
-		r.Digest = said // which is what there is, whatever was asked for
-	}
+	x.describeContent(&r)
 	return r
 }
 
-// content says what of a registry a path is about; see the endpoints of the OCI
-// distribution specification. What is no such path is about nothing.
-func content(path string) (repository, tag, digest string) {
-	rest, ok := strings.CutPrefix(path, "/v2/")
-	if !ok {
-		return "", "", ""
+// describeContent says what of a registry the request is about.
+func (x *exchange) describeContent(r *auditRecord) {
+	e := oci.Parse(x.root(), x.target.Path)
+	r.Action, r.Repository = string(e.Action(x.r.Method)), bounded(e.Repository)
+	r.Tag, r.Digest = bounded(e.Tag()), bounded(e.Digest())
+	if said := x.w.Header().Get("Docker-Content-Digest"); len(said) <= maxAuditDigest && oci.IsDigest(said) {
+		r.Digest = said // which is what there is, whatever was asked for
 	}
-	for _, kind := range []string{"/manifests/", "/blobs/", "/tags/", "/referrers/"} {
-		i := strings.LastIndex(rest, kind)
-		if i <= 0 {
-			continue
-		}
-		// An upload is blobs/uploads/ID, in which no kind has a place.
-		name, reference := rest[:i], rest[i+len(kind):]
-		switch {
-		case digestPattern.MatchString(reference):
-			return name, "", reference
-		case kind == "/manifests/":
-			return name, reference, ""
-		}
-		return name, "", ""
-	}
-	return "", "", ""
 }

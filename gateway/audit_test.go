@@ -16,6 +16,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"gatehouse/gateway/oci"
 )
 
 func TestContentOfPaths(t *testing.T) {
@@ -36,8 +38,8 @@ func TestContentOfPaths(t *testing.T) {
 		"/v2/a/blobs/b/manifests/1":             {"a/blobs/b", "1", ""},
 		"/v2/team/app/manifests/sha256:no hash": {"team/app", "sha256:no hash", ""},
 	} {
-		repository, tag, about := content(path)
-		if got := [3]string{repository, tag, about}; got != want {
+		e := oci.Parse(oci.DefaultRoot, path)
+		if got := [3]string{e.Repository, e.Tag(), e.Digest()}; got != want {
 			t.Errorf("%s: got %q, want %q", path, got, want)
 		}
 	}
@@ -104,9 +106,9 @@ func TestAuditSaysWhatWasDecided(t *testing.T) {
 	}
 	got := audited(t, path, 6)
 	want := []auditRecord{
-		{User: "push", Method: "PUT", Host: "localhost", Path: "/v2/team/app/manifests/1.0", Repository: "team/app", Tag: "1.0", Digest: said, Rule: "push", Decision: outcomeAllowed, Status: 201, Received: 4},
-		{Method: "GET", Host: "localhost", Path: "/v2/", Rule: "pull", Decision: outcomeUnauthenticated, Status: 401},
-		{Claimed: "push", Method: "GET", Host: "localhost", Path: "/v2/", Rule: "pull", Decision: outcomeUnauthenticated, Status: 401},
+		{User: "push", Groups: []string{"pusher"}, Method: "PUT", Host: "localhost", Path: "/v2/team/app/manifests/1.0", Action: "push", Repository: "team/app", Tag: "1.0", Digest: said, Rule: "push", Decision: outcomeAllowed, Status: 201, Received: 4},
+		{Method: "GET", Host: "localhost", Path: "/v2/", Action: "login", Rule: "pull", Decision: outcomeUnauthenticated, Status: 401},
+		{Claimed: "push", Method: "GET", Host: "localhost", Path: "/v2/", Action: "login", Rule: "pull", Decision: outcomeUnauthenticated, Status: 401},
 		{User: "pull", Method: "DELETE", Host: "localhost", Path: "/v2/x", Rule: "push", Decision: outcomeDenied, Status: 403},
 		{Method: "GET", Path: "/v2/../x", Decision: outcomeInvalid, Status: 400},
 		{Method: "GET", Host: "localhost", Path: "/other", Decision: outcomeInvalid, Status: 404},

@@ -33,9 +33,12 @@ type exchange struct {
 	call     backend.Call // goes with the question for the login
 	claimed  string       // the user name that was sent, before anybody vouched for it
 	decision Decision
-	passed   bool        // nothing was left that might refuse it
-	upload   *uploadBody // nil without a request body
-	pace     *pace       // of writing to the client
+	passed   bool // nothing was left that might refuse it
+
+	mountFrom string // the repository that a blob is taken from; empty where none is
+
+	upload *uploadBody // nil without a request body
+	pace   *pace       // of writing to the client
 
 	status int
 	sent   int64  // bytes of the answer's body

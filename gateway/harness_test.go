@@ -257,3 +257,10 @@ func head(line string, fields ...string) string {
 
 // quiet is a log for servers that are meant to fail.
 func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
+
+// overBoth runs a test with a configuration for each version of the protocol, which
+// the clients of the test then speak.
+func overBoth(t *testing.T, test func(t *testing.T, change func(*Config))) {
+	t.Run("HTTP/1.1", func(t *testing.T) { test(t, func(*Config) {}) })
+	t.Run("HTTP/2", func(t *testing.T) { test(t, withTLS(t)) })
+}

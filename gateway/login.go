@@ -17,7 +17,7 @@ func (x *exchange) authorize() *problem {
 	if p != nil {
 		return p
 	}
-	return answerTo(req, x.who, d)
+	return x.route.policy.answerTo(req, x.who, d)
 }
 
 // judge decides about req, which is the request itself or one that it implies.

@@ -2,8 +2,8 @@ package gateway
 
 import (
 	"net/http"
-	"regexp"
-	"strings"
+
+	"gatehouse/gateway/oci"
 )
 
 const (
@@ -11,31 +11,28 @@ const (
 	errMountDigest parseError = "query parameter mount: not a digest"
 )
 
-// Grammar of the OCI distribution specification, version 1.1.
-const (
-	repositoryGrammar = `[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*`
-	digestGrammar     = `[a-z0-9]+(?:[+._-][a-z0-9]+)*:[A-Za-z0-9=_-]+`
-)
-
-var (
-	repositoryPattern = regexp.MustCompile(`\A` + repositoryGrammar + `\z`)
-	digestPattern     = regexp.MustCompile(`\A` + digestGrammar + `\z`)
-)
+// maxMountSources bounds the work that one mount can cause.
+const maxMountSources = 8
 
 // mount is the second half of a cross-repository mount.
 type mount struct {
-	// path is what the user must be allowed to GET for the mount to be carried
-	// out: the blob in the repository that it comes from. Empty where nobody can
-	// tell which repository that is. Without that right, the parameters "mount"
-	// and "from" must be removed, and an ordinary upload begins.
-	path string
+	from string // the repository that the blob comes from; empty where nobody can tell
+
+	// sources are what the user must be allowed to GET, all of it, for the mount
+	// to be carried out: the blob in the repository that it comes from, at each
+	// registry that the path may be read as one of. It is empty where nobody can
+	// tell. Without that right, the parameters "mount" and "from" must be removed,
+	// and an ordinary upload begins.
+	sources []string
 }
 
 // mountOf reports whether the request asks for a blob of another repository to be
 // mounted, and which one. Only the repository in the path is guarded by the rules
-// otherwise, and the blob of any other could be read by mounting it.
-func mountOf(method string, t Target) (m mount, ok bool, err error) {
-	if method != http.MethodPost || !startsUpload(t.Path) {
+// otherwise, and the blob of any other could be read by mounting it. The method does
+// not matter, and neither does the configuration: whatever an upstream might take
+// for an upload is judged.
+func mountOf(t Target) (m mount, ok bool, err error) {
+	if !oci.IsUpload(t.Path) {
 		return mount{}, false, nil
 	}
 	blob, hasMount := t.query("mount")
@@ -45,19 +42,20 @@ func mountOf(method string, t Target) (m mount, ok bool, err error) {
 		return mount{}, false, nil
 	case !hasMount || !hasFrom:
 		return mount{}, true, nil
-	case !repositoryPattern.MatchString(from):
+	case !oci.IsRepository(from):
 		return mount{}, false, errMountFrom
-	case !digestPattern.MatchString(blob):
+	case !oci.IsDigest(blob):
 		return mount{}, false, errMountDigest
 	}
-	return mount{path: "/v2/" + from + "/blobs/" + blob}, true, nil
-}
-
-// startsUpload does not ask whether the name is a valid one: what an upstream takes
-// for a name is guarded, whatever its grammar.
-func startsUpload(path string) bool {
-	name, ok := strings.CutPrefix(path, "/v2/")
-	return ok && strings.HasSuffix(strings.TrimSuffix(name, "/"), "/blobs/uploads")
+	m.from = from
+	source := oci.Endpoint{Kind: oci.Blob, Repository: from, Reference: blob}
+	for root := range oci.UploadRoots(t.Path) {
+		if len(m.sources) == maxMountSources {
+			return mount{}, true, nil
+		}
+		m.sources = append(m.sources, source.Path(root))
+	}
+	return m, true, nil
 }
 
 // guardMount judges the second repository of a cross-repository mount, of which
@@ -65,27 +63,34 @@ func startsUpload(path string) bool {
 // as an ordinary one: a refusal would break the push of clients that try every
 // repository they have ever seen.
 func (x *exchange) guardMount() *problem {
-	m, ok, err := mountOf(x.r.Method, x.target)
+	m, ok, err := mountOf(x.target)
 	switch {
 	case err != nil:
 		return badRequest(err.Error())
 	case !ok:
 		return nil
 	}
+	x.mountFrom = m.from
 	allowed, p := x.mayMount(m)
 	if p != nil {
 		return p
 	}
 	if !allowed {
+		x.mountFrom = ""
 		x.target = x.target.withoutQuery("mount", "from")
 	}
 	return nil
 }
 
 func (x *exchange) mayMount(m mount) (bool, *problem) {
-	if m.path == "" || x.site.routeFor(x.host, m.path) != x.route {
-		return false, nil
+	for _, source := range m.sources {
+		if x.site.routeFor(x.host, source) != x.route {
+			return false, nil
+		}
+		d, p := x.judge(Request{Method: http.MethodGet, Path: source, Source: x.from.addr})
+		if p != nil || d.Verdict != Allowed {
+			return false, p
+		}
 	}
-	d, p := x.judge(Request{Method: http.MethodGet, Path: m.path, Source: x.from.addr})
-	return d.Verdict == Allowed, p
+	return len(m.sources) > 0, nil
 }

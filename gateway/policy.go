@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/netip"
+	"slices"
 
 	"gatehouse/backend"
 )
@@ -25,8 +26,10 @@ type Subject struct {
 // A Policy is the compiled rules of one [Route]. It does not change and may be
 // used from any number of goroutines at once.
 type Policy struct {
-	rules []rule // the route's, in order, and after them the built-in one
-	route Route  // as it was configured, but for what it leads to
+	rules    []rule      // the route's, in order, and for a registry the built-in one after them
+	route    Route       // as it was configured, but for what it leads to
+	groups   []principal // that the rules ask about
+	registry string      // the root of the registry that the route leads to; empty if it leads to none
 }
 
 // Decision is what a [Policy] says of a request.
@@ -89,4 +92,19 @@ func decide(r *rule, req Request, who Subject) Verdict {
 		return Denied
 	}
 	return r.require.eval(req, who)
+}
+
+// named returns the groups of who that the rules ask about, as far as it is known
+// which who is in.
+func (p *Policy) named(who Subject) []string {
+	if !who.GroupsKnown {
+		return nil
+	}
+	var names []string
+	for _, g := range p.groups {
+		if name := g.spelledBy(who.Identity.Source); g.eval(Request{}, who) == Allowed && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }

@@ -11,6 +11,7 @@ import (
 	"unsafe"
 
 	"gatehouse/backend"
+	"gatehouse/gateway/oci"
 )
 
 var idInMessage = regexp.MustCompile(`\(id ([0-9A-Z]{8})\)`)
@@ -71,8 +72,8 @@ func TestRefusalsOfEveryKindSayWhy(t *testing.T) {
 		{"wrong password", "GET /v2/x HTTP/1.1\r\nAuthorization: " + basicOf("pull:wrong"), 401, "wrong password", NeedsLogin, 3},
 		{"unknown user", "GET /v2/x HTTP/1.1\r\nAuthorization: " + basicOf("eve:wrong"), 401, "unknown user", NeedsLogin, 3},
 		{"challenge", "GET /v2/x HTTP/1.1", 401, "", NeedsLogin, 3},
-		{"backend down", "GET /down HTTP/1.1\r\nAuthorization: " + basic("pull"), 503, "dc1: no route to host", NeedsLogin, 3},
-		{"upstream gone", "GET /gone HTTP/1.1\r\nAuthorization: " + basic("pull"), 503, "refused", Allowed, 3},
+		{"backend down", "GET /down HTTP/1.1\r\nAuthorization: " + basic("pull"), 503, "dc1: no route to host", NeedsLogin, 2},
+		{"upstream gone", "GET /gone HTTP/1.1\r\nAuthorization: " + basic("pull"), 503, "refused", Allowed, 2},
 		{"no rule", "OPTIONS /v2/x HTTP/1.1\r\nAuthorization: " + basic("pull"), 403, "", Denied, 3},
 		{"no route", "GET /x HTTP/1.1", 404, "", Denied, 0},
 		{"malformed", "GET /v2/../x HTTP/1.1", 400, "", Denied, 0},
@@ -213,7 +214,7 @@ func TestPolicyHoldsOnToNoBackendAndNoPassword(t *testing.T) {
 func BenchmarkKeepRefusal(b *testing.B) {
 	var k refusals
 	x := &exchange{id: newID(), who: puller, r: &http.Request{Method: "PUT", RequestURI: "/v2/team/app/manifests/1", Host: "registry.test"}, conn: &clientConn{}, claimed: "testpull"}
-	p := denied(Request{Method: "PUT", Path: "/v2/team/app/manifests/1"}, puller, Decision{Rule: "push", Requires: "group pusher"})
+	p := (&Policy{registry: oci.DefaultRoot}).denied(Request{Method: "PUT", Path: "/v2/team/app/manifests/1"}, puller, Decision{Rule: "push", Requires: "group pusher"})
 	b.ReportAllocs()
 	for b.Loop() {
 		k.keep(x, p)

@@ -10,7 +10,7 @@ import (
 // each a way by itself, for those who write the rules.
 func (p *Policy) remedies(deciding *rule, req Request, who Subject) []string {
 	if deciding == nil {
-		return append([]string{"add " + newRule(req, p.itemsFor(who))}, p.widenings(req, who)...)
+		return append([]string{"add " + p.newRule(req, p.itemsFor(who))}, p.widenings(req, who)...)
 	}
 	ways := waysTo(deciding.require, req, who)
 	if who.LoggedIn && deciding.Name != BuiltinRule {
@@ -67,26 +67,26 @@ func (p *Policy) widenings(req Request, who Subject) []string {
 		case path && !method:
 			ways = append(ways, fmt.Sprintf("add %q to methods of %s, for all that it lets in (%s)", req.Method, r.label(), r.wants))
 		case method && !path:
-			ways = append(ways, fmt.Sprintf("add %q to paths of %s, for all that it lets in (%s)", pathsOf(req), r.label(), r.wants))
+			ways = append(ways, fmt.Sprintf("add %q to paths of %s, for all that it lets in (%s)", p.pathsOf(req), r.label(), r.wants))
 		}
 	}
 	return ways
 }
 
 // newRule describes a rule that lets req pass.
-func newRule(req Request, require []string) string {
+func (p *Policy) newRule(req Request, require []string) string {
 	method := req.Method
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	return fmt.Sprintf("a rule with methods = [%q], paths = [%q] and require = [%q]", method, pathsOf(req), require[0])
+	return fmt.Sprintf("a rule with methods = [%q], paths = [%q] and require = [%q]", method, p.pathsOf(req), require[0])
 }
 
 // pathsOf returns the pattern of the repository that req is about, or else of its
 // path alone.
-func pathsOf(req Request) string {
-	if _, repository := describe(req.Method, req.Path); repository != "" {
-		return "/v2/" + repository + "/**"
+func (p *Policy) pathsOf(req Request) string {
+	if _, repository := p.describe(req); repository != "" {
+		return p.registry + repository + "/**"
 	}
 	return req.Path
 }

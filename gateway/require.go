@@ -206,15 +206,25 @@ func leaves(r Requirement, f func(Requirement)) {
 	}
 }
 
+// groupsIn returns the groups that r asks about.
+func groupsIn(r Requirement) []principal {
+	var groups []principal
+	leaves(r, func(leaf Requirement) {
+		if p, ok := leaf.(principal); ok && p.kind == groupKind {
+			groups = append(groups, p)
+		}
+	})
+	return groups
+}
+
 // NamedGroups returns the groups that r asks about, each once and in words, such
 // as "group pusher".
 func NamedGroups(r Requirement) []string {
 	var groups []string
-	leaves(r, func(leaf Requirement) {
-		p, ok := leaf.(principal)
-		if ok && p.kind == groupKind && !slices.Contains(groups, p.String()) {
+	for _, p := range groupsIn(r) {
+		if !slices.Contains(groups, p.String()) {
 			groups = append(groups, p.String())
 		}
-	})
+	}
 	return groups
 }

@@ -8,8 +8,8 @@ import (
 )
 
 // BuiltinRule is the [Decision.Rule] of the rule that every policy ends with:
-// GET and HEAD of /v2/ need a valid user. A registry's clients log in there, so
-// that without it rules with paths would lock out "docker login".
+// GET and HEAD of the root of a registry, such as /v2/, need a valid user. Clients
+// log in there, so that without it rules with paths would lock out "docker login".
 const BuiltinRule = "(built-in)"
 
 // rule is a [Rule] in the form that requests are compared with.
@@ -39,7 +39,7 @@ func NewPolicy(r Route) (*Policy, error) {
 	if len(r.Rules) == 0 {
 		return nil, fmt.Errorf("route %q has no rules: nobody could use it; add at least one [[route.rule]]", r.Path)
 	}
-	p := &Policy{route: r}
+	p := &Policy{route: r, registry: rootOf(r)}
 	// Whoever keeps a Policy to explain a decision later keeps no more.
 	p.route.Backend, p.route.Upstream = nil, Upstream{}
 	seen := make(map[string]bool)
@@ -54,8 +54,11 @@ func NewPolicy(r Route) (*Policy, error) {
 		}
 		seen[from.Name] = true
 		p.rules = append(p.rules, c)
+		p.groups = append(p.groups, groupsIn(c.require)...)
 	}
-	p.rules = append(p.rules, builtinRule())
+	if p.registry != "" {
+		p.rules = append(p.rules, builtinRule(p.registry))
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -73,11 +76,11 @@ func describeRule(i int, r Rule) string {
 	return text
 }
 
-func builtinRule() rule {
+func builtinRule(root string) rule {
 	return rule{
-		Rule:    Rule{Name: BuiltinRule, Methods: []string{"GET"}, Paths: []string{"/v2/"}, Require: validUser{}},
+		Rule:    Rule{Name: BuiltinRule, Methods: []string{"GET"}, Paths: []string{root}, Require: validUser{}},
 		methods: methodBit("GET") | methodBit("HEAD"),
-		paths:   []pattern{{"v2"}},
+		paths:   []pattern{slices.Collect(segments(root))},
 		require: validUser{},
 		wants:   validUser{}.String(),
 	}

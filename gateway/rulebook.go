@@ -105,9 +105,9 @@ func (b *Rulebook) Explain(q Question) Answer {
 		a = b.explainMount(q, at)
 	case b.policies[at.route].Decide(req, Subject{}, nil).Verdict == Denied:
 		// Where no login could help none is asked for, and there is no name.
-		a = answerOf(denied(req, Subject{}, d))
+		a = answerOf(b.policies[at.route].denied(req, Subject{}, d))
 	default:
-		a = q.answer(req, d)
+		a = q.answer(b.policies[at.route], req, d)
 	}
 	a.Trace = trace
 	return a
@@ -136,11 +136,11 @@ func (b *Rulebook) find(q Question) (d destination, p *problem) {
 	return d, nil
 }
 
-// answer returns what becomes of q after the decision d about req, which q is or
-// implies.
-func (q Question) answer(req Request, d Decision) Answer {
+// answer returns what becomes of q after the decision d of a policy about req,
+// which q is or implies.
+func (q Question) answer(policy *Policy, req Request, d Decision) Answer {
 	unknown := d.Verdict == NeedsLogin || d.Verdict == NeedsGroups
-	p := answerTo(req, q.Who, d)
+	p := policy.answerTo(req, q.Who, d)
 	switch {
 	case p == nil:
 		return Answer{Verdict: Allowed}
@@ -157,21 +157,30 @@ func (q Question) answer(req Request, d Decision) Answer {
 // explainMount answers an allowed request as far as it asks for a blob of another
 // repository, as guardMount does.
 func (b *Rulebook) explainMount(q Question, at destination) Answer {
-	m, ok, err := mountOf(q.Method, at.target)
+	m, ok, err := mountOf(at.target)
 	switch {
 	case err != nil:
 		return answerOf(badRequest(err.Error()))
 	case !ok:
 		return Answer{Verdict: Allowed}
-	case m.path == "" || b.router.lookup(at.host, m.path) != at.route:
+	case len(m.sources) == 0:
 		return Answer{Verdict: Allowed, MountIgnored: true}
 	}
-	req := Request{Method: http.MethodGet, Path: m.path, Source: q.Source}
-	d := b.policies[at.route].Decide(req, q.Who, nil)
-	if d.Verdict == Denied {
-		return Answer{Verdict: Allowed, MountIgnored: true}
+	policy := b.policies[at.route]
+	for _, source := range m.sources {
+		if b.router.lookup(at.host, source) != at.route {
+			return Answer{Verdict: Allowed, MountIgnored: true}
+		}
+		req := Request{Method: http.MethodGet, Path: source, Source: q.Source}
+		switch d := policy.Decide(req, q.Who, nil); d.Verdict {
+		case Allowed:
+		case Denied:
+			return Answer{Verdict: Allowed, MountIgnored: true}
+		default:
+			return q.answer(policy, req, d)
+		}
 	}
-	return q.answer(req, d)
+	return Answer{Verdict: Allowed}
 }
 
 func answerOf(p *problem) Answer {

@@ -4,8 +4,8 @@ package gateway
 type Trace struct {
 	Decision Decision
 
-	// Steps has one for each rule of the route, in order, and one for the
-	// built-in rule.
+	// Steps has one for each rule of the route, in order, and for a registry one
+	// for the built-in rule.
 	Steps []Step
 
 	// Remedies says what would let the request pass, each item a way by

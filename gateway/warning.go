@@ -18,7 +18,7 @@ type Warning struct {
 // Warnings returns what somebody should look at before using the policy.
 func (p *Policy) Warnings() []Warning {
 	var list []Warning
-	for i := range p.rules[:len(p.rules)-1] {
+	for i := range p.route.Rules {
 		r := &p.rules[i]
 		for _, text := range slices.Concat(p.hidden(i), p.anonymous(r), p.unreachable(r), p.names(r)) {
 			list = append(list, Warning{Rule: r.Name, Position: r.Position, Text: text})
@@ -59,13 +59,13 @@ func (r *rule) coversPattern(q pattern) bool {
 }
 
 // anonymous warns of a rule that lets in whoever has not logged in. Clients send
-// a password only after a 401, and a registry's clients ask for it at /v2/.
+// a password only after a 401, and a registry's clients ask for it at its root.
 func (p *Policy) anonymous(r *rule) []string {
 	if !r.admitsStrangers() {
 		return nil
 	}
-	if p.deciding(Request{Method: "GET", Path: "/v2/"}) == r {
-		return []string{`it lets requests to /v2/ through without a login: there "docker login" takes any password for good, and docker never sends one`}
+	if p.registry != "" && p.deciding(Request{Method: "GET", Path: p.registry}) == r {
+		return []string{"it lets requests to " + p.registry + ` through without a login: there "docker login" takes any password for good, and docker never sends one`}
 	}
 	return []string{"it lets requests through without a login: clients that log in at all send no password here, and with Basic authentication docker cannot both pull without a login and push with one"}
 }

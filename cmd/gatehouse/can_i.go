@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/backend/shown"
+	"gatehouse/gateway/oci"
 )
 
 // newCanICommand returns "gatehouse can-i".
@@ -170,7 +171,7 @@ func (q *inquiry) listRoute(ctx context.Context, i int, name string) ([]canIRow,
 	asked := *q
 	asked.host = cmp.Or(q.host, sampleHost(name), anyHost)
 	for _, pattern := range repositoryPatterns(q.assembly.config.Routes[i]) {
-		if q.book.RouteFor(asked.host, "/v2/"+sampleOf(pattern)) != i {
+		if q.book.RouteFor(asked.host, oci.DefaultRoot+sampleOf(pattern)) != i {
 			continue // the rules of this route are not for it
 		}
 		row, err := asked.row(ctx, pattern)
@@ -211,11 +212,8 @@ func repositoryPatterns(r RouteConfig) []string {
 	var list []string
 	for _, rule := range r.Rules {
 		for _, path := range rule.Paths {
-			name, ok := strings.CutPrefix(path, "/v2/")
-			for _, endpoint := range []string{"/manifests", "/blobs", "/tags", "/referrers"} {
-				name, _, _ = strings.Cut(name, endpoint)
-			}
-			if ok && name != anyRepository && !slices.Contains(list, name) {
+			rest, ok := oci.Below(oci.DefaultRoot, path)
+			if name := repositoryPattern(rest); ok && name != anyRepository && !slices.Contains(list, name) {
 				list = append(list, name)
 			}
 		}
@@ -223,11 +221,30 @@ func repositoryPatterns(r RouteConfig) []string {
 	return append(list, anyRepository)
 }
 
+// repositoryPattern returns the part of a pattern that is about the name of a
+// repository: all of it, but for an endpoint at its end. Which part that is shows in
+// a path that fits.
+func repositoryPattern(pattern string) string {
+	segments := strings.Split(strings.TrimSuffix(pattern, "/"), "/")
+	for _, reference := range []string{sampleDigest, "list"} { // one of them fits any endpoint
+		sample := sampleOf(pattern)
+		if last := len(segments) - 1; isWildcard(segments[last]) {
+			sample = sampleOf(strings.Join(append(slices.Clone(segments[:last]), reference), "/"))
+		}
+		if e := oci.Parse(oci.DefaultRoot, oci.DefaultRoot+sample); e.Repository != "" {
+			return strings.Join(segments[:strings.Count(e.Repository, "/")+1], "/")
+		}
+	}
+	return pattern
+}
+
+func isWildcard(segment string) bool { return segment == "*" || segment == anyRepository }
+
 // sampleOf returns the name of a repository that a pattern is about.
 func sampleOf(pattern string) string {
 	segments := strings.Split(strings.TrimSuffix(pattern, "/"), "/")
 	for i, segment := range segments {
-		if segment == "*" || segment == anyRepository {
+		if isWildcard(segment) {
 			segments[i] = "sample-of-any-name"
 		}
 	}

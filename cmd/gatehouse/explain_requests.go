@@ -3,9 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+
+	"gatehouse/gateway/oci"
 )
 
 // plannedRequest is a request that is asked about.
@@ -77,9 +78,6 @@ func verbs() []string {
 	return list
 }
 
-// repositoryName is the grammar of names in the OCI distribution specification.
-var repositoryName = regexp.MustCompile(`\A[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*\z`)
-
 // planRequests returns the requests that words are about: a method and a target,
 // or an operation and what it is done to, REPO[:TAG] or REPO@DIGEST. A push may
 // take layers from the repository mountFrom.
@@ -114,7 +112,7 @@ func planOperation(i int, words []string, mountFrom string) ([]plannedRequest, e
 		names = append(names, mountFrom)
 	}
 	for _, name := range names {
-		if !repositoryName.MatchString(name) {
+		if !oci.IsRepository(name) {
 			return nil, fmt.Errorf("%q is not the name of a repository: write it in lower case and without the registry's host, such as team/app", name)
 		}
 	}

@@ -34,9 +34,10 @@ var packages = map[string][]string{
 	"backend/chain":    {"backend"},
 	"backend/htpasswd": {"backend", "backend/fault", "backend/watch"},
 	"backend/ldap":     {"backend", "backend/fault", "backend/shown", "backend/spell", "backend/watch", "backend/ldap/ldaptest"},
-	"gateway":          {"backend", "backend/fault", "backend/shown", "backend/watch"},
+	"gateway":          {"backend", "backend/fault", "backend/shown", "backend/watch", "gateway/oci"},
+	"gateway/oci":      {},
 	"gateway/admin":    {"backend", "backend/fault", "backend/shown", "gateway"},
-	"cmd/gatehouse":    {"backend", "backend/chain", "backend/fault", "backend/shown", "backend/spell", "backend/watch", "backend/htpasswd", "backend/ldap", "backend/ldap/ldaptest", "gateway", "gateway/admin"},
+	"cmd/gatehouse":    {"backend", "backend/chain", "backend/fault", "backend/shown", "backend/spell", "backend/watch", "backend/htpasswd", "backend/ldap", "backend/ldap/ldaptest", "gateway", "gateway/admin", "gateway/oci"},
 	"bench":            {},
 	"bench/times":      {},
 
