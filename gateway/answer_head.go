@@ -44,11 +44,12 @@ func (a *answer) parseHead(head string) error {
 // ends and where to go next. Of two lines one client takes the first, another the
 // last, and a cache perhaps both. Docker-Distribution-Api-Version is not among them:
 // it is replaced, and proxies in front of a registry are known to add a second one.
-var singleFields = newNameSet(
-	"Age", "Content-Disposition", "Content-Length", "Content-Location", "Content-Range", "Content-Type", "Date", "Etag",
-	"Expires", "Last-Modified", "Location", "Range", "Retry-After", "Server", "Transfer-Encoding",
-	"Docker-Content-Digest", "Docker-Upload-Uuid", "Oci-Chunk-Min-Length", "Oci-Subject",
-)
+var singleFields = map[string]bool{
+	"Age": true, "Content-Disposition": true, "Content-Length": true, "Content-Location": true, "Content-Range": true,
+	"Content-Type": true, "Date": true, "Etag": true, "Expires": true, "Last-Modified": true, "Location": true, "Range": true,
+	"Retry-After": true, "Server": true, "Transfer-Encoding": true,
+	"Docker-Content-Digest": true, "Docker-Upload-Uuid": true, "Oci-Chunk-Min-Length": true, "Oci-Subject": true,
+}
 
 var errStatusLine = errors.New("malformed status line")
 
