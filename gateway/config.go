@@ -28,6 +28,11 @@ type Config struct {
 	// host and longest path prefix match a request takes it.
 	Routes []Route
 
+	// HealthPath is the path under which load balancers are told whether the
+	// gateway serves, at any host and before any route; see [CheckHealthPath].
+	// Empty for none.
+	HealthPath string
+
 	Timeouts Timeouts
 	Limits   Limits
 

@@ -72,6 +72,11 @@ func (x *exchange) run(ctx context.Context, refusal *problem) (completed bool) {
 	x.ctx = ctx
 	x.conn.arrive(&x.site.sites.arrivals)
 	defer x.site.leave()
+	if x.isHealthCheck(refusal) {
+		x.openBodies()
+		x.answerHealth()
+		return true
+	}
 	if m := x.site.metrics; m != nil {
 		m.inFlight.Inc()
 		defer m.inFlight.Dec()

@@ -273,7 +273,7 @@ func checkContentLength(count int, value string) *problem {
 // it in two ways is refused, whatever the two say.
 func (h *requestHead) frame() *problem {
 	switch {
-	case h.hosts != 1:
+	case h.hosts > 1:
 		return badRequest("a request has exactly one Host field")
 	case h.coded && h.lengths > 0:
 		return badRequest("the request has both Content-Length and Transfer-Encoding")
@@ -282,5 +282,10 @@ func (h *requestHead) frame() *problem {
 	case h.coded:
 		h.r.ContentLength = -1
 	}
+	if h.hosts == 0 {
+		return noHost
+	}
 	return nil
 }
+
+var noHost = badRequest("a request has exactly one Host field")

@@ -25,7 +25,6 @@ type server struct {
 	sockets *sockets
 	cut     atomic.Bool // requests have been cut off
 
-	state        atomic.Int32 // what it is doing, as an index of states
 	over2        atomic.Int64 // connections of HTTP/2
 	acceptErrors atomic.Uint64
 }
@@ -39,8 +38,8 @@ func newServer(sites *sites, log *slog.Logger) *server {
 // serve accepts clients on the listeners until ctx is done, and then lets running
 // requests finish, for no longer than timeouts.Drain.
 func (s *server) serve(ctx context.Context, listeners []net.Listener) error {
-	s.state.Store(isServing)
-	defer s.state.Store(isDraining) // or a server that failed would be ready
+	s.sites.state.Store(isServing)
+	defer s.sites.state.Store(isDraining) // or a server that failed would be ready
 	var accepting sync.WaitGroup
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
@@ -51,7 +50,7 @@ func (s *server) serve(ctx context.Context, listeners []net.Listener) error {
 	case err = <-failed:
 	case <-ctx.Done():
 	}
-	s.state.Store(isDraining)
+	s.sites.state.Store(isDraining)
 	for _, l := range listeners {
 		l.Close()
 	}

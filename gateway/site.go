@@ -34,6 +34,7 @@ type site struct {
 
 	proxyProtocol bool
 	auditRequired bool
+	health        string // path under which it says whether it serves; empty for none
 }
 
 // route is a compiled [Route].
@@ -52,11 +53,14 @@ type route struct {
 // newSite compiles cfg. What it has in common with the site before it, if there is
 // one, they share.
 func newSite(cfg Config, before *site) (*site, error) {
+	if err := checkHealth(cfg); err != nil {
+		return nil, err
+	}
 	router, err := newRouter(cfg.Routes)
 	if err != nil {
 		return nil, err
 	}
-	s := &site{router: router, log: cfg.Log, timeouts: cfg.Timeouts, limits: cfg.Limits, onRelease: cfg.Released, metrics: cfg.Metrics}
+	s := &site{router: router, log: cfg.Log, timeouts: cfg.Timeouts, limits: cfg.Limits, onRelease: cfg.Released, metrics: cfg.Metrics, health: cfg.HealthPath}
 	var errs []error
 	for _, r := range cfg.Routes {
 		compiled, err := s.newRoute(r, before)

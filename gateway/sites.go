@@ -14,6 +14,7 @@ type sites struct {
 	mu   sync.Mutex
 	live map[*site]struct{} // all that have not been released
 
+	state    atomic.Int32 // what the server is doing, as an index of states
 	refusals refusals
 	arrivals arrivals
 	crowd    crowd

@@ -17,7 +17,7 @@ const (
 	StateDraining State = "draining" // it does not accept clients any more
 )
 
-// states are indexed by what server.state holds.
+// states are indexed by what sites.state holds.
 var states = [...]State{StateStarting, isServing: StateServing, isDraining: StateDraining}
 
 const (
@@ -65,7 +65,7 @@ type CertificateStats struct {
 // Stats returns what the gateway is doing. It asks nobody.
 func (g *Gateway) Stats() Stats {
 	s := Stats{
-		State:            states[g.server.state.Load()],
+		State:            states[g.sites.state.Load()],
 		Running:          int(g.sites.running()),
 		HTTP2Connections: int(g.server.over2.Load()),
 		AcceptErrors:     g.server.acceptErrors.Load(),

@@ -102,6 +102,7 @@ func (c *Config) assembleAfter(before *assembly, s surroundings) *assembly {
 		Limits:         c.Limits.gateway(),
 		TrustedProxies: a.trustedProxies(),
 		ProxyProtocol:  c.ProxyProtocol,
+		HealthPath:     c.Health.Path,
 	}
 	a.checkListen()
 	a.checkAudit()
@@ -112,6 +113,7 @@ func (c *Config) assembleAfter(before *assembly, s surroundings) *assembly {
 	for i := range c.Routes {
 		a.gateway.Routes = append(a.gateway.Routes, a.route(i))
 	}
+	a.checkHealth()
 	a.before = nil // it has one before it, too
 	a.runTests()
 	return a

@@ -40,6 +40,7 @@ type Settings struct {
 	Limits            LimitsConfig   `toml:"limits"`                                      // what clients can take, so that none of them can take the gateway away from the others
 	TrustedProxies    []string       `toml:"trusted_proxies"`                             // addresses and networks of proxies that are believed about whom they speak for, in X-Forwarded-For and X-Forwarded-Proto
 	ProxyProtocol     bool           `toml:"proxy_protocol"`                              // have every connection of a trusted proxy begin with a PROXY header, of version 1 or 2, and close those without; from others none is read
+	Health            HealthConfig   `toml:"health"`                                      // how load balancers see at the service port whether the gateway serves
 	Admin             AdminConfig    `toml:"admin"`                                       // where those who run the gateway can ask it; without listen and socket: nowhere
 }
 
@@ -97,6 +98,11 @@ type LimitsConfig struct {
 	HeadFields  int      `toml:"head_fields" min:"20" max:"10000"`    // header fields of a request
 	BodyRate    int      `toml:"body_rate" min:"1" max:"1000000000"`  // bytes a second that a client must send or take of a body, on average over body_window; time that passes upstream does not count
 	BodyWindow  Duration `toml:"body_window" min:"1s" max:"1h"`       // time that a client may be behind body_rate
+}
+
+// HealthConfig is [health].
+type HealthConfig struct {
+	Path string `toml:"path"` // path that GET and HEAD are answered at for load balancers, with 200, or with 503 while the gateway ends, at any host and without a login; not set: none
 }
 
 // AdminConfig is [admin].

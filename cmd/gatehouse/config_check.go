@@ -117,6 +117,18 @@ func (a *assembly) checkRoutePath(i int, r RouteConfig) {
 	}
 }
 
+// checkHealth checks [health], after the routes are known.
+func (a *assembly) checkHealth() {
+	c := a.config
+	if _, ok := c.origin.table().table["health"]; ok && c.Health.Path == "" {
+		a.missing("path", "[health] needs the path that load balancers ask for, such as path = \"/-/healthz\"", "health")
+	} else if ok {
+		if err := gateway.CheckHealthPath(c.Health.Path, a.gateway.Routes); err != nil {
+			a.report.errorf(c.origin.at("health", "path"), "%v", err)
+		}
+	}
+}
+
 // canonicalPrefix reports whether paths that begin with path are ever let in.
 func canonicalPrefix(path string) bool {
 	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, `*?%\;#`) || strings.ContainsFunc(path, unicode.IsControl) {

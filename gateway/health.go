@@ -1,0 +1,84 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// CheckHealthPath returns what is wrong with path as the one under which the service
+// port says whether the gateway serves, nil if nothing is. It must take no request away
+// from a registry, from a route or from a rule that is about it.
+func CheckHealthPath(path string, routes []Route) error {
+	p, err := parsePattern(path)
+	switch {
+	case err != nil:
+		return err
+	case path == "/" || slices.Contains(p, oneSegment) || slices.Contains(p, anySegments):
+		return fmt.Errorf("%q is not one path below /: name one that nothing else has, such as /-/healthz", path)
+	case slices.ContainsFunc(p, func(s string) bool { return strings.EqualFold(s, "v2") }):
+		return fmt.Errorf("%q has the segment v2, below which registries are: name a path without it, such as /-/healthz", path)
+	}
+	for _, r := range routes {
+		if trimSlashes(r.Path) == trimSlashes(path) {
+			return fmt.Errorf("%q is the path of a route, whose requests would never reach it: name another one, such as /-/healthz", path)
+		}
+		for _, rule := range r.Rules {
+			if rule.names(path) {
+				return fmt.Errorf("%q lies in the paths of the rule %q, which would not be asked about it: name another path, or take it out of the rule", path, rule.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// names reports whether one of the rule's patterns, which may be wrong, describes path.
+func (r Rule) names(path string) bool {
+	return slices.ContainsFunc(r.Paths, func(text string) bool {
+		p, err := parsePattern(text)
+		return err == nil && p.match(path)
+	})
+}
+
+// checkHealth is CheckHealthPath for a configuration, in which there may be no such path.
+func checkHealth(cfg Config) error {
+	if cfg.HealthPath == "" {
+		return nil
+	}
+	if err := CheckHealthPath(cfg.HealthPath, cfg.Routes); err != nil {
+		return fmt.Errorf("health path: %w", err)
+	}
+	return nil
+}
+
+// isHealthCheck reports whether the request asks how the gateway is. A load balancer
+// may ask without a Host, as HAProxy does, or by an address.
+func (x *exchange) isHealthCheck(refusal *problem) bool {
+	return x.r.RequestURI == x.site.health && x.site.health != "" && (refusal == nil || refusal == noHost)
+}
+
+// answerHealth says whether clients should be sent here. There is no record of it and
+// it counts for nothing: a load balancer asks every few seconds, from several machines.
+func (x *exchange) answerHealth() {
+	status, text := http.StatusOK, "ok\n"
+	h := x.w.Header()
+	switch {
+	case x.r.Method != http.MethodGet && x.r.Method != http.MethodHead:
+		status, text = http.StatusMethodNotAllowed, "GET or HEAD only\n"
+		h.Set("Allow", "GET, HEAD")
+	case x.site.sites.state.Load() == isDraining:
+		status, text = http.StatusServiceUnavailable, "draining\n"
+	}
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(len(text)))
+	x.status = status
+	x.pace.step()
+	x.w.WriteHeader(status)
+	if x.r.Method != http.MethodHead {
+		x.w.Write([]byte(text)) // a client that has gone is no news
+	}
+	x.settleUpload()
+}
