@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,8 +14,11 @@ import (
 const apiVersion = "Docker-Distribution-Api-Version"
 
 // stamp sets the fields that every answer of the gateway has, its own and those
-// of an upstream.
+// of an upstream. What is about the one answer is set after it.
 func (x *exchange) stamp(h http.Header) {
+	if x.route != nil {
+		maps.Copy(h, x.route.responseHeader)
+	}
 	h["X-Request-Id"] = []string{x.id}
 	if x.forRegistry() {
 		h[apiVersion] = []string{"registry/2.0"}

@@ -140,6 +140,12 @@ type Route struct {
 	// client sent them, although they tell it such things. Another spelling of
 	// one is removed.
 	KeepHeaders []string
+
+	// ResponseHeaders are fields, as "Name: value", that every answer on the route
+	// has: those of the upstream, where they replace its own of that name, and
+	// those of the gateway, where they replace none. Fields that the gateway
+	// manages, or that are about one answer, are refused.
+	ResponseHeaders []string
 }
 
 // Name is what errors and metrics call the route.

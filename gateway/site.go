@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -46,6 +47,7 @@ type route struct {
 	userHeader           string
 	groupsHeader         string
 	fields               fieldFilter
+	responseHeader       http.Header // that every answer has
 	forwardAuthorization bool
 	metrics              *routeMetrics // nil if nobody counts
 }
@@ -98,6 +100,10 @@ func (s *site) newRoute(r Route, before *site) (*route, error) {
 	if err := r.checkHeaders(); err != nil {
 		return nil, err
 	}
+	response, err := r.responseHeader()
+	if err != nil {
+		return nil, err
+	}
 	upstream, err := s.openUpstream(r.Upstream, before)
 	if err != nil {
 		return nil, err
@@ -106,6 +112,7 @@ func (s *site) newRoute(r Route, before *site) (*route, error) {
 		policy: policy, backend: r.Backend, upstream: upstream,
 		realm:      cmp.Or(r.Realm, "Registry Authentication"),
 		userHeader: plainOf(r.UserHeader), groupsHeader: plainOf(r.GroupsHeader), fields: newFieldFilter(r),
+		responseHeader:       response,
 		forwardAuthorization: r.ForwardAuthorization,
 	}, nil
 }

@@ -132,6 +132,7 @@ func (a *assembly) route(i int) gateway.Route {
 		UserHeader:           r.UserHeader,
 		GroupsHeader:         r.GroupsHeader,
 		RemoveHeaders:        r.RemoveHeaders,
+		ResponseHeaders:      r.ResponseHeaders,
 		KeepHeaders:          r.KeepHeaders,
 		Upstream: gateway.Upstream{
 			URL:         a.upstreamURL(i),

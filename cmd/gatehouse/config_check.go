@@ -221,7 +221,7 @@ func (a *assembly) checkHeaders(i int, r RouteConfig) {
 	if r.UserHeader != "" && strings.EqualFold(r.UserHeader, r.GroupsHeader) {
 		a.report.errorf(a.at(i, "groups_header"), "user_header and groups_header are the same: one would replace the other")
 	}
-	route := gateway.Route{UserHeader: r.UserHeader, GroupsHeader: r.GroupsHeader, KeepHeaders: r.KeepHeaders}
+	route := gateway.Route{UserHeader: r.UserHeader, GroupsHeader: r.GroupsHeader, KeepHeaders: r.KeepHeaders, ResponseHeaders: r.ResponseHeaders}
 	for j, name := range r.KeepHeaders {
 		if err := route.CheckKeptHeader(name); err != nil {
 			a.report.errorf(a.at(i, "keep_headers", j), "%v", err)
@@ -230,6 +230,11 @@ func (a *assembly) checkHeaders(i int, r RouteConfig) {
 	for j, name := range r.RemoveHeaders {
 		if err := route.CheckRemovedHeader(name); err != nil {
 			a.report.errorf(a.at(i, "remove_headers", j), "%v", err)
+		}
+	}
+	for j := range r.ResponseHeaders {
+		if err := route.CheckResponseHeader(j); err != nil {
+			a.report.errorf(a.at(i, "response_headers", j), "%v", err)
 		}
 	}
 }

@@ -130,7 +130,7 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 			},
 		}, {
 			Hosts: []string{"apps.example", "*.apps.example"}, Path: "/", Realm: "Registry Authentication", Backends: []string{"local"},
-			ForwardAuthorization: true,
+			ForwardAuthorization: true, ResponseHeaders: []string{"Strict-Transport-Security: max-age=31536000", "X-Frame-Options: DENY"},
 			Upstream: gateway.Upstream{
 				URL: "unix:" + filepath.Join(dir, "good/registry.sock"), IdleTimeout: 30 * time.Second,
 				Timeouts: gateway.UpstreamTimeouts{Connect: 35 * time.Second, Response: 36 * time.Minute, UploadResponse: 37 * time.Minute},
