@@ -75,17 +75,21 @@ func conformance(t *testing.T, env ...string) []result {
 		t.Fatalf("%v\n%s", err, output)
 	}
 	defer report.Close()
-	return readResults(t, report)
+	results := testCases[result](t, report)
+	slices.SortFunc(results, func(a, b result) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Status, b.Status))
+	})
+	return results
 }
 
-// readResults collects the test cases of a JUnit report, however deep.
-func readResults(t *testing.T, report io.Reader) []result {
+// testCases returns the test cases of a JUnit report, however deep, in its order.
+func testCases[T any](t *testing.T, report io.Reader) []T {
 	t.Helper()
-	var results []result
+	var cases []T
 	for d := xml.NewDecoder(report); ; {
 		token, err := d.Token()
 		if err == io.EOF {
-			break
+			return cases
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -94,14 +98,10 @@ func readResults(t *testing.T, report io.Reader) []result {
 		if !ok || element.Name.Local != "testcase" {
 			continue
 		}
-		var r result
-		if err := d.DecodeElement(&r, &element); err != nil {
+		var c T
+		if err := d.DecodeElement(&c, &element); err != nil {
 			t.Fatal(err)
 		}
-		results = append(results, r)
+		cases = append(cases, c)
 	}
-	slices.SortFunc(results, func(a, b result) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Status, b.Status))
-	})
-	return results
 }
