@@ -36,6 +36,19 @@ func (x *exchange) forRegistry() bool {
 	return ok
 }
 
+// challengeField is the one by which an upstream asks for a login.
+const challengeField = "Www-Authenticate"
+
+// challenges reports whether the answer asks for a login, in any spelling.
+func (a *answer) challenges() bool {
+	for name := range a.header {
+		if plainName(name) == challengeField {
+			return true
+		}
+	}
+	return false
+}
+
 // copyHeader passes the fields of an upstream's answer on to the client.
 func (x *exchange) copyHeader(to http.Header, a *answer) {
 	for name, values := range a.header {
@@ -43,9 +56,11 @@ func (x *exchange) copyHeader(to http.Header, a *answer) {
 		switch {
 		case hopByHop.has(plain), plain == "Alt-Svc", plain == x.route.userHeader, plain == x.route.groupsHeader, connectionHas(a.header, name):
 			continue // Alt-Svc would lead clients around the gateway
+		case plain == challengeField && !x.route.forwardAuthorization:
+			continue // whoever answers it sends the password to who asks
 		case name == "Location", name == "Content-Location":
 			for i, v := range values {
-				values[i] = x.localReference(v)
+				values[i] = x.localReference(v, x.hasCreated(a))
 			}
 		case name == "Link":
 			for i, v := range values {
@@ -60,15 +75,24 @@ func (x *exchange) copyHeader(to http.Header, a *answer) {
 	x.stamp(to)
 }
 
-// localReference turns a URL that names the upstream, or the host that the client
-// asked, into its path. A client would otherwise go around the gateway or to the
-// wrong scheme or port. URLs of other hosts, such as an object store, stay.
-func (x *exchange) localReference(ref string) string {
+// hasCreated reports whether the answer is that of a registry which has just created
+// something, or will. It is at that registry and nowhere else, where a redirection
+// may lead to another service.
+func (x *exchange) hasCreated(a *answer) bool {
+	return (a.status == http.StatusCreated || a.status == http.StatusAccepted) && x.forRegistry()
+}
+
+// localReference turns a URL that leads here into its path: one that names the
+// upstream, or the host and port that the client asked, or with anyPort that host
+// alone, since a registry that is told its public name (http.host) knows neither our
+// scheme nor our port. A client would otherwise go around the gateway. Other URLs,
+// such as those of an object store, stay.
+func (x *exchange) localReference(ref string, anyPort bool) string {
 	u, err := url.Parse(ref)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "" {
 		return ref
 	}
-	if !sameAuthority(u, x.route.upstream.authority) && !sameAuthority(u, x.r.Host) {
+	if !sameAuthority(u, x.route.upstream.authority) && !sameAuthority(u, x.r.Host) && !(anyPort && sameHost(u, x.host)) {
 		return ref
 	}
 	i := strings.Index(ref, "//")
@@ -96,6 +120,12 @@ func sameAuthority(u *url.URL, authority string) bool {
 	return authority != "" && strip(u.Host) == strip(authority)
 }
 
+// sameHost compares the host of u with a canonical one.
+func sameHost(u *url.URL, host string) bool {
+	named, err := canonicalHost(u.Host)
+	return err == nil && named == host
+}
+
 // localLinks does what localReference does for the targets of a Link field (RFC
 // 8288), which stand in angle brackets.
 func (x *exchange) localLinks(field string) string {
@@ -108,7 +138,7 @@ func (x *exchange) localLinks(field string) string {
 			return b.String()
 		}
 		b.WriteString(field[:open+1])
-		b.WriteString(x.localReference(field[open+1 : end]))
+		b.WriteString(x.localReference(field[open+1:end], false))
 		b.WriteByte('>')
 		field = field[end+1:]
 	}

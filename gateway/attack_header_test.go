@@ -249,7 +249,7 @@ func TestUpstreamReferencesBecomeLocal(t *testing.T) {
 		{"Link", "nonsense", "nonsense"},
 		{"Warning", "http://registry:5000/v2/", "http://registry:5000/v2/"},
 	} {
-		x := &exchange{r: &http.Request{Host: "gateway.test:5043"}, route: &route{upstream: &upstream{authority: "registry:5000"}}, conn: &clientConn{}}
+		x := &exchange{r: &http.Request{Host: "gateway.test:5043"}, route: &route{policy: &Policy{}, upstream: &upstream{authority: "registry:5000"}}, conn: &clientConn{}}
 		h := http.Header{}
 		x.copyHeader(h, &answer{header: http.Header{tt.field: {tt.value}}})
 		if got := h.Get(tt.field); got != tt.want {
@@ -267,5 +267,47 @@ func TestLocationsOfTheRequestsHostBecomeLocal(t *testing.T) {
 	tg := startGateway(t, withTLS(t), recipeRoute(t, up.URL))
 	if got := tg.do(t, "push", "POST", "/v2/app/blobs/uploads/", nil).Header.Get("Location"); got != "/v2/app/blobs/uploads/1?_state=x" {
 		t.Errorf("Location %q", got)
+	}
+}
+
+// A registry that is told its public name (http.host) leaves out our port, or says
+// another scheme. What it has created is at the gateway all the same; a redirection
+// to another port of that host may lead to an object store.
+func TestREG5LocationOfWhatWasCreated(t *testing.T) {
+	for _, tt := range []struct {
+		status               int
+		path, location, want string
+	}{
+		{202, "/v2/a/blobs/uploads/", "https://localhost/v2/a/blobs/uploads/1?_state=x", "/v2/a/blobs/uploads/1?_state=x"},
+		{202, "/v2/a/blobs/uploads/", "http://LOCALHOST.:9/v2/a/blobs/uploads/1", "/v2/a/blobs/uploads/1"},
+		{202, "/v2/a/blobs/uploads/", "//localhost:5043/v2/a/blobs/uploads/1", "/v2/a/blobs/uploads/1"},
+		{201, "/v2/a/manifests/1", "https://localhost:5000/v2/a/manifests/sha256:0", "/v2/a/manifests/sha256:0"},
+		{202, "/v2/a/blobs/uploads/", "https://localhost.evil.example/v2/", "https://localhost.evil.example/v2/"},
+		{202, "/v2/a/blobs/uploads/", "https://storage.example/x", "https://storage.example/x"},
+		{202, "/v2/a/blobs/uploads/", "https://localhost//evil.example/x", "https://localhost//evil.example/x"},
+		{307, "/v2/a/blobs/sha256:0", "https://localhost:9000/bucket/x", "https://localhost:9000/bucket/x"},
+		{302, "/v2/a/blobs/sha256:0", "http://localhost/bucket/x", "http://localhost/bucket/x"},
+		{200, "/v2/a/blobs/sha256:0", "https://localhost:9000/x", "https://localhost:9000/x"},
+		{201, "/files/a", "https://localhost:9000/files/a", "https://localhost:9000/files/a"},
+	} {
+		up := newUpstreamLog(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", tt.location)
+			w.WriteHeader(tt.status)
+		})
+		for _, change := range []func(*Config){nil, withTLS(t)} {
+			route := recipeRoute(t, up.URL)
+			route.Path = "/"
+			tg := startGateway(t, change, route)
+			r, _ := http.NewRequest("PUT", strings.Replace(tg.url(tt.path), "127.0.0.1", "localhost", 1), nil)
+			r.Header.Set("Authorization", basic("push"))
+			resp, err := tg.client(t).Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if got := resp.Header.Get("Location"); resp.StatusCode != tt.status || got != tt.want {
+				t.Errorf("%s: %d %s with Location %s became %d with %q, want %q", resp.Proto, tt.status, tt.path, tt.location, resp.StatusCode, got, tt.want)
+			}
+		}
 	}
 }

@@ -40,7 +40,7 @@ func TestCodesOfRequests(t *testing.T) {
 		"upstream.tls.not_tls":           {upstream: strings.Replace(works, "http:", "https:", 1)},
 		"upstream.tcp.lost":              {upstream: says("")},
 		"upstream.answer.invalid":        {upstream: says("HTTP/1.1 200 OK\r\nA\r\n\r\n")},
-		"upstream.answer.login":          {upstream: says("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")},
+		"upstream.answer.login":          {upstream: says("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Negotiate\r\nContent-Length: 0\r\n\r\n")},
 		"login.unknown_user":             {backend: failing(backend.ErrUnknownUser)},
 		"login.wrong_password":           {backend: failing(backend.ErrWrongPassword)},
 		"login.locked":                   {backend: failing(backend.ErrLocked)},

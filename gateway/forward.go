@@ -85,11 +85,13 @@ func badGateway(message string, cause error) *problem {
 // examineAnswer refuses answers that must not be passed on.
 func (x *exchange) examineAnswer(a *answer) *problem {
 	switch {
-	case a.status == http.StatusUnauthorized && !x.route.forwardAuthorization:
+	case a.status == http.StatusProxyAuthRequired:
+		return ownLogin("407: it is a proxy that needs credentials, and clients have none for it")
+	case a.status == http.StatusUnauthorized && !x.route.forwardAuthorization && a.challenges():
 		// The user is logged in here. The challenge would lead clients to send
-		// the password wherever the upstream likes.
-		return badGateway("the service behind the gateway asks for a login of its own",
-			fault.With("upstream.answer.login", errors.New("upstream answered 401: it needs credentials, or forward_authorization")))
+		// the password wherever the upstream likes. Without one it is an
+		// application's own answer, such as to a form.
+		return ownLogin("401 with a challenge: it needs credentials, or forward_authorization")
 	case !a.delimited() && x.r.ProtoMajor != 1:
 		return badGateway("the service behind the gateway gave an answer without an end",
 			fault.With("upstream.answer.unlimited", errors.New("upstream answer is delimited by the end of its connection alone")))
@@ -98,6 +100,11 @@ func (x *exchange) examineAnswer(a *answer) *problem {
 		x.w.Header().Set("Transfer-Encoding", "identity")
 	}
 	return nil
+}
+
+func ownLogin(answered string) *problem {
+	return badGateway("the service behind the gateway asks for a login of its own",
+		fault.With("upstream.answer.login", errors.New("upstream answered "+answered)))
 }
 
 // copyBody passes the body of an answer on, piece by piece as it comes.

@@ -34,9 +34,10 @@ func FuzzLocalReference(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	x := &exchange{r: &http.Request{Host: "gateway.test"}, route: &route{upstream: &upstream{authority: "registry:5000"}}, conn: &clientConn{}}
+	x := &exchange{r: &http.Request{Host: "gateway.test"}, route: &route{policy: &Policy{}, upstream: &upstream{authority: "registry:5000"}}, conn: &clientConn{}}
+	x.host = "gateway.test"
 	f.Fuzz(func(t *testing.T, ref string) {
-		local := x.localReference(ref)
+		local := x.localReference(ref, true)
 		if local == ref {
 			return
 		}

@@ -548,17 +548,6 @@ func TestFieldsThatAnUpstreamMayNotSetAreRemoved(t *testing.T) {
 	}
 }
 
-func TestUpstreamsOwnLoginPassesWhereItGetsTheCredentials(t *testing.T) {
-	up := newCapture(t, "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"theirs\"\r\nContent-Length: 0\r\n\r\n")
-	route := recipeRoute(t, up.url())
-	route.ForwardAuthorization = true
-	tg := startGateway(t, nil, route)
-	resp := tg.do(t, "pull", "GET", "/v2/", nil)
-	if got := resp.Header.Get("WWW-Authenticate"); resp.StatusCode != 401 || got != `Basic realm="theirs"` {
-		t.Errorf("status %d, challenge %q", resp.StatusCode, got)
-	}
-}
-
 // An upstream that works for nobody any more is told so.
 func TestClientThatLeavesCancelsTheUpstreamRequest(t *testing.T) {
 	for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {

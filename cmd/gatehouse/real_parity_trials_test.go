@@ -285,6 +285,10 @@ var echoAnswers = map[string]http.HandlerFunc{
 		w.Header().Set("WWW-Authenticate", `Bearer realm="https://evil.example/"`)
 		w.WriteHeader(http.StatusUnauthorized)
 	},
+	"/v2/own-form": func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusUnauthorized)
+		fmt.Fprint(w, "upstream says the password in the form is wrong")
+	},
 	"/v2/own-error": func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusInternalServerError)
 		fmt.Fprint(w, "upstream is ill")
