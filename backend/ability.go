@@ -61,11 +61,13 @@ var ErrUntried = errors.New("password not tried")
 
 // A Revalidator can say without a password whether a login still counts.
 type Revalidator interface {
-	// Revalidate returns nil if whoever logged in as id exists still and may
-	// log in, an error that is [Refused] if not, one that wraps ErrUnavailable
-	// if that could not be found out, and [errors.ErrUnsupported] if it never
-	// can be.
-	Revalidate(ctx context.Context, id Identity) error
+	// Revalidate returns who the user is now that logged in as id, which differs
+	// from id where the account was moved. It fails with an error that is
+	// [Refused] if there is no such account any more, it may not log in, or its
+	// password was changed since ([ErrOutdated]), with one that wraps
+	// ErrUnavailable if that could not be found out, and with
+	// [errors.ErrUnsupported] if it never can be.
+	Revalidate(ctx context.Context, id Identity) (Identity, error)
 }
 
 // A Reporter can say how it is.
@@ -129,11 +131,11 @@ func ResolveBy(ctx context.Context, b Backend, user string) (Identity, error) {
 
 // RevalidateBy has b find out whether id still counts, and fails with
 // [errors.ErrUnsupported] where b is no [Revalidator].
-func RevalidateBy(ctx context.Context, b Backend, id Identity) error {
+func RevalidateBy(ctx context.Context, b Backend, id Identity) (Identity, error) {
 	if r, ok := b.(Revalidator); ok {
 		return r.Revalidate(ctx, id)
 	}
-	return errors.ErrUnsupported
+	return Identity{}, errors.ErrUnsupported
 }
 
 // StatusOf returns how b is, and the zero Status where b is no [Reporter].

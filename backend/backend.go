@@ -68,6 +68,17 @@ type Identity struct {
 
 	// Source is the name of the configured backend that vouched for the user.
 	Source string
+
+	// Anchor says who the user is whatever else becomes of the account: its name,
+	// its place, its password. It is "kind:value", such as "entryUUID:3f2a…", with
+	// a value that the backend never gives to another account. Empty where the
+	// backend has none. Compare anchors with [Identity.SameAs].
+	Anchor string
+
+	// Changed says when the password was last changed, as "kind:time" with a time
+	// as RFC 3339 has it, in UTC, so that times sort as text, or with a date alone.
+	// Empty where the backend does not tell.
+	Changed string
 }
 
 // The answers that are not a success; see the package documentation.

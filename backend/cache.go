@@ -20,7 +20,14 @@ import (
 // A change that the Backend tells of as a [Versioner] counts with the next call.
 // What a [Revalidator] can tell counts within CacheConfig.Revalidate: a remembered
 // login that is used after half of that time is checked meanwhile, and after all of
-// it before. Groups are read again with it. A user whom it refuses is forgotten.
+// it before. Groups are read again with it. A user whom it refuses is forgotten; the
+// request that finds out goes on with a login by its password, unless the account may
+// not log in whatever the password.
+//
+// A login of the same account with another password ends those with earlier ones, or
+// an old password would go on for TTL after its change. It does not where the Backend
+// says that the password was not changed: then both are good. A login of an account
+// that was made anew under the name of another ends all logins of that one.
 //
 // While the Backend is unavailable, a success may count for CacheConfig.Stale longer.
 // This is so for a login and its groups that had an answer before and were not
@@ -75,10 +82,10 @@ func (c *Cache) Authenticate(ctx context.Context, user, password string) (Identi
 	f := c.store.login(k, a.version)
 	if f.check != never {
 		waited, err := c.confirm(ctx, f, a.version)
-		if err != nil {
+		if err != nil && !leavesToPassword(err) {
 			return c.answer(ctx, CacheMiss, Identity{}, err)
 		}
-		if waited { // and there may have been a purge meanwhile
+		if waited { // and the login may have been forgotten meanwhile
 			f = c.store.login(k, a.version)
 		}
 	}
@@ -125,7 +132,7 @@ func (c *Cache) askLogin(ctx context.Context, k key, a attempt) (Identity, error
 		}
 		// If the version is another now, nobody knows which of them let the user in.
 		if err != nil || c.Version(a.user) == a.version {
-			c.store.keepLogin(now, k, outcome{id, err, asked, a.version})
+			c.store.keepLogin(now, k, outcome{id, c.keys.password(id, a.password), err, asked, a.version})
 		}
 		return id, err
 	})
@@ -159,7 +166,7 @@ func (c *Cache) Groups(ctx context.Context, id Identity) ([]string, error) {
 
 func (c *Cache) askGroups(ctx context.Context, id Identity, version uint64) ([]string, error) {
 	now, timeout := c.store.now()
-	f := flight[[]string]{&now.groups, flightKey(version, id.User, id.Handle, id.Source), timeout, &c.counted.shared}
+	f := flight[[]string]{&now.groups, flightKey(version, id.parts()...), timeout, &c.counted.shared}
 	return f.ask(ctx, func(ctx context.Context) ([]string, error) {
 		if groups, state := c.store.members(id, version); state == current {
 			return groups, nil

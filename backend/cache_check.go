@@ -3,6 +3,7 @@ package backend
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -35,7 +36,7 @@ func (c *Cache) confirm(ctx context.Context, f finding, version uint64) (waited 
 // are known.
 func (c *Cache) check(ctx context.Context, id Identity, version uint64) error {
 	now, timeout := c.store.now()
-	f := flight[struct{}]{&now.checks, flightKey(version, id.User, id.Handle, id.Source), timeout, &c.counted.shared}
+	f := flight[struct{}]{&now.checks, flightKey(version, id.parts()...), timeout, &c.counted.shared}
 	_, err := f.ask(ctx, func(ctx context.Context) (struct{}, error) {
 		if c.store.isConfirmed(id) { // by an equal flight that has just landed
 			return struct{}{}, nil
@@ -47,7 +48,10 @@ func (c *Cache) check(ctx context.Context, id Identity, version uint64) error {
 
 func (c *Cache) revalidate(ctx context.Context, e *era, id Identity, version uint64) error {
 	asked := time.Now()
-	err := RevalidateBy(ctx, c.inner, id)
+	now, err := RevalidateBy(ctx, c.inner, id)
+	if err == nil {
+		id, err = c.follow(e, id, now)
+	}
 	if err == nil && c.store.knowsGroups(id) {
 		_, err = c.readGroups(ctx, e, id, version)
 	}
@@ -57,6 +61,9 @@ func (c *Cache) revalidate(ctx context.Context, e *era, id Identity, version uin
 		c.store.confirm(e, id, asked, false)
 	case errors.Is(err, errors.ErrUnsupported):
 		c.store.confirm(e, id, asked, true)
+	case errors.Is(err, ErrOutdated):
+		c.counted.revoked.Add(1)
+		c.store.outdate(id)
 	case lasting(err):
 		c.counted.revoked.Add(1)
 		c.store.dismiss(id)
@@ -67,6 +74,25 @@ func (c *Cache) revalidate(ctx context.Context, e *era, id Identity, version uin
 	}
 	return err
 }
+
+// follow has the logins of id be those of now, which the Backend says the user is by
+// now. Under another name they would be somebody else's to rules.
+func (c *Cache) follow(e *era, id, now Identity) (Identity, error) {
+	switch {
+	case now == id:
+		return id, nil
+	case now.User != id.User || now.Source != id.Source:
+		return id, fmt.Errorf("user %q is called %q now: %w", id.User, now.User, ErrUnknownUser)
+	}
+	c.store.rename(e, id, now)
+	return now, nil
+}
+
+// leavesToPassword reports whether err, of a check without a password, is one after
+// which a login with the password may succeed: the account has gone, and there may be
+// another by that name, or the password was changed, and the one at hand may be the
+// new one.
+func leavesToPassword(err error) bool { return lasting(err) && !errors.Is(err, ErrLocked) }
 
 // checkMeanwhile checks a login behind the back of its caller, unless that is being
 // done or there are too many such checks.

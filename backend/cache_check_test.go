@@ -21,18 +21,18 @@ type directory struct {
 
 func newDirectory() *directory { return &directory{fake: newFake(people())} }
 
-func (d *directory) Revalidate(ctx context.Context, id backend.Identity) error {
+func (d *directory) Revalidate(ctx context.Context, id backend.Identity) (backend.Identity, error) {
 	d.checks.Add(1)
 	if err := d.question(ctx); err != nil {
-		return err
+		return id, err
 	}
 	switch a, ok := d.account(id.User); {
 	case !ok:
-		return backend.ErrUnknownUser
+		return id, backend.ErrUnknownUser
 	case a.locked:
-		return backend.ErrLocked
+		return id, backend.ErrLocked
 	}
-	return nil
+	return id, nil
 }
 
 func (d *directory) lock(user string) {

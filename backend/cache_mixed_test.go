@@ -87,9 +87,9 @@ func (w *town) Groups(_ context.Context, id backend.Identity) ([]string, error) 
 	return slices.Clone(h.groups), nil
 }
 
-func (w *town) Revalidate(_ context.Context, id backend.Identity) error {
+func (w *town) Revalidate(_ context.Context, id backend.Identity) (backend.Identity, error) {
 	_, err := w.at(id.User)
-	return err
+	return id, err
 }
 
 func identityOf(user string) backend.Identity {

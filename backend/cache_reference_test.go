@@ -91,7 +91,7 @@ func (r *reference) login(p pair) (verdict string, state backend.CacheState) {
 	if l := r.logins[p]; l != nil && l.version == version {
 		switch age := time.Since(l.asked); {
 		case age < r.cfg.TTL:
-			return r.hit(p.user, l)
+			return r.hit(p, l)
 		case age < r.cfg.TTL+r.cfg.Stale:
 			return r.renew(p)
 		}
@@ -109,6 +109,11 @@ func (r *reference) ask(p pair) string {
 	now, version := time.Now(), r.Version(p.user)
 	switch v := r.verdict(p); v {
 	case "":
+		for other := range r.logins { // with another password, which this one takes the place of
+			if other.user == p.user {
+				r.remove(other)
+			}
+		}
 		delete(r.bad, p)
 		r.remove(p)
 		r.logins[p] = &knownLogin{version: version, asked: now, confirmed: now}
@@ -125,7 +130,8 @@ func (r *reference) ask(p pair) string {
 }
 
 // hit answers with a login that counts, if it need not be confirmed.
-func (r *reference) hit(user string, l *knownLogin) (string, backend.CacheState) {
+func (r *reference) hit(p pair, l *knownLogin) (string, backend.CacheState) {
+	user := p.user
 	age, line := time.Since(l.confirmed), "check "+source(user)
 	switch {
 	case r.cfg.Revalidate < 0 || l.final || age < r.cfg.Revalidate/2:
@@ -136,7 +142,11 @@ func (r *reference) hit(user string, l *knownLogin) (string, backend.CacheState)
 	case age < r.cfg.Revalidate:
 		r.check(user, line)
 	default:
-		if v := r.check(user, line); v != "" && v != "unavailable" && v != "unsupported" {
+		switch v := r.check(user, line); v {
+		case "", "unavailable", "unsupported":
+		case "unknown user", "wrong password":
+			return r.ask(p), backend.CacheMiss // the password decides
+		default:
 			return v, backend.CacheMiss
 		}
 	}

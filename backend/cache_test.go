@@ -360,11 +360,13 @@ func TestAliasesOfOneLoginPushOutNobody(t *testing.T) {
 	wantLogins(t, f, 1)
 }
 
-// firstBytes cuts passwords, as bcrypt does.
+// firstBytes cuts passwords, as bcrypt does, and says that they were not changed.
 type firstBytes struct{ *fake }
 
 func (f firstBytes) Authenticate(ctx context.Context, user, password string) (backend.Identity, error) {
-	return f.fake.Authenticate(ctx, user, password[:min(len(password), len(user)+len("-5ecret"))])
+	id, err := f.fake.Authenticate(ctx, user, password[:min(len(password), len(user)+len("-5ecret"))])
+	id.Changed = "changed:2026-01-01T00:00:00Z"
+	return id, err
 }
 
 func TestCacheHoldsNoMoreThanItsSize(t *testing.T) {

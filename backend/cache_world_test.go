@@ -46,9 +46,9 @@ func (w *world) Groups(_ context.Context, id backend.Identity) ([]string, error)
 	return strings.Fields(names), saying(failure)
 }
 
-func (w *world) Revalidate(_ context.Context, id backend.Identity) error {
+func (w *world) Revalidate(_ context.Context, id backend.Identity) (backend.Identity, error) {
 	w.asked.checks++
-	return saying(w.standing(id.User))
+	return id, saying(w.standing(id.User))
 }
 
 // verdict is what a login comes to.

@@ -41,6 +41,12 @@ func (k *keyer) login(user, password string) key {
 	return m.login(user, password)
 }
 
+// password makes a key that tells whether two logins of one user have the same
+// password, however its name was typed.
+func (k *keyer) password(id Identity, password string) key {
+	return k.login(string(appendParts(nil, id.User, id.Source)), password)
+}
+
 // A mac is an HMAC that is used again and again, and holds nothing of the last
 // password in between.
 type mac struct {

@@ -47,11 +47,8 @@ func (n *named) Groups(ctx context.Context, id Identity) ([]string, error) {
 	return groups, nil
 }
 
-func (n *named) Revalidate(ctx context.Context, id Identity) error {
-	if err := RevalidateBy(ctx, n.inner, id); err != nil {
-		return n.label(err)
-	}
-	return nil
+func (n *named) Revalidate(ctx context.Context, id Identity) (Identity, error) {
+	return n.sign(RevalidateBy(ctx, n.inner, id))
 }
 
 func (n *named) label(err error) error { return fmt.Errorf("backend %q: %w", n.name, err) }

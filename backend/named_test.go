@@ -80,11 +80,11 @@ func (a able) Resolve(_ context.Context, user string) (backend.Identity, error) 
 	return backend.Identity{User: name, Handle: "uid=" + name}, nil
 }
 
-func (a able) Revalidate(_ context.Context, id backend.Identity) error {
+func (a able) Revalidate(_ context.Context, id backend.Identity) (backend.Identity, error) {
 	if _, ok := a.account(id.User); !ok {
-		return backend.ErrUnknownUser
+		return backend.Identity{}, backend.ErrUnknownUser
 	}
-	return nil
+	return id, nil
 }
 
 func (able) Status() backend.Status { return backend.Status{Degraded: true} }
@@ -97,14 +97,14 @@ func TestNamedSignsWhatIsSaidWithoutAPassword(t *testing.T) {
 	if want := (backend.Identity{User: "alice", Handle: "uid=alice", Source: "corp"}); err != nil || id != want {
 		t.Errorf("got %+v, %v, want %+v", id, err, want)
 	}
-	if err := backend.RevalidateBy(t.Context(), b, id); err != nil {
+	if _, err := backend.RevalidateBy(t.Context(), b, id); err != nil {
 		t.Errorf("revalidate: %v", err)
 	}
 	if !backend.StatusOf(b).Degraded {
 		t.Error("it hides that the backend is degraded")
 	}
 	_, unknown := backend.ResolveBy(t.Context(), b, "mallory")
-	gone := backend.RevalidateBy(t.Context(), b, backend.Identity{User: "mallory"})
+	_, gone := backend.RevalidateBy(t.Context(), b, backend.Identity{User: "mallory"})
 	for _, err := range []error{unknown, gone} {
 		if !errors.Is(err, backend.ErrUnknownUser) || !strings.HasPrefix(err.Error(), `backend "corp": `) {
 			t.Errorf("got %v, want unknown user at the backend", err)
@@ -117,7 +117,7 @@ func TestWithoutAnAbilityThereIsTheNextBest(t *testing.T) {
 	if _, err := backend.ResolveBy(t.Context(), b, "alice"); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("resolve: got %v", err)
 	}
-	if err := backend.RevalidateBy(t.Context(), b, backend.Identity{User: "alice"}); !errors.Is(err, errors.ErrUnsupported) {
+	if _, err := backend.RevalidateBy(t.Context(), b, backend.Identity{User: "alice"}); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("revalidate: got %v", err)
 	}
 	if s := backend.StatusOf(b); s.Degraded || len(s.Servers) > 0 {

@@ -156,7 +156,8 @@ func (s *Shield) Authenticate(ctx context.Context, user, password string) (Ident
 // guess returns what stands for a password of a user. The name and the password
 // cannot be had from its key.
 func (s *Shield) guess(id Identity, password string) guess {
-	whole := string(appendParts(nil, id.User, id.Handle, id.Source))
+	id = id.account()
+	whole := string(appendParts(nil, id.parts()...))
 	return guess{id, s.keys.login(whole, password)}
 }
 

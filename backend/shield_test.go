@@ -631,7 +631,9 @@ func TestShieldCountsNamesWhereUsersCannotBeResolved(t *testing.T) {
 // capable can do all that a Backend can do besides.
 type capable struct{ *strict }
 
-func (capable) Revalidate(context.Context, backend.Identity) error { return backend.ErrLocked }
+func (capable) Revalidate(context.Context, backend.Identity) (backend.Identity, error) {
+	return backend.Identity{}, backend.ErrLocked
+}
 
 func (capable) Status() backend.Status { return backend.Status{Degraded: true} }
 
@@ -648,7 +650,7 @@ func TestShieldAndFloodPassOnWhatTheBackendCanDo(t *testing.T) {
 		if id, err := backend.ResolveBy(t.Context(), d, "BOB"); err != nil || id.User != "bob" {
 			t.Errorf("%T: Resolve: got %+v, %v", d, id, err)
 		}
-		if err := backend.RevalidateBy(t.Context(), d, backend.Identity{User: "bob"}); !errors.Is(err, backend.ErrLocked) {
+		if _, err := backend.RevalidateBy(t.Context(), d, backend.Identity{User: "bob"}); !errors.Is(err, backend.ErrLocked) {
 			t.Errorf("%T: Revalidate: got %v, want ErrLocked", d, err)
 		}
 		if r, ok := d.(backend.Reporter); !ok || !r.Status().Degraded {
@@ -656,7 +658,7 @@ func TestShieldAndFloodPassOnWhatTheBackendCanDo(t *testing.T) {
 		}
 	}
 	d := newShield(t, b, backend.ShieldConfig{})
-	if err := backend.RevalidateBy(t.Context(), d, backend.Identity{User: "bob"}); !errors.Is(err, errors.ErrUnsupported) {
+	if _, err := backend.RevalidateBy(t.Context(), d, backend.Identity{User: "bob"}); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("Revalidate: got %v, want ErrUnsupported", err)
 	}
 	if got := d.Status(); got.Degraded {

@@ -3,7 +3,6 @@ package backend
 import (
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -32,6 +31,7 @@ type store struct {
 // A login is a success, and when the Backend last said that it still counts.
 type login struct {
 	id        Identity
+	password  key // the same for two logins of one user with one password
 	confirmed time.Time
 	final     bool // the Backend cannot say that
 }
@@ -136,10 +136,11 @@ func (s *store) urgency(l login) urgency {
 // outcome is what a Backend answered to a login, when it was asked, and about
 // which version.
 type outcome struct {
-	id      Identity
-	err     error
-	asked   time.Time
-	version uint64
+	id       Identity
+	password key
+	err      error
+	asked    time.Time
+	version  uint64
 }
 
 // keepLogin stores what a Backend answered to a question asked during e.
@@ -160,11 +161,10 @@ func (s *store) keepLogin(e *era, k key, o outcome) {
 
 // admit stores a success.
 func (s *store) admit(k key, o outcome) {
-	// The name may be a part of what the client sent, which has the password too
-	// and would stay in memory as a whole.
-	id := Identity{strings.Clone(o.id.User), strings.Clone(o.id.Handle), strings.Clone(o.id.Source)}
+	id := o.id.clone()
+	s.supersede(id, o.password)
 	s.bad.lru.Remove(k)
-	s.good.put(k, answer[login]{login{id: id, confirmed: o.asked}, o.version, o.asked})
+	s.good.put(k, answer[login]{login{id: id, password: o.password, confirmed: o.asked}, o.version, o.asked})
 	keys := append(s.logins[id.User], k)
 	s.logins[id.User] = keys
 	if len(keys) > maxLogins {
@@ -173,6 +173,23 @@ func (s *store) admit(k key, o outcome) {
 	// Groups that were on their way when the login before this one ended.
 	if s.latest(id, k).IsZero() {
 		s.groups.lru.Remove(id)
+	}
+}
+
+// supersede removes the logins that end with one of id: those of another account
+// which had the name before, and those of the same with another password, unless that
+// is known to be as good.
+func (s *store) supersede(id Identity, password key) {
+	for _, k := range slices.Clone(s.logins[id.User]) {
+		e, ok := s.good.lru.Peek(k)
+		if !ok {
+			continue
+		}
+		earlier := e.value
+		switch same := earlier.id.SameAs(id); {
+		case same == Different, same == Same && earlier.password != password && !hasSamePassword(earlier.id, id):
+			s.good.lru.Remove(k)
+		}
 	}
 }
 

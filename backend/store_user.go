@@ -1,6 +1,9 @@
 package backend
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // members returns the stored groups of id, and what they are good for.
 func (s *store) members(id Identity, version uint64) ([]string, state) {
@@ -55,6 +58,38 @@ func (s *store) confirm(e *era, id Identity, asked time.Time, final bool) {
 			l.confirmed, l.final = asked, final
 		}
 	})
+}
+
+// rename has the logins of id, and its groups, be those of now, which is the same user
+// in another place. It was found out during e.
+func (s *store) rename(e *era, id, now Identity) {
+	now = now.clone()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e != s.era {
+		return
+	}
+	for _, k := range s.logins[id.User] {
+		if e, ok := s.good.lru.Peek(k); ok && e.value.id == id {
+			e.value.id = now
+		}
+	}
+	if groups, ok := s.groups.lru.Peek(id); ok {
+		s.groups.lru.Remove(id)
+		s.groups.put(now, *groups)
+	}
+}
+
+// outdate removes the logins of id, which are those with the password that it had at
+// the time.
+func (s *store) outdate(id Identity) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range slices.Clone(s.logins[id.User]) {
+		if e, ok := s.good.lru.Peek(k); ok && e.value.id == id {
+			s.good.lru.Remove(k)
+		}
+	}
 }
 
 // each calls f for every good login of id.

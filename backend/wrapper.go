@@ -39,7 +39,7 @@ func (w wrapper) Resolve(ctx context.Context, user string) (Identity, error) {
 }
 
 // Revalidate returns what the Backend says.
-func (w wrapper) Revalidate(ctx context.Context, id Identity) error {
+func (w wrapper) Revalidate(ctx context.Context, id Identity) (Identity, error) {
 	return RevalidateBy(ctx, w.inner, id)
 }
 

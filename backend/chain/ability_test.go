@@ -101,7 +101,7 @@ func TestRevalidationAsksWhoeverVouched(t *testing.T) {
 	id := backend.Identity{User: "alice", Handle: "uid=alice", Source: "corp"}
 	for _, want := range []error{nil, backend.ErrLocked, backend.ErrUnknownUser, backend.ErrUnavailable} {
 		corp.about, corp.gone = nil, want
-		if err := b.Revalidate(t.Context(), id); !errors.Is(err, want) {
+		if _, err := b.Revalidate(t.Context(), id); !errors.Is(err, want) {
 			t.Errorf("got %v, want %v", err, want)
 		}
 		if diff := cmp.Diff([]backend.Identity{id}, corp.about); diff != "" {
@@ -109,7 +109,7 @@ func TestRevalidationAsksWhoeverVouched(t *testing.T) {
 		}
 	}
 	corp.about = nil
-	err := b.Revalidate(t.Context(), backend.Identity{User: "alice", Source: "local"})
+	_, err := b.Revalidate(t.Context(), backend.Identity{User: "alice", Source: "local"})
 	if !errors.Is(err, errors.ErrUnsupported) || len(corp.about) > 0 {
 		t.Errorf("user of a member that cannot: got %v, and corp was asked about %v", err, corp.about)
 	}

@@ -68,9 +68,9 @@ func (d *directory) Resolve(_ context.Context, user string) (backend.Identity, e
 	return backend.Identity{User: d.CanonicalUser(user), Handle: handle}, nil
 }
 
-func (d *directory) Revalidate(_ context.Context, id backend.Identity) error {
+func (d *directory) Revalidate(_ context.Context, id backend.Identity) (backend.Identity, error) {
 	d.about = append(d.about, id)
-	return d.gone
+	return id, d.gone
 }
 
 func (d *directory) CanonicalUser(name string) string  { return strings.ToLower(name) }
@@ -154,7 +154,7 @@ func TestStrangersOfTheChainHaveNoGroups(t *testing.T) {
 		if got, err := b.Groups(t.Context(), id); err == nil || backend.Refused(err) || got != nil {
 			t.Errorf("source %q: got groups %q, %v, want a fault", source, got, err)
 		}
-		if err := b.Revalidate(t.Context(), id); err == nil || backend.Refused(err) {
+		if _, err := b.Revalidate(t.Context(), id); err == nil || backend.Refused(err) {
 			t.Errorf("source %q: revalidated with %v, want a fault", source, err)
 		}
 	}

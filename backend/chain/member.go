@@ -104,10 +104,10 @@ func (p part) groupsOf(ctx context.Context, user string) ([]string, error) {
 }
 
 // Revalidate asks the member that vouched for id.
-func (b *Backend) Revalidate(ctx context.Context, id backend.Identity) error {
+func (b *Backend) Revalidate(ctx context.Context, id backend.Identity) (backend.Identity, error) {
 	m, err := b.voucher(id)
 	if err != nil {
-		return err
+		return backend.Identity{}, err
 	}
-	return backend.RevalidateBy(ctx, m.Backend, id)
+	return m.stamp(backend.RevalidateBy(ctx, m.Backend, id))
 }

@@ -65,6 +65,7 @@ var connection = []Entry{
 var logins = []Entry{
 	{"login.unknown_user", "No backend of the route knows the user.", "nothing, if the name is wrong. Otherwise look for the user with `gatehouse doctor --user NAME`, or in the password file"},
 	{"login.wrong_password", "The password is wrong.", "have the user type it again, and log out first where a client has stored an old one"},
+	{"login.outdated", "The password was changed after a login that was remembered.", "nothing: the next request with the new password is let in"},
 	{"login.locked", "The user may not log in whatever the password.", "unlock or enable the account where it is kept; the text says what the backend told"},
 	{"login.crowded", "As many requests were waiting for a login as there is memory for, so that nobody was asked about one who is not remembered (503).", "find the sources in the access record: somebody floods the gateway. If they all mean well, give it more memory"},
 	{"login.malformed", "The Authorization field is no user name and password as RFC 7617 has them.", "correct the client: it wants the Basic scheme, UTF-8, and no control characters"},

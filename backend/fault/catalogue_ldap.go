@@ -32,6 +32,7 @@ var directoryUsers = []Entry{
 	{"ldap.user.unknown", "No entry below `user_bases` matches `user_filter`.", "nothing, if the name is wrong. Otherwise compare `user_filter` and `user_bases` with the entry: `gatehouse doctor --user NAME` says what would match"},
 	{"ldap.user.ambiguous", "More than one entry matches the name, so that it is nobody's.", "narrow `user_bases` or `user_filter` until one entry is left"},
 	{"ldap.user.unusable", "The entry of the user has no name that can be used, or several.", "correct the entry, or set `user_name_attr` to an attribute with one value that can be searched for"},
+	{"ldap.user.no_anchor", "The entry of a user who logged in before does not show the attribute any more by which it is told from an entry made anew under its name.", "let the service account read `entryUUID`, `nsUniqueId`, `ipaUniqueID` or `objectGUID`, whichever the directory has, at every server of `urls`"},
 	{"ldap.user.hidden", "The password is right, and the user may not read the own entry.", "let users read their own entries, or set `bind_dn` to an account that looks users up"},
 	{"ldap.user.wrong_password", "The directory refuses the password of the user.", "have the user type it again, and log out first where a client has stored an old one; the directory counted one wrong password"},
 	{"ldap.user.locked", "The directory has locked the account after wrong passwords.", "unlock the account in the directory, and look for whoever sends wrong passwords"},

@@ -162,15 +162,15 @@ func (b *Backend) Groups(ctx context.Context, id backend.Identity) ([]string, er
 }
 
 // Revalidate looks whether the users file still has a line that lets id in.
-func (b *Backend) Revalidate(ctx context.Context, id backend.Identity) error {
+func (b *Backend) Revalidate(ctx context.Context, id backend.Identity) (backend.Identity, error) {
 	if ctx.Err() != nil {
-		return gaveUp(ctx)
+		return backend.Identity{}, gaveUp(ctx)
 	}
 	h := b.current.Load().users.hash(id.User)
 	if h == nil || isLocked(h) {
-		return refusalOf(h)
+		return backend.Identity{}, refusalOf(h)
 	}
-	return nil
+	return id, nil
 }
 
 // Version returns a number that changes with the hash and the groups of user,

@@ -223,13 +223,13 @@ func TestCanonicalNames(t *testing.T) {
 func TestRevalidateKnowsWhoMayLogIn(t *testing.T) {
 	r := newRig(t, "alice:"+hunter2+"\nbob:!"+hunter2+"\ncarol:\n", someGroups)
 	for user, want := range map[string]error{"alice": nil, "Alice": backend.ErrUnknownUser, "bob": backend.ErrLocked, "carol": backend.ErrLocked, "dave": backend.ErrUnknownUser} {
-		if err := r.Revalidate(t.Context(), backend.Identity{User: user}); !errors.Is(err, want) {
+		if _, err := r.Revalidate(t.Context(), backend.Identity{User: user}); !errors.Is(err, want) {
 			t.Errorf("%s: got %v, want %v", user, err, want)
 		}
 	}
 	over, end := context.WithCancel(t.Context())
 	end()
-	if err := r.Revalidate(over, backend.Identity{User: "dave"}); !errors.Is(err, backend.ErrUnavailable) {
+	if _, err := r.Revalidate(over, backend.Identity{User: "dave"}); !errors.Is(err, backend.ErrUnavailable) {
 		t.Errorf("after the caller has left: %v", err)
 	}
 }

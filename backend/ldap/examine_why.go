@@ -22,7 +22,7 @@ func (b *Backend) Explain(ctx context.Context, id backend.Identity) ([]backend.M
 	if b.asUser() {
 		return nil, fmt.Errorf("users search with their own rights: %w", errors.ErrUnsupported)
 	}
-	r := &resolver{Backend: b, search: b.asService, memory: newGroupMemory(b.config), dn: id.Handle}
+	r := b.resolver(id, newGroupMemory(b.config))
 	direct, groups, names, err := r.resolve(ctx)
 	if err != nil {
 		return nil, err
@@ -147,7 +147,7 @@ func (r *resolver) listed(ctx context.Context, name string) ([]group, error) {
 
 // groupsOf finds the groups of a user as a login does, and why.
 func (e *examination) groupsOf(ctx context.Context, id backend.Identity) {
-	r := &resolver{Backend: e.Backend, search: e.asService, memory: newGroupMemory(e.config), dn: id.Handle}
+	r := e.resolver(id, newGroupMemory(e.config))
 	e.step("groups", id.User, e.ldapsearch(e.groupQuery(ctx, r)), func(f *backend.Finding) error {
 		start := time.Now()
 		names, err := e.Groups(ctx, id)
@@ -194,7 +194,7 @@ func (e *examination) groupQuery(ctx context.Context, r *resolver) query {
 			return query{base: e.config.GroupBases[0], scope: ldap.ScopeWholeSubtree, filter: "(&" + e.config.GroupFilter + oneOf(filters)[0] + ")", attributes: e.groupAttributes()}
 		}
 	}
-	return query{base: r.dn, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: append(e.userAttributes(), "1.1")}
+	return query{base: r.dn, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: append(e.memberAttributes(), "1.1")}
 }
 
 // slowChain is what in_chain may take for one user.

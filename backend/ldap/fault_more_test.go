@@ -276,7 +276,7 @@ func TestLoginIsAtOneServer(t *testing.T) {
 		if _, err := b.Groups(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.Revalidate(t.Context(), id); err != nil {
+		if _, err := b.Revalidate(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := b.Authenticate(t.Context(), "bob", "bob-5ecret"); err != nil {

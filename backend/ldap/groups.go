@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
+	"gatehouse/backend"
 	"gatehouse/backend/fault"
 )
 
@@ -28,8 +29,14 @@ type resolver struct {
 	*Backend
 	search searcher
 	memory groupMemory // what search found; another account may see other groups
-	dn     string
-	entry  *ldap.Entry // nil where the mode does not need it
+	id     backend.Identity
+	dn     string      // where the entry of the user is now
+	entry  *ldap.Entry // nil until it is read
+}
+
+// resolver returns what finds the groups of id with the rights of the service account.
+func (b *Backend) resolver(id backend.Identity, memory groupMemory) *resolver {
+	return &resolver{Backend: b, search: b.asService, memory: memory, id: id, dn: id.Handle}
 }
 
 // groups returns the names of all groups that the user is in.
@@ -63,9 +70,19 @@ func (r *resolver) resolve(ctx context.Context) (direct, all []group, names []st
 	return direct, all, names, err
 }
 
-// readEntry reads what the mode needs of the user's entry.
+// readEntry finds out where the user's entry is by now, and reads what the mode needs
+// of it. A group that names a user by the place where the entry was is not found by
+// the new one, and the other way round: without a look the user would be in no group.
 func (r *resolver) readEntry(ctx context.Context) error {
-	attributes := r.userAttributes()
+	attributes := r.memberAttributes()
+	if r.id.Anchor != "" && !r.findsItself() {
+		e, err := r.entryOf(ctx, r.id, attributes...)
+		if err != nil {
+			return fmt.Errorf("read the entry of the user: %w", err)
+		}
+		r.entry, r.dn = e, e.DN
+		return nil
+	}
 	if len(attributes) == 0 {
 		return nil
 	}
@@ -80,8 +97,21 @@ func (r *resolver) readEntry(ctx context.Context) error {
 	return nil
 }
 
-// userAttributes returns what must be read of a user's entry to find groups.
-func (b *Backend) userAttributes() []string {
+// findsItself reports whether readEntry need not look where the entry is: nobody asks,
+// or the search for groups finds that out; see [resolver.membersAndSelf].
+func (r *resolver) findsItself() bool {
+	switch r.config.GroupMode {
+	case groupsNone:
+		return len(r.config.FilterGroups) == 0
+	case groupsSearch:
+		_, ok := anchorFilter(r.id.Anchor)
+		return ok && len(r.memberAttributes()) == 0
+	}
+	return false
+}
+
+// memberAttributes returns what must be read of a user's entry to find groups.
+func (b *Backend) memberAttributes() []string {
 	c := b.config
 	var names []string
 	switch c.GroupMode {
@@ -127,6 +157,9 @@ func (r *resolver) direct(ctx context.Context) ([]group, error) {
 		primary, err := r.primary(ctx)
 		return append(found, primary...), err
 	case groupsSearch:
+		if r.entry == nil && r.id.Anchor != "" {
+			return r.membersAndSelf(ctx)
+		}
 		filters, err := r.memberFilters()
 		if err != nil {
 			return nil, err
@@ -145,6 +178,51 @@ func (r *resolver) direct(ctx context.Context) ([]group, error) {
 		return append(found, others...), err
 	}
 	return nil, nil
+}
+
+// membersAndSelf returns the groups with the user as a member. The same search finds
+// the entry of the user, so that no question more is asked to know where it is by now.
+// An entry that is elsewhere, or not below the group bases, is looked for by itself.
+func (r *resolver) membersAndSelf(ctx context.Context) ([]group, error) {
+	filters, err := r.memberFilters()
+	if err != nil {
+		return nil, err
+	}
+	self, _ := anchorFilter(r.id.Anchor)
+	self = "(&" + equals(r.config.UserNameAttr, r.id.User) + self + ")" // the name is indexed
+	var found []group
+	for _, base := range r.config.GroupBases {
+		entries, err := r.search(ctx, query{
+			base: base, scope: ldap.ScopeWholeSubtree, paged: true,
+			attributes: append(append(r.config.anchors(), r.config.UserNameAttr), r.groupAttributes()...),
+			filter:     "(|(&" + r.config.GroupFilter + oneOf(filters)[0] + ")" + self + ")",
+		})
+		if err != nil {
+			return nil, fmt.Errorf("search groups: %w", err)
+		}
+		for _, e := range entries {
+			if now, err := r.identityAs(e, r.id); err == nil && now.SameAs(r.id) == backend.Same {
+				r.entry = e
+				continue
+			}
+			found = append(found, r.groupOf(e))
+		}
+	}
+	if r.entry != nil && canonicalDN(r.entry.DN) == canonicalDN(r.dn) {
+		return found, nil
+	}
+	e, err := r.entryOf(ctx, r.id)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read the entry of the user: %w", err)
+	case canonicalDN(e.DN) == canonicalDN(r.dn):
+		return found, nil
+	}
+	r.entry, r.dn = e, e.DN
+	if filters, err = r.memberFilters(); err != nil {
+		return nil, err
+	}
+	return r.find(ctx, filters, false)
 }
 
 // inChain is the filter for all groups that name is in, however deep.

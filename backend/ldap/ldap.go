@@ -95,7 +95,7 @@ func (b *Backend) Groups(ctx context.Context, id backend.Identity) ([]string, er
 	ctx, cancel := context.WithTimeout(ctx, b.rest(id.Handle))
 	defer cancel()
 	ctx = b.sameRoute(ctx, id.Handle)
-	r := &resolver{Backend: b, search: b.asService, memory: b.memory, dn: id.Handle}
+	r := b.resolver(id, b.memory)
 	names, err := r.groups(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("groups of user %q: %w", id.User, err)

@@ -182,11 +182,21 @@ func wantGroups(t testing.TB, groups []string, err error, want ...string) {
 	}
 }
 
+// anchorIn returns the anchor that the directory gives a user.
+func anchorIn(t testing.TB, s *ldaptest.Server, user string) string {
+	t.Helper()
+	uuid := s.Values(uidDN(user), "entryUUID")
+	if len(uuid) != 1 {
+		t.Fatalf("%s: got entryUUID %q", user, uuid)
+	}
+	return "entryUUID:" + uuid[0]
+}
+
 func TestLogin(t *testing.T) {
 	s := start(t, ldaptest.Config{})
 	b := open(t, configFor(t, s))
 	id, got := authenticate(t, b, "ALICE", alicePass)
-	if want := (backend.Identity{User: "alice", Handle: uidDN("alice")}); id != want || got != "in" {
+	if want := (backend.Identity{User: "alice", Handle: uidDN("alice"), Anchor: anchorIn(t, s, "alice")}); id != want || got != "in" {
 		t.Errorf("got %+v, %s, want %+v", id, got, want)
 	}
 	groups, err := b.Groups(t.Context(), id)

@@ -37,7 +37,7 @@ func startSamba(t testing.TB) *samba {
 	s := &samba{dir: t.TempDir(), address: "127.0.0.53"}
 	certify(t, s.dir, "dc1."+realDomain, s.address)
 	run(t, tool, "domain", "provision", "--quiet", "--targetdir="+s.dir, "--realm="+realDomain, "--domain=ADTEST", "--server-role=dc",
-		"--dns-backend=NONE", "--adminpass=Adm1n-Pass!", "--host-name=dc1", "--host-ip="+s.address,
+		"--dns-backend=NONE", "--adminpass="+realAdminPass, "--host-name=dc1", "--host-ip="+s.address,
 		"--option=interfaces="+s.address+"/8", "--option=bind interfaces only=yes")
 	for _, dir := range []string{"run", "run/ncalrpc", "run/winbindd", "cache", "state"} {
 		if err := os.MkdirAll(filepath.Join(s.dir, dir), 0o755); err != nil {
@@ -105,6 +105,7 @@ func TestSamba(t *testing.T) {
 	t.Run("doctor", func(t *testing.T) { s.checkExamination(t) })
 	t.Run("guesses", func(t *testing.T) { s.checkGuesses(t) })
 	t.Run("shield", func(t *testing.T) { s.checkShield(t) })
+	t.Run("identities", func(t *testing.T) { s.office(t).checkIdentities(t) })
 }
 
 func (s *samba) checkModes(t *testing.T) {

@@ -173,6 +173,7 @@ func TestSlapd(t *testing.T) {
 			checkLogins(t, open(t, c), logins)
 		})
 	}
+	t.Run("identities", func(t *testing.T) { s.office(t).checkIdentities(t) })
 	t.Run("modes", func(t *testing.T) { s.checkModes(t) })
 	t.Run("doctor", func(t *testing.T) { s.checkExamination(t) })
 	t.Run("failures", func(t *testing.T) { s.checkFailures(t) })

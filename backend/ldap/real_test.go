@@ -168,7 +168,7 @@ func checkStanding(t *testing.T, b *Backend, want map[string]string) {
 			t.Errorf("%q: %v", user, err)
 			continue
 		}
-		if err := b.Revalidate(t.Context(), id); verdict(err) != want {
+		if _, err := b.Revalidate(t.Context(), id); verdict(err) != want {
 			t.Errorf("%q: got %v, want %s", user, err, want)
 		}
 	}

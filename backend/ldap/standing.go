@@ -14,32 +14,34 @@ import (
 	"gatehouse/backend"
 )
 
-// Revalidate reads the entry of a user who logged in before: whether it is where
-// users are, matches user_filter and has the same name, and whether the account
-// is locked, disabled or expired. What the service account may not read of that
-// does not count; the next login with a password finds it out.
-func (b *Backend) Revalidate(ctx context.Context, id backend.Identity) error {
+// Revalidate reads the entry of a user who logged in before: whether it is the same
+// entry, wherever it is by now, is where users are, matches user_filter and has the
+// same name, whether the account is locked, disabled or expired, and whether the
+// password was changed since. What the service account may not read of an account's
+// state does not count; the next login with a password finds it out.
+func (b *Backend) Revalidate(ctx context.Context, id backend.Identity) (backend.Identity, error) {
 	switch {
 	case ctx.Err() != nil:
-		return gaveUp(ctx)
+		return backend.Identity{}, gaveUp(ctx)
 	case !b.config.hasAccount():
-		return fmt.Errorf("without a service account nobody can look at user %q: %w", id.User, errors.ErrUnsupported)
+		return backend.Identity{}, fmt.Errorf("without a service account nobody can look at user %q: %w", id.User, errors.ErrUnsupported)
 	case !b.isPlaceOfUsers(id.Handle):
-		return fmt.Errorf("user %q: entry %q is not below user_bases: %w", id.User, id.Handle, backend.ErrUnknownUser)
+		return backend.Identity{}, fmt.Errorf("user %q: entry %q is not below user_bases: %w", id.User, id.Handle, backend.ErrUnknownUser)
 	}
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, b.config.LoginTimeout)
 	defer cancel()
 	ctx = b.sameRoute(ctx, id.Handle)
-	e, err := b.readAgain(ctx, id.Handle)
+	now := id
+	e, err := b.entryOf(ctx, id, stateAttributes()...)
 	if err == nil {
-		err = b.stands(ctx, e, id)
+		now, err = b.stands(ctx, e, id)
 	}
 	if err != nil {
-		return fmt.Errorf("user %q: %w", id.User, err)
+		return backend.Identity{}, fmt.Errorf("user %q: %w", id.User, err)
 	}
-	b.using(id.Handle, began)
-	return nil
+	b.using(now.Handle, began)
+	return now, nil
 }
 
 // isPlaceOfUsers reports whether users are searched for where an entry is.
@@ -51,11 +53,12 @@ func (b *Backend) isPlaceOfUsers(name string) bool {
 	})
 }
 
-// readAgain returns the entry of a user, with what tells whether it still is one.
-func (b *Backend) readAgain(ctx context.Context, name string) (*ldap.Entry, error) {
+// readAgain returns the entry of a user with the attributes that say who it is, and
+// those that are wanted.
+func (b *Backend) readAgain(ctx context.Context, name string, wanted []string) (*ldap.Entry, error) {
 	entries, err := b.asService(ctx, query{
 		base: name, scope: ldap.ScopeBaseObject, filter: b.filter.anyone,
-		attributes: append(stateAttributes(), b.config.UserNameAttr),
+		attributes: append(b.userAttributes(), wanted...),
 	})
 	if code, answered := codeOf(err); answered && code == ldap.LDAPResultNoSuchObject {
 		return nil, b.missing(ctx, name, err)
@@ -85,24 +88,31 @@ func (b *Backend) missing(ctx context.Context, name string, cause error) error {
 	return fmt.Errorf("%w: %w", cause, backend.ErrUnknownUser)
 }
 
-// stands returns nil if e is the entry of whoever logged in as id, and the
-// account may be used.
-func (b *Backend) stands(ctx context.Context, e *ldap.Entry, id backend.Identity) error {
-	now, err := b.identity(e)
+// stands returns who the user is now that logged in as id and whose entry e is, if
+// the account may be used.
+func (b *Backend) stands(ctx context.Context, e *ldap.Entry, id backend.Identity) (backend.Identity, error) {
+	now, err := b.identityAs(e, id)
 	if err != nil {
-		return err
+		return now, err
 	}
 	if now.User != id.User {
-		return fmt.Errorf("entry %q has another name: %w", e.DN, backend.ErrUnknownUser)
+		return now, fmt.Errorf("entry %q has another name: %w", e.DN, backend.ErrUnknownUser)
 	}
 	state := accountState(e, time.Now())
 	if state == "" {
 		state, err = b.lockState(ctx, e)
 	}
-	if state != "" {
-		return lockedError(state)
+	switch {
+	case state != "":
+		return now, lockedError(state)
+	case err != nil:
+		return now, err
+	case backend.PasswordChanged(id, now):
+		return now, backend.ErrOutdated
+	case id.Changed != "":
+		now.Changed = id.Changed // a server that lags behind shows an earlier one, or none
 	}
-	return err
+	return now, nil
 }
 
 // lockState returns whether a lock that OpenLDAP noted after wrong passwords is
@@ -190,9 +200,16 @@ func hasExpiredInAD(text string, now time.Time) bool {
 	if text == "" {
 		return false
 	}
-	const unitsTo1970, unitsPerSecond = 116_444_736_000_000_000, 10_000_000
 	units, err := strconv.ParseInt(text, 10, 64)
-	return err != nil || units > 0 && (units-unitsTo1970)/unitsPerSecond <= now.Unix()
+	return err != nil || units > 0 && !fileTime(units).After(now)
+}
+
+// fileTime returns a time that is counted in units of 100 ns since 1601, as Active
+// Directory does; [MS-DTYP], section 2.3.3.
+func fileTime(units int64) time.Time {
+	const unitsTo1970, unitsPerSecond = 116_444_736_000_000_000, 10_000_000
+	units -= unitsTo1970
+	return time.Unix(units/unitsPerSecond, units%unitsPerSecond*100).UTC()
 }
 
 // isLockedBy389 reports whether the time at which 389 Directory Server ends a

@@ -90,7 +90,7 @@ func TestRevalidate(t *testing.T) {
 			id := loggedIn(t, b)
 			s.Forget()
 			tt.change(s)
-			err := b.Revalidate(t.Context(), id)
+			_, err := b.Revalidate(t.Context(), id)
 			if got := verdict(err); got != tt.want {
 				t.Errorf("got %s, %v, want %s", got, err, tt.want)
 			}
@@ -117,11 +117,11 @@ func TestRevalidateKnowsWhenALockIsOver(t *testing.T) {
 		b := open(t, configFor(t, s))
 		id := loggedIn(t, b)
 		s.Set(person("alice", alicePass, "pwdAccountLockedTime", since, "pwdPolicySubentry", policy))
-		if err := b.Revalidate(t.Context(), id); verdict(err) != tt.want {
+		if _, err := b.Revalidate(t.Context(), id); verdict(err) != tt.want {
 			t.Errorf("locked since %v, for %s s: got %v, want %s", tt.since, tt.duration, err, tt.want)
 		}
 		s.Remove(policy)
-		if err := b.Revalidate(t.Context(), id); verdict(err) != "locked" {
+		if _, err := b.Revalidate(t.Context(), id); verdict(err) != "locked" {
 			t.Errorf("with a policy that cannot be read: got %v, want locked", err)
 		}
 	}
@@ -133,12 +133,12 @@ func TestRevalidateKeepsToTheBases(t *testing.T) {
 	c.UserBases = []string{"ou=other," + base}
 	b := open(t, c)
 	for _, handle := range []string{uidDN("alice"), "", "uid=alice", `uid=alice\,ou=other,` + base} {
-		if err := b.Revalidate(t.Context(), backend.Identity{User: "alice", Handle: handle}); verdict(err) != "unknown" {
+		if _, err := b.Revalidate(t.Context(), backend.Identity{User: "alice", Handle: handle}); verdict(err) != "unknown" {
 			t.Errorf("%q, which is not below the base: got %v, want unknown", handle, err)
 		}
 	}
 	c.UserBases, c.UserScope = []string{base}, "one"
-	if err := open(t, c).Revalidate(t.Context(), backend.Identity{User: "alice", Handle: uidDN("alice")}); verdict(err) != "unknown" {
+	if _, err := open(t, c).Revalidate(t.Context(), backend.Identity{User: "alice", Handle: uidDN("alice")}); verdict(err) != "unknown" {
 		t.Errorf("deeper below the base than users are: got %v, want unknown", err)
 	}
 	if n := s.Count(ldaptest.Connect); n != 0 {
@@ -152,13 +152,13 @@ func TestRevalidateTakesAnAccount(t *testing.T) {
 		c := configFor(t, s)
 		c.BindDN, c.BindPassword, c.BindTemplate = "", nil, template
 		b := open(t, c)
-		if err := b.Revalidate(t.Context(), loggedIn(t, b)); !errors.Is(err, errors.ErrUnsupported) || backend.Refused(err) {
+		if _, err := b.Revalidate(t.Context(), loggedIn(t, b)); !errors.Is(err, errors.ErrUnsupported) || backend.Refused(err) {
 			t.Errorf("template %q: got %v, want ErrUnsupported", template, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := open(t, configFor(t, s)).Revalidate(ctx, backend.Identity{Handle: uidDN("alice")}); verdict(err) != "unavailable" {
+	if _, err := open(t, configFor(t, s)).Revalidate(ctx, backend.Identity{Handle: uidDN("alice")}); verdict(err) != "unavailable" {
 		t.Errorf("with nobody waiting: got %v", err)
 	}
 }

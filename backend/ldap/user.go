@@ -183,7 +183,7 @@ func (b *Backend) findAll(ctx context.Context, search searcher, filter string, o
 	for _, base := range bases {
 		entries, err := search(ctx, query{
 			base: base, scope: scope, filter: filter, limit: 2,
-			attributes: append(b.filter.attributes(), b.config.UserNameAttr),
+			attributes: append(b.userAttributes(), b.filter.attributes()...),
 		})
 		if code, answered := codeOf(err); answered && code == ldap.LDAPResultSizeLimitExceeded {
 			return nil, errAmbiguous
@@ -235,7 +235,7 @@ func (b *Backend) identity(e *ldap.Entry) (backend.Identity, error) {
 	if err != nil {
 		return backend.Identity{}, fault.With("ldap.user.unusable", fmt.Errorf("entry %q: %w", e.DN, err))
 	}
-	return backend.Identity{User: fold(name), Handle: e.DN}, nil
+	return backend.Identity{User: fold(name), Handle: e.DN, Anchor: b.anchorOf(e, ""), Changed: changedOf(e, "")}, nil
 }
 
 // singleName returns the value of the attribute with the user's name, and of

@@ -244,7 +244,7 @@ func TestUserBoundByTemplateIsTheEntryFound(t *testing.T) {
 	c.BindDN, c.BindPassword, c.BindTemplate = "", nil, "uid={user},ou=people,"+base
 	b := open(t, c)
 	id, got := authenticate(t, b, "Alice", alicePass)
-	if want := (backend.Identity{User: "alice", Handle: uidDN("alice")}); id != want {
+	if want := (backend.Identity{User: "alice", Handle: uidDN("alice"), Anchor: anchorIn(t, s, "alice")}); id != want {
 		t.Errorf("got %+v, %s, want %+v", id, got, want)
 	}
 	if n := s.Count(ldaptest.Bind); n != 1 {

@@ -142,7 +142,7 @@ func presume(ctx context.Context, c claimant, on routeBackend) (testimony, bool)
 		return t, false
 	}
 	id := t.subjects[0].Identity
-	standing := backend.RevalidateBy(ctx, on.backend, id)
+	_, standing := backend.RevalidateBy(ctx, on.backend, id)
 	if backend.Refused(standing) {
 		return nobody(fmt.Sprintf("%s cannot log in: %v", c.name, standing)), true
 	}

@@ -1,6 +1,7 @@
 package ldaptest
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"slices"
@@ -27,7 +28,9 @@ type Entry struct {
 	StateAlways bool
 
 	// Operational lists those attributes that are sent only when asked for by
-	// their names.
+	// their names. The identifier of an entry is one of them (entryUUID, RFC 4530;
+	// objectGUID of Active Directory): an entry without one gets a value that no
+	// other has, and keeps it until it is removed.
 	Operational []string
 
 	key    string              // folded DN
@@ -79,6 +82,33 @@ func (t tree) set(e Entry) error {
 	e.index()
 	t[e.key] = &e
 	return nil
+}
+
+// identify gives e its identifier. Servers with the same content give the same ones,
+// as replicas do.
+func (s *Server) identify(e *Entry) {
+	attribute := "entryUUID"
+	if s.config.ActiveDirectory {
+		attribute = "objectGUID"
+	}
+	if e.Attributes[attribute] != nil {
+		return
+	}
+	key := foldDN(e.DN)
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s#%d", key, s.removals[key]))
+	value := []string{fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])}
+	if s.config.ActiveDirectory {
+		value = []string{string(sum[:16])}
+	}
+	if old := s.tree[key]; old != nil {
+		value = old.Attributes[attribute]
+	}
+	e.Attributes = maps.Clone(e.Attributes)
+	if e.Attributes == nil {
+		e.Attributes = map[string][]string{}
+	}
+	e.Attributes[attribute] = value
+	e.Operational = append(slices.Clip(e.Operational), attribute)
 }
 
 // foldDN returns a spelling of dn that all equal names share.

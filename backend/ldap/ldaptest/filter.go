@@ -101,7 +101,7 @@ func folding(attribute string) func(string) string {
 	switch strings.ToLower(attribute) {
 	case "member", "uniquemember", "memberof", "manager", "owner", "entrydn", "distinguishedname":
 		return foldDN
-	case "memberuid", "objectsid", "tokengroups", "homedirectory":
+	case "memberuid", "objectsid", "objectguid", "tokengroups", "homedirectory":
 		return func(v string) string { return v }
 	}
 	return foldValue

@@ -64,6 +64,7 @@ type Server struct {
 
 	mu        sync.Mutex
 	tree      tree
+	removals  map[string]int // of entries, by their folded names
 	listeners []net.Listener
 	conns     map[*conn]bool
 	opened    int
@@ -83,6 +84,7 @@ func New(c Config) (*Server, error) {
 		config:    c,
 		authority: authority,
 		tree:      tree{},
+		removals:  map[string]int{},
 		conns:     map[*conn]bool{},
 		addresses: map[string]string{"ldap": "127.0.0.1:0", "ldaps": "127.0.0.1:0"},
 		fault:     func(Request) Fault { return Fault{} },
@@ -178,7 +180,32 @@ func (s *Server) CA() *Authority { return s.authority }
 func (s *Server) Set(e Entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.identify(&e)
 	return s.tree.set(e)
+}
+
+// Move gives an entry another name, under which it is the same entry.
+func (s *Server) Move(dn, to string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.tree[foldDN(dn)]
+	if !ok {
+		return fmt.Errorf("move %q: there is no such entry", dn)
+	}
+	delete(s.tree, e.key)
+	moved := *e
+	moved.DN = to
+	return s.tree.set(moved)
+}
+
+// Values returns the values of an attribute of an entry, none if it has none.
+func (s *Server) Values(dn, attribute string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.tree[foldDN(dn)]; e != nil {
+		return slices.Clone(e.values(attribute))
+	}
+	return nil
 }
 
 // Remove takes the entry with the given name away.
@@ -186,6 +213,7 @@ func (s *Server) Remove(dn string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.tree, foldDN(dn))
+	s.removals[foldDN(dn)]++
 }
 
 // Hide keeps attributes from everybody from now on, as a lack of rights would,
