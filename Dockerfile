@@ -3,7 +3,7 @@
 #
 #     docker build -t gatehouse .
 
-FROM golang:1.26 AS build
+FROM golang:1.26.11 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
