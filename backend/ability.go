@@ -3,6 +3,7 @@ package backend
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // The interfaces below are abilities that a Backend may have besides. A
@@ -74,6 +75,25 @@ type Revalidator interface {
 type Reporter interface {
 	// Status is cheap, and asks nobody.
 	Status() Status
+}
+
+// A Prober leaves servers and accounts alone for a while that failed, and can be told
+// by a person that they have been put in order.
+type Prober interface {
+	// Retry has a login be tried that is held back, at most once a minute, and
+	// asks nobody. It reports false where it was told so a moment ago.
+	Retry() bool
+
+	// Probe is Retry, and tries each server at once. A server that answers is
+	// in use again.
+	Probe(ctx context.Context) []Trial
+}
+
+// Trial is what came of trying a server.
+type Trial struct {
+	Server string // its address
+	Took   time.Duration
+	Err    error // nil if it can be used
 }
 
 // VersionOf returns b's version of user, and 0 where b is no [Versioner]. By it

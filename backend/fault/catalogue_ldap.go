@@ -10,6 +10,7 @@ var directory = []Entry{
 	{"ldap.search.no_base", "There is no such entry to search below, or the account may not see it (result 32).", "check the spelling of the base (`user_bases`, `group_bases`), and that the account may read it"},
 	{"ldap.search.forbidden", "The directory does not let the account search here (results 1, 50).", "set `bind_dn` to an account that may search here"},
 	{"ldap.search.incomplete", "The server ended its answer at a limit of size or time (results 3, 4, 11); a part is not taken for the whole.", "have the limits of the account raised in the directory, and what `user_filter` asks for indexed"},
+	{"ldap.search.hung_up", "The server hung up on a search, and on a second connection again, while it answers others; it stays in use.", "see the log for the base and the length of the filter, and the log of the directory for why: most of all a limit to the size of a request (`sockbuf_max_incoming_auth` of OpenLDAP, `nsslapd-maxbersize` of 389 Directory Server)"},
 	{"ldap.search.failed", "The server answered a search with another failure.", "repeat it with the command that `gatehouse doctor` shows, and compare what the log of the directory says"},
 	{"ldap.bind.encryption", "The server takes no password on this connection (results 8, 13).", "use ldaps:// or `start_tls = true`"},
 	{"ldap.bind.channel_binding", "The server demands that passwords are bound to the TLS connection, which simple binds cannot be.", "have the domain controller demand channel binding only where the client supports it"},

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
-
-	"github.com/go-ldap/ldap/v3"
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
@@ -19,36 +18,48 @@ import (
 // directory as a whole.
 type account struct {
 	config Config
-	turn   chan struct{} // holds one token, for who tries a password that may be wrong
+	turn   turn // to try a password that may be wrong
+	second turn // to do so while the first one waits for a server that does not answer
 
-	mu      sync.Mutex
-	refused string    // the password that the directory refused
-	until   time.Time // before which it is not tried again
-	wait    time.Duration
-	proven  string // the password that it took last
-	when    time.Time
-	said    string // what the log said last
-	code    fault.Code
+	mu       sync.Mutex
+	text     string              // the passwords as they were read last
+	refused  map[string]*refusal // by password
+	pause    refusal             // of whatever the password is
+	accepted string              // the password that was taken last
+	when     time.Time           // when it was
+	retried  time.Time           // when a person last had the waits ended
+	said     string              // what the log said last
+}
+
+// refusal is what the directory said of a password or of the account.
+type refusal struct {
+	wait  time.Duration
+	until time.Time // before which it is not asked again
+	code  fault.Code
 }
 
 // A refused password is tried again after these times, the first doubled each
 // time. Within half an hour that makes four guesses in all, and none for a
 // password that is no longer the configured one. What is no refusal, such as an
-// error inside the server, counts toward nothing and may pass soon.
+// error inside the server, counts toward nothing and may pass soon. So may a state
+// of the account that the server names, such as locked or disabled: it does not look
+// at the password then.
 const (
 	firstRefusalWait = 4 * time.Minute
 	maxRefusalWait   = 30 * time.Minute
+	stateWait        = 5 * time.Second
 	failureWait      = 2 * time.Second
 )
+
+// retryEvery is how often a person may have a password tried in spite of its wait.
+const retryEvery = time.Minute
 
 // trustFor is how long a password that was taken is tried on several new
 // connections at once, so that far servers do not make logins queue.
 const trustFor = 5 * time.Second
 
 func newAccount(c Config) *account {
-	a := &account{config: c, turn: make(chan struct{}, 1)}
-	a.turn <- struct{}{}
-	return a
+	return &account{config: c, turn: newTurn(), second: newTurn(), refused: map[string]*refusal{}}
 }
 
 // errAccount is the failure of the service account.
@@ -58,28 +69,57 @@ var errAccount = errors.New("the service account cannot log in")
 // certificate or its socket.
 const certificate = "certificate"
 
-// bind binds a new connection as the account.
-func (a *account) bind(ctx context.Context, c *conn) error {
+// bind binds a new connection as the account. own is the turn of the server.
+func (a *account) bind(ctx context.Context, c *conn, own turn) error {
 	if !a.config.hasAccount() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.config.ConnectTimeout)
 	defer cancel()
-	password, err := a.password()
+	passwords, err := a.passwords()
 	if err != nil {
 		return fault.With("ldap.account.no_password", fmt.Errorf("%w: read its password: %w: %w", errAccount, err, backend.ErrUnavailable))
 	}
-	if !a.isProven(password) {
-		select {
-		case <-a.turn:
-			defer func() { a.turn <- struct{}{} }()
-		case <-ctx.Done():
-			return lost(fmt.Errorf("wait for the service account: %w", ctx.Err()))
+	if password, ok := a.proven(passwords); ok {
+		if err := a.try(ctx, c, password); !isWrong(err) || len(passwords) == 1 {
+			a.tell(err)
+			return err
 		}
 	}
-	if err := a.held(password); err != nil {
+	done, err := a.await(ctx, own)
+	if err != nil {
 		return err
 	}
+	defer done()
+	return a.tryAll(ctx, c, passwords)
+}
+
+// tryAll tries the passwords that are not held, until one is right.
+func (a *account) tryAll(ctx context.Context, c *conn, passwords []string) (err error) {
+	var answer error // the last one
+	tried := 0
+	for _, password := range a.order(passwords) {
+		if err = a.held(password); err == nil {
+			err = a.try(ctx, c, password)
+			answer = err
+			tried++
+		}
+		if !isWrong(err) {
+			break
+		}
+	}
+	if tried > 0 {
+		a.tell(answer)
+	}
+	if tried > 1 && err == nil {
+		a.config.Log.Warn("the service account logs in with the other of its two passwords; take out the one that is not right any more",
+			slog.String("bind_dn", a.config.BindDN))
+	}
+	return err
+}
+
+// try tries one password, and notes what the directory says of it.
+func (a *account) try(ctx context.Context, c *conn, password string) (err error) {
 	start := time.Now()
 	if a.config.SASLExternal {
 		err = c.bindExternal(ctx, a.config.ConnectTimeout)
@@ -97,85 +137,36 @@ func (a *account) isFailing() bool {
 	return a.said != ""
 }
 
-func (a *account) password() (string, error) {
+// passwords returns the password, or both during a rotation. Other ones than before
+// have not been refused yet.
+func (a *account) passwords() ([]string, error) {
 	if a.config.SASLExternal {
-		return certificate, nil
+		return []string{certificate}, nil
 	}
-	password, err := a.config.BindPassword()
-	if err == nil && !validPassword(password) {
-		err = errors.New("it is empty or too long")
-	}
-	return password, err
-}
-
-// isProven reports whether the directory took the password a moment ago.
-func (a *account) isProven(password string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return password == a.proven && time.Since(a.when) < trustFor
-}
-
-// held fails while a password that was refused is not to be tried again.
-func (a *account) held(password string) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	left := time.Until(a.until)
-	if password != a.refused || left <= 0 {
-		return nil
-	}
-	return fault.With(a.code, fmt.Errorf("%w: it failed to, and is not tried again for %v, lest it be locked; correct it: %w",
-		errAccount, left.Round(time.Second), backend.ErrUnavailable))
-}
-
-// judge notes what the directory said of a password, if it said anything.
-func (a *account) judge(err error, password string) error {
-	if isLost(err) {
-		return err
+	text, err := a.config.BindPassword()
+	if err != nil {
+		return nil, err
 	}
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err == nil {
-		if a.said != "" {
-			a.config.Log.Info("the service account can log in again", slog.String("bind_dn", a.config.BindDN))
+	if text != a.text {
+		clear(a.refused)
+		a.text = text
+	}
+	a.mu.Unlock()
+	return parsePasswords(text)
+}
+
+// parsePasswords returns the passwords of a text with a line for each, two at most.
+func parsePasswords(text string) ([]string, error) {
+	lines := strings.Split(strings.TrimRight(text, "\r\n"), "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimSuffix(line, "\r")
+		if !validPassword(lines[i]) {
+			return nil, fmt.Errorf("line %d is empty or too long", i+1)
 		}
-		a.refused, a.wait, a.said = "", 0, ""
-		a.proven, a.when = password, time.Now()
-		return nil
 	}
-	if a.refused != password {
-		a.wait, a.said = 0, ""
+	if len(lines) > 2 {
+		return nil, fmt.Errorf("it has %d lines: want the password alone, or the old and the new one in a line each while it is changed", len(lines))
 	}
-	hold := failureWait
-	if backend.Refused(err) {
-		a.wait = min(max(2*a.wait, firstRefusalWait), maxRefusalWait)
-		hold = a.wait
-	}
-	a.proven, a.refused, a.until = "", password, time.Now().Add(hold)
-	a.code = a.fault(err)
-	if text := err.Error(); text != a.said || hold > failureWait {
-		a.said = text
-		a.config.Log.Error("the service account cannot log in to the directory, so nobody can; correct its name or password",
-			slog.String("bind_dn", a.config.BindDN), slog.Any("error", err), slog.String(fault.Attr, string(a.code)), slog.Duration("next_try_in", hold))
-	}
-	// For a user this is an outage and no refusal, whatever the code was.
-	return fault.With(a.code, fmt.Errorf("%w: %v: %w", errAccount, err, backend.ErrUnavailable))
-}
-
-// fault returns the code of what the directory said of the account.
-func (a *account) fault(err error) fault.Code {
-	code, _ := codeOf(err)
-	sub := subCode.FindStringSubmatch(err.Error())
-	switch {
-	case errors.Is(err, backend.ErrLocked):
-		return "ldap.account.locked"
-	case code == ldap.LDAPResultInvalidDNSyntax:
-		return "ldap.account.malformed_name"
-	case code == ldap.LDAPResultStrongAuthRequired, code == ldap.LDAPResultConfidentialityRequired:
-		return "ldap.account.encryption"
-	case backend.Refused(err) && sub != nil && sub[1] == "525":
-		return "ldap.account.unknown"
-	case backend.Refused(err):
-		return "ldap.account.wrong_password"
-	}
-	return "ldap.account.failed"
+	return lines, nil
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,15 +18,44 @@ import (
 // servers are.
 type address struct {
 	scheme  string // ldap, ldaps or ldapi
-	host    string // name or IP address, or the path of a socket
+	host    string // name or IP address, which the certificate has, or the path of a socket
 	port    string
-	service string // name of the SRV records
+	service string     // name of the SRV records
+	ip      netip.Addr // one address of the name; not valid while that is not known
 }
 
 func (a address) isSRV() bool { return a.service != "" }
 
-// String returns the address as a URL.
-func (a address) String() string {
+// isNamed reports whether DNS says where the server is.
+func (a address) isNamed() bool {
+	_, err := netip.ParseAddr(a.host)
+	return a.isSRV() || a.scheme != "ldapi" && err != nil
+}
+
+// at returns the address with one of those that its name has.
+func (a address) at(ip netip.Addr) address {
+	a.ip = ip.Unmap()
+	return a
+}
+
+// dialed returns what a connection is made to.
+func (a address) dialed() (network, target string) {
+	if a.scheme == "ldapi" {
+		return "unix", a.host
+	}
+	return "tcp", net.JoinHostPort(a.ipOrHost(), a.port)
+}
+
+// ipOrHost returns the one address of the name, or the name while that is not known.
+func (a address) ipOrHost() string {
+	if a.ip.IsValid() {
+		return a.ip.String()
+	}
+	return a.host
+}
+
+// url returns the address as a URL.
+func (a address) url() string {
 	switch {
 	case a.isSRV():
 		return "srv:" + a.service
@@ -32,6 +63,15 @@ func (a address) String() string {
 		return "ldapi://" + a.host
 	}
 	return a.scheme + "://" + net.JoinHostPort(a.host, a.port)
+}
+
+// String returns what people call the server: its URL, and which of the addresses
+// of a name it is.
+func (a address) String() string {
+	if a.ip.IsValid() {
+		return a.url() + " (" + a.ip.String() + ")"
+	}
+	return a.url()
 }
 
 func parseAddress(text string) (address, error) {
@@ -87,14 +127,17 @@ func serviceDomain(service string) string {
 	return ""
 }
 
-// srvLookup is net.Resolver.LookupSRV.
-type srvLookup func(ctx context.Context, service, proto, name string) (string, []*net.SRV, error)
+// names asks DNS, as a [net.Resolver] does.
+type names struct {
+	srv   func(ctx context.Context, service, proto, name string) (string, []*net.SRV, error)
+	hosts func(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
 
-// resolve returns the servers that DNS names, best first; RFC 2782. DNS is not
+// servers returns the servers that DNS names, best first; RFC 2782. DNS is not
 // to be trusted with where passwords go: a server must be in the domain that
 // it is looked up for, and is verified by its name there.
-func (a address) resolve(ctx context.Context, lookup srvLookup) ([]address, error) {
-	_, records, err := lookup(ctx, "", "", a.service)
+func (n names) servers(ctx context.Context, a address) ([]address, error) {
+	_, records, err := n.srv(ctx, "", "", a.service)
 	if err != nil {
 		return nil, fault.Connection("ldap", fmt.Errorf("look up the servers of %s: %w", a, err))
 	}
@@ -110,4 +153,31 @@ func (a address) resolve(ctx context.Context, lookup srvLookup) ([]address, erro
 		return nil, fault.With("ldap.server.none", fmt.Errorf("look up the servers of %s: none of %d records names a host in %s", a, len(records), domain))
 	}
 	return servers, nil
+}
+
+// addresses returns each address that the name of a server has, those of IPv6 and
+// IPv4 by turns, so that a family which this machine cannot reach holds up one
+// attempt and not several; RFC 8305, section 4.
+func (n names) addresses(ctx context.Context, a address) ([]address, error) {
+	found, err := n.hosts(ctx, "ip", a.host)
+	if err != nil {
+		return nil, fault.Connection("ldap", fmt.Errorf("look up %s: %w", a.host, err))
+	}
+	var families [2][]address
+	for _, ip := range found {
+		family := 0
+		if ip.Unmap().Is4() != found[0].Unmap().Is4() {
+			family = 1
+		}
+		families[family] = append(families[family], a.at(ip))
+	}
+	var all []address
+	for i := range found {
+		for _, family := range families {
+			if i < len(family) && !slices.Contains(all, family[i]) {
+				all = append(all, family[i])
+			}
+		}
+	}
+	return all, nil
 }

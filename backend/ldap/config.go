@@ -3,6 +3,7 @@ package ldap
 import (
 	"cmp"
 	"log/slog"
+	"net"
 	"time"
 
 	"gatehouse/backend"
@@ -30,8 +31,8 @@ type Config struct {
 	// the address. CertFile and KeyFile are shown to servers that ask.
 	CAFile, ServerName, CertFile, KeyFile string
 
-	// BindDN is the service account, and BindPassword returns its password,
-	// each time that it is needed. SASLExternal has the client certificate, or
+	// BindDN is the service account, and BindPassword returns its password, or
+	// two of them in a line each, each time that it is needed. SASLExternal has the client certificate, or
 	// the owner of the process on a local socket, be the account instead.
 	// Without an account searches are anonymous.
 	BindDN       string
@@ -84,6 +85,8 @@ type Config struct {
 	// Observe is called with each thing done with a server, by whoever does it,
 	// and so must be quick. Default: nothing.
 	Observe func(backend.Operation)
+
+	names names // in place of the system's, in tests
 }
 
 // The ways to find groups.
@@ -136,6 +139,12 @@ func (c Config) complete() Config {
 	}
 	if c.Preset == "activedirectory" && len(c.Domains) == 0 {
 		c.Domains = domainsOf(c.UserBases)
+	}
+	if c.names.srv == nil {
+		c.names.srv = net.DefaultResolver.LookupSRV
+	}
+	if c.names.hosts == nil {
+		c.names.hosts = net.DefaultResolver.LookupNetIP
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

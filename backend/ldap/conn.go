@@ -28,14 +28,23 @@ type conn struct {
 
 	meter *meter // of its server; may be nil
 
+	// look has it found out why a search has waited so long; it must not wait
+	// itself. nil: nobody does.
+	look     func(c *conn, question int, kept bool)
+	patience limit // of a search
+
 	kept    bool      // it has been used before
 	since   time.Time // when it was last used
 	expires time.Time
 
 	mu       sync.Mutex
 	asking   bool
-	stray    bool // something came that nobody asked for
-	received int  // since the question was asked
+	question int   // its number
+	old      bool  // it was asked on a connection that had been used before
+	proved   bool  // another one was answered while it waited
+	cause    error // why the connection was closed while it waited
+	stray    bool  // something came that nobody asked for
+	received int   // since the question was asked
 	tapping  bool
 	tapped   []byte
 }
@@ -43,6 +52,7 @@ type conn struct {
 func newConn(raw, stream net.Conn) *conn {
 	c := &conn{raw: raw}
 	c.limit.expire = func() { raw.Close() }
+	c.patience.expire = c.wonder
 	c.ldap = ldap.NewConn(&tap{stream, c.see}, true)
 	c.ldap.Start()
 	return c
@@ -52,6 +62,7 @@ func newConn(raw, stream net.Conn) *conn {
 // waits for a write that may never end, unless the socket goes first.
 func (c *conn) close() {
 	c.limit.stop()
+	c.patience.stop()
 	c.raw.Close()
 	c.ldap.Close()
 }
@@ -69,13 +80,16 @@ func (c *conn) isClosing() bool {
 func (c *conn) begin() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.asking, c.received = true, 0
+	c.asking, c.received, c.old, c.proved = true, 0, c.kept, false
+	c.question++
 }
 
-func (c *conn) end() {
+// end returns why the connection was closed meanwhile, if it was for a reason.
+func (c *conn) end() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asking = false
+	return c.cause
 }
 
 // do runs f, which asks one question, and closes the connection when ctx is
@@ -86,20 +100,21 @@ func (c *conn) do(ctx context.Context, limit time.Duration, f func(*ldap.Conn) e
 		return lost(ctx.Err())
 	}
 	c.begin()
-	defer c.end()
 	c.limit.begin(limit)
 	stop := context.AfterFunc(ctx, func() { c.raw.Close() })
 	defer func() {
 		if p := recover(); p != nil {
 			c.raw.Close()
-			err = lost(fault.With("ldap.protocol", fmt.Errorf("panic while the answer was read: %v", p)))
+			err = lost(panicked(p))
 		}
-		over := c.limit.end()
+		cause, over := c.end(), c.limit.end()
 		switch {
 		case !stop():
 			err = lost(fmt.Errorf("no answer in time: %w", ctx.Err()))
 		case over:
 			err = lost(fmt.Errorf("no answer in time: %w", context.DeadlineExceeded))
+		case cause != nil && isLost(err):
+			err = lost(cause)
 		}
 	}()
 	err = classify(f(c.ldap))
@@ -107,6 +122,11 @@ func (c *conn) do(ctx context.Context, limit time.Duration, f func(*ldap.Conn) e
 		c.raw.Close()
 	}
 	return err
+}
+
+// panicked is the error for a panic of the library.
+func panicked(p any) error {
+	return fault.With("ldap.protocol", fmt.Errorf("panic while the answer was read: %v", p))
 }
 
 // errWrongAnswer is the error for an answer to another kind of question. The
@@ -170,14 +190,12 @@ func (c *conn) see(b []byte) error {
 	return nil
 }
 
-// ping asks the server for nothing, to find out whether it still answers: a
-// firewall that forgot a connection says so to nobody. Any answer will do.
-func (c *conn) ping(ctx context.Context, limit time.Duration) error {
+// ping asks the server for nothing of an entry, to find out whether it still answers:
+// a firewall that forgot a connection says so to nobody. Any answer will do.
+func (c *conn) ping(ctx context.Context, limit time.Duration, base string) error {
 	start := time.Now()
 	err := c.do(ctx, limit, func(l *ldap.Conn) error {
-		_, err := l.Search(&ldap.SearchRequest{
-			Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"1.1"},
-		})
+		_, err := l.Search(nothing(base))
 		return err
 	})
 	if !isLost(err) {
@@ -185,4 +203,9 @@ func (c *conn) ping(ctx context.Context, limit time.Duration) error {
 	}
 	c.meter.count(opPing, start, err)
 	return err
+}
+
+// nothing is a question about nothing but whether there is an entry.
+func nothing(base string) *ldap.SearchRequest {
+	return &ldap.SearchRequest{BaseDN: base, Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"1.1"}}
 }

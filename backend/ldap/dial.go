@@ -15,11 +15,9 @@ import (
 	"gatehouse/backend/fault"
 )
 
-// dial connects to a server and encrypts the connection as configured. Nothing
-// is sent before that but the request to start TLS.
+// dial connects to a server and encrypts the connection as configured, for as long
+// as ctx lets it. Nothing is sent before that but the request to start TLS.
 func (t *trust) dial(ctx context.Context, a address, m *meter) (*conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, t.config.ConnectTimeout)
-	defer cancel()
 	start := time.Now()
 	raw, err := t.connect(ctx, a)
 	m.count(opDial, start, err)
@@ -53,11 +51,8 @@ func (t *trust) encryption(a address) string {
 
 // connect makes a connection on which nothing has been said yet.
 func (t *trust) connect(ctx context.Context, a address) (net.Conn, error) {
-	network, host := "tcp", net.JoinHostPort(a.host, a.port)
-	if a.scheme == "ldapi" {
-		network, host = "unix", a.host
-	}
-	c, err := (&net.Dialer{Timeout: t.config.ConnectTimeout}).DialContext(ctx, network, host)
+	network, target := a.dialed()
+	c, err := (&net.Dialer{Timeout: t.config.ConnectTimeout}).DialContext(ctx, network, target)
 	return c, fault.Connection("ldap", err)
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"slices"
 	"sync"
 	"time"
@@ -19,21 +18,25 @@ import (
 
 // directory is all servers together.
 type directory struct {
-	config  Config
-	trust   *trust
-	account *account
-	lookup  srvLookup
+	config     Config
+	configured []address // as Config.URLs has them
+	trust      *trust
+	account    *account
 
-	// Probes and housekeeping run until the context is done.
+	// Probes, connections that are being made and housekeeping go on until the
+	// context is done.
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	lookups singleflight.Group // of DNS
+	lookups  singleflight.Group // of DNS
+	outdated chan struct{}      // holds a token when DNS is to be asked
 
-	mu       sync.Mutex
-	servers  []*server
-	resolved time.Time
+	mu         sync.Mutex
+	servers    []*server
+	records    map[address]record
+	asked      time.Time // when DNS was
+	incomplete bool      // DNS did not answer everything
 }
 
 // sweepEvery is how often connections that lie idle are closed.
@@ -44,14 +47,22 @@ func newDirectory(c Config) (*directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &directory{config: c, trust: t, account: newAccount(c), lookup: net.DefaultResolver.LookupSRV}
+	d := &directory{config: c, trust: t, account: newAccount(c), outdated: make(chan struct{}, 1), records: map[address]record{}}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	for _, url := range c.URLs {
-		if a, err := parseAddress(url); err == nil && !a.isSRV() {
-			d.servers = append(d.servers, newServer(d.ctx, a, c, t, d.account))
+		a, err := parseAddress(url)
+		if err != nil {
+			continue // which validate does not let pass
+		}
+		d.configured = append(d.configured, a)
+		if !a.isSRV() {
+			d.servers = append(d.servers, d.newServer(a))
 		}
 	}
 	d.wg.Go(d.keepHouse)
+	if d.isNamed() {
+		d.wg.Go(d.followDNS)
+	}
 	return d, nil
 }
 
@@ -67,12 +78,8 @@ func (d *directory) close() {
 	d.trust.stop()
 }
 
-// keepHouse closes connections that lie idle, and has DNS asked: now and then,
-// and at once where there are servers to go on with meanwhile.
+// keepHouse closes connections that lie idle.
 func (d *directory) keepHouse() {
-	if len(d.known()) > 0 && d.asksDNS() {
-		d.resolve(d.ctx)
-	}
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	for {
@@ -81,59 +88,78 @@ func (d *directory) keepHouse() {
 			return
 		case <-ticker.C:
 		}
-		if d.asksDNS() {
-			d.resolve(d.ctx)
-		}
 		for _, s := range d.known() {
 			s.sweep(false)
 		}
 	}
 }
 
-// ask has f ask a question of the first server that gives an answer.
+// ask has f ask a question of the first server that gives an answer. It may be asked
+// more than once, of one server and of several.
 func (d *directory) ask(ctx context.Context, f func(*conn) error) error {
-	return d.each(ctx, func(s *server) (bool, error) { return false, s.ask(ctx, f) })
-}
-
-// bindAs has f bind as a user at the first server that can be reached. There
-// is one attempt in all, whatever comes of it.
-func (d *directory) bindAs(ctx context.Context, f func(*conn) error) error {
-	return d.each(ctx, func(s *server) (bool, error) { return s.bindAs(ctx, f) })
-}
-
-// each calls f with one server after the other, until one gives an answer or
-// f says that it was the last.
-func (d *directory) each(ctx context.Context, f func(*server) (last bool, err error)) error {
-	failures := []error{}
-	for _, s := range d.order(ctx) {
-		if cause := s.breaker.state(); cause != nil {
-			failures = append(failures, fmt.Errorf("not asked since it failed: %w", cause))
-			continue
+	w := d.newWay(ctx, searching)
+	var hungUp *server // on the question, on a connection that was made for it
+	for {
+		s, c, err := w.reach(ctx)
+		if err != nil {
+			return err
 		}
-		last, err := f(s)
+		kept := c.kept
+		err = s.ask(c, f)
 		if err == nil || !isLost(err) {
 			routeOf(ctx).took(s)
 			return err
 		}
-		if d.isFailing(ctx, s, err) {
+		switch {
+		case ctx.Err() != nil:
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				d.suspect(s, err) // there was no time to find out
+			}
+			return err
+		case s.breaker.state() != nil:
+			w.leave(s, err)
+		case isBusy(err):
+			d.suspect(s, err)
+			w.leave(s, err)
+		case kept && !c.hasProved():
+			s.sweep(true) // and on a fresh connection again
+		case isGone(ctx, err) && hungUp != s:
+			hungUp = s
+		case d.isDead(ctx, s, err):
 			d.giveUp(s, err)
-		} else {
-			last = true
-		}
-		if last || ctx.Err() != nil {
+			w.leave(s, err)
+		case hungUp == s:
+			return fault.With("ldap.search.hung_up", fmt.Errorf("%w: %w", errHungUp, err))
+		default:
 			return err
 		}
-		failures = append(failures, err)
 	}
-	if len(failures) == 0 {
-		return fault.With("ldap.server.none", fmt.Errorf("no server of the directory is known: %w", backend.ErrUnavailable))
-	}
-	return errors.Join(failures...)
 }
 
-// isFailing reports whether it is for the server that a question was lost. One
-// that takes too long must not take the server from everybody else, nor be put
-// to the next one; whoever went away tells nothing of the server.
+// errHungUp is the failure of a search that a server hangs up on, again on a second
+// connection, while it answers others. It would fare no better elsewhere.
+var errHungUp = errors.New("the server hangs up on this search, and not on others")
+
+// bindAs has f bind as a user at the first server that can be reached. There
+// is one attempt in all, whatever comes of it.
+func (d *directory) bindAs(ctx context.Context, f func(*conn) error) error {
+	s, c, err := d.newWay(ctx, binding).reach(ctx)
+	if err != nil {
+		return err
+	}
+	err = s.bindAs(ctx, c, f)
+	switch {
+	case err == nil || !isLost(err):
+		routeOf(ctx).took(s)
+	case d.isFailing(ctx, s, err):
+		d.giveUp(s, err)
+	}
+	return err
+}
+
+// isFailing reports whether it is for the server that the bind of a user was lost.
+// One that takes too long must not take the server from everybody else; whoever went
+// away tells nothing of the server.
 func (d *directory) isFailing(ctx context.Context, s *server, err error) bool {
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
@@ -141,30 +167,47 @@ func (d *directory) isFailing(ctx context.Context, s *server, err error) bool {
 	case !errors.Is(err, context.DeadlineExceeded):
 		return true
 	}
-	alive := s.isAlive(ctx, aliveTimeout) == nil
-	if !alive && ctx.Err() != nil {
-		// There was no time to find out.
-		if s.suspected.CompareAndSwap(false, true) {
-			d.background(func() {
-				defer s.suspected.Store(false)
-				if s.isAlive(s.ctx, aliveTimeout) != nil && s.ctx.Err() == nil {
-					d.giveUp(s, err)
-				}
-			})
-		}
+	return d.isDead(ctx, s, err)
+}
+
+// isDead reports whether a server that did not answer a question answers nothing
+// at all.
+func (d *directory) isDead(ctx context.Context, s *server, cause error) bool {
+	dead := s.isAlive(ctx, aliveTimeout) != nil
+	if dead && ctx.Err() != nil {
+		d.suspect(s, cause) // there was no time to find out
 		return false
 	}
-	return !alive
+	return dead
+}
+
+// suspect has it found out whether a server still answers. Meanwhile others are
+// asked first.
+func (d *directory) suspect(s *server, cause error) {
+	if !s.suspected.CompareAndSwap(false, true) {
+		return
+	}
+	d.background(func() {
+		defer s.suspected.Store(false)
+		if s.isAlive(s.ctx, aliveTimeout) != nil {
+			d.giveUp(s, cause)
+		}
+	})
 }
 
 // giveUp keeps logins away from a server, and has it probed.
-func (d *directory) giveUp(s *server, err error) {
-	if !s.breaker.trip(err) {
+func (d *directory) giveUp(s *server, cause error) {
+	if s.ctx.Err() != nil || !s.breaker.trip(cause) {
 		return
 	}
-	d.config.Log.Warn("directory server is not in use until it answers again", slog.Any("error", err))
+	d.config.Log.Warn("directory server is not in use until it answers again",
+		slog.Any("error", cause), slog.String(fault.Attr, string(fault.Of(cause))))
 	s.sweep(true)
 	d.background(s.probe)
+	select {
+	case d.outdated <- struct{}{}:
+	default:
+	}
 }
 
 // background runs f, which ends when the directory is closed.
@@ -196,10 +239,18 @@ func (d *directory) order(ctx context.Context) []*server {
 	return slices.Concat(servers[first:], servers[:first])
 }
 
-// all returns the servers, after asking DNS where none is known yet.
+// all returns the servers, after asking DNS where that has not been done.
 func (d *directory) all(ctx context.Context) []*server {
-	if servers := d.known(); len(servers) > 0 {
-		return servers
+	d.mu.Lock()
+	asked := !d.asked.IsZero()
+	d.mu.Unlock()
+	if asked || !d.isNamed() {
+		return d.known()
 	}
 	return d.resolve(ctx)
+}
+
+// noServer is the failure where DNS names none.
+func noServer() error {
+	return fault.With("ldap.server.none", fmt.Errorf("no server of the directory is known: %w", backend.ErrUnavailable))
 }

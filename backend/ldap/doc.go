@@ -35,7 +35,7 @@
 //
 //	bind_dn                   the account that searches; none: anonymous
 //	bind_password_file        its password: one of these three, read again
-//	bind_password_credential  whenever it is needed
+//	bind_password_credential  whenever it is needed; two lines while it changes
 //	bind_password_env
 //	sasl_external             false; true: the client certificate, or the owner
 //	                          of the process on a local socket, is the account
@@ -126,15 +126,28 @@
 // which clients see 503 and not 401. Locked, disabled and expired accounts, and
 // passwords that must be changed first, are refused. The log says why.
 //
-// A server that does not answer is left alone until a probe in the background
-// finds that it does, so that it costs one login its time and no more. An
-// answer is never asked for twice: a wrong password is one bind at one server,
-// and a bind whose answer was lost is not repeated.
+// Each address that the name of a server has is a server by itself, with
+// connections of its own, and its certificate is verified for the name. DNS is asked
+// again every minute and when a server fails. Connections are made to several servers
+// one quarter of a second after the other until one answers, and a search that gets
+// no answer is asked again, on a fresh connection and at another server. A server
+// that does not answer is left alone until a probe in the background finds that it
+// does, so that it costs one login its time and no more.
+//
+// The bind of a user is made at one server, once: a wrong password is one bind, and a
+// bind whose answer was lost is not repeated. A search that a server hangs up on twice
+// fails alone, and the server stays in use.
 //
 // A service account whose password is refused is not tried again for 4 minutes,
 // then 8, 16 and 30, unless the configured password changes; the log says so
-// once each time. Continuation references are ignored, and referrals are errors:
-// to follow one would be to send the account's password wherever it points.
+// once each time. Where the directory says that the account is locked, disabled,
+// expired or must have another password, no guess is counted, and it is tried again
+// after 5 seconds. "gatehouse reload" and "gatehouse backend probe" have it tried at
+// once, at most once a minute. While the password is changed, the file may have the
+// old and the new one in a line each: the one that was right last is tried first.
+//
+// Continuation references are ignored, and referrals are errors: to follow one would
+// be to send the account's password wherever it points.
 //
 // # Lock-outs
 //

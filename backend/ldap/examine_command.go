@@ -47,7 +47,7 @@ func (e *examination) ldapsearchAs(q query, login ...string) string {
 	if a.host == "" {
 		a, _ = parseAddress(e.config.URLs[0])
 	}
-	words := []string{"ldapsearch", "-LLL", "-H", a.String()}
+	words := []string{"ldapsearch", "-LLL", "-H", a.url()}
 	if a.scheme == "ldapi" {
 		words[3] = "ldapi://" + url.QueryEscape(a.host)
 	}
@@ -78,10 +78,9 @@ func (e *examination) environment() string {
 	return text
 }
 
-// sClient returns the command that shows the certificates of one address of a
-// server.
-func (e *examination) sClient(a address, host string) string {
-	words := []string{"openssl", "s_client", "-showcerts", "-connect", net.JoinHostPort(host, a.port)}
+// sClient returns the command that shows the certificates of a server.
+func (e *examination) sClient(a address) string {
+	words := []string{"openssl", "s_client", "-showcerts", "-connect", net.JoinHostPort(a.ipOrHost(), a.port)}
 	if e.startsTLS(a) {
 		words = append(words, "-starttls", "ldap")
 	}

@@ -39,7 +39,7 @@ func (e *examination) load(ctx context.Context) {
 	}
 	e.step("load", "binds", e.ldapsearch(query{filter: "(objectClass=*)", attributes: []string{"1.1"}}), func(f *backend.Finding) error {
 		return e.measure(f, func() error {
-			return e.directory.bindAs(ctx, func(c *conn) error { return e.directory.account.bind(ctx, c) })
+			return e.directory.bindAs(ctx, func(c *conn) error { return e.directory.account.bind(ctx, c, newTurn()) })
 		})
 	})
 }

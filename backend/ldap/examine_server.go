@@ -13,19 +13,16 @@ import (
 	"time"
 
 	"gatehouse/backend"
-	"gatehouse/backend/fault"
 )
 
 // servers tries every server by itself and reports whether any works.
 func (e *examination) servers(ctx context.Context) bool {
 	works := false
-	for _, url := range e.config.URLs {
-		a, err := parseAddress(url)
-		if err != nil {
-			continue // which New does not let pass
-		}
+	for _, a := range e.directory.configured {
 		for _, server := range e.lookUp(ctx, a) {
-			works = e.tryServer(ctx, server) || works
+			for _, one := range e.addresses(ctx, server) {
+				works = e.tryServer(ctx, one) || works
+			}
 		}
 	}
 	return works
@@ -39,7 +36,7 @@ func (e *examination) lookUp(ctx context.Context, a address) (servers []address)
 	e.step("SRV", a.service, shell("dig", "+short", "SRV", a.service), func(f *backend.Finding) (err error) {
 		ctx, cancel := context.WithTimeout(ctx, e.config.ConnectTimeout)
 		defer cancel()
-		servers, err = a.resolve(ctx, e.directory.lookup)
+		servers, err = e.config.names.servers(ctx, a)
 		for _, s := range servers {
 			f.Details = append(f.Details, s.String())
 		}
@@ -49,60 +46,49 @@ func (e *examination) lookUp(ctx context.Context, a address) (servers []address)
 	return servers
 }
 
-// tryServer tries a server from the bottom up, on all its addresses, and the rest
-// on the first that can be spoken to.
-func (e *examination) tryServer(ctx context.Context, a address) bool {
-	var open *conn
-	for _, host := range e.hosts(ctx, a) {
-		c := e.connect(ctx, a, host)
-		if open == nil {
-			open = c
-		} else if c != nil {
-			c.close()
-		}
-	}
-	if open == nil {
-		return false
-	}
-	defer open.close()
-	if e.server.host == "" {
-		e.server = a
-	}
-	e.rootDSE(ctx, open, a)
-	return e.serviceBind(ctx, open)
-}
-
-// hosts returns the addresses that a name has.
-func (e *examination) hosts(ctx context.Context, a address) (hosts []string) {
-	if a.scheme == "ldapi" || net.ParseIP(a.host) != nil {
-		return []string{a.host}
+// addresses returns each address that the name of a server has.
+func (e *examination) addresses(ctx context.Context, a address) (all []address) {
+	if !a.isNamed() {
+		return []address{a}
 	}
 	e.step("DNS", a.host, shell("getent", "ahosts", a.host), func(f *backend.Finding) (err error) {
 		ctx, cancel := context.WithTimeout(ctx, e.config.ConnectTimeout)
 		defer cancel()
-		hosts, err = net.DefaultResolver.LookupHost(ctx, a.host)
-		err = fault.Connection("ldap", err)
-		f.Text = fmt.Sprintf("%d addresses", len(hosts))
-		f.Details = hosts
+		all, err = e.config.names.addresses(ctx, a)
+		f.Text = fmt.Sprintf("%d addresses", len(all))
+		for _, one := range all {
+			f.Details = append(f.Details, one.ip.String())
+		}
 		return err
 	})
-	return hosts
+	return all
 }
 
-// connect returns a connection to one address of a server, encrypted for its
-// name, or nil.
-func (e *examination) connect(ctx context.Context, a address, host string) *conn {
+// tryServer tries a server at one address from the bottom up.
+func (e *examination) tryServer(ctx context.Context, a address) bool {
+	c := e.connect(ctx, a)
+	if c == nil {
+		return false
+	}
+	defer c.close()
+	if e.server.host == "" {
+		e.server = a
+	}
+	e.rootDSE(ctx, c, a)
+	return e.serviceBind(ctx, c)
+}
+
+// connect returns a connection to a server, encrypted for its name, or nil.
+func (e *examination) connect(ctx context.Context, a address) *conn {
 	ctx, cancel := context.WithTimeout(ctx, e.config.ConnectTimeout)
 	defer cancel()
-	one := a
-	one.host = host
 	var raw, stream net.Conn
-	command := shell("nc", "-vz", host, a.port)
+	command := shell("nc", "-vz", a.ipOrHost(), a.port)
 	if a.scheme == "ldapi" {
-		command = shell("nc", "-vzU", host)
+		command = shell("nc", "-vzU", a.host)
 	}
-	if !e.step("TCP", one.String(), command, func(*backend.Finding) (err error) {
-		raw, err = e.directory.trust.connect(ctx, one)
+	if !e.step("TCP", a.String(), command, func(*backend.Finding) (err error) {
+		raw, err = e.directory.trust.connect(ctx, a)
 		return err
 	}) {
 		return nil
@@ -110,7 +96,7 @@ func (e *examination) connect(ctx context.Context, a address, host string) *conn
 	if a.scheme == "ldapi" {
 		return newConn(raw, raw)
 	}
-	if !e.step("TLS", one.String(), e.sClient(a, host), func(f *backend.Finding) (err error) {
+	if !e.step("TLS", a.String(), e.sClient(a), func(f *backend.Finding) (err error) {
 		stream, err = e.directory.trust.encrypt(ctx, raw, a)
 		e.describe(f, stream, err)
 		return err
@@ -184,6 +170,6 @@ func (e *examination) serviceBind(ctx context.Context, c *conn) bool {
 	}
 	command := e.ldapsearch(query{filter: "(objectClass=*)", attributes: []string{"1.1"}})
 	return e.step("service bind", subject, command, func(*backend.Finding) error {
-		return e.directory.account.bind(ctx, c)
+		return e.directory.account.bind(ctx, c, newTurn())
 	})
 }

@@ -340,10 +340,10 @@ func TestExaminationOfServersFromDNS(t *testing.T) {
 	}
 	c := configFor(t, s)
 	c.URLs = []string{"srv:_ldap._tcp.localhost"}
-	b := open(t, c)
-	b.directory.lookup = func(context.Context, string, string, string) (string, []*net.SRV, error) {
+	c.names.srv = func(context.Context, string, string, string) (string, []*net.SRV, error) {
 		return "", []*net.SRV{{Target: "localhost.", Port: uint16(number)}, {Target: "evil.example.", Port: 389}}, nil
 	}
+	b := open(t, c)
 	var findings []backend.Finding
 	b.Examine(t.Context(), backend.Examination{}, func(f backend.Finding) { findings = append(findings, f) })
 	if f := find(findings, "SRV", "_ldap._tcp.localhost"); f.Failed || !slices.Equal(f.Details, []string{"ldap://localhost:" + port}) || f.Command != "dig +short SRV _ldap._tcp.localhost" {

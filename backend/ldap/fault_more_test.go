@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -139,7 +140,6 @@ func TestCallerWhoLeavesDNSBehind(t *testing.T) {
 	s := start(t, ldaptest.Config{})
 	c := configFor(t, s)
 	c.URLs = []string{"srv:_ldap._tcp.localhost"}
-	b := open(t, c)
 	asked, answer := make(chan bool, 8), make(chan bool)
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(s.URL("ldap"), "ldap://"))
 	if err != nil {
@@ -149,7 +149,7 @@ func TestCallerWhoLeavesDNSBehind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.directory.lookup = func(ctx context.Context, _, _, _ string) (string, []*net.SRV, error) {
+	c.names.srv = func(ctx context.Context, _, _, _ string) (string, []*net.SRV, error) {
 		asked <- true
 		select {
 		case <-answer:
@@ -158,6 +158,7 @@ func TestCallerWhoLeavesDNSBehind(t *testing.T) {
 			return "", nil, ctx.Err()
 		}
 	}
+	b := open(t, c)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -226,8 +227,8 @@ func TestRefusedCertificateIsTriedAgainSoon(t *testing.T) {
 	for range 3 {
 		authenticate(t, b, "alice", alicePass)
 		b.directory.account.mu.Lock()
-		left := time.Until(b.directory.account.until)
-		b.directory.account.until = time.Now()
+		left := time.Until(b.directory.account.pause.until)
+		b.directory.account.pause.until = time.Now()
 		b.directory.account.mu.Unlock()
 		if left <= 0 || left > failureWait {
 			t.Errorf("it is held for %v, want %v at most", left, failureWait)
@@ -316,4 +317,15 @@ func userBindsOf(s *ldaptest.Server, user string) int {
 		}
 	}
 	return n
+}
+
+// hostsAt returns a DNS by which every name has the given addresses.
+func hostsAt(ips ...string) func(context.Context, string, string) ([]netip.Addr, error) {
+	return func(context.Context, string, string) ([]netip.Addr, error) {
+		var all []netip.Addr
+		for _, ip := range ips {
+			all = append(all, netip.MustParseAddr(ip))
+		}
+		return all, nil
+	}
 }

@@ -320,8 +320,9 @@ func TestRefusedServiceAccountIsTriedAgainLater(t *testing.T) {
 	var waits []time.Duration
 	for range 5 {
 		authenticate(t, b, "alice", alicePass)
-		waits = append(waits, b.directory.account.wait)
-		b.directory.account.until = time.Now()
+		r := b.directory.account.refused["old-5ecret"]
+		waits = append(waits, r.wait)
+		r.until = time.Now()
 	}
 	if want := []time.Duration{4 * time.Minute, 8 * time.Minute, 16 * time.Minute, 30 * time.Minute, 30 * time.Minute}; !slices.Equal(waits, want) {
 		t.Errorf("got waits %v, want %v", waits, want)

@@ -16,6 +16,7 @@ var (
 	_ backend.Guarded       = (*Backend)(nil)
 	_ backend.Canonicalizer = (*Backend)(nil)
 	_ backend.Revalidator   = (*Backend)(nil)
+	_ backend.Prober        = (*Backend)(nil)
 )
 
 // Backend checks credentials against the directory of its [Config].

@@ -193,10 +193,6 @@ func TestStatusHasTheServersFromDNS(t *testing.T) {
 	s := start(t, ldaptest.Config{})
 	c := configFor(t, s)
 	c.URLs = []string{"srv:_ldap._tcp.localhost"}
-	b := open(t, c)
-	if got := b.Status(); !got.Degraded || len(got.Servers) != 0 {
-		t.Errorf("before DNS was asked: got %+v", got)
-	}
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(s.URL("ldap"), "ldap://"))
 	if err != nil {
 		t.Fatal(err)
@@ -205,11 +201,16 @@ func TestStatusHasTheServersFromDNS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.directory.lookup = func(context.Context, string, string, string) (string, []*net.SRV, error) {
+	c.names.srv = func(context.Context, string, string, string) (string, []*net.SRV, error) {
 		return "", []*net.SRV{{Target: "localhost.", Port: uint16(number)}}, nil
 	}
+	c.names.hosts = hostsAt("127.0.0.1")
+	b := open(t, c)
+	if got := b.Status(); !got.Degraded || len(got.Servers) != 0 {
+		t.Errorf("before DNS was asked: got %+v", got)
+	}
 	authenticate(t, b, "alice", alicePass)
-	if got := b.Status(); got.Degraded || len(got.Servers) != 1 || got.Servers[0].Address != "ldap://localhost:"+port || got.Servers[0].Idle != 2 {
+	if got := b.Status(); got.Degraded || len(got.Servers) != 1 || got.Servers[0].Address != "ldap://localhost:"+port+" (127.0.0.1)" || got.Servers[0].Idle != 2 {
 		t.Errorf("got %+v", got)
 	}
 }

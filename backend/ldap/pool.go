@@ -2,7 +2,7 @@ package ldap
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -13,6 +13,7 @@ import (
 
 // pool keeps connections of one kind to one server.
 type pool struct {
+	life        context.Context // done when the server is no longer one of the directory
 	open        func(context.Context) (*conn, error)
 	meter       *meter
 	stale       func()        // called when an idle connection turns out to be dead
@@ -26,8 +27,9 @@ type pool struct {
 	closed bool
 }
 
-func newPool(c Config, m *meter, open func(context.Context) (*conn, error)) *pool {
+func newPool(life context.Context, c Config, m *meter, open func(context.Context) (*conn, error)) *pool {
 	return &pool{
+		life:        life,
 		meter:       m,
 		open:        open,
 		slots:       make(chan struct{}, c.MaxConnections),
@@ -43,24 +45,36 @@ const checkAfter = 3 * time.Second
 // aliveTimeout is what finding a dead connection may cost a login.
 const aliveTimeout = time.Second
 
-// take returns a connection for the caller alone, who gives it back with put.
-// It waits for one as long as ctx lets it.
+// ready returns a connection for the caller alone that was used a moment ago, or nil
+// if there is none. The caller gives it back with put.
+func (p *pool) ready() *conn {
+	select {
+	case p.slots <- struct{}{}:
+	default:
+		return nil
+	}
+	if c := p.pop(checkAfter); c != nil {
+		return c
+	}
+	<-p.slots
+	return nil
+}
+
+// take returns a connection for the caller alone, who gives it back with put. It
+// waits as long as ctx lets it until one more may be in use; whether the server then
+// answers is found out whatever becomes of ctx.
 func (p *pool) take(ctx context.Context) (*conn, error) {
 	if err := p.wait(ctx); err != nil {
 		return nil, err
 	}
-	for c := p.pop(); c != nil; c = p.pop() {
-		if time.Since(c.since) < checkAfter || c.ping(ctx, aliveTimeout) == nil {
+	for c := p.pop(p.idleTimeout); c != nil; c = p.pop(p.idleTimeout) {
+		if time.Since(c.since) < checkAfter || c.ping(p.life, aliveTimeout, "") == nil {
 			return c, nil
 		}
 		c.close()
-		if ctx.Err() != nil {
-			<-p.slots
-			return nil, gaveUp(ctx)
-		}
 		p.stale() // to find out of each by itself would take as long again
 	}
-	c, err := p.open(ctx)
+	c, err := p.open(p.life)
 	if err != nil {
 		<-p.slots
 		return nil, err
@@ -82,11 +96,20 @@ func (p *pool) wait(ctx context.Context) error {
 	select {
 	case p.slots <- struct{}{}:
 	case <-ctx.Done():
-		err = fault.With("ldap.pool.exhausted", errors.Join(errors.New("all connections to the server are in use"), backend.ErrUnavailable, ctx.Err()))
+		err = errFull(ctx.Err())
 	}
 	p.meter.count(opWait, start, err)
 	return err
 }
+
+// errFull is the failure of a login that got no connection before its time was over,
+// since all were in use.
+func errFull(cause error) error {
+	return fault.With("ldap.pool.exhausted", fmt.Errorf("all connections to the server are in use: %w: %w", backend.ErrUnavailable, cause))
+}
+
+// isFull reports whether no other connection may be in use.
+func (p *pool) isFull() bool { return len(p.slots) == cap(p.slots) }
 
 // size returns how many connections are in use, and how many wait to be.
 func (p *pool) size() (inUse, idle int) {
@@ -95,15 +118,20 @@ func (p *pool) size() (inUse, idle int) {
 	return len(p.slots), len(p.idle)
 }
 
-// pop returns the idle connection used last that can still be used, or nil.
-func (p *pool) pop() *conn {
+// pop returns the idle connection used last that can still be used, if it has not lain
+// idle for longer than since, or nil.
+func (p *pool) pop(since time.Duration) *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for len(p.idle) > 0 {
 		last := len(p.idle) - 1
-		c := p.idle[last]
+		c, now := p.idle[last], time.Now()
+		usable := p.isUsable(c, now)
+		if usable && now.Sub(c.since) >= since {
+			return nil // all others have lain there for longer
+		}
 		p.idle = p.idle[:last]
-		if p.isUsable(c, time.Now()) {
+		if usable {
 			return c
 		}
 		go c.close()

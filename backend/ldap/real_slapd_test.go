@@ -45,7 +45,8 @@ func startSlapd(t testing.TB) *slapd {
 		run(t, add, "-q", "-f", conf, "-b", base, "-l", writeFile(t, file, text))
 	}
 	s.path = path
-	s.args = []string{"-f", conf, "-d", "0", "-h", fmt.Sprintf("%s/ %s/ ldapi://%s", s.ldapURL, s.ldapsURL, url.QueryEscape(s.socket))}
+	s.args = []string{"-f", conf, "-d", "0", "-h", fmt.Sprintf("%s/ %s/ %s/ ldapi://%s", s.ldapURL, s.ldapsURL,
+		strings.Replace(s.ldapsURL, "127.0.0.1", "127.0.0.2", 1), url.QueryEscape(s.socket))}
 	s.launch(t, s.ldaps)
 	t.Cleanup(s.kill)
 	return s

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,6 +40,11 @@ func (b *Backend) asService(ctx context.Context, q query) (entries []*ldap.Entry
 		entries, err = c.search(ctx, b.config, q)
 		return err
 	})
+	if errors.Is(err, errHungUp) {
+		b.config.Log.Error("a server of the directory hangs up on a search, again on a second connection; it failed, and the server stays in use",
+			slog.String("base", q.base), slog.Int("filter_bytes", len(q.filter)), slog.Int("entries_limit", q.limit),
+			slog.Any("error", err), slog.String(fault.Attr, string(fault.Of(err))))
+	}
 	if err != nil {
 		return nil, searchError(err, q.base)
 	}
@@ -80,6 +86,10 @@ func (c *conn) search(ctx context.Context, cfg Config, q query) ([]*ldap.Entry, 
 // ask asks one question.
 func (c *conn) ask(ctx context.Context, cfg Config, request *ldap.SearchRequest) (result *ldap.SearchResult, err error) {
 	start := time.Now()
+	if c.look != nil {
+		c.patience.begin(cfg.patience())
+		defer c.patience.end()
+	}
 	err = c.do(ctx, cfg.OperationTimeout, func(l *ldap.Conn) (err error) {
 		result, err = l.Search(request)
 		return err
@@ -170,19 +180,26 @@ func values(e *ldap.Entry, attribute string) []string {
 // length.
 func oneOf(alternatives []string) []string {
 	var filters []string
-	for chunk := range slices.Chunk(alternatives, chunkSize) {
-		if len(chunk) == 1 {
-			filters = append(filters, chunk[0])
-		} else {
-			filters = append(filters, "(|"+strings.Join(chunk, "")+")")
+	for len(alternatives) > 0 {
+		n, size := 1, len(alternatives[0])
+		for n < len(alternatives) && size+len(alternatives[n]) <= filterMax {
+			size += len(alternatives[n])
+			n++
 		}
+		if n == 1 {
+			filters = append(filters, alternatives[0])
+		} else {
+			filters = append(filters, "(|"+strings.Join(alternatives[:n], "")+")")
+		}
+		alternatives = alternatives[n:]
 	}
 	return filters
 }
 
-// chunkSize bounds the alternatives of one filter, and with that its length:
-// servers take requests of some hundred KiB.
-const chunkSize = 1000
+// filterMax bounds the bytes of a filter of several alternatives. OpenLDAP hangs up
+// on a request of more than 256 KiB by somebody who is not bound; what is sent has up
+// to twice the length of the text.
+const filterMax = 64 << 10
 
 // equals is the filter for an attribute that has a value.
 func equals(attribute, value string) string {

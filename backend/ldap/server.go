@@ -14,62 +14,71 @@ import (
 	"gatehouse/backend/fault"
 )
 
-// server is one of the configured servers.
+// server is one server at one address.
 type server struct {
-	address address
-	config  Config
-	search  *pool // bound as the service account
-	users   *pool // for binds of users, and nothing else
-	breaker breaker
-	meter   *meter
+	directory *directory
+	config    Config
+	address   address
+	search    *pool // bound as the service account
+	users     *pool // for binds of users, and nothing else
+	breaker   breaker
+	meter     *meter
+	turn      turn // to log in as the service account, while its password may be wrong
 
 	ctx       context.Context // done when the server is no longer one of the directory
 	cancel    context.CancelFunc
 	suspected atomic.Bool // somebody is finding out whether it answers
+	late      atomic.Bool // a connection took so long that others were tried
 }
 
-func newServer(ctx context.Context, a address, c Config, t *trust, acc *account) *server {
-	s := &server{address: a, config: c, meter: &meter{server: a.String(), observe: c.Observe}}
-	s.ctx, s.cancel = context.WithCancel(ctx)
-	dial := func(ctx context.Context) (*conn, error) { return t.dial(ctx, a, s.meter) }
-	s.users = newPool(c, s.meter, dial)
+func (d *directory) newServer(a address) *server {
+	c := d.config
+	s := &server{directory: d, config: c, address: a, meter: &meter{server: a.String(), observe: c.Observe}, turn: newTurn()}
+	s.ctx, s.cancel = context.WithCancel(d.ctx)
+	s.search = newPool(s.ctx, c, s.meter, s.openSearch)
+	s.users = newPool(s.ctx, c, s.meter, s.open)
 	s.users.once = true
-	s.search = newPool(c, s.meter, func(ctx context.Context) (*conn, error) {
-		conn, err := dial(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if err := acc.bind(ctx, conn); err != nil {
-			conn.close()
-			return nil, err
-		}
-		return conn, nil
-	})
 	s.search.stale, s.users.stale = s.drop, s.drop
 	return s
 }
 
-// ask has f ask a question as the service account. A connection that was kept
-// may have been given up by the server meanwhile; then, and only then, the
-// question is asked again on a fresh one.
-func (s *server) ask(ctx context.Context, f func(*conn) error) error {
-	kept, err := s.askOnce(ctx, f)
-	if kept && isGone(ctx, err) {
-		s.search.sweep(true)
-		_, err = s.askOnce(ctx, f)
-	}
-	return s.label(err)
+// open makes a connection.
+func (s *server) open(ctx context.Context) (*conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.ConnectTimeout)
+	defer cancel()
+	return s.directory.trust.dial(ctx, s.address, s.meter)
 }
 
-func (s *server) askOnce(ctx context.Context, f func(*conn) error) (kept bool, err error) {
-	c, err := s.search.take(ctx)
+// openSearch makes a connection and logs in as the service account. Without one it
+// makes sure that the server answers, as a login does: it may be a proxy that took
+// the connection.
+func (s *server) openSearch(ctx context.Context) (*conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.ConnectTimeout)
+	defer cancel()
+	c, err := s.open(ctx)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	kept = c.kept
-	err = f(c)
+	if s.config.hasAccount() {
+		err = s.directory.account.bind(ctx, c, s.turn)
+	} else {
+		err = c.ping(ctx, s.config.ConnectTimeout, "")
+	}
+	if err != nil {
+		c.close()
+		return nil, err
+	}
+	c.look = func(c *conn, question int, kept bool) {
+		s.directory.background(func() { s.look(c, question, kept) })
+	}
+	return c, nil
+}
+
+// ask has f ask a question as the service account.
+func (s *server) ask(c *conn, f func(*conn) error) error {
+	err := f(c)
 	s.search.put(c, err)
-	return kept, err
+	return s.label(err)
 }
 
 // isBusy reports whether a lost question got an answer after all: that the
@@ -87,35 +96,35 @@ func isGone(ctx context.Context, err error) bool {
 // bindAs has f bind as a user on a connection that nothing else uses. What f
 // did is never repeated: a server that closed the connection may have counted
 // the attempt. That a kept connection ended is no sign that the server is down.
-func (s *server) bindAs(ctx context.Context, f func(*conn) error) (asked bool, err error) {
-	c, err := s.users.take(ctx)
-	if err != nil {
-		return false, s.label(err)
-	}
+func (s *server) bindAs(ctx context.Context, c *conn, f func(*conn) error) error {
 	kept := c.kept
-	err = f(c)
+	err := f(c)
 	s.users.put(c, err)
+	if kept && isLost(err) && !isBusy(err) {
+		s.users.sweep(true) // a firewall that forgot one connection forgot all
+	}
 	if kept && isGone(ctx, err) {
-		s.users.sweep(true)
 		err = fault.With("ldap.tcp.lost", fmt.Errorf("the connection ended before the answer: %v: %w", err, backend.ErrUnavailable))
 	}
-	return true, s.label(err)
+	return s.label(err)
 }
 
-// isAlive finds out whether the server answers anything at all within a time. It
-// makes a connection of its own: slow answers may keep all others busy.
+// isAlive finds out whether the server answers anything at all within a time: a
+// question about an entry with users, since a server may know itself and not be able
+// to read any. It makes a connection of its own: slow answers may keep all others
+// busy.
 func (s *server) isAlive(ctx context.Context, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	c, err := s.search.open(ctx)
-	if errors.Is(err, errAccount) {
+	c, err := s.openSearch(ctx)
+	if errors.Is(err, errAccount) || errors.Is(err, errTurn) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	return c.ping(ctx, limit)
+	return c.ping(ctx, limit, s.config.UserBases[0])
 }
 
 func (s *server) label(err error) error {
@@ -168,6 +177,12 @@ func (b *breaker) reset() {
 	b.cause = nil
 }
 
+// reinstate puts the server to use again.
+func (s *server) reinstate() {
+	s.breaker.reset()
+	s.late.Store(false)
+}
+
 // A server that was given up is probed at once, and then at intervals that grow
 // to the second of these, so that it is back in use soon after it is back.
 const (
@@ -181,7 +196,7 @@ func (s *server) probe() {
 	start := time.Now()
 	for {
 		if s.isAlive(s.ctx, s.config.ConnectTimeout) == nil {
-			s.breaker.reset()
+			s.reinstate()
 			s.config.Log.Info("directory server is in use again", slog.String("server", s.address.String()),
 				slog.Duration("after", time.Since(start)))
 			return

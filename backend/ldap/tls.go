@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 
 	"gatehouse/backend/fault"
@@ -91,7 +92,7 @@ func (t *trust) clientCertificate() (tls.Certificate, error) {
 // client returns the configuration for a connection to host.
 func (t *trust) client(host string) *tls.Config {
 	c := t.current.Load().Clone()
-	c.ServerName = host
+	c.ServerName, _, _ = strings.Cut(host, "%") // without the zone of an IPv6 address, which is for this machine alone
 	if t.config.ServerName != "" {
 		c.ServerName = t.config.ServerName
 	}

@@ -191,13 +191,13 @@ func TestServersFromDNS(t *testing.T) {
 		t.Fatal(err)
 	}
 	records := []*net.SRV{{Target: "DC1.corp.example.", Port: 389}, {Target: "evil.example.", Port: 389}, {Target: "evilcorp.example.", Port: 389}, {Target: "dc2.eu.corp.example", Port: 1389}}
-	lookup := func(context.Context, string, string, string) (string, []*net.SRV, error) { return "", records, nil }
-	got, err := a.resolve(t.Context(), lookup)
+	dns := names{srv: func(context.Context, string, string, string) (string, []*net.SRV, error) { return "", records, nil }}
+	got, err := dns.servers(t.Context(), a)
 	if err != nil || len(got) != 2 || got[0].String() != "ldap://dc1.corp.example:389" || got[1].String() != "ldap://dc2.eu.corp.example:1389" {
 		t.Errorf("got %v, %v", got, err)
 	}
 	records = records[1:3]
-	if got, err := a.resolve(t.Context(), lookup); err == nil {
+	if got, err := dns.servers(t.Context(), a); err == nil {
 		t.Errorf("servers of other domains: got %v, want an error", got)
 	}
 	for service, want := range map[string]string{
@@ -225,16 +225,18 @@ func TestServerFromDNSIsUsedOverTLS(t *testing.T) {
 	}
 	c := configFor(t, s)
 	c.URLs = []string{"srv:_ldap._tcp.localhost"}
-	b := open(t, c)
 	target, failing := "localhost.", errors.New("no such host")
-	b.directory.lookup = func(context.Context, string, string, string) (string, []*net.SRV, error) {
+	c.names.srv = func(context.Context, string, string, string) (string, []*net.SRV, error) {
 		return "", []*net.SRV{{Target: target, Port: uint16(number)}}, failing
 	}
+	b := open(t, c)
 	if _, got := authenticate(t, b, "alice", alicePass); got != "unavailable" {
 		t.Errorf("DNS down: got %s, want unavailable", got)
 	}
 	failing = nil
-	b.directory.resolved = time.Time{}
+	b.directory.mu.Lock()
+	b.directory.asked = time.Time{}
+	b.directory.mu.Unlock()
 	if _, got := authenticate(t, b, "alice", alicePass); got != "in" {
 		t.Errorf("got %s, want in (%s)", got, host)
 	}

@@ -75,6 +75,14 @@ func (c Config) validateAccount(add adder) {
 	case c.BindDN == "" && hasPassword:
 		add("bind_dn", "there is a password but no bind_dn for it: set the name of the service account")
 	}
+	if hasPassword {
+		// One that cannot be read, or is empty, is an outage: it may come later.
+		if text, err := c.BindPassword(); err == nil && strings.TrimSpace(text) != "" {
+			if _, err := parsePasswords(text); err != nil {
+				add("bind_password_file", "%w", err)
+			}
+		}
+	}
 	if c.SASLExternal && c.CertFile == "" {
 		for _, url := range c.URLs {
 			if !strings.HasPrefix(url, "ldapi://") {

@@ -81,7 +81,7 @@ func (d *daemon) startAdmin() (stop func(), err error) {
 		Listen: c.Admin.Listen, InsecureRemote: c.Admin.InsecureRemote, Hosts: c.Admin.Hosts, Socket: c.adminSocket(),
 		PProf: c.Admin.PProf, ShowUsers: c.Admin.ShowUsers,
 		Version: readVersion().Version, Gateway: d.gateway, Metrics: d.metrics, Configuration: d.describe,
-		Reload: d.Reload, Purge: d.purge, Why: d.why, Log: d.log,
+		Reload: d.Reload, Purge: d.purge, Probe: d.probe, Why: d.why, Log: d.log,
 	})
 	if err != nil {
 		return nil, err

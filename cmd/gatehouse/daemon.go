@@ -80,7 +80,11 @@ func (d *daemon) follow(ctx context.Context) {
 			d.reopenAudit()
 			d.reload("SIGHUP")
 		case answer := <-d.asked:
-			answer <- d.reload("command")
+			err := d.reload("command")
+			if err == nil {
+				d.retry()
+			}
+			answer <- err
 		case <-d.files.changed:
 			d.reload("changed file")
 		}

@@ -71,6 +71,6 @@ rules what the user may do, and passes on what is allowed.`,
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
 	root.PersistentFlags().String("config", "", "configuration file (default $GATEHOUSE_CONFIG, ./config.toml, /etc/gatehouse/config.toml)")
-	root.AddCommand(newServeCommand(), newCheckCommand(), newExplainCommand(), newCanICommand(), newWhyCommand(), newDemoCommand(), newDoctorCommand(), newPasswdCommand(), newStatusCommand(), newHealthcheckCommand(), newCacheCommand(), newReloadCommand(), newVersionCommand(), newWhoamiCommand())
+	root.AddCommand(newServeCommand(), newCheckCommand(), newExplainCommand(), newCanICommand(), newWhyCommand(), newDemoCommand(), newDoctorCommand(), newPasswdCommand(), newStatusCommand(), newHealthcheckCommand(), newCacheCommand(), newBackendCommand(), newReloadCommand(), newVersionCommand(), newWhoamiCommand())
 	return root
 }

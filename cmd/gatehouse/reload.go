@@ -31,7 +31,8 @@ func newReloadCommand() *cobra.Command {
 		Long: `Have the gateway that runs on this machine read its configuration again, over the
 control socket that [admin] names, and wait for what comes of it. All of it is put
 into use at once, for requests that begin from then on, or nothing: after an error
-the gateway goes on with what it had.
+the gateway goes on with what it had. A service account of a directory whose password
+was refused is tried again, at most once a minute.
 
 A gateway reads its configuration again by itself when the file changes or one that
 it names, and at SIGHUP. This command says how it went.

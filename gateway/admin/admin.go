@@ -74,10 +74,12 @@ type Config struct {
 
 	// Reload reads the configuration again and returns when it is in use, or
 	// with what is wrong with it. Purge forgets the remembered logins of a user,
-	// or of all for an empty name, in so many caches. Why returns what is to be
-	// shown as JSON of the refusal with that id. A nil one is not served.
+	// or of all for an empty name, in so many caches. Probe tries the servers of
+	// the backend called name and returns what is to be shown of that as JSON, Why
+	// the same of the refusal with that id. A nil one is not served.
 	Reload func(ctx context.Context) error
 	Purge  func(user string) (int, error)
+	Probe  func(ctx context.Context, name string) (any, bool)
 	Why    func(id string) (any, bool)
 
 	// Log takes what goes wrong. Default: nothing.

@@ -13,6 +13,9 @@ func (s *Server) addControl(mux *http.ServeMux) {
 	if s.cfg.Purge != nil {
 		mux.HandleFunc("POST /purge", s.purge)
 	}
+	if s.cfg.Probe != nil {
+		mux.HandleFunc("POST /probe/{name}", s.probe)
+	}
 	if s.cfg.Why != nil {
 		mux.HandleFunc("GET /why/{id}", s.why)
 	}
@@ -42,6 +45,17 @@ func (s *Server) purge(w http.ResponseWriter, r *http.Request) {
 	}
 	s.cfg.Log.Info("remembered logins purged", "all", user == "", "caches", caches)
 	reply(w, http.StatusOK, map[string]any{"user": user, "caches": caches})
+}
+
+func (s *Server) probe(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	found, ok := s.cfg.Probe(r.Context(), name)
+	if !ok {
+		fail(w, http.StatusNotFound, "there is no backend of that name that asks servers")
+		return
+	}
+	s.cfg.Log.Info("servers of a backend tried", "backend", name)
+	reply(w, http.StatusOK, found)
 }
 
 func (s *Server) why(w http.ResponseWriter, r *http.Request) {

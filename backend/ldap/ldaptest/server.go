@@ -50,6 +50,9 @@ type Config struct {
 	// MaxTLSVersion limits the protocol, for tests of old servers.
 	MaxTLSVersion uint16
 
+	// LDAPS is the address to listen on for ldaps. Default: a free port of 127.0.0.1.
+	LDAPS string
+
 	// Socket is the path of a local socket to listen on as well.
 	Socket string
 }
@@ -74,7 +77,7 @@ type Server struct {
 	released  chan struct{} // closed when hanging handlers are to end
 }
 
-// New starts a directory on free ports of 127.0.0.1.
+// New starts a directory, on free ports of 127.0.0.1 unless c says where.
 func New(c Config) (*Server, error) {
 	authority, err := NewAuthority("directory test CA")
 	if err != nil {
@@ -88,6 +91,9 @@ func New(c Config) (*Server, error) {
 		conns:     map[*conn]bool{},
 		addresses: map[string]string{"ldap": "127.0.0.1:0", "ldaps": "127.0.0.1:0"},
 		fault:     func(Request) Fault { return Fault{} },
+	}
+	if c.LDAPS != "" {
+		s.addresses["ldaps"] = c.LDAPS
 	}
 	if c.Socket != "" {
 		s.addresses["ldapi"] = c.Socket
