@@ -66,7 +66,7 @@ func TestMalformedHeadsAreRefused(t *testing.T) {
 		{"NUL in a name", head("GET /v2/ HTTP/1.1", "A\x00: b"), 400},
 		{"ESC in a value", head("GET /v2/ HTTP/1.1", "A: \x1b[2J"), 400},
 		{"DEL in a value", head("GET /v2/ HTTP/1.1", "A: b\x7f"), 400},
-		{"empty line first", "\r\n" + head("GET /v2/ HTTP/1.1"), 400},
+		{"two empty lines first", "\r\n\r\n" + head("GET /v2/ HTTP/1.1"), 400},
 		{"empty LF line first", "\n" + head("GET /v2/ HTTP/1.1"), 400},
 		{"two blanks in the request line", head("GET  /v2/ HTTP/1.1"), 400},
 		{"tabs in the request line", head("GET\t/v2/\tHTTP/1.1"), 400},

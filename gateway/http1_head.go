@@ -11,8 +11,11 @@ import (
 
 // receiveHead returns the next request head, all of it, which is valid until more
 // is received. An error that is a [*problem] is to be told to the client.
+//
+// One empty line before it is no part of it: clients have sent one behind the body
+// of a request that is not counted in its length (RFC 9112, section 2.2).
 func (c *http1Conn) receiveHead() ([]byte, error) {
-	headBy := time.Time{}
+	headBy, emptyLine := time.Time{}, false
 	for limit := c.server.sites.current().limits.HeadBytes; ; {
 		n, err := headEnd(c.in, c.scanned)
 		switch {
@@ -21,10 +24,12 @@ func (c *http1Conn) receiveHead() ([]byte, error) {
 		case n > limit, n == 0 && len(c.in) >= limit,
 			len(c.in) > maxRequestLine && bytes.IndexByte(c.in, '\n') < 0:
 			return c.in, tooLarge(c.in, limit)
+		case n == len("\r\n") && !emptyLine:
+			c.take(n)
+			headBy, emptyLine = time.Time{}, true
+			continue
 		case n > 0:
-			head := c.in[:n]
-			c.in, c.scanned = c.in[n:], 0
-			return head, nil
+			return c.take(n), nil
 		}
 		c.scanned = len(c.in)
 		if len(c.in) > 0 && headBy.IsZero() {
@@ -34,6 +39,13 @@ func (c *http1Conn) receiveHead() ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+// take returns the first n bytes of what has been received, which are used by that.
+func (c *http1Conn) take(n int) []byte {
+	taken := c.in[:n]
+	c.in, c.scanned = c.in[n:], 0
+	return taken
 }
 
 // await receives more of a head, which must be complete by headBy; it is zero
