@@ -11,6 +11,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
+	"gatehouse/backend/shown"
 )
 
 // newBackendCommand returns "gatehouse backend", which has one subcommand.
@@ -88,7 +89,7 @@ func (r probeResult) print(cmd *cobra.Command, output outputFormat) error {
 	for _, s := range r.Servers {
 		text := "ok"
 		if !s.OK {
-			text = printable(s.Error)
+			text = shown.Text(s.Error)
 			if s.Code != "" {
 				text += " [" + string(s.Code) + "]"
 			}
