@@ -52,7 +52,8 @@ type withCauses struct {
 func (l withCauses) record(x *exchange) {
 	l.accessLog.record(x)
 	cutShort := x.status != 0 && x.status < http.StatusBadRequest && !x.clientGone()
-	if x.cause != nil && (cutShort || x.status >= http.StatusInternalServerError) {
+	misdirected := x.status == http.StatusMisdirectedRequest // by a proxy before the gateway, as a rule
+	if x.cause != nil && (cutShort || misdirected || x.status >= http.StatusInternalServerError) {
 		l.log.Error("request failed", "id", x.id, "status", x.status, fault.Attr, fault.Of(x.cause), "cause", bounded(x.cause.Error()))
 	}
 }

@@ -110,7 +110,7 @@ func TestApacheFormats(t *testing.T) {
 		r := newRequest("GET", tt.target)
 		r.Header.Set("Referer", tt.referer)
 		r.Header.Set("User-Agent", tt.agent)
-		log.record(&exchange{r: r, from: origin{text: "192.0.2.1"}, start: start, claimed: tt.user, status: 200, sent: tt.sent})
+		log.record(&exchange{r: r, entry: entry{from: origin{text: "192.0.2.1"}}, start: start, claimed: tt.user, status: 200, sent: tt.sent})
 		if got := out.String(); got != tt.want+"\n" {
 			t.Errorf("got  %swant %s", got, tt.want)
 		}

@@ -14,8 +14,9 @@ type clientConn struct {
 	http1      *http1Conn // nil on HTTP/2
 	secure     bool       // TLS
 	serverName string     // that the client named at the handshake, canonical; empty for none
-	source     netip.Addr
-	text       string // of source
+	source     netip.Addr // who the client is, or the proxy where that does not say
+	text       string     // of source
+	speaker    netip.Addr // who makes the TLS handshake and sends requests; the zero value if nobody knows
 
 	conn      net.Conn
 	known     atomic.Bool  // that it has sent a request
@@ -27,16 +28,23 @@ func newClientConn(c net.Conn) *clientConn {
 	info := &clientConn{conn: c}
 	if t, ok := c.(*tls.Conn); ok {
 		info.secure = true
-		if name := t.ConnectionState().ServerName; name != "" {
-			info.serverName = name // what is no host name differs from every host
-			if host, err := canonicalHost(name); err == nil {
-				info.serverName = host
-			}
-		}
+		info.serverName = canonicalServerName(t.ConnectionState().ServerName)
 	}
 	info.source = addrOf(c)
 	info.text = info.source.String()
+	if s := socketOf(c); s == nil || !s.unnamed {
+		info.speaker = info.source
+	}
 	return info
+}
+
+// canonicalServerName returns name as hosts are compared. What is no host name differs
+// from every host.
+func canonicalServerName(name string) string {
+	if host, err := canonicalHost(name); err == nil {
+		return host
+	}
+	return name
 }
 
 // arrive takes the connection out of those that have not sent a request.

@@ -21,13 +21,11 @@ type exchange struct {
 	w     http.ResponseWriter
 	r     *http.Request
 	conn  *clientConn
-	from  origin
 	ctx   context.Context // done when the client has gone
 	id    string
 	start time.Time
 
-	target   Target
-	host     string // canonical
+	entry           // what the door has found out
 	route    *route // nil until it is known
 	who      Subject
 	call     backend.Call // goes with the question for the login
@@ -54,7 +52,7 @@ type exchange struct {
 
 // newExchange returns an exchange under s, which the caller has entered for it.
 func newExchange(s *site, w http.ResponseWriter, r *http.Request, c *clientConn) exchange {
-	return exchange{site: s, w: w, r: r, conn: c, from: c.origin(), id: newID(), start: time.Now()}
+	return exchange{site: s, w: w, r: r, conn: c, entry: entry{from: c.origin()}, id: newID(), start: time.Now()}
 }
 
 // ServeHTTP carries out a request that came over HTTP/2.
@@ -72,7 +70,10 @@ func (x *exchange) run(ctx context.Context, refusal *problem) (completed bool) {
 	x.ctx = ctx
 	x.conn.arrive(&x.site.sites.arrivals)
 	defer x.site.leave()
-	if x.isHealthCheck(refusal) {
+	if refusal == nil {
+		refusal = x.site.door.read(x.r, &x.entry)
+	}
+	if refusal == nil && x.isHealthCheck() {
 		x.openBodies()
 		x.answerHealth()
 		return true
@@ -98,7 +99,7 @@ func (x *exchange) run(ctx context.Context, refusal *problem) (completed bool) {
 // problem ends it.
 func (x *exchange) serve() *problem {
 	for _, step := range []func(*exchange) *problem{
-		(*exchange).examine, (*exchange).identify, (*exchange).findRoute, (*exchange).authorize, (*exchange).guardMount, (*exchange).promiseAudit, (*exchange).forward,
+		(*exchange).locate, (*exchange).authorize, (*exchange).guardMount, (*exchange).promiseAudit, (*exchange).forward,
 	} {
 		if p := step(x); p != nil {
 			return p
@@ -167,75 +168,12 @@ func newID() string {
 	return string(id[:])
 }
 
-// examine refuses what is malformed or has two readings, before anything else
-// looks at it. What is a matter of HTTP/1 alone has been refused when the head was
-// read; the rest is common to both versions of the protocol.
-func (x *exchange) examine() *problem {
-	r := x.r
-	if p := checkMethod(r.Method); p != nil {
+// locate finds the route.
+func (x *exchange) locate() *problem {
+	if p := x.site.door.locate(x.r, x.conn, &x.entry); p != nil {
 		return p
 	}
-	if p := x.examineFields(); p != nil {
-		return p
-	}
-	var p *problem
-	x.target, p = readTarget(r.RequestURI)
-	return p
-}
-
-func (x *exchange) examineFields() *problem {
-	h := x.r.Header
-	fields := 0
-	for _, values := range h {
-		fields += len(values)
-	}
-	switch {
-	case fields > x.site.limits.HeadFields:
-		return tooManyFields(x.site.limits.HeadFields)
-	case len(h["Authorization"]) > 1:
-		return badRequest("the request has more than one Authorization field")
-	case len(h["Upgrade"]) > 0:
-		return badRequest("the connection is never upgraded to another protocol")
-	}
-	for _, v := range h["Expect"] {
-		if p := checkExpect(v); p != nil {
-			return p
-		}
-	}
-	for i, v := range h["Content-Length"] {
-		if p := checkContentLength(i+1, v); p != nil {
-			return p
-		}
-		if n, _ := strconv.ParseInt(v, 10, 64); n != x.r.ContentLength {
-			return badRequest("the Content-Length is not the length of the body")
-		}
-	}
-	for _, v := range h["Host"] { // HTTP/2 has it in :authority
-		if v != x.r.Host {
-			return badRequest("the request names two hosts")
-		}
-	}
-	return nil
-}
-
-// findRoute picks the route by host and path. Over TLS the host is the one that
-// the client named at the handshake, where it named one: a request must not reach
-// the rules of one host over a connection that was made to another.
-func (x *exchange) findRoute() *problem {
-	host, p := readHost(x.r.Host)
-	if p != nil {
-		return p
-	}
-	if sni := x.conn.serverName; sni != "" && sni != host {
-		return &problem{
-			status: http.StatusMisdirectedRequest, code: codeMisdirected,
-			message: "the request names another host than the TLS connection was made to",
-		}
-	}
-	x.host, x.route = host, x.site.routeFor(host, x.target.Path)
-	if x.route == nil {
-		return noRoute()
-	}
+	x.route = x.site.routes[x.place]
 	return nil
 }
 

@@ -55,8 +55,8 @@ func checkHealth(cfg Config) error {
 
 // isHealthCheck reports whether the request asks how the gateway is. A load balancer
 // may ask without a Host, as HAProxy does, or by an address.
-func (x *exchange) isHealthCheck(refusal *problem) bool {
-	return x.r.RequestURI == x.site.health && x.site.health != "" && (refusal == nil || refusal == noHost)
+func (x *exchange) isHealthCheck() bool {
+	return x.r.RequestURI == x.site.health && x.site.health != ""
 }
 
 // answerHealth says whether clients should be sent here. There is no record of it and

@@ -38,15 +38,6 @@ func canonicalHost(hostport string) (host string, err error) {
 	return host, nil
 }
 
-// readHost reads the Host field of a request.
-func readHost(field string) (host string, p *problem) {
-	host, err := canonicalHost(field)
-	if err != nil {
-		return "", badRequest("the Host field is malformed")
-	}
-	return host, nil
-}
-
 func canonicalIPv6(hostport string) (string, error) {
 	literal, port, ok := strings.Cut(hostport[1:], "]")
 	if !ok {

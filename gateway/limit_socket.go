@@ -16,6 +16,10 @@ type socket struct {
 	remote net.Addr // of the client, which a proxy may have told
 	early  []byte   // received behind what the proxy told
 
+	// unnamed is set where a proxy has handed on the connection of a client without
+	// naming it. The address is the proxy's then, and what is said is not.
+	unnamed bool
+
 	// waits is since when it has been of no use to anybody, in nanoseconds since 1970:
 	// since it came, and, once somebody has vouched for it, since nobody has a request
 	// on it. It is 0 while it is of use.

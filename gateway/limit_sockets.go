@@ -221,7 +221,7 @@ func (s *sockets) refuse(c net.Conn, kind int) {
 func (s *site) cappedNetwork(addr netip.Addr) netip.Prefix {
 	bits := 64
 	switch {
-	case !addr.IsValid() || addr.IsLoopback() || s.proxies.trusts(addr):
+	case !addr.IsValid() || addr.IsLoopback() || s.door.proxies.trusts(addr):
 		return netip.Prefix{}
 	case addr.Is4():
 		bits = 32

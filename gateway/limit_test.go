@@ -45,7 +45,7 @@ func enterFrom(s *sockets, now *site, addr string, n int) []*socket {
 }
 
 func TestConnectionsOfOneAddressAreLimited(t *testing.T) {
-	now := &site{limits: testLimits(), proxies: proxies{netip.MustParsePrefix("10.0.0.0/24")}}
+	now := &site{limits: testLimits(), door: door{proxies: proxies{netip.MustParsePrefix("10.0.0.0/24")}}}
 	now.limits.PerAddress = 3
 	for name, tt := range map[string]struct {
 		first, second string

@@ -24,7 +24,7 @@ func BenchmarkRecordOfARequest(b *testing.B) {
 	}
 	x := &exchange{
 		site: s, route: s.routes[0], start: time.Now(), status: 200, claimed: "alice", id: newID(), sent: 500,
-		from:     origin{addr: netip.MustParseAddr("192.0.2.1"), text: "192.0.2.1"},
+		entry:    entry{from: origin{addr: netip.MustParseAddr("192.0.2.1"), text: "192.0.2.1"}},
 		who:      Subject{LoggedIn: true, Identity: backend.Identity{User: "alice", Source: "local"}},
 		decision: Decision{Verdict: Allowed, Rule: "pull"}, loginTook: time.Microsecond, upstreamTook: 200 * time.Microsecond,
 		r: &http.Request{

@@ -74,7 +74,12 @@ func undecided(cause error) *problem {
 	return unavailable("logins cannot be checked at the moment; please try again", cause)
 }
 
-// noRoute is the answer where no route takes a request.
+// noHost is the answer where no route takes requests for a host.
+func noHost(host string) *problem {
+	return &problem{status: http.StatusNotFound, code: codeNotFound, message: "nothing is served for the host " + host}
+}
+
+// noRoute is the answer where no route for its host takes a request.
 func noRoute() *problem {
 	return &problem{status: http.StatusNotFound, code: codeNotFound, message: "nothing is served under this path"}
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -29,25 +30,30 @@ func (c *clientConn) origin() origin {
 	return origin{addr: c.source, text: c.text, proto: proto}
 }
 
-// identify finds out for whom a trusted proxy speaks. What anybody else says about
+// originOf returns for whom a trusted proxy speaks in r. What anybody else says about
 // itself is not looked at. A proxy that says nothing is itself the client.
-func (x *exchange) identify() *problem {
-	if !x.site.proxies.trusts(x.conn.source) {
-		return nil
+//
+// Each hop is believed about the hop before it, and no further: who fills in the fields
+// is who speaks on the connection, which is not the proxy where that has only handed
+// the connection on.
+func (d *door) originOf(r *http.Request, c *clientConn) (origin, *problem) {
+	from := c.origin()
+	if !d.proxies.trusts(c.speaker) {
+		return from, nil
 	}
-	if proto := x.r.Header["X-Forwarded-Proto"]; len(proto) == 1 && (proto[0] == "http" || proto[0] == "https") {
-		x.from.proto = proto[0]
+	if proto := r.Header["X-Forwarded-Proto"]; len(proto) == 1 && (proto[0] == "http" || proto[0] == "https") {
+		from.proto = proto[0]
 	}
-	lines := x.r.Header["X-Forwarded-For"]
+	lines := r.Header["X-Forwarded-For"]
 	if len(lines) == 0 {
-		return nil
+		return from, nil
 	}
-	addr, ok := forwardedFor(lines, x.site.proxies)
+	addr, ok := forwardedFor(lines, d.proxies)
 	if !ok {
-		return badRequest("the X-Forwarded-For field of a proxy is malformed")
+		return from, badRequest("the X-Forwarded-For field of a proxy is malformed")
 	}
-	x.from.addr, x.from.text = addr, addr.String()
-	return nil
+	from.addr, from.text = addr, addr.String()
+	return from, nil
 }
 
 // forwardedFor returns the client that X-Forwarded-For names: the last address in

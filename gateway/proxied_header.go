@@ -11,13 +11,14 @@ import (
 
 // readProxyHeader receives the header of the PROXY protocol, version 1 or 2, with
 // which a trusted proxy begins a connection, and takes it for the connection of the
-// client that it names. One that names none, as proxies send it to see whether
-// somebody is there, leaves the proxy itself.
+// client that it names. One that names no address of TCP, as proxies send it to see
+// whether somebody is there, leaves the address of the proxy, but nobody who would be
+// believed about others: it may be a client that speaks on the connection.
 //
 // Nobody else's is read: what it begins with is neither TLS nor HTTP and refused as
 // such.
 func (s *sockets) readProxyHeader(c *socket, now *site) error {
-	if !now.proxyProtocol || !now.proxies.trusts(addrOf(c)) {
+	if !now.proxyProtocol || !now.door.proxies.trusts(addrOf(c)) {
 		return nil
 	}
 	c.SetReadDeadline(time.Now().Add(now.timeouts.Handshake))
@@ -35,5 +36,6 @@ func (s *sockets) readProxyHeader(c *socket, now *site) error {
 	if client, ok := header.SourceAddr.(*net.TCPAddr); ok && header.Command.IsProxy() {
 		return s.readdress(c, client, now)
 	}
+	c.unnamed = true
 	return nil
 }

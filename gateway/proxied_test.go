@@ -205,6 +205,14 @@ func proxyHeaders(t *testing.T) map[string]string {
 		}
 		return b.String()
 	}
+	overUDP := v2(&proxyproto.Header{
+		Version: 2, Command: proxyproto.PROXY, TransportProtocol: proxyproto.UDPv4,
+		SourceAddr: &net.UDPAddr{IP: net.IPv4(192, 0, 2, 9), Port: 1}, DestinationAddr: &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 2},
+	})
+	overUnix := v2(&proxyproto.Header{
+		Version: 2, Command: proxyproto.PROXY, TransportProtocol: proxyproto.UnixStream,
+		SourceAddr: &net.UnixAddr{Name: "a", Net: "unix"}, DestinationAddr: &net.UnixAddr{Name: "b", Net: "unix"},
+	})
 	of := func(from, to string) string { return v2(proxyproto.HeaderProxyFromAddrs(2, addr(from), addr(to))) }
 	return map[string]string{
 		"PROXY TCP4 192.0.2.9 192.0.2.1 40000 443\r\n":     "192.0.2.9",
@@ -213,7 +221,10 @@ func proxyHeaders(t *testing.T) map[string]string {
 		of("192.0.2.9:40000", "192.0.2.1:443"):           "192.0.2.9",
 		of("[2001:db8::9]:40000", "[2001:db8::1]:443"):   "2001:db8::9",
 		v2(proxyproto.HeaderProxyFromAddrs(2, nil, nil)): "127.0.0.1", // LOCAL
-		"": "",
+		"PROXY TCP4 127.0.0.9 192.0.2.1 40000 443\r\n":   "127.0.0.9", // a proxy before the proxy
+		overUDP:  "127.0.0.1",
+		overUnix: "127.0.0.1",
+		"":       "",
 		"PROXY TCP4 192.0.2.9 192.0.2.1 40000\r\n":                 "",
 		"PROXY TCP4 unknown 192.0.2.1 40000 443\r\n":               "",
 		"PROXY TCP4 2001:db8::9 2001:db8::1 40000 443\r\n":         "",
@@ -249,7 +260,7 @@ func TestTrustedProxyBeginsWithAHeader(t *testing.T) {
 			}
 			n++
 			want := source
-			if source == "127.0.0.1" { // the proxy itself, which is believed
+			if source == "127.0.0.9" { // who is believed; the others have sent the field themselves, or may have
 				want = "198.51.100.7"
 			}
 			if got := tg.records(t, n)[n-1]["source"]; got != want {

@@ -116,6 +116,14 @@ func (r *router) lookup(host, path string) int {
 	return -1
 }
 
+// namesHosts reports whether any route is for some hosts alone.
+func (r *router) namesHosts() bool { return len(r.exact)+len(r.wildcard) > 0 }
+
+// serves reports whether anything is served for a host, which is canonical.
+func (r *router) serves(host string) bool {
+	return len(r.exact[host])+len(r.wildcard[parentOf(host)])+len(r.any) > 0
+}
+
 // parentOf returns host without its first label: ".b.example" of "a.b.example".
 func parentOf(host string) string {
 	i := strings.IndexByte(host, '.')

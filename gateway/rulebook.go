@@ -1,12 +1,11 @@
 package gateway
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
-	"strings"
 )
 
 // A Rulebook says what a gateway with the same routes would answer to a request,
@@ -14,7 +13,7 @@ import (
 // up to the upstream, and asks neither that nor a backend. It may be used from
 // any number of goroutines at once.
 type Rulebook struct {
-	router   *router
+	door     door
 	policies []*Policy // of the routes, by index
 }
 
@@ -25,7 +24,9 @@ func NewRulebook(routes []Route) (*Rulebook, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Rulebook{router: router}
+	var limits Limits
+	limits.setDefaults()
+	b := &Rulebook{door: door{router: router, maxFields: limits.HeadFields}}
 	var errs []error
 	for _, r := range routes {
 		policy, err := NewPolicy(r)
@@ -42,9 +43,14 @@ func NewRulebook(routes []Route) (*Rulebook, error) {
 type Question struct {
 	Method string
 	Target string // as it stands in the request line
-	Host   string // the Host field; empty for that of a target in absolute form
+	Host   string // the Host field, or :authority; empty for that of a target in absolute form
 	Source netip.Addr
-	Who    Subject
+
+	HTTP2      bool        // it comes over HTTP/2; HTTP/1.1 otherwise
+	Header     http.Header // its fields besides that Host, under canonical names; may be nil
+	ServerName string      // that the TLS handshake named; empty for none
+
+	Who Subject
 
 	// BackendDown says that whatever is not known of Who cannot be found out.
 	BackendDown bool
@@ -79,61 +85,57 @@ type Answer struct {
 // host, and -1 if there is none or the request would be refused before it is
 // looked for.
 func (b *Rulebook) RouteFor(host, target string) int {
-	at, p := b.find(Question{Host: host, Target: target})
+	at, p := b.find(Question{Method: http.MethodGet, Host: host, Target: target})
 	if p != nil {
 		return -1
 	}
-	return at.route
+	return at.place
 }
 
 // Explain answers q.
 func (b *Rulebook) Explain(q Question) Answer {
-	p := checkMethod(q.Method)
-	if p != nil {
-		return answerOf(p)
-	}
 	at, p := b.find(q)
 	if p != nil {
 		return answerOf(p)
 	}
 	var trace Trace
 	req := Request{Method: q.Method, Path: at.target.Path, Source: q.Source}
-	d := b.policies[at.route].Decide(req, q.Who, &trace)
+	d := b.policies[at.place].Decide(req, q.Who, &trace)
 	var a Answer
 	switch {
 	case d.Verdict == Allowed:
 		a = b.explainMount(q, at)
-	case b.policies[at.route].Decide(req, Subject{}, nil).Verdict == Denied:
+	case b.policies[at.place].Decide(req, Subject{}, nil).Verdict == Denied:
 		// Where no login could help none is asked for, and there is no name.
-		a = answerOf(b.policies[at.route].denied(req, Subject{}, d))
+		a = answerOf(b.policies[at.place].denied(req, Subject{}, d))
 	default:
-		a = q.answer(b.policies[at.route], req, d)
+		a = q.answer(b.policies[at.place], req, d)
 	}
 	a.Trace = trace
 	return a
 }
 
-// destination is where a request goes.
-type destination struct {
-	target Target
-	host   string // canonical
-	route  int    // index
+// find takes q in at the door.
+func (b *Rulebook) find(q Question) (e entry, p *problem) {
+	c := clientConn{source: q.Source, serverName: canonicalServerName(q.ServerName)}
+	p = b.door.admit(q.request(), &c, &e)
+	return e, p
 }
 
-func (b *Rulebook) find(q Question) (d destination, p *problem) {
-	if d.target, p = readTarget(q.Target); p != nil {
-		return d, p
+// request returns the request that q is about, as the readers of heads would.
+func (q Question) request() *http.Request {
+	r := &http.Request{Method: q.Method, RequestURI: q.Target, Host: q.Host, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}}
+	maps.Copy(r.Header, q.Header)
+	if t, err := ParseTarget(q.Target); q.Host == "" && err == nil {
+		r.Host = t.Host
 	}
-	if d.target.Host != "" && q.Host != "" && !strings.EqualFold(d.target.Host, q.Host) {
-		return d, twoHosts()
+	if q.HTTP2 {
+		r.ProtoMajor, r.ProtoMinor = 2, 0
+	} else {
+		r.Header["Host"] = append([]string{r.Host}, r.Header["Host"]...)
 	}
-	if d.host, p = readHost(cmp.Or(q.Host, d.target.Host)); p != nil {
-		return d, p
-	}
-	if d.route = b.router.lookup(d.host, d.target.Path); d.route < 0 {
-		return d, noRoute()
-	}
-	return d, nil
+	r.ContentLength, _ = bodyLength(r)
+	return r
 }
 
 // answer returns what becomes of q after the decision d of a policy about req,
@@ -156,7 +158,7 @@ func (q Question) answer(policy *Policy, req Request, d Decision) Answer {
 
 // explainMount answers an allowed request as far as it asks for a blob of another
 // repository, as guardMount does.
-func (b *Rulebook) explainMount(q Question, at destination) Answer {
+func (b *Rulebook) explainMount(q Question, at entry) Answer {
 	m, ok, err := mountOf(at.target)
 	switch {
 	case err != nil:
@@ -166,9 +168,9 @@ func (b *Rulebook) explainMount(q Question, at destination) Answer {
 	case len(m.sources) == 0:
 		return Answer{Verdict: Allowed, MountIgnored: true}
 	}
-	policy := b.policies[at.route]
+	policy := b.policies[at.place]
 	for _, source := range m.sources {
-		if b.router.lookup(at.host, source) != at.route {
+		if b.door.router.lookup(at.host, source) != at.place {
 			return Answer{Verdict: Allowed, MountIgnored: true}
 		}
 		req := Request{Method: http.MethodGet, Path: source, Source: q.Source}

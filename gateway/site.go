@@ -21,7 +21,7 @@ type site struct {
 	sites     *sites
 	onRelease func()
 
-	router   *router
+	door     door
 	routes   []*route
 	access   accessLog
 	audit    *AuditLog     // nil if nobody wants to know
@@ -31,7 +31,6 @@ type site struct {
 	cert     *certificate // nil for plain HTTP
 	timeouts Timeouts
 	limits   Limits
-	proxies  proxies
 
 	proxyProtocol bool
 	auditRequired bool
@@ -62,7 +61,7 @@ func newSite(cfg Config, before *site) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{router: router, log: cfg.Log, timeouts: cfg.Timeouts, limits: cfg.Limits, onRelease: cfg.Released, metrics: cfg.Metrics, health: cfg.HealthPath}
+	s := &site{door: door{router, cfg.TrustedProxies, cfg.Limits.HeadFields}, log: cfg.Log, timeouts: cfg.Timeouts, limits: cfg.Limits, onRelease: cfg.Released, metrics: cfg.Metrics, health: cfg.HealthPath}
 	var errs []error
 	for _, r := range cfg.Routes {
 		compiled, err := s.newRoute(r, before)
@@ -81,7 +80,7 @@ func newSite(cfg Config, before *site) (*site, error) {
 		access = withCauses{access, s.log}
 	}
 	s.access, s.audit, s.auditRequired = access, cfg.Audit, cfg.AuditRequired
-	s.proxies, s.proxyProtocol = cfg.TrustedProxies, cfg.ProxyProtocol
+	s.proxyProtocol = cfg.ProxyProtocol
 	s.measure(cfg.Routes)
 	return s, nil
 }
@@ -139,7 +138,7 @@ func (s *site) openUpstream(cfg Upstream, before *site) (*upstream, error) {
 // routeFor returns the route that takes requests for path at host, both canonical,
 // or nil.
 func (s *site) routeFor(host, path string) *route {
-	if i := s.router.lookup(host, path); i >= 0 {
+	if i := s.door.router.lookup(host, path); i >= 0 {
 		return s.routes[i]
 	}
 	return nil

@@ -63,7 +63,7 @@ func TestProtocolIsNegotiated(t *testing.T) {
 // A request must not reach the rules of one host over a connection to another.
 func TestHostOtherThanTheHandshakesIsMisdirected(t *testing.T) {
 	up := newCapture(t)
-	tg := startGateway(t, withTLS(t), recipeRoute(t, up.url()))
+	tg := startGateway(t, withTLS(t), namedRoutes(t, up.url())...)
 	for host, want := range map[string]int{"localhost": 200, "LOCALHOST.:5043": 200, "registry.test": 421, "127.0.0.1": 421} {
 		before, _, _ := up.counts()
 		w := tg.dial(t)
@@ -174,7 +174,7 @@ func (h *h2) outcome() string {
 // two requests, or half a one, upstream.
 func TestMalformedHTTP2RequestsDoNotArrive(t *testing.T) {
 	up := newCapture(t)
-	tg := startGateway(t, withTLS(t), recipeRoute(t, up.url()))
+	tg := startGateway(t, withTLS(t), namedRoutes(t, up.url())...)
 	base := func(method, path string, more ...string) []string {
 		return append([]string{":method", method, ":scheme", "https", ":authority", "localhost", ":path", path, "authorization", basic("push")}, more...)
 	}
@@ -204,6 +204,8 @@ func TestMalformedHTTP2RequestsDoNotArrive(t *testing.T) {
 		"asterisk":                 {base("OPTIONS", "*"), "", "400"},
 		"no path":                  {[]string{":method", "GET", ":scheme", "https", ":authority", "localhost"}, "", ""},
 		"two paths":                {append([]string{":path", "/v2/y"}, base("GET", "/v2/x")...), "", ""},
+		"path of another host":     {base("GET", "https://evil.test/v2/x"), "", "400"},
+		"path of the same host":    {base("GET", "https://localhost/v2/x"), "", "400"},
 		"two hosts":                {base("GET", "/v2/x", "host", "evil.test"), "", "400"},
 		"malformed authority":      {[]string{":method", "GET", ":scheme", "https", ":authority", "a;b", ":path", "/v2/x"}, "", ""},
 		"another authority":        {[]string{":method", "GET", ":scheme", "https", ":authority", "registry.test", ":path", "/v2/x"}, "", "421"},

@@ -108,6 +108,7 @@ var requests = []Entry{
 	{"request.body_broken_off", "The body of a request broke off before its end: the client went away or was too slow.", "nothing, if it is rare. Otherwise look for proxies and time limits between the client and the gateway"},
 	{"request.body_malformed", "The body of a request is not chunked as RFC 9112 has it (400).", "correct the client, or the proxy before the gateway"},
 	{"request.client_gone", "The client went away before it had the whole answer.", "nothing, if it is rare. Otherwise look for time limits of clients and proxies"},
+	{"request.misdirected", "A request names another host than the TLS connection was made to (421).", "if a proxy before the gateway speaks TLS to it under a name of its own, list the proxy in trusted_proxies, or have it send the client's server name. Otherwise correct the client"},
 	{"request.unread", "A client left so many answers unread, while there were as many of these as there may be, that its connection was ended.", "nothing, if it is rare. Otherwise find the source in the access record and keep it out"},
 	{"request.panic", "The gateway failed in an unforeseen way: this is a bug of gatehouse.", "report it with the stack in the log"},
 }
