@@ -29,7 +29,7 @@ const (
 // be chosen, so it has an address of its own.
 func startSamba(t testing.TB) *samba {
 	t.Helper()
-	const advice = "apt-get install --no-install-recommends samba samba-dsdb-modules samba-ad-provision python3-samba winbind"
+	const advice = "apt-get install --no-install-recommends samba samba-dsdb-modules samba-vfs-modules samba-ad-provision python3-samba winbind"
 	path, tool := program(t, "samba", advice), program(t, "samba-tool", advice)
 	if os.Getuid() != 0 {
 		missing(t, "a domain controller listens on ports below 1024: run the tests as root")

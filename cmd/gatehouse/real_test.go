@@ -51,7 +51,7 @@ var programs = map[string]string{
 	"nfpm":                    "go install github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0",
 	"promtool":                "apt-get install prometheus",
 	"registry":                "go install github.com/distribution/distribution/v3/cmd/registry@v3.1.2",
-	"samba":                   "apt-get install --no-install-recommends samba samba-dsdb-modules samba-ad-provision python3-samba winbind",
+	"samba":                   "apt-get install --no-install-recommends samba samba-dsdb-modules samba-vfs-modules samba-ad-provision python3-samba winbind",
 	"samba-tool":              "apt-get install samba",
 	"skopeo":                  "apt-get install skopeo",
 	"slapadd":                 "apt-get install slapd",

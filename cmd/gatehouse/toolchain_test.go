@@ -30,7 +30,7 @@ func TestToolchainIsTheSameEverywhere(t *testing.T) {
 	if image := find("Dockerfile", `^FROM golang:(\S+) AS build$`); "go"+image != release {
 		t.Errorf("the Dockerfile builds with go%s, go.mod has %s", image, release)
 	}
-	for _, script := range []string{".ci/run", "deploy/deb/build"} {
+	for _, script := range []string{".ci/environment", "deploy/deb/build"} {
 		find(script, `GOTOOLCHAIN=.*(\$1 == "toolchain").* go\.mod\)`)
 	}
 }
