@@ -3,7 +3,6 @@ package gateway
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 )
@@ -251,30 +250,11 @@ func parseNetworks(args []word) (Requirement, error) {
 	}
 	var list []Requirement
 	for _, arg := range args {
-		prefix, err := parseNetwork(arg.text)
+		prefix, err := ParseNetwork(arg.text)
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, network{prefix})
 	}
 	return newAny(list), nil
-}
-
-func parseNetwork(text string) (netip.Prefix, error) {
-	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
-		addr = addr.Unmap()
-		return netip.PrefixFrom(addr, addr.BitLen()), nil
-	}
-	prefix, err := netip.ParsePrefix(text)
-	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("%q is neither an address nor a CIDR range: write all of it, such as 10.1.0.0/16 or 2001:db8::/32", text)
-	}
-	if prefix.Masked() != prefix {
-		return netip.Prefix{}, fmt.Errorf("%q has bits set beyond its length: write %s, or %s for the one address", text, prefix.Masked(), prefix.Addr())
-	}
-	if prefix.Addr().Is4In6() {
-		const mappedBits = 96 // of ::ffff:0:0/96, RFC 4291 section 2.5.5.2
-		prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-mappedBits)
-	}
-	return prefix, nil
 }
