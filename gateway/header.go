@@ -27,13 +27,17 @@ func (x *exchange) appendHead(b []byte, length int64) []byte {
 	r := x.r
 	b = append(append(append(append(b, r.Method...), ' '), x.target.String()...), " HTTP/1.1\r\n"...)
 	b = appendField(b, "Host", r.Host)
+	hidesType := x.hidesType()
 	for name, values := range r.Header {
-		if x.route.fields.drops(name) || connectionHas(r.Header, name) {
+		if x.route.fields.drops(name) || connectionHas(r.Header, name) || hidesType && isContentType(name) {
 			continue
 		}
 		for _, v := range values {
 			b = appendField(b, name, v)
 		}
+	}
+	if hidesType {
+		b = appendField(b, "Content-Type", opaqueType)
 	}
 	b = x.appendOwnFields(b)
 	switch {

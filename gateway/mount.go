@@ -63,6 +63,9 @@ func mountOf(t Target) (m mount, ok bool, err error) {
 // as an ordinary one: a refusal would break the push of clients that try every
 // repository they have ever seen.
 func (x *exchange) guardMount() *problem {
+	if p := x.route.policy.checkParams(x.target); p != nil {
+		return p
+	}
 	m, ok, err := mountOf(x.target)
 	switch {
 	case err != nil:

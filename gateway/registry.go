@@ -27,3 +27,10 @@ func (x *exchange) root() string {
 	}
 	return x.route.policy.registry
 }
+
+// atRegistry reports whether a path is below the root of the registry, or is one that
+// some registry would take for one of an upload, whatever the configuration says.
+func (p *Policy) atRegistry(path string) bool {
+	_, below := oci.Below(p.registry, path)
+	return below || oci.IsUpload(path)
+}

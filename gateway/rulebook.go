@@ -159,6 +159,10 @@ func (q Question) answer(policy *Policy, req Request, d Decision) Answer {
 // explainMount answers an allowed request as far as it asks for a blob of another
 // repository, as guardMount does.
 func (b *Rulebook) explainMount(q Question, at entry) Answer {
+	policy := b.policies[at.place]
+	if p := policy.checkParams(at.target); p != nil {
+		return answerOf(p)
+	}
 	m, ok, err := mountOf(at.target)
 	switch {
 	case err != nil:
@@ -168,7 +172,6 @@ func (b *Rulebook) explainMount(q Question, at entry) Answer {
 	case len(m.sources) == 0:
 		return Answer{Verdict: Allowed, MountIgnored: true}
 	}
-	policy := b.policies[at.place]
 	for _, source := range m.sources {
 		if b.door.router.lookup(at.host, source) != at.place {
 			return Answer{Verdict: Allowed, MountIgnored: true}

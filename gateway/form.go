@@ -1,0 +1,115 @@
+package gateway
+
+import "strings"
+
+// opaqueType is the type of a body that nobody takes apart (RFC 9110, section 8.3).
+const opaqueType = "application/octet-stream"
+
+// hidesType reports whether the body of the request goes on as one of [opaqueType],
+// whatever the client calls it. Registries read parameters from the query and from a
+// form in the body alike, the form first, and nobody has judged a body: a layer could
+// be mounted by one. A registry has no use for forms, so that its upstream gets none.
+// Clients such as curl call every body a form, and are served.
+//
+// Which type is one of a form is for the upstream to say. What goes on is therefore
+// what cannot be taken for one: a single field, in the one spelling, of the grammar.
+// Some programs take a body without any type for a form, too.
+func (x *exchange) hidesType() bool {
+	if !x.route.policy.atRegistry(x.target.Path) {
+		return false
+	}
+	h := x.r.Header
+	for name := range h {
+		if name != "Content-Type" && isContentType(name) {
+			return true
+		}
+	}
+	types := h["Content-Type"]
+	switch {
+	case len(types) == 0, connectionHas(h, "Content-Type"): // which takes it out
+		return x.r.ContentLength != 0
+	case len(types) > 1:
+		return true
+	}
+	return types[0] != opaqueType && (!isMediaType(types[0]) || mentionsForm(types[0]))
+}
+
+// isContentType reports whether some upstream takes a field for Content-Type.
+func isContentType(name string) bool { return plainName(name) == "Content-Type" }
+
+// isMediaType reports whether s is a media type by the grammar of RFC 9110, section
+// 8.3.1. Programs differ in what they make of anything else.
+func isMediaType(s string) bool {
+	rest, ok := cutToken(s)
+	if !ok || !strings.HasPrefix(rest, "/") {
+		return false
+	}
+	rest, ok = cutToken(rest[1:])
+	for ok {
+		rest = strings.TrimLeft(rest, " \t")
+		if rest == "" {
+			return true
+		}
+		if rest[0] != ';' {
+			return false
+		}
+		rest, ok = cutParameter(strings.TrimLeft(rest[1:], " \t"))
+	}
+	return false
+}
+
+// cutToken cuts the token off that s begins with.
+func cutToken(s string) (rest string, ok bool) {
+	i := 0
+	for i < len(s) && tokenBytes[s[i]] {
+		i++
+	}
+	return s[i:], i > 0
+}
+
+// cutParameter cuts a parameter of a media type off, name="value", which may be
+// missing.
+func cutParameter(s string) (rest string, ok bool) {
+	if s == "" || s[0] == ';' {
+		return s, true
+	}
+	rest, ok = cutToken(s)
+	if !ok || !strings.HasPrefix(rest, "=") {
+		return "", false
+	}
+	if rest = rest[1:]; !strings.HasPrefix(rest, `"`) {
+		return cutToken(rest)
+	}
+	return cutQuoted(rest[1:])
+}
+
+// cutQuoted cuts the rest of a quoted string off, with the quote that ends it.
+func cutQuoted(s string) (rest string, ok bool) {
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"':
+			return s[i+1:], true
+		case c == '\\':
+			i++
+		case c < ' ' && c != '\t' || c > '~':
+			return "", false
+		}
+	}
+	return "", false
+}
+
+// formWords are in the names of the types of forms.
+var formWords = []string{"urlencoded", "multipart", "form-data"}
+
+// mentionsForm reports whether a form is spoken of anywhere in a media type. Some
+// programs look no closer.
+func mentionsForm(mediaType string) bool {
+	for _, word := range formWords {
+		for i := 0; i+len(word) <= len(mediaType); i++ {
+			if strings.EqualFold(mediaType[i:i+len(word)], word) {
+				return true
+			}
+		}
+	}
+	return false
+}

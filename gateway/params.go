@@ -1,0 +1,65 @@
+package gateway
+
+const (
+	errParamMethod parseError = "query parameter that stands for another method, which nothing of a registry has"
+	errParamUpload parseError = "query parameter of an upload given twice or in another spelling"
+)
+
+// methodParams are the names by which frameworks read another method from the query,
+// as their letters; see [sameLetters].
+var methodParams = []string{"method", "httpmethod", "methodoverride", "httpmethodoverride", "xhttpmethod", "xmethodoverride", "xhttpmethodoverride"}
+
+// uploadParams are what registries read of an upload, as their letters.
+var uploadParams = []struct{ name, letters string }{{"mount", "mount"}, {"from", "from"}, {"digest", "digest"}, {"_state", "state"}}
+
+// checkParams refuses parameters of a request to a registry that some upstream takes
+// for something else than what was judged. Elsewhere they are the upstream's own.
+func (p *Policy) checkParams(t Target) *problem {
+	if len(t.params) == 0 || !p.atRegistry(t.Path) {
+		return nil
+	}
+	for _, param := range t.params {
+		for _, letters := range methodParams {
+			if sameLetters(param.name, letters) {
+				return badRequest(errParamMethod.Error())
+			}
+		}
+	}
+	return checkUploadParams(t)
+}
+
+// checkUploadParams refuses what two readers could take for different values: which
+// of two counts, and whether the spelling does, is up to the upstream.
+func checkUploadParams(t Target) *problem {
+	for _, known := range uploadParams {
+		seen := false
+		for _, p := range t.params {
+			if !sameLetters(p.name, known.letters) || p.name == known.letters && p.name != known.name {
+				continue
+			}
+			if seen || p.name != known.name {
+				return badRequest(errParamUpload.Error())
+			}
+			seen = true
+		}
+	}
+	return nil
+}
+
+// sameLetters reports whether name has these letters, in lower case, and no others,
+// whatever stands between them: frameworks read "mount[]", ".mount" and "Mount" as
+// mount.
+func sameLetters(name, letters string) bool {
+	n := 0
+	for i := range len(name) {
+		c := name[i] | 0x20
+		if (c < 'a' || 'z' < c) && (c < '0' || '9' < c) {
+			continue
+		}
+		if n == len(letters) || c != letters[n] {
+			return false
+		}
+		n++
+	}
+	return n == len(letters)
+}
