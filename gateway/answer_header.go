@@ -18,6 +18,7 @@ const apiVersion = "Docker-Distribution-Api-Version"
 func (x *exchange) stamp(h http.Header) {
 	if x.route != nil {
 		maps.Copy(h, x.route.responseHeader)
+		x.route.origins.share(h, only(x.r.Header["Origin"]))
 	}
 	h["X-Request-Id"] = []string{x.id}
 	if x.forRegistry() {
@@ -58,6 +59,8 @@ func (x *exchange) copyHeader(to http.Header, a *answer) {
 			continue // Alt-Svc would lead clients around the gateway
 		case plain == challengeField && !x.route.forwardAuthorization:
 			continue // whoever answers it sends the password to who asks
+		case x.route.origins != nil && strings.HasPrefix(plain, corsPrefix):
+			continue // what the upstream thinks of the page that asks
 		case name == "Location", name == "Content-Location":
 			for i, v := range values {
 				values[i] = x.localReference(v, x.hasCreated(a))

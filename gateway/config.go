@@ -146,6 +146,13 @@ type Route struct {
 	// those of the gateway, where they replace none. Fields that the gateway
 	// manages, or that are about one answer, are refused.
 	ResponseHeaders []string
+
+	// CORSOrigins are the origins, as "https://ui.example", of pages whose scripts
+	// may read every answer on the route and ask it anything, with the credentials
+	// of whoever looks at them. The gateway answers their preflights itself, and the
+	// upstream's own Access-Control fields are dropped. Nil leaves these to the
+	// upstream.
+	CORSOrigins []string
 }
 
 // Name is what errors and metrics call the route.

@@ -32,6 +32,7 @@ type exchange struct {
 	claimed  string       // the user name that was sent, before anybody vouched for it
 	decision Decision
 	passed   bool // nothing was left that might refuse it
+	answered bool // by the gateway in the place of the upstream, before a rule was asked
 
 	mountFrom string // the repository that a blob is taken from; empty where none is
 
@@ -96,12 +97,12 @@ func (x *exchange) run(ctx context.Context, refusal *problem) (completed bool) {
 }
 
 // serve is the way of a request through the gateway. The first step that finds a
-// problem ends it.
+// problem ends it, or that answers.
 func (x *exchange) serve() *problem {
 	for _, step := range []func(*exchange) *problem{
-		(*exchange).locate, (*exchange).authorize, (*exchange).guardMount, (*exchange).promiseAudit, (*exchange).forward,
+		(*exchange).locate, (*exchange).answerPreflight, (*exchange).authorize, (*exchange).guardMount, (*exchange).promiseAudit, (*exchange).forward,
 	} {
-		if p := step(x); p != nil {
+		if p := step(x); p != nil || x.answered {
 			return p
 		}
 	}

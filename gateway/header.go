@@ -8,8 +8,11 @@ import (
 
 // connectionHas reports whether the Connection fields of h name token, which they
 // do to have the field of that name removed on the way.
-func connectionHas(h http.Header, token string) bool {
-	for _, line := range h["Connection"] {
+func connectionHas(h http.Header, token string) bool { return listHas(h["Connection"], token) }
+
+// listHas reports whether the lines of a field that is a list of tokens have token.
+func listHas(lines []string, token string) bool {
+	for _, line := range lines {
 		for t := range strings.SplitSeq(line, ",") {
 			if strings.EqualFold(strings.TrimSpace(t), token) {
 				return true

@@ -17,6 +17,7 @@ const (
 	outcomeUndecided       = "undecided"       // there was no answer to who the user is
 	outcomeLimited         = "limited"         // it came too often
 	outcomeInvalid         = "invalid"         // it was malformed, or came to no route
+	outcomePreflight       = "preflight"       // a browser asked what a page may send, and was told
 )
 
 // outcome says what became of the exchange. It is called at its end.
@@ -24,6 +25,8 @@ func (x *exchange) outcome() string {
 	switch {
 	case x.route == nil:
 		return outcomeInvalid
+	case x.answered:
+		return outcomePreflight
 	case x.passed:
 		return outcomeAllowed
 	case x.status == http.StatusUnauthorized:

@@ -15,6 +15,7 @@ import (
 type Rulebook struct {
 	door     door
 	policies []*Policy // of the routes, by index
+	origins  []origins // likewise
 }
 
 // NewRulebook compiles the rules of routes. It reports everything that is wrong
@@ -33,7 +34,11 @@ func NewRulebook(routes []Route) (*Rulebook, error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("route %q: %w", r.Name(), err))
 		}
-		b.policies = append(b.policies, policy)
+		origins, err := r.origins()
+		if err != nil {
+			errs = append(errs, fmt.Errorf("route %q: %w", r.Name(), err))
+		}
+		b.policies, b.origins = append(b.policies, policy), append(b.origins, origins)
 	}
 	return b, errors.Join(errs...)
 }
@@ -79,6 +84,10 @@ type Answer struct {
 	// MountIgnored says that the parameters by which a blob of another
 	// repository is mounted are taken out, so that an ordinary upload begins.
 	MountIgnored bool
+
+	// Readable says that the page on another host whose script asks, as the field
+	// Origin of the question names it, may read the answer.
+	Readable bool
 }
 
 // RouteFor returns the index of the route that would take a request for target at
@@ -98,6 +107,10 @@ func (b *Rulebook) Explain(q Question) Answer {
 	if p != nil {
 		return answerOf(p)
 	}
+	origins := b.origins[at.place]
+	if origins.preflight(q.Method, q.Header) {
+		return Answer{Verdict: Allowed, Status: http.StatusNoContent, Readable: true}
+	}
 	var trace Trace
 	req := Request{Method: q.Method, Path: at.target.Path, Source: q.Source}
 	d := b.policies[at.place].Decide(req, q.Who, &trace)
@@ -111,7 +124,7 @@ func (b *Rulebook) Explain(q Question) Answer {
 	default:
 		a = q.answer(b.policies[at.place], req, d)
 	}
-	a.Trace = trace
+	a.Trace, a.Readable = trace, origins[only(q.Header["Origin"])]
 	return a
 }
 

@@ -47,6 +47,7 @@ type route struct {
 	groupsHeader         string
 	fields               fieldFilter
 	responseHeader       http.Header // that every answer has
+	origins              origins
 	forwardAuthorization bool
 	metrics              *routeMetrics // nil if nobody counts
 }
@@ -103,6 +104,10 @@ func (s *site) newRoute(r Route, before *site) (*route, error) {
 	if err != nil {
 		return nil, err
 	}
+	origins, err := r.origins()
+	if err != nil {
+		return nil, err
+	}
 	upstream, err := s.openUpstream(r.Upstream, before)
 	if err != nil {
 		return nil, err
@@ -112,6 +117,7 @@ func (s *site) newRoute(r Route, before *site) (*route, error) {
 		realm:      cmp.Or(r.Realm, "Registry Authentication"),
 		userHeader: plainOf(r.UserHeader), groupsHeader: plainOf(r.GroupsHeader), fields: newFieldFilter(r),
 		responseHeader:       response,
+		origins:              origins,
 		forwardAuthorization: r.ForwardAuthorization,
 	}, nil
 }

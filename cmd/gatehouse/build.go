@@ -133,6 +133,7 @@ func (a *assembly) route(i int) gateway.Route {
 		GroupsHeader:         r.GroupsHeader,
 		RemoveHeaders:        r.RemoveHeaders,
 		ResponseHeaders:      r.ResponseHeaders,
+		CORSOrigins:          r.CORSOrigins,
 		KeepHeaders:          r.KeepHeaders,
 		Upstream: gateway.Upstream{
 			URL:         a.upstreamURL(i),

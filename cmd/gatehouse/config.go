@@ -141,6 +141,7 @@ type RouteConfig struct {
 	RemoveHeaders        []string `toml:"remove_headers"`        // headers of requests that the upstream does not get, besides those that tell it who somebody is or where a request comes from; one * begins or ends a name
 	KeepHeaders          []string `toml:"keep_headers"`          // headers of requests that the upstream gets although they tell it such things, each by its exact name
 	ResponseHeaders      []string `toml:"response_headers"`      // headers that every answer on the route has, as "NAME: VALUE"; they replace those of the upstream, and none that the gateway manages
+	CORSOrigins          []string `toml:"cors_origins"`          // origins of pages, as "https://HOST", whose scripts may read every answer on the route and send it requests, with the logins of those who look at them; not set: the upstream decides
 
 	Upstream                   serverURL `toml:"upstream"`                                    // where allowed requests go: "http://HOST:PORT", "https://HOST:PORT" or "unix:/PATH"
 	UpstreamCAFile             string    `toml:"upstream_ca_file"`                            // authorities to trust for https, in PEM, in place of the system's

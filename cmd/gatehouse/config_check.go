@@ -102,6 +102,7 @@ func (a *assembly) checkRoutes() {
 		a.checkRouteBackend(i, r)
 		a.checkUpstream(i, r)
 		a.checkHeaders(i, r)
+		a.checkOrigins(i, r)
 		if strings.ContainsFunc(r.Realm, unicode.IsControl) {
 			a.report.errorf(a.at(i, "realm"), "the realm has a control character in it, which no header may carry")
 		}

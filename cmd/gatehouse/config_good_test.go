@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/pelletier/go-toml/v2"
 
 	"gatehouse/gateway"
@@ -131,13 +132,14 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 		}, {
 			Hosts: []string{"apps.example", "*.apps.example"}, Path: "/", Realm: "Registry Authentication", Backends: []string{"local"},
 			ForwardAuthorization: true, ResponseHeaders: []string{"Strict-Transport-Security: max-age=31536000", "X-Frame-Options: DENY"},
+			CORSOrigins: []string{"https://ui.example", "http://localhost:8080"},
 			Upstream: gateway.Upstream{
 				URL: "unix:" + filepath.Join(dir, "good/registry.sock"), IdleTimeout: 30 * time.Second,
 				Timeouts: gateway.UpstreamTimeouts{Connect: 35 * time.Second, Response: 36 * time.Minute, UploadResponse: 37 * time.Minute},
 			},
 		}},
 	}
-	if diff := cmp.Diff(want, cfg, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff(want, cfg, cmpopts.IgnoreUnexported(gateway.Limits{}), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("gateway.Config (-want +got):\n%s", diff)
 	}
 	if got, want := rules[0].Position, filepath.Join(dir, "good/everything.toml")+":73"; got != want {

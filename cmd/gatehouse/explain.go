@@ -42,6 +42,7 @@ that is not known, or that could not be found out.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
 	o.flags(cmd, "user")
+	cmd.Flags().StringVar(&o.origin, "origin", "", "the origin of the page whose script asks, such as https://ui.example; with OPTIONS, before it does")
 	cmd.Flags().StringVar(&o.mountFrom, "mount-from", "", "for push: a repository that layers are taken from")
 	outputFlag(cmd.Flags(), &o.output, "output format: text or json")
 	return cmd
@@ -135,6 +136,7 @@ func (o *askOptions) introduce(cmd *cobra.Command, q *inquiry) error {
 
 type explainOptions struct {
 	askOptions
+	origin    string
 	mountFrom string
 	output    outputFormat
 }
@@ -170,6 +172,7 @@ func (o *explainOptions) explain(cmd *cobra.Command, words []string, requests []
 		return explained{}, err
 	}
 	defer stop()
+	q.origin = o.origin
 	ctx, cancel := context.WithTimeout(cmd.Context(), q.assembly.config.Timeouts.Login.Duration)
 	defer cancel()
 	all, err := q.askAll(ctx, requests)

@@ -21,7 +21,7 @@ const (
 // verdictOf returns what an answer is for whoever gets it.
 func verdictOf(a gateway.Answer) verdict {
 	switch {
-	case a.Status == 0 && a.Verdict == gateway.Allowed:
+	case a.Verdict == gateway.Allowed && (a.Status == 0 || a.Status == http.StatusNoContent):
 		return verdictAllow
 	case a.Status == http.StatusUnauthorized:
 		return verdictLogin
@@ -110,7 +110,18 @@ func explain(q gateway.Question, a gateway.Answer) explanation {
 	if a.MountIgnored {
 		e.Notes = append(e.Notes, "mount and from are taken out: the client uploads the layer as any other")
 	}
+	if origin := q.Header.Get("Origin"); origin != "" {
+		e.Notes = append(e.Notes, originNote(origin, a))
+	}
 	return e
+}
+
+// originNote says what the browser makes of the answer.
+func originNote(origin string, a gateway.Answer) string {
+	if a.Readable {
+		return fmt.Sprintf("a script on a page of %s may read the answer", origin)
+	}
+	return fmt.Sprintf("the gateway lets no script on a page of %s read the answer: the route has no such entry in cors_origins", origin)
 }
 
 func userOf(who gateway.Subject) user {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -20,6 +21,8 @@ type inquiry struct {
 	who  claimant
 	host string // that requests name; empty for one that leads to the route
 	from netip.Addr
+
+	origin string // of the page whose script asks; empty for no browser
 
 	heard map[int]testimony // by the index of the route
 }
@@ -94,7 +97,7 @@ func (q *inquiry) ask(ctx context.Context, r plannedRequest) (explanation, error
 	}
 	var all []explanation
 	for _, who := range t.subjects {
-		question := gateway.Question{Method: r.method, Target: r.target, Host: host, Source: q.from, Who: who, BackendDown: t.down}
+		question := gateway.Question{Method: r.method, Target: r.target, Host: host, Source: q.from, Header: askedBy(q.origin), Who: who, BackendDown: t.down}
 		all = append(all, explain(question, q.book.Explain(question)))
 	}
 	e := agreed(all)
@@ -104,6 +107,15 @@ func (q *inquiry) ask(ctx context.Context, r plannedRequest) (explanation, error
 	e.Purpose = r.purpose
 	e.Notes = append(e.Notes, notes(t.note)...)
 	return e, nil
+}
+
+// askedBy returns the fields by which a browser says which page asks. The method is for
+// the preflight alone.
+func askedBy(origin string) http.Header {
+	if origin == "" {
+		return nil
+	}
+	return http.Header{"Origin": {origin}, "Access-Control-Request-Method": {http.MethodGet}}
 }
 
 // hear finds out who asks on a route, once for each. A request that comes to no

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"net/netip"
+	"net/url"
+
+	"gatehouse/gateway"
+)
+
+// checkOrigins checks the pages whose scripts may use a route.
+func (a *assembly) checkOrigins(i int, r RouteConfig) {
+	if r.CORSOrigins != nil && len(r.CORSOrigins) == 0 {
+		a.report.errorf(a.at(i, "cors_origins"), "cors_origins is an empty list: name an origin, or leave the key out")
+	}
+	route := gateway.Route{CORSOrigins: r.CORSOrigins}
+	for j, origin := range r.CORSOrigins {
+		if err := route.CheckOrigin(j); err != nil {
+			a.report.errorf(a.at(i, "cors_origins", j), "%v", err)
+			continue
+		}
+		if u, err := url.Parse(origin); err == nil && u.Scheme == "http" && !isThisMachine(u.Hostname()) {
+			a.report.warnf(a.at(i, "cors_origins", j), "anybody on the network can put a script into pages of %s, which then has the logins of those who look at them: serve the pages over https", origin)
+		}
+	}
+}
+
+// isThisMachine reports whether a host is never looked for on the network.
+func isThisMachine(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}
