@@ -51,8 +51,8 @@ type Backend interface {
 
 	// Groups returns the names of all groups that id, an Identity returned by
 	// Authenticate of the same Backend, is in. No groups is an empty slice and
-	// no error; an error means that they are not known. The caller may keep
-	// and modify the slice.
+	// no error; an error means that they are not known, or, where it is an
+	// [Incomplete], not all of them. The caller may keep and modify the slice.
 	Groups(ctx context.Context, id Identity) ([]string, error)
 }
 

@@ -145,14 +145,14 @@ func (c *Cache) Groups(ctx context.Context, id Identity) ([]string, error) {
 		return nil, fmt.Errorf("%w: not asked: %w", ErrUnavailable, err)
 	}
 	version := c.Version(id.User)
-	groups, state := c.store.members(id, version)
+	known, state := c.store.members(id, version)
 	s, err := CacheHit, error(nil)
 	switch state {
 	case unknown:
 		s = CacheMiss
-		groups, err = c.askGroups(ctx, id, version)
+		known, err = c.askGroups(ctx, id, version)
 	case expired:
-		groups, s, err = c.renewGroups(ctx, id, version, groups)
+		known, s, err = c.renewGroups(ctx, id, version, known)
 	}
 	c.counted.groups.count(s)
 	if call := CallOf(ctx); call != nil && s == CacheStale {
@@ -161,31 +161,49 @@ func (c *Cache) Groups(ctx context.Context, id Identity) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Clone(groups), nil
+	return slices.Clone(known.names), known.failure()
 }
 
-func (c *Cache) askGroups(ctx context.Context, id Identity, version uint64) ([]string, error) {
+func (c *Cache) askGroups(ctx context.Context, id Identity, version uint64) (roll, error) {
 	now, timeout := c.store.now()
-	f := flight[[]string]{&now.groups, flightKey(version, id.parts()...), timeout, &c.counted.shared}
-	return f.ask(ctx, func(ctx context.Context) ([]string, error) {
-		if groups, state := c.store.members(id, version); state == current {
-			return groups, nil
+	f := flight[roll]{&now.groups, flightKey(version, id.parts()...), timeout, &c.counted.shared}
+	return f.ask(ctx, func(ctx context.Context) (roll, error) {
+		if known, state := c.store.members(id, version); state == current {
+			return known, nil
 		}
 		return c.readGroups(ctx, now, id, version)
 	})
 }
 
 // readGroups asks the Backend for the groups of id during e.
-func (c *Cache) readGroups(ctx context.Context, e *era, id Identity, version uint64) ([]string, error) {
+func (c *Cache) readGroups(ctx context.Context, e *era, id Identity, version uint64) (roll, error) {
 	asked := time.Now()
-	groups, err := c.inner.Groups(ctx, id)
+	names, err := c.inner.Groups(ctx, id)
+	found := roll{names, IncompleteOf(err)}
+	if found.missing != nil {
+		err = nil // what was found is an answer
+	}
 	switch {
 	case lasting(err):
 		c.store.dismiss(id)
 	case err == nil && c.Version(id.User) == version:
-		c.store.keepGroups(e, id, answer[[]string]{groups, version, asked})
+		c.store.keepGroups(e, id, answer[roll]{found, version, asked})
 	}
-	return groups, err
+	return found, err
+}
+
+// A roll is the groups of a user.
+type roll struct {
+	names   []string
+	missing *Incomplete // nil if these are all
+}
+
+// failure returns the error that goes with the names.
+func (r roll) failure() error {
+	if r.missing == nil {
+		return nil
+	}
+	return r.missing
 }
 
 // Purge forgets everything, and whatever is just being asked. It returns how many

@@ -28,7 +28,7 @@ func (c *Cache) renewLogin(ctx context.Context, k key, a attempt, id Identity) (
 }
 
 // renewGroups does for groups what renewLogin does for a login.
-func (c *Cache) renewGroups(ctx context.Context, id Identity, version uint64, old []string) ([]string, CacheState, error) {
+func (c *Cache) renewGroups(ctx context.Context, id Identity, version uint64, old roll) (roll, CacheState, error) {
 	l := line{askingGroups, id.Source}
 	if c.outages.on(l) {
 		c.meanwhile(ctx, l, func(ctx context.Context) error {

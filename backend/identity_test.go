@@ -221,3 +221,38 @@ func TestSpellingsOfANameEndNoLogin(t *testing.T) {
 	login(t, c, "alice", "alice-5ecret", "")
 	wantLogins(t, f, 2)
 }
+
+// partial is a directory that knows some groups of everybody.
+type partial struct {
+	*fake
+	short bool
+}
+
+var errHidden = errors.New("groups are hidden")
+
+func (p partial) Groups(ctx context.Context, id backend.Identity) ([]string, error) {
+	groups, err := p.fake.Groups(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return groups, &backend.Incomplete{Cause: errHidden, ShortNames: p.short}
+}
+
+// Groups that are known in part come through everything that a Backend is wrapped in,
+// as such: less would be a denial, and more an answer.
+func TestIncompleteGroupsStayIncomplete(t *testing.T) {
+	for _, short := range []bool{false, true} {
+		p := partial{newFake(people()), short}
+		c := newCache(t, backend.Named("corp", p), backend.CacheConfig{})
+		for name, b := range map[string]backend.Backend{"named": backend.Named("corp", p), "cache": c, "cache again": c, "floor": newFloor(t, p, backend.FloorConfig{}), "flood": newFlood(t, p, backend.FloodConfig{})} {
+			groups, err := b.Groups(t.Context(), backend.Identity{User: "alice", Handle: "uid=alice"})
+			missing := backend.IncompleteOf(err)
+			if missing == nil || missing.ShortNames != short || !errors.Is(err, errHidden) || !errors.Is(err, backend.ErrUnavailable) || len(groups) != 2 {
+				t.Errorf("%s: got %q, %v, want two groups and that others are missing", name, groups, err)
+			}
+		}
+		if n := p.lists.Load(); n != 4 {
+			t.Errorf("the backend was asked %d times, want once for the cache and once for each of the others", n)
+		}
+	}
+}

@@ -42,7 +42,7 @@ func (n *named) sign(id Identity, err error) (Identity, error) {
 func (n *named) Groups(ctx context.Context, id Identity) ([]string, error) {
 	groups, err := n.inner.Groups(ctx, id)
 	if err != nil {
-		return nil, n.label(err)
+		return groups, n.label(err)
 	}
 	return groups, nil
 }

@@ -39,7 +39,7 @@ type login struct {
 // A membership is the groups of an Identity, and when the login was asked about
 // that they end with; the zero time if there was none.
 type membership struct {
-	groups []string
+	groups roll
 	login  time.Time
 }
 

@@ -6,12 +6,12 @@ import (
 )
 
 // members returns the stored groups of id, and what they are good for.
-func (s *store) members(id Identity, version uint64) ([]string, state) {
+func (s *store) members(id Identity, version uint64) (roll, state) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e, age := s.groups.get(id, version)
 	if e == nil {
-		return nil, unknown
+		return roll{}, unknown
 	}
 	since := time.Since(e.value.login)
 	switch alone := e.value.login.IsZero(); {
@@ -21,12 +21,12 @@ func (s *store) members(id Identity, version uint64) ([]string, state) {
 		return e.value.groups, expired
 	}
 	s.groups.lru.Remove(id)
-	return nil, unknown
+	return roll{}, unknown
 }
 
 // keepGroups stores what a Backend answered to a question asked during e, unless a
 // later question was answered before.
-func (s *store) keepGroups(e *era, id Identity, a answer[[]string]) {
+func (s *store) keepGroups(e *era, id Identity, a answer[roll]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old, ok := s.groups.lru.Peek(id); e != s.era || ok && old.asked.After(a.asked) {

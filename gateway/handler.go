@@ -28,8 +28,9 @@ type exchange struct {
 	entry           // what the door has found out
 	route    *route // nil until it is known
 	who      Subject
-	call     backend.Call // goes with the question for the login
-	claimed  string       // the user name that was sent, before anybody vouched for it
+	missing  *backend.Incomplete // of the groups of who; nil while there is nothing, or nobody has asked
+	call     backend.Call        // goes with the question for the login
+	claimed  string              // the user name that was sent, before anybody vouched for it
 	decision Decision
 	passed   bool // nothing was left that might refuse it
 	answered bool // by the gateway in the place of the upstream, before a rule was asked

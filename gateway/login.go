@@ -38,6 +38,9 @@ func (x *exchange) judge(req Request) (Decision, *problem) {
 		}
 		d = x.route.policy.Decide(req, x.who, nil)
 	}
+	if d.Verdict == NeedsGroups && x.missing != nil {
+		return d, x.noAnswer("groups", x.missing)
+	}
 	return d, nil
 }
 
@@ -78,20 +81,28 @@ func (x *exchange) neededGroups() *problem {
 	if x.route.groupsHeader == "" {
 		return nil
 	}
-	return x.learnGroups()
+	if p := x.learnGroups(); p != nil {
+		return p
+	}
+	if x.missing != nil {
+		return x.noAnswer("groups", x.missing)
+	}
+	return nil
 }
 
 // learnGroups asks for the groups of the user. That they cannot be had is not the
-// same as that there are none.
+// same as that there are none. Where only some can, what is decided by these is.
 func (x *exchange) learnGroups() *problem {
-	if x.who.GroupsKnown {
+	if x.who.GroupsKnown || x.missing != nil {
 		return nil
 	}
 	groups, err := x.route.backend.Groups(backend.WithCall(x.ctx, &x.call), x.who.Identity)
-	if err != nil {
+	x.missing = backend.IncompleteOf(err)
+	if err != nil && x.missing == nil {
 		return x.noAnswer("groups", err)
 	}
-	x.who.Groups, x.who.GroupsKnown = groups, true
+	x.who.Groups, x.who.GroupsKnown = groups, err == nil
+	x.who.OnlyShortNames = x.missing != nil && x.missing.ShortNames
 	return nil
 }
 

@@ -21,6 +21,10 @@ type Subject struct {
 	Identity    backend.Identity
 	GroupsKnown bool
 	Groups      []string
+
+	// OnlyShortNames says that of groups which are not known to be all, short names
+	// alone are missing: a distinguished name that is not among them is none of who.
+	OnlyShortNames bool
 }
 
 // A Policy is the compiled rules of one [Route]. It does not change and may be
@@ -97,9 +101,6 @@ func decide(r *rule, req Request, who Subject) Verdict {
 // named returns the groups of who that the rules ask about, as far as it is known
 // which who is in.
 func (p *Policy) named(who Subject) []string {
-	if !who.GroupsKnown {
-		return nil
-	}
 	var names []string
 	for _, g := range p.groups {
 		if name := g.spelledBy(who.Identity.Source); g.eval(Request{}, who) == Allowed && !slices.Contains(names, name) {

@@ -72,10 +72,20 @@ func (p principal) eval(_ Request, who Subject) Verdict {
 		return Denied
 	case p.kind == userKind:
 		return verdictOf(p.spelledBy(who.Identity.Source) == who.Identity.User)
-	case !who.GroupsKnown:
-		return NeedsGroups
 	}
-	return verdictOf(slices.Contains(who.Groups, p.spelledBy(who.Identity.Source)))
+	return who.isIn(p.spelledBy(who.Identity.Source))
+}
+
+// isIn says whether who is in a group. Where not all groups could be found out, those
+// that were count, and of the others nobody knows.
+func (who Subject) isIn(group string) Verdict {
+	switch {
+	case slices.Contains(who.Groups, group):
+		return Allowed
+	case who.GroupsKnown, who.OnlyShortNames && strings.Contains(group, "="):
+		return Denied
+	}
+	return NeedsGroups
 }
 
 func (a anyOf) eval(req Request, who Subject) Verdict {

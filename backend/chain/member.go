@@ -62,12 +62,15 @@ func (b *Backend) Groups(ctx context.Context, id backend.Identity) ([]string, er
 		return nil, err
 	}
 	groups, err := m.Backend.Groups(ctx, id)
-	if err != nil || len(m.lenders) == 0 {
+	missing := backend.IncompleteOf(err)
+	if err != nil && missing == nil || len(m.lenders) == 0 {
 		return groups, err
 	}
 	for _, lender := range m.lenders {
 		more, err := lender.groupsOf(ctx, id.User)
-		if err != nil {
+		if part := backend.IncompleteOf(err); part != nil {
+			missing = either(missing, part)
+		} else if err != nil {
 			return nil, fmt.Errorf("extra groups: %w", err)
 		}
 		groups = append(groups, more...)
@@ -76,7 +79,18 @@ func (b *Backend) Groups(ctx context.Context, id backend.Identity) ([]string, er
 		groups[i] = m.CanonicalGroup(name)
 	}
 	slices.Sort(groups)
-	return slices.Compact(groups), nil
+	if groups = slices.Compact(groups); missing != nil {
+		return groups, missing
+	}
+	return groups, nil
+}
+
+// either returns what is missing of the groups of two backends together.
+func either(a, b *backend.Incomplete) *backend.Incomplete {
+	if a == nil {
+		return b
+	}
+	return &backend.Incomplete{Cause: fmt.Errorf("%w; %w", a.Cause, b.Cause), ShortNames: a.ShortNames && b.ShortNames}
 }
 
 // voucher returns the member that vouched for id.

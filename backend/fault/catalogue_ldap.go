@@ -48,7 +48,9 @@ var directoryUsers = []Entry{
 
 var directoryGroups = []Entry{
 	{"ldap.groups.unreadable", "The account may not read what tells the groups of a user.", "give it that right: in Active Directory put it into the group Windows Authorization Access Group"},
-	{"ldap.groups.too_many", "The user is in more groups than are followed, or they are nested deeper than `group_depth`.", "look for groups that contain each other, or narrow `group_bases`"},
+	{"ldap.groups.too_many", "The user is in more groups than are followed.", "look for groups that contain each other, or narrow `group_bases`"},
+	{"ldap.groups.too_deep", "The user is in groups that are nested deeper than `group_depth`. The groups up to there count; a rule that needs another one, or the absence of one, cannot be decided.", "raise `group_depth`, or set `group_nesting = false` if groups in groups are not to count"},
+	{"ldap.groups.hidden", "memberOf of a user names a group that the service account may not read. The group counts by its DN; a rule that calls it by a short name cannot be decided.", "let the service account read the group, or name the group by its DN in the rule"},
 	{"ldap.groups.missing", "A rule names a group that the directory does not have, so that nobody is in it.", "correct the rule, or make the group below `group_bases`"},
 	{"ldap.groups.ambiguous", "Several groups share a name that a rule uses, so that it counts for none of them.", "name one of them by its DN in the rule, or narrow `group_bases`"},
 	{"ldap.groups.distribution", "A rule names a distribution group, which is in no token.", "make it a security group, or set `group_mode = \"memberof\"`"},

@@ -62,6 +62,7 @@ type Config struct {
 	GroupNameAttr    string
 	GroupMemberAttrs []string
 	GroupDepth       int
+	DirectGroups     bool // groups in groups do not count
 	PrimaryGroup     string
 
 	// FilterGroups are groups of those users whose entries match a filter.
@@ -122,7 +123,9 @@ func (c Config) complete() Config {
 	c.GroupMode = cmp.Or(c.GroupMode, groupsNone)
 	c.GroupFilter = cmp.Or(c.GroupFilter, "(objectClass=*)")
 	c.GroupNameAttr = cmp.Or(c.GroupNameAttr, "cn")
-	c.GroupDepth = cmp.Or(c.GroupDepth, 10)
+	if !c.DirectGroups {
+		c.GroupDepth = cmp.Or(c.GroupDepth, 10)
+	}
 	c.PrimaryGroup = cmp.Or(c.PrimaryGroup, primaryNone)
 	c.LoginTimeout = cmp.Or(c.LoginTimeout, 10*time.Second)
 	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, 3*time.Second)

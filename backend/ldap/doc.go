@@ -56,7 +56,9 @@
 //	group_filter            * "(objectClass=*)": what is a group
 //	group_name_attr           "cn": what rules call a group, besides its DN
 //	group_member_attrs      * ["member", "uniqueMember"]
-//	group_depth               10: groups in groups, so many deep
+//	group_nesting             true; false: groups in groups do not count
+//	group_depth               10: groups in groups, so many deep; of a user in
+//	                          deeper ones, those are not known
 //	primary_group           * "none", "sid" (Active Directory), "gid" (POSIX)
 //	filter_group              a list of { name, filter }: users whose entry
 //	                          matches the filter are in a group of that name

@@ -32,6 +32,16 @@ type resolver struct {
 	id     backend.Identity
 	dn     string      // where the entry of the user is now
 	entry  *ldap.Entry // nil until it is read
+
+	missing *backend.Incomplete // of the groups; nil for nothing
+}
+
+// lack notes that not all groups could be found out. What lacks short names alone is
+// less than what lacks groups.
+func (r *resolver) lack(shortNames bool, cause error) {
+	if r.missing == nil || r.missing.ShortNames && !shortNames {
+		r.missing = &backend.Incomplete{Cause: cause, ShortNames: shortNames}
+	}
 }
 
 // resolver returns what finds the groups of id with the rights of the service account.
@@ -39,7 +49,8 @@ func (b *Backend) resolver(id backend.Identity, memory groupMemory) *resolver {
 	return &resolver{Backend: b, search: b.asService, memory: memory, id: id, dn: id.Handle}
 }
 
-// groups returns the names of all groups that the user is in.
+// groups returns the names of all groups that the user is in. With an error that is a
+// [backend.Incomplete] they are those that could be found out.
 func (r *resolver) groups(ctx context.Context) ([]string, error) {
 	_, _, names, err := r.resolve(ctx)
 	if err != nil {
@@ -51,7 +62,10 @@ func (r *resolver) groups(ctx context.Context) ([]string, error) {
 	}
 	names = append(names, matching...)
 	slices.Sort(names)
-	return slices.Compact(names), nil
+	if names = slices.Compact(names); r.missing != nil {
+		return names, r.missing
+	}
+	return names, nil
 }
 
 // resolve returns the groups that name the user, these and all that they are in,
@@ -263,7 +277,9 @@ func (r *resolver) memberFilters() ([]string, error) {
 }
 
 // walk adds the groups that groups are in, level by level, each level with one
-// question for all groups of the one before. Groups in a circle come once.
+// question for all groups of the one before. Groups in a circle come once. Where there
+// are groups deeper than group_depth, the walk lacks them: without a look, a user who
+// is in a group that way would pass for one who is not.
 func (r *resolver) walk(ctx context.Context, level []group) ([]group, error) {
 	found := map[string]group{}
 	flat := r.config.GroupMode == groupsTokens || r.config.GroupMode == groupsInChain
@@ -278,12 +294,19 @@ func (r *resolver) walk(ctx context.Context, level []group) ([]group, error) {
 		if len(found) > maxEntries {
 			return nil, fault.With("ldap.groups.too_many", fmt.Errorf("the user is in more than %d groups", maxEntries))
 		}
-		if flat || depth >= r.config.GroupDepth || len(added) == 0 {
+		if flat || r.config.DirectGroups || len(added) == 0 {
 			break
 		}
 		var err error
 		if level, err = r.parents(ctx, added); err != nil {
 			return nil, err
+		}
+		isNew := func(g group) bool { _, known := found[g.key()]; return !known }
+		if depth == r.config.GroupDepth {
+			if slices.ContainsFunc(level, isNew) {
+				r.lack(false, fault.With("ldap.groups.too_deep", fmt.Errorf("the user is in groups nested deeper than group_depth = %d", depth)))
+			}
+			break
 		}
 	}
 	return slices.Collect(maps.Values(found)), nil

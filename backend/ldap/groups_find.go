@@ -105,8 +105,9 @@ func (r *resolver) filterGroups(ctx context.Context) ([]string, error) {
 type groupMemory struct {
 	found  memo[[]group] // by filter, by name, by security identifier
 	unique memo[bool]    // by name: whether one group alone has it
+	hidden memo[bool]    // by DN, of what memberOf names and no search finds: whether nobody may read it
 }
 
 func newGroupMemory(c Config) groupMemory {
-	return groupMemory{newMemo[[]group](c.GroupTTL), newMemo[bool](c.GroupTTL)}
+	return groupMemory{newMemo[[]group](c.GroupTTL), newMemo[bool](c.GroupTTL), newMemo[bool](c.GroupTTL)}
 }

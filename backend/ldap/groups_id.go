@@ -15,7 +15,7 @@ import (
 )
 
 // byDN returns the groups with the given names that are under the group bases
-// and match the group filter. Names elsewhere are no groups.
+// and match the group filter, or cannot be read. Names elsewhere are no groups.
 func (r *resolver) byDN(ctx context.Context, names []string) ([]group, error) {
 	bases := make([]dn, len(r.config.GroupBases))
 	for i, base := range r.config.GroupBases {
@@ -35,7 +35,54 @@ func (r *resolver) byDN(ctx context.Context, names []string) ([]group, error) {
 			filters[canonicalDN(name)] = equals(attribute, name)
 		}
 	}
-	return r.byKey(ctx, filters, func(e *ldap.Entry) string { return canonicalDN(e.DN) })
+	found, err := r.byKey(ctx, filters, func(e *ldap.Entry) string { return canonicalDN(e.DN) })
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range found {
+		delete(filters, g.key())
+	}
+	hidden, err := r.hidden(ctx, filters)
+	return append(found, hidden...), err
+}
+
+// hidden returns those of the groups with the given names, which no search found, that
+// nobody may see: the entry of the user says that they are its groups, and what there
+// is to read of them is not known. A group that can be read and was not found does not
+// match group_filter, and is none.
+func (r *resolver) hidden(ctx context.Context, filters map[string]string) ([]group, error) {
+	var asked []string
+	for key, filter := range filters {
+		if _, known := r.memory.hidden.get(key); !known {
+			asked = append(asked, filter)
+		}
+	}
+	slices.Sort(asked)
+	now, seen := time.Now(), map[string]bool{}
+	for _, filter := range oneOf(asked) {
+		for _, base := range r.config.GroupBases {
+			entries, err := r.search(ctx, query{base: base, scope: ldap.ScopeWholeSubtree, paged: true, filter: filter, attributes: []string{"1.1"}})
+			if err != nil {
+				return nil, fmt.Errorf("search groups: %w", err)
+			}
+			for _, e := range entries {
+				seen[canonicalDN(e.DN)] = true
+			}
+		}
+	}
+	var all []group
+	for key := range filters {
+		is, known := r.memory.hidden.get(key)
+		if !known {
+			is = !seen[key]
+			r.memory.hidden.put(key, is, now)
+		}
+		if is {
+			all = append(all, group{dn: key})
+			r.lack(true, fault.With("ldap.groups.hidden", fmt.Errorf("memberOf of the user names %s, which the service account may not read", key)))
+		}
+	}
+	return all, nil
 }
 
 // bySID returns the groups with the given security identifiers.

@@ -10,6 +10,7 @@ import (
 	ber "github.com/go-asn1-ber/asn1-ber"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 )
 
 var (
@@ -28,6 +29,7 @@ type Backend struct {
 	own       memo[ownGroups] // by handle, of users who searched themselves
 	routes    memo[*server]   // by handle
 	shares    memo[share]     // by handle
+	warned    memo[struct{}]  // by handle, of users whose groups are not all known
 }
 
 // ownGroups is what a user found of the own groups.
@@ -66,6 +68,7 @@ func New(c Config) (*Backend, error) {
 		own:       newMemo[ownGroups](ownGroupsTTL),
 		routes:    newMemo[*server](routeTTL),
 		shares:    newMemo[share](c.LoginTimeout),
+		warned:    newMemo[struct{}](warnEvery),
 	}, nil
 }
 
@@ -74,6 +77,9 @@ func (b *Backend) Close() error {
 	b.directory.close()
 	return nil
 }
+
+// warnEvery is how often the log says of one user that groups are missing.
+const warnEvery = time.Hour
 
 // ownGroupsTTL is longer than any cache keeps a login, after which the groups
 // are read again.
@@ -98,8 +104,23 @@ func (b *Backend) Groups(ctx context.Context, id backend.Identity) ([]string, er
 	ctx = b.sameRoute(ctx, id.Handle)
 	r := b.resolver(id, b.memory)
 	names, err := r.groups(ctx)
-	if err != nil {
+	switch missing := backend.IncompleteOf(err); {
+	case missing != nil:
+		b.warnOfMissing(id, missing)
+		return names, fmt.Errorf("groups of user %q: %w", id.User, err)
+	case err != nil:
 		return nil, fmt.Errorf("groups of user %q: %w", id.User, err)
 	}
 	return names, nil
+}
+
+// warnOfMissing says in the log, once in a while for each user, that groups are
+// missing.
+func (b *Backend) warnOfMissing(id backend.Identity, missing *backend.Incomplete) {
+	if _, said := b.warned.get(id.Handle); said {
+		return
+	}
+	b.warned.put(id.Handle, struct{}{}, time.Now())
+	b.config.Log.Warn("not all groups of a user are known; rules that need one of the others cannot be decided",
+		"user", id.User, "dn", id.Handle, fault.Attr, string(fault.Of(missing.Cause)), "error", missing.Cause)
 }

@@ -23,7 +23,12 @@ func (c Config) validate() error {
 	c.validateAccount(add)
 	c.validateUsers(add)
 	c.validateGroups(add)
-	if c.GroupDepth < 0 || c.GroupDepth > 100 {
+	switch {
+	case c.DirectGroups && c.GroupDepth != 0:
+		add("group_depth", "with group_nesting = false groups in groups do not count: leave group_depth out, or group_nesting")
+	case c.DirectGroups && (c.GroupMode == groupsTokens || c.GroupMode == groupsInChain):
+		add("group_nesting", "with group_mode = %q the directory itself counts groups in groups: set group_mode to memberof or search to have the direct ones alone", c.GroupMode)
+	case c.GroupDepth < 0 || c.GroupDepth > 100:
 		add("group_depth", "%d is not within 1 and 100", c.GroupDepth)
 	}
 	if c.MaxConnections < 1 || c.MaxConnections > 1000 {

@@ -217,6 +217,9 @@ func (s *schema) backend(n *node) {
 // checkScalar checks that n can be the value of a field that holds one value,
 // and that the value is within what the field's tags allow.
 func checkScalar(n *node, f reflect.StructField) error {
+	if f.Type.Kind() == reflect.Pointer { // a key whose absence differs from its zero value
+		f.Type = f.Type.Elem()
+	}
 	switch {
 	case f.Type == reflect.TypeFor[Duration]():
 		return checkDuration(n, f.Tag)

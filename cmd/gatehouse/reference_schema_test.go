@@ -85,7 +85,7 @@ func (r *reference) fieldSchema(f reflect.StructField) object {
 		low, _ := strconv.Atoi(tag.Get("min"))
 		high, _ := strconv.Atoi(tag.Get("max"))
 		return object{"type": "integer", "minimum": low, "maximum": high}
-	case f.Type.Kind() == reflect.Bool:
+	case f.Type.Kind() == reflect.Bool || f.Type == reflect.TypeFor[*bool]():
 		return object{"type": "boolean"}
 	}
 	return object{"type": "string"}

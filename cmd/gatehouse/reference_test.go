@@ -191,7 +191,7 @@ func bounds(f reflect.StructField) string {
 		return fmt.Sprintf("duration, %s to %s", f.Tag.Get("min"), f.Tag.Get("max"))
 	case f.Type.Kind() == reflect.Int:
 		return fmt.Sprintf("number, %s to %s", f.Tag.Get("min"), f.Tag.Get("max"))
-	case f.Type.Kind() == reflect.Bool:
+	case f.Type.Kind() == reflect.Bool || f.Type == reflect.TypeFor[*bool]():
 		return "`true`, `false`"
 	case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.String:
 		return "list of strings"
