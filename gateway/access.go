@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gatehouse/backend/fault"
+	"gatehouse/backend/shown"
 )
 
 // accessLog writes one record for each request. What a client sent appears in it
@@ -81,7 +82,7 @@ func (l *jsonAccess) record(x *exchange) {
 	b.text("backend", x.who.Identity.Source)
 	b.text("method", bounded(x.r.Method))
 	b.text("host", bounded(x.r.Host))
-	b.text("target", bounded(x.r.RequestURI))
+	b.text("target", bounded(x.sentTarget()))
 	b.text("proto", bounded(x.r.Proto))
 	b.text("rule", x.decision.Rule)
 	b.number("status", int64(x.loggedStatus()))
@@ -141,11 +142,11 @@ func (l *apacheAccess) record(x *exchange) {
 	b := make([]byte, 0, 512)
 	b = append(b, x.from.text...)
 	b = append(b, " - "...)
-	b = appendApache(b, orDash(x.user()))
+	b = appendApacheName(b, x.user())
 	b = append(b, ' ')
 	b = x.start.AppendFormat(b, apacheTime)
 	b = append(b, ` "`...)
-	b = appendApache(b, strings.TrimRight(x.r.Method+" "+x.r.RequestURI+" "+x.r.Proto, " "))
+	b = appendApache(b, strings.TrimRight(x.r.Method+" "+x.sentTarget()+" "+x.r.Proto, " "))
 	b = append(b, `" `...)
 	b = strconv.AppendInt(b, int64(x.loggedStatus()), 10)
 	b = append(b, ' ')
@@ -156,12 +157,21 @@ func (l *apacheAccess) record(x *exchange) {
 	}
 	if l.combined {
 		b = append(b, ` "`...)
-		b = appendApache(b, orDash(x.r.Referer()))
+		b = appendApache(b, orDash(shown.WithoutUserinfo(x.r.Referer())))
 		b = append(b, `" "`...)
 		b = appendApache(b, orDash(x.r.UserAgent()))
 		b = append(b, '"')
 	}
 	l.out.Write(append(b, '\n'))
+}
+
+// sentTarget is the target of the request as it was sent, but for the user part of a
+// URL, in which browsers and scripts put passwords.
+func (x *exchange) sentTarget() string {
+	if strings.HasPrefix(x.r.RequestURI, "/") {
+		return x.r.RequestURI
+	}
+	return shown.WithoutUserinfo(x.r.RequestURI)
 }
 
 func orDash(s string) string {
@@ -171,15 +181,30 @@ func orDash(s string) string {
 	return s
 }
 
+// appendApacheName appends the name of a user, which stands in no quotes: a blank or a
+// bracket in it, or a name that is a dash, would make other fields of the record.
+func appendApacheName(b []byte, name string) []byte {
+	switch name {
+	case "":
+		return append(b, '-')
+	case "-":
+		return append(b, `\x2d`...)
+	}
+	return appendApacheBut(b, name, " []")
+}
+
 // appendApache appends s as Apache escapes what clients send.
-func appendApache(b []byte, s string) []byte {
+func appendApache(b []byte, s string) []byte { return appendApacheBut(b, s, "") }
+
+// appendApacheBut is appendApache with further characters that may not stand as they are.
+func appendApacheBut(b []byte, s, further string) []byte {
 	for _, c := range []byte(bounded(s)) {
 		switch {
 		case c == '"' || c == '\\':
 			b = append(b, '\\', c)
 		case c == '\b', c == '\n', c == '\r', c == '\t', c == '\v':
 			b = append(b, '\\', "btnv.r"[c-'\b'])
-		case c < ' ' || c >= 0x7f:
+		case c < ' ' || c >= 0x7f || strings.IndexByte(further, c) >= 0:
 			b = append(b, `\x`...)
 			b = append(b, "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
 		default:

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"gatehouse/backend/shown"
 )
 
 // hostile is what tries to end a line of a log, or to steer a terminal.
@@ -100,7 +103,10 @@ func TestApacheFormats(t *testing.T) {
 		{accessCommon, "/v2/", "alice", 12, "", "", `192.0.2.1 - alice [04/Mar/2026:05:06:07 -0700] "GET /v2/ HTTP/1.1" 200 12`},
 		{accessCombined, "/v2/?a=b", "alice", 12, "", "docker/20.10", `192.0.2.1 - alice [04/Mar/2026:05:06:07 -0700] "GET /v2/?a=b HTTP/1.1" 200 12 "-" "docker/20.10"`},
 		{accessCombined, `/"\`, "a b", 1, "http://x/", "\b\t\n\v\f\r\x1b\x7f\xe9\"\\",
-			`192.0.2.1 - a b [04/Mar/2026:05:06:07 -0700] "GET /\"\\ HTTP/1.1" 200 1 "http://x/" "\b\t\n\v\x0c\r\x1b\x7f\xe9\"\\"`},
+			`192.0.2.1 - a\x20b [04/Mar/2026:05:06:07 -0700] "GET /\"\\ HTTP/1.1" 200 1 "http://x/" "\b\t\n\v\x0c\r\x1b\x7f\xe9\"\\"`},
+		{accessCommon, "http://u:secret@h/", "-", 1, "", "", `192.0.2.1 - \x2d [04/Mar/2026:05:06:07 -0700] "GET http://[redacted]@h/ HTTP/1.1" 200 1`},
+		{accessCombined, "/", `x [01/Jan/2026:00:00:00 +0000] "GET /`, 1, "https://u:secret@h/", "",
+			`192.0.2.1 - x\x20\x5b01/Jan/2026:00:00:00\x20+0000\x5d\x20\"GET\x20/ [04/Mar/2026:05:06:07 -0700] "GET / HTTP/1.1" 200 1 "https://[redacted]@h/" "-"`},
 	} {
 		var out bytes.Buffer
 		log, err := newAccessLog(tt.form, &out)
@@ -178,4 +184,49 @@ func TestCausesAreLoggedWhereTheAccessRecordHasNone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// apacheFields reads a record of the common or combined form as programs do that know
+// these: the name of the user is what stands between the second and the third blank.
+var apacheFields = regexp.MustCompile(`^(\S+) - (\S+) \[([^]]+)\] "((?:[^"\\]|\\.)*)" (\d+) (\d+|-)(?: "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)")?$`)
+
+// FuzzAccessRecordsCannotBeForged has every record, whatever others have chosen in it,
+// be one line of visible characters that reads as one record with the values it was
+// made from.
+func FuzzAccessRecordsCannotBeForged(f *testing.F) {
+	for _, s := range []string{
+		"alice", "-", "a b", `x [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 1`, "\\x20", "a\nb\r", "\u009b31m\u202e\u2066\u200b", "\xff\x9b", "\"", "\\", "]", "\u2028\U000e0041", "\u00a0\u3164",
+	} {
+		f.Add(s, s, s)
+	}
+	f.Fuzz(func(t *testing.T, user, host, agent string) {
+		r := newRequest("GET", "/v2/")
+		r.Host = host
+		r.Header.Set("User-Agent", agent)
+		r.Header.Set("Referer", host)
+		x := &exchange{r: r, entry: entry{from: origin{text: "192.0.2.1"}}, start: time.Now(), claimed: user, status: 200, sent: 1}
+		for _, form := range []string{accessJSON, accessCommon, accessCombined} {
+			var out bytes.Buffer
+			log, err := newAccessLog(form, &out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			log.record(x)
+			line, ended := strings.CutSuffix(out.String(), "\n")
+			if i := strings.IndexFunc(line, shown.Invisible); !ended || i >= 0 || !utf8.ValidString(line) {
+				t.Errorf("%s: invisible at %d: %q", form, i, line)
+			}
+			if form == accessJSON {
+				var got struct{ User, Host, Level string }
+				if err := json.Unmarshal([]byte(line), &got); err != nil || utf8.ValidString(bounded(user)) && got.User != bounded(user) || got.Level != "INFO" {
+					t.Errorf("%q: %+v, %v", line, got, err)
+				}
+				continue
+			}
+			fields := apacheFields.FindStringSubmatch(line)
+			if fields == nil || fields[4] != "GET /v2/ HTTP/1.1" || fields[5] != "200" || fields[6] != "1" || (fields[2] == "-") != (user == "") {
+				t.Errorf("%s: %q reads as %q", form, line, fields)
+			}
+		}
+	})
 }

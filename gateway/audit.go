@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gatehouse/backend/fault"
+	"gatehouse/backend/shown"
 	"gatehouse/gateway/oci"
 )
 
@@ -78,7 +79,7 @@ func (x *exchange) encodeAudit(use func(record []byte)) {
 	encoder := json.NewEncoder(b)
 	encoder.SetEscapeHTML(false)
 	encoder.Encode(x.auditRecord()) // of which nothing can fail
-	use(b.Bytes())
+	use(shown.JSON(b.Bytes()))
 }
 
 func (x *exchange) auditRecord() auditRecord {
@@ -105,7 +106,7 @@ func (x *exchange) auditRecord() auditRecord {
 		r.Claimed = bounded(x.claimed)
 	}
 	if r.Path == "" { // it was refused before it was read
-		r.Path = bounded(x.r.RequestURI)
+		r.Path = bounded(x.sentTarget())
 	}
 	if x.upload != nil {
 		r.Received = x.upload.received(x.r.ContentLength)

@@ -1,11 +1,11 @@
 package gateway
 
 import (
-	"bytes"
-	"encoding/json"
 	"strconv"
 	"sync"
 	"time"
+
+	"gatehouse/backend/shown"
 )
 
 // jsonLine is an object of JSON in one line, made for records of which there is one
@@ -33,7 +33,7 @@ func (l *jsonLine) key(key string) {
 
 func (l *jsonLine) text(key, value string) {
 	l.key(key)
-	l.buf = append(appendJSON(l.buf, value), ',')
+	l.buf = append(shown.AppendJSON(l.buf, value), ',')
 }
 
 func (l *jsonLine) number(key string, value int64) {
@@ -50,25 +50,4 @@ func (l *jsonLine) time(key string, value time.Time) {
 	l.key(key)
 	l.buf = append(l.buf, '"')
 	l.buf = append(value.AppendFormat(l.buf, time.RFC3339Nano), '"', ',')
-}
-
-// appendJSON appends a string. What needs an escape, or is no ASCII, is left to
-// encoding/json.
-func appendJSON(b []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x7f {
-			return appendEscaped(b, s)
-		}
-	}
-	b = append(b, '"')
-	b = append(b, s...)
-	return append(b, '"')
-}
-
-func appendEscaped(b []byte, s string) []byte {
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	encoder.Encode(s) // a string never fails
-	return append(b, bytes.TrimSuffix(text.Bytes(), newline)...)
 }

@@ -7,11 +7,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gatehouse/backend/shown"
 )
 
-// FuzzJSONLine holds a line to what slog's JSON handler writes of the same.
+// FuzzJSONLine holds a line to what slog's JSON handler writes of the same, but for
+// invisible characters, which it leaves as they are.
 func FuzzJSONLine(f *testing.F) {
-	for _, s := range []string{"", "alice", `a"b\c`, "a\x00b\x1b[2J\r\n\t", "<a>&amp;", "\x7f", "grün", "\u2028\u2029", "\xff\xc0\x80", strings.Repeat("x", 5000) + `"`} {
+	for _, s := range []string{"", "alice", `a"b\c`, "a\x00b\x1b[2J\r\n\t", "<a>&amp;", "\x7f", "grün", "\u2028\u2029", "\xff\xc0\x80", "\ufffd\u202e\u009b\u200b\b\f", strings.Repeat("x", 5000) + `"`} {
 		f.Add(s, int64(len(s)))
 	}
 	f.Fuzz(func(t *testing.T, s string, n int64) {
@@ -28,8 +31,8 @@ func FuzzJSONLine(f *testing.F) {
 		l.text(slog.MessageKey, s)
 		l.text("s", s)
 		l.number("n", n)
-		if got := l.end(); !bytes.Equal(got, want.Bytes()) {
-			t.Errorf("got  %q\nwant %q", got, want.Bytes())
+		if got, want := l.end(), shown.JSON(want.Bytes()); !bytes.Equal(got, want) {
+			t.Errorf("got  %q\nwant %q", got, want)
 		}
 	})
 }

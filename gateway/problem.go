@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"gatehouse/backend"
+	"gatehouse/backend/shown"
 )
 
 // problem is a request that is answered by the gateway itself. The client sees
@@ -142,6 +143,7 @@ func (p *problem) body(id string) []byte {
 		e.Message += " (id " + id + ")"
 	}
 	b, _ := json.Marshal(map[string][]ociError{"errors": {e}}) // strings always encode
+	b = shown.JSON(b)                                          // clients print it on terminals
 	return append(b, '\n')
 }
 

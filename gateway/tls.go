@@ -91,7 +91,7 @@ func LoadKeyPair(certFile, keyFile string) (tls.Certificate, error) {
 	}
 	pair, err := tls.X509KeyPair([]byte(chain), []byte(key))
 	if err != nil {
-		return tls.Certificate{}, fault.With("tls.certificate.mismatch", fmt.Errorf("%s and the file of the private key are not a certificate and its key in PEM: %w", certFile, err))
+		return tls.Certificate{}, fault.With("tls.certificate.mismatch", fmt.Errorf("%s and the file of the key are not a certificate and its private key in PEM: %w", certFile, err))
 	}
 	switch now := time.Now(); {
 	case now.After(pair.Leaf.NotAfter):

@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"gatehouse/backend/shown"
 )
 
 // hasOneReading reports whether s is the only spelling of what it shows: valid
@@ -16,15 +18,7 @@ import (
 func hasOneReading(s string) bool {
 	return utf8.ValidString(s) &&
 		norm.NFKC.IsNormalString(s) &&
-		strings.IndexFunc(s, invisible) < 0
-}
-
-// invisible is true for control and format characters (zero-width, bidirectional,
-// soft hyphen), for blanks other than the space, for what Unicode leaves without
-// a meaning, and for the letters and marks that renderers are told to ignore.
-func invisible(r rune) bool {
-	return !unicode.IsPrint(r) ||
-		unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+		strings.IndexFunc(s, shown.Invisible) < 0
 }
 
 // hasControl reports whether s holds a C0 or C1 control character or DEL. Bytes

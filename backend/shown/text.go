@@ -28,6 +28,14 @@ func Text(s string) string {
 	return string(appendText(make([]byte, 0, len(s)+16), s, nothing))
 }
 
+// Lines is Text for text of several lines, which stay what they are.
+func Lines(s string) string {
+	if isPlain(s) {
+		return s
+	}
+	return string(appendText(make([]byte, 0, len(s)+16), s, func(r rune) bool { return r == '\n' }))
+}
+
 func nothing(rune) bool { return false }
 
 // isPlain reports whether s is of visible ASCII characters alone.
@@ -89,7 +97,11 @@ func AppendJSON(b []byte, s string) []byte {
 		if c >= utf8.RuneSelf {
 			r, size = utf8.DecodeRuneInString(s[i:])
 		}
-		b = appendJSONRune(b, r)
+		if r == utf8.RuneError && size == 1 {
+			b = append(b, `\ufffd`...)
+		} else {
+			b = appendJSONRune(b, r)
+		}
 		i += size
 		begin = i
 	}
@@ -107,7 +119,7 @@ func appendJSONRune(b []byte, r rune) []byte {
 	case '\t':
 		return append(b, '\\', 't')
 	}
-	if r == utf8.RuneError || Invisible(r) {
+	if Invisible(r) {
 		return appendEscape(b, r)
 	}
 	return utf8.AppendRune(b, r)

@@ -136,7 +136,7 @@ func (o *canIOptions) printList(ctx context.Context, out io.Writer, q *inquiry) 
 		for _, verb := range perRepository {
 			cells = append(cells, strings.TrimSuffix(row.May[verb].yesOrNo(), ", not without a login"))
 		}
-		fmt.Fprintln(w, shown.Text(strings.Join(cells, "\t")))
+		fmt.Fprintln(w, tableRow(cells))
 	}
 	return w.Flush()
 }

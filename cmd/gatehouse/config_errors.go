@@ -43,17 +43,9 @@ func (p place) caret() string {
 		return ' '
 	}, string(runes[:min(p.indent, len(runes))]))
 	marks := max(1, min(p.width, len(runes)-p.indent))
-	return number + tabsKept(p.source) + "\n" +
+	return number + tableRow(strings.Split(p.source, "\t")) + // with the tabs that the caret line has
+		"\n" +
 		strings.Repeat(" ", len(number)-2) + "| " + indent + strings.Repeat("^", marks) + "\n"
-}
-
-// tabsKept returns s as [shown.Text] does, but for tabs, which the caret line has too.
-func tabsKept(s string) string {
-	parts := strings.Split(s, "\t")
-	for i, part := range parts {
-		parts[i] = shown.Text(part)
-	}
-	return strings.Join(parts, "\t")
 }
 
 // problem is one thing that is wrong with a configuration.

@@ -133,9 +133,5 @@ func (c *control) refusal(resp *http.Response, body []byte) error {
 	if json.Unmarshal(body, &said) != nil || said.Error == "" {
 		said.Error = strings.TrimSpace(string(body))
 	}
-	lines := strings.Split(said.Error, "\n")
-	for i, line := range lines {
-		lines[i] = shown.Text(line)
-	}
-	return fault.With(said.Code, fmt.Errorf("the gateway at %s answers %s: %s", c.socket, resp.Status, strings.Join(lines, "\n")))
+	return fault.With(said.Code, fmt.Errorf("the gateway at %s answers %s: %s", c.socket, resp.Status, shown.Lines(said.Error)))
 }

@@ -96,8 +96,8 @@ func (e explanation) printRules(out io.Writer) {
 		if r.Decides {
 			mark = "*"
 		}
-		line := strings.Join([]string{mark, r.Name, cmp.Or(r.At, "-"), hit(r.MethodMatches, r.Methods), hit(r.PathMatches, r.Paths), r.Require.words()}, "\t")
-		fmt.Fprintln(w, strings.TrimRight(shown.Text(line), " "))
+		line := tableRow([]string{mark, r.Name, cmp.Or(r.At, "-"), hit(r.MethodMatches, r.Methods), hit(r.PathMatches, r.Paths), r.Require.words()})
+		fmt.Fprintln(w, strings.TrimRight(line, " "))
 	}
 	w.Flush()
 	fmt.Fprintln(out)

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/backend/fault"
+	"gatehouse/backend/shown"
 	"gatehouse/gateway"
 )
 
@@ -144,8 +145,19 @@ func addresses(g interface{ Addrs() []net.Addr }) []string {
 // newLog returns a log for people who run the program, on w. It tells metrics of the
 // faults that come up in it.
 func newLog(w io.Writer, level slog.Leveler, metrics *gateway.Metrics) *slog.Logger {
-	text := slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})
+	text := slog.NewTextHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: withoutUserinfo})
 	return slog.New(fault.NewHandler(text, metrics.CountFault))
+}
+
+// withoutUserinfo leaves the user parts of URLs out of what is logged.
+func withoutUserinfo(_ []string, a slog.Attr) slog.Attr {
+	if err, ok := a.Value.Any().(error); ok {
+		a.Value = slog.StringValue(err.Error())
+	}
+	if a.Value.Kind() == slog.KindString {
+		a.Value = slog.StringValue(shown.WithoutUserinfo(a.Value.String()))
+	}
+	return a
 }
 
 // levelOf returns the level that log_level names.

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"gatehouse/backend/fault"
+	"gatehouse/backend/shown"
 )
 
 // reading serves what changes nothing and names nobody.
@@ -135,7 +136,7 @@ func hostOf(field string) string {
 func reply(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	e := json.NewEncoder(w)
+	e := json.NewEncoder(shown.NewWriter(w))
 	e.SetIndent("", "  ")
 	e.Encode(v) // a client that has gone is no news
 }

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"gatehouse/backend/shown"
 )
 
 //go:embed page.html
@@ -52,7 +54,7 @@ func (p *page) serve(w http.ResponseWriter, s Status) {
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", p.policy)
-	w.Write(body.Bytes()) // a client that has gone is no news
+	shown.NewWriter(w).Write(body.Bytes()) // a client that has gone is no news
 }
 
 // ago says how long ago t was, as people do.

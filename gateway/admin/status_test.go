@@ -165,7 +165,7 @@ func TestStatusAsText(t *testing.T) {
 	for _, want := range []string{
 		"gatehouse v1.2.3: serving, degraded, up for ", "hash 0123abcd, in use for 3 hours", "last reload failed",
 		`config.toml:3:1: unknown key "x<y"`, "certificate for registry.example: 10 days left", "backend corp (directory): degraded",
-		"server dc1.corp.example:636: left alone, connections: 0 in use, 0 idle; last error 3 hours ago: bell ? and ?[31mred?[0m",
+		"server dc1.corp.example:636: left alone, connections: 0 in use, 0 idle; last error 3 hours ago: bell \\u0007 and \\u001b[31mred\\u001b[0m",
 		"7F3K2QAB", "wrong password", "5 records of the access log were lost",
 	} {
 		if !strings.Contains(out.String(), want) {

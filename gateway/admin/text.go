@@ -6,7 +6,8 @@ import (
 	"strings"
 	"text/template"
 	"time"
-	"unicode"
+
+	"gatehouse/backend/shown"
 )
 
 //go:embed status.txt
@@ -31,13 +32,6 @@ func (s Status) WriteText(w io.Writer) error {
 	return t.Execute(w, s)
 }
 
-// plain returns text without what a terminal would take for a command: directories
-// and clients have chosen some of it.
-func plain(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, text)
-}
+// plain returns text as it may be shown at a terminal: directories and clients have
+// chosen some of it.
+func plain(text string) string { return shown.Lines(text) }
