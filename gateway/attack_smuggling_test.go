@@ -80,9 +80,9 @@ func TestMalformedHeadsAreRefused(t *testing.T) {
 		{"version in lower case", head("GET /v2/ http/1.1"), 400},
 		{"HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400},
 		{"TLS handshake", "\x16\x03\x01\x00\x05\n\x01\x00\x00\x01\x00\r\n\r\n", 400},
-		{"upgrade to h2c", head("GET /v2/ HTTP/1.1", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"), 400},
-		{"upgrade to a WebSocket", head("GET /v2/ HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket"), 400},
-		{"empty upgrade", head("GET /v2/ HTTP/1.1", "Upgrade:"), 400},
+		{"upgrade to a WebSocket", head("GET /v2/ HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket"), 501},
+		{"WebSocket among upgrades", head("GET /v2/ HTTP/1.1", "Connection: Upgrade", "Upgrade: h2c, WebSocket/13"), 501},
+		{"WebSocket in a second line", head("GET /v2/ HTTP/1.1", "Upgrade: foo", "Upgrade: websocket"), 501},
 		{"unknown expectation", head("GET /v2/ HTTP/1.1", "Expect: 200-maybe"), 417},
 		{"two expectations", head("PUT /v2/ HTTP/1.1", "Expect: 100-continue, x", "Content-Length: 3"), 417},
 	})

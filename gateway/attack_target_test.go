@@ -104,7 +104,7 @@ func TestMalformedHostsAreRefused(t *testing.T) {
 	for name, request := range map[string]string{
 		"no Host":                  "GET /v2/ HTTP/1.1\r\nAccept: */*\r\n\r\n",
 		"no field at all":          "GET /v2/ HTTP/1.1\r\n\r\n",
-		"no Host, HTTP/1.0":        "GET /v2/ HTTP/1.0\r\nAccept: */*\r\n\r\n",
+		"absolute form, HTTP/1.0":  "GET http://localhost/v2/ HTTP/1.0\r\nAccept: */*\r\n\r\n",
 		"two Hosts":                "GET /v2/ HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
 		"the same Host twice":      "GET /v2/ HTTP/1.1\r\nHost: localhost\r\nhOST: localhost\r\n\r\n",
 		"absolute form, no Host":   "GET http://localhost/v2/ HTTP/1.1\r\nAccept: */*\r\n\r\n",

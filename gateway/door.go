@@ -61,13 +61,17 @@ func (d *door) read(r *http.Request, e *entry) (p *problem) {
 	return p
 }
 
-// locate finds out where a request comes from and where it goes.
+// locate finds out where a request comes from and where it goes. One of HTTP/1.0 that
+// names no host is for the host of the TLS handshake, or for any.
 func (d *door) locate(r *http.Request, c *clientConn, e *entry) (p *problem) {
 	if e.from, p = d.originOf(r, c); p != nil {
 		return p
 	}
 	if e.host == "" {
-		return badRequest("a request has exactly one Host field")
+		e.host = c.serverName
+		if over10 := r.ProtoMajor == 1 && r.ProtoMinor == 0; !over10 || !d.router.serves(e.host) {
+			return badRequest("a request has exactly one Host field")
+		}
 	}
 	return d.findRoute(c, e)
 }
@@ -93,8 +97,11 @@ func checkFields(r *http.Request) *problem {
 	switch {
 	case len(h["Authorization"]) > 1:
 		return badRequest("the request has more than one Authorization field")
-	case len(h["Upgrade"]) > 0:
-		return badRequest("the connection is never upgraded to another protocol")
+	case asksForWebSocket(r):
+		return &problem{status: http.StatusNotImplemented, code: codeUnsupported, message: "the gateway passes no WebSocket on: connections are never upgraded to another protocol"}
+	}
+	if _, _, p := hopsLeft(r); p != nil {
+		return p
 	}
 	for _, v := range h["Expect"] {
 		if !strings.EqualFold(v, "100-continue") {
@@ -107,6 +114,21 @@ func checkFields(r *http.Request) *problem {
 		}
 	}
 	return nil
+}
+
+// asksForWebSocket reports whether r would go on as a WebSocket. An offer of another
+// protocol may be ignored (RFC 9110, section 7.8), and a client that makes one goes on
+// in HTTP/1.1; the client of a WebSocket cannot. HTTP/1.0 has no upgrades.
+func asksForWebSocket(r *http.Request) bool {
+	for _, line := range r.Header["Upgrade"] {
+		for protocol := range strings.SplitSeq(line, ",") {
+			name, _, _ := strings.Cut(strings.TrimSpace(protocol), "/")
+			if strings.EqualFold(name, "websocket") {
+				return r.ProtoMinor == 1
+			}
+		}
+	}
+	return false
 }
 
 // hasConnectionFields reports whether there is a field that is malformed in HTTP/2

@@ -141,7 +141,7 @@ var (
 		nil, {"Accept: a"}, {"Expect: 100-continue"}, {"Expect: x"}, {"Authorization: a"}, {"Authorization: a", "Authorization: b"},
 		{"Content-Length: 0"}, {"Content-Length: x"}, {"Content-Length: +0"}, {"Content-Length: 0, 0"}, {"Content-Length: 0", "Content-Length: 0"},
 		{"Transfer-Encoding: chunked"}, {"Transfer-Encoding: gzip"}, {"Transfer-Encoding: chunked", "Content-Length: 0"}, {"Transfer-Encoding: chunked", "Transfer-Encoding: chunked"},
-		{"Upgrade: h2c"}, {"Connection: close"}, {"Connection: keep-alive"}, {"Keep-Alive: 5"}, {"Proxy-Connection: close"}, {"Te: trailers"}, {"Te: gzip"}, {"Te: trailers", "Te: trailers"},
+		{"Upgrade: h2c"}, {"Upgrade: websocket"}, {"Max-Forwards: 0"}, {"Max-Forwards: x"}, {"Connection: close"}, {"Connection: keep-alive"}, {"Keep-Alive: 5"}, {"Proxy-Connection: close"}, {"Te: trailers"}, {"Te: gzip"}, {"Te: trailers", "Te: trailers"},
 		{"Trailer: X"}, {"Trailer: X, Content-Length"}, {"Host: localhost"}, {"Host: other.test"}, {"Host: a;b"},
 		{"X-Forwarded-For: 10.0.0.1"}, {"X-Forwarded-For: x"}, {"X-Http-Method-Override: DELETE"}, {"X-Original-Url: /x"},
 		slices.Repeat([]string{"A: b"}, 99), slices.Repeat([]string{"A: b"}, 101),

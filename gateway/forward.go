@@ -22,6 +22,10 @@ func (x *exchange) forward() *problem {
 	x.passed = true
 	x.conn.vouch()
 	x.leaveCrowd()
+	if isLast := x.countHop(); isLast {
+		x.answerOptions()
+		return nil
+	}
 	head := headBuffers.Get().(*[]byte)
 	defer headBuffers.Put(head)
 	asked := time.Now()

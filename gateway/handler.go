@@ -206,15 +206,22 @@ func (x *exchange) refuse(p *problem) {
 	x.site.sites.refusals.keep(x, p)
 	x.join()
 	x.endIfUnread()
-	h, body := x.w.Header(), p.body(x.id)
+	h := x.w.Header()
 	x.stamp(h)
 	p.writeHeader(h, realm)
+	x.answerHere(p.body(x.id))
+}
+
+// answerHere answers in the place of an upstream. The status is known, and the fields
+// of the header are set but for the length.
+func (x *exchange) answerHere(body []byte) {
+	h := x.w.Header()
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	if x.conn.http1 != nil && x.withholdsBody() {
 		h.Set("Connection", "close") // RFC 9110, section 10.1.1
 	}
 	x.pace.step()
-	x.w.WriteHeader(p.status)
+	x.w.WriteHeader(x.status)
 	if x.r.Method != http.MethodHead {
 		n, _ := x.w.Write(body) // a client that has gone is no news
 		x.sent = int64(n)

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"strings"
@@ -29,7 +30,7 @@ func listHas(lines []string, token string) bool {
 func (x *exchange) appendHead(b []byte, length int64) []byte {
 	r := x.r
 	b = append(append(append(append(b, r.Method...), ' '), x.target.String()...), " HTTP/1.1\r\n"...)
-	b = appendField(b, "Host", r.Host)
+	b = appendField(b, "Host", cmp.Or(r.Host, x.route.upstream.authority, "localhost"))
 	hidesType := x.hidesType()
 	for name, values := range r.Header {
 		if x.route.fields.drops(name) || connectionHas(r.Header, name) || hidesType && isContentType(name) {
@@ -57,7 +58,9 @@ func (x *exchange) appendHead(b []byte, length int64) []byte {
 // appendOwnFields appends the managed fields as the gateway knows them.
 func (x *exchange) appendOwnFields(b []byte) []byte {
 	b = appendField(b, "X-Forwarded-For", x.from.text)
-	b = appendField(b, "X-Forwarded-Host", x.r.Host)
+	if x.r.Host != "" { // which HTTP/1.0 may leave out
+		b = appendField(b, "X-Forwarded-Host", x.r.Host)
+	}
 	b = appendField(b, "X-Forwarded-Proto", x.from.proto)
 	b = appendField(b, "X-Request-Id", x.id)
 	switch {

@@ -15,6 +15,9 @@ type methodSet uint
 // never let through, and what is not listed matches no rule.
 var knownMethods = [...]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
+// allMethods are the known ones as an Allow field lists them.
+var allMethods = strings.Join(knownMethods[:], ", ")
+
 const everyMethod methodSet = 1<<len(knownMethods) - 1
 
 func knownMethod(method string) bool { return methodBit(method) != 0 }
@@ -36,7 +39,7 @@ func checkMethod(method string) *problem {
 	switch method {
 	case http.MethodConnect, http.MethodTrace, "TRACK":
 		return &problem{
-			status: http.StatusMethodNotAllowed, code: codeUnsupported, allow: strings.Join(knownMethods[:], ", "),
+			status: http.StatusMethodNotAllowed, code: codeUnsupported, allow: allMethods,
 			message: "the method " + method + " is never allowed",
 		}
 	}

@@ -199,8 +199,8 @@ func (f failing) Groups(context.Context, backend.Identity) ([]string, error) { r
 
 func TestUpstreamsThatFailAreCountedByReason(t *testing.T) {
 	for answer, reason := range map[string]string{
-		"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n": "upstream_answer",
-		"SSH-2.0-OpenSSH_9.2\r\n\r\n":                            "upstream_answer",
+		"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n": "upstream_answer",
+		"SSH-2.0-OpenSSH_9.2\r\n\r\n": "upstream_answer",
 	} {
 		m := NewMetrics("v1", "go1")
 		tg := startGateway(t, withMetrics(m), recipeRoute(t, newCapture(t, answer).url()))

@@ -52,6 +52,7 @@ type Question struct {
 	Source netip.Addr
 
 	HTTP2      bool        // it comes over HTTP/2; HTTP/1.1 otherwise
+	HTTP10     bool        // it comes over HTTP/1.0, without a Host field if Host is empty
 	Header     http.Header // its fields besides that Host, under canonical names; may be nil
 	ServerName string      // that the TLS handshake named; empty for none
 
@@ -69,7 +70,9 @@ type Answer struct {
 
 	// Status, Code and Message are what the client is told: the status, and the
 	// code and the message of the one error in the body. They are zero where
-	// the request is passed on, or the verdict is one that nobody is told.
+	// the request is passed on, or the verdict is one that nobody is told. An
+	// allowed request that the gateway answers itself, OPTIONS with Max-Forwards 0,
+	// has a status alone.
 	Status  int
 	Code    string
 	Message string
@@ -116,6 +119,8 @@ func (b *Rulebook) Explain(q Question) Answer {
 	d := b.policies[at.place].Decide(req, q.Who, &trace)
 	var a Answer
 	switch {
+	case d.Verdict == Allowed && q.isForGateway():
+		a = Answer{Verdict: Allowed, Status: http.StatusOK}
 	case d.Verdict == Allowed:
 		a = b.explainMount(q, at)
 	case b.policies[at.place].Decide(req, Subject{}, nil).Verdict == Denied:
@@ -142,13 +147,23 @@ func (q Question) request() *http.Request {
 	if t, err := ParseTarget(q.Target); q.Host == "" && err == nil {
 		r.Host = t.Host
 	}
-	if q.HTTP2 {
+	switch {
+	case q.HTTP2:
 		r.ProtoMajor, r.ProtoMinor = 2, 0
-	} else {
+	case q.HTTP10:
+		r.ProtoMinor = 0
+	}
+	if !q.HTTP2 && !(q.HTTP10 && r.Host == "") {
 		r.Header["Host"] = append([]string{r.Host}, r.Header["Host"]...)
 	}
 	r.ContentLength, _ = bodyLength(r)
 	return r
+}
+
+// isForGateway reports whether the gateway itself answers, if the rules allow it.
+func (q Question) isForGateway() bool {
+	hops, counted, _ := hopsLeft(&http.Request{Method: q.Method, Header: q.Header})
+	return counted && hops == 0
 }
 
 // answer returns what becomes of q after the decision d of a policy about req,

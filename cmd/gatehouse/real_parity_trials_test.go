@@ -210,6 +210,7 @@ func headerTrials() []trial {
 	get("method override", "X-HTTP-Method-Override: DELETE")
 	get("idempotency", "Idempotency-Key: 1")
 	get("upgrade", "Connection: upgrade\r\nUpgrade: websocket")
+	get("upgrade to HTTP/2", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA")
 	get("te", "TE: trailers")
 	get("unknown expectation", "Expect: 200-maybe")
 	get("two Hosts", "Host: registry.test")
