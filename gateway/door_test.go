@@ -99,6 +99,8 @@ func (tg *testGateway) over2(t *testing.T, k knock) seen {
 		case *http2.DataFrame:
 			body.Write(f.Data())
 			ended = f.StreamEnded()
+		case *http2.GoAwayFrame:
+			t.Errorf("%.300q: the connection ends, with the other requests on it", fmt.Sprint(k))
 		case *http2.RSTStreamFrame:
 			if answer == nil {
 				return wasReset

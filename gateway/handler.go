@@ -217,7 +217,7 @@ func (x *exchange) refuse(p *problem) {
 func (x *exchange) answerHere(body []byte) {
 	h := x.w.Header()
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	if x.conn.http1 != nil && x.withholdsBody() {
+	if x.conn.http1 != nil && (p.endsConnection() || x.withholdsBody()) {
 		h.Set("Connection", "close") // RFC 9110, section 10.1.1
 	}
 	x.pace.step()

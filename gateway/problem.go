@@ -98,7 +98,7 @@ func throttled(cause error) *problem {
 	}
 }
 
-// endsConnection reports whether the connection closes behind the answer: after
+// endsConnection reports whether a connection of HTTP/1 closes behind the answer: after
 // a request that was malformed there is no telling where the next one begins.
 func (p *problem) endsConnection() bool {
 	switch p.status {
@@ -122,9 +122,6 @@ func (p *problem) writeHeader(h http.Header, realm string) {
 	}
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
-	}
-	if p.endsConnection() {
-		h.Set("Connection", "close")
 	}
 }
 
