@@ -1,10 +1,13 @@
 package ldap
 
 import (
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -117,4 +120,58 @@ func overrun(b *testing.B, fault func(ldaptest.Request) ldaptest.Fault) time.Dur
 		b.Errorf("got %s, want unavailable", got)
 	}
 	return time.Since(start) - c.LoginTimeout
+}
+
+// BenchmarkSickAddress measures logins while all of three addresses of one name are
+// well, and while the first of them is sick in each of several ways, from the second
+// login on; the two are those of two directories, which take turns:
+//
+//	go test ./backend/ldap -run '^$' -bench BenchmarkSickAddress -benchtime 5x
+func BenchmarkSickAddress(b *testing.B) {
+	server := startSlapd(b)
+	_, port, err := net.SplitHostPort(server.ldaps)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i, sick := range sicknesses() {
+		b.Run(strings.ReplaceAll(sick.name, " ", "-"), func(b *testing.B) {
+			bad := fmt.Sprintf("127.1.0.%d", i+1)
+			s, _ := newSite(b)
+			s.port = port
+			sick.fall(b, net.JoinHostPort(bad, port), s)
+			site := func(ips ...string) *Backend {
+				c := server.config(b)
+				c.CAFile = writeFile(b, "both.pem", slices.Concat(readFile(b, server.dir, "ca.pem"), s.authority.PEM()))
+				c.URLs = []string{"ldaps://" + siteName + ":" + port}
+				c.names.hosts = hostsAt(ips...)
+				return open(b, c)
+			}
+			var normal, failed, ratios, firsts []float64
+			for b.Loop() {
+				well, ill := site("127.0.0.1", "127.0.0.2"), site(bad, "127.0.0.1", "127.0.0.2")
+				timeLogin(b, well)
+				firsts = append(firsts, timeLogin(b, ill))
+				one, other := p99OfBoth(b, well, ill)
+				normal, failed, ratios = append(normal, one), append(failed, other), append(ratios, other/one)
+				well.Close()
+				ill.Close()
+			}
+			b.ReportMetric(median(normal), "normal-p99-ms")
+			b.ReportMetric(median(failed), "sick-p99-ms")
+			b.ReportMetric(median(ratios), "ratio")
+			b.ReportMetric(slices.Max(firsts), "first-login-ms")
+		})
+	}
+}
+
+// p99OfBoth is p99 of two directories whose logins take turns.
+func p99OfBoth(b *testing.B, one, other *Backend) (float64, float64) {
+	var took [2][]float64
+	for range 1000 {
+		took[0] = append(took[0], timeLogin(b, one))
+		took[1] = append(took[1], timeLogin(b, other))
+	}
+	slices.Sort(took[0])
+	slices.Sort(took[1])
+	return took[0][990], took[1][990]
 }

@@ -129,7 +129,7 @@ func (d *directory) ask(ctx context.Context, f func(*conn) error) error {
 			d.giveUp(s, err)
 			w.leave(s, err)
 		case hungUp == s:
-			return fault.With("ldap.search.hung_up", fmt.Errorf("%w: %w", errHungUp, err))
+			return fault.With("ldap.search.hung_up", fmt.Errorf("%w: %v: %w", errHungUp, err, backend.ErrUnavailable))
 		default:
 			return err
 		}
