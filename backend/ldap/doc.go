@@ -24,7 +24,8 @@
 //	                          activedirectory, openldap, rfc2307, freeipa, 389ds
 //
 //	urls                      servers: ldaps://HOST[:PORT], ldap://HOST[:PORT],
-//	                          ldapi:///PATH/OF/SOCKET, srv:NAME-OF-SRV-RECORDS
+//	                          ldapi:///PATH/OF/SOCKET, srv:NAME-OF-SRV-RECORDS;
+//	                          each address of a name is one
 //	spread                    false: the first that answers; true: any, the
 //	                          same for all questions about one login
 //	start_tls                 false; true for ldap:// addresses

@@ -186,4 +186,3 @@ func TestFiltersAreCutByBytes(t *testing.T) {
 		}
 	}
 }
-

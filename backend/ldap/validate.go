@@ -82,7 +82,7 @@ func (c Config) validateAccount(add adder) {
 	}
 	if hasPassword {
 		// One that cannot be read, or is empty, is an outage: it may come later.
-		if text, err := c.BindPassword(); err == nil && strings.TrimSpace(text) != "" {
+		if text, err := c.BindPassword(); err == nil && text != "" {
 			if _, err := parsePasswords(text); err != nil {
 				add("bind_password_file", "%w", err)
 			}

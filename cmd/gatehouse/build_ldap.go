@@ -12,7 +12,7 @@ import (
 // ldapKeys are the keys of a [[backend]] of type ldap.
 type ldapKeys struct {
 	Preset            string      `toml:"preset" oneof:"activedirectory openldap rfc2307 freeipa 389ds"` // kind of directory, which sets what is not set here
-	URLs              []serverURL `toml:"urls"`                                                          // servers, as ldaps://HOST, ldap://HOST, ldapi://PATH or srv:NAME
+	URLs              []serverURL `toml:"urls"`                                                          // servers, as ldaps://HOST, ldap://HOST, ldapi://PATH or srv:NAME; each address of a name is one
 	Spread            bool        `toml:"spread"`                                                        // ask the servers in turn, not the first that answers
 	StartTLS          bool        `toml:"start_tls"`                                                     // encrypt connections to ldap:// addresses with StartTLS
 	InsecurePlaintext bool        `toml:"insecure_plaintext"`                                            // send passwords over ldap:// in the clear
@@ -22,7 +22,7 @@ type ldapKeys struct {
 	KeyFile           lead        `toml:"key_file"`                                                      // its private key, in PEM
 
 	BindDN                 string `toml:"bind_dn"`                  // account that looks users up; without one searches are anonymous
-	BindPasswordFile       lead   `toml:"bind_password_file"`       // file with its password, read again when it is needed; not readable by everybody
+	BindPasswordFile       lead   `toml:"bind_password_file"`       // file with its password, or while that is changed with the old and the new one in a line each; read again when it is needed; not readable by everybody
 	BindPasswordCredential lead   `toml:"bind_password_credential"` // systemd credential with its password
 	BindPasswordEnv        lead   `toml:"bind_password_env"`        // variable of the environment with its password
 	SASLExternal           bool   `toml:"sasl_external"`            // the client certificate, or the user of the socket, is the account

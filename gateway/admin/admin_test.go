@@ -174,6 +174,7 @@ func TestWhatIsServedWhere(t *testing.T) {
 		c.Reload = func(context.Context) error { return nil }
 		c.Purge = func(string) (int, error) { return 2, nil }
 		c.Why = func(id string) (any, bool) { return map[string]string{"id": id}, id == "1234ABCD" }
+		c.Probe = func(_ context.Context, name string) (any, bool) { return map[string]string{"backend": name}, name == "cor p" }
 	})
 	for _, test := range []struct {
 		method, path string
@@ -186,6 +187,7 @@ func TestWhatIsServedWhere(t *testing.T) {
 		{"POST", "/reload", 405, 200}, {"GET", "/reload", 404, 405},
 		{"POST", "/purge", 405, 200}, {"POST", "/purge?user=alice", 405, 200}, {"POST", "/purge?user=", 405, 400},
 		{"GET", "/purge", 404, 405},
+		{"POST", "/probe/cor%20p", 405, 200}, {"POST", "/probe/other", 405, 404}, {"GET", "/probe/cor%20p", 404, 405},
 		{"GET", "/why/1234ABCD", 404, 200}, {"GET", "/why/00000000", 404, 404},
 		{"POST", "/status", 405, 200}, {"OPTIONS", "/status", 405, 200}, {"DELETE", "/metrics", 405, 200},
 		{"GET", "/debug/pprof/", 404, 404}, {"GET", "/debug/pprof/cmdline", 404, 404},
