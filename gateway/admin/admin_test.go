@@ -174,7 +174,9 @@ func TestWhatIsServedWhere(t *testing.T) {
 		c.Reload = func(context.Context) error { return nil }
 		c.Purge = func(string) (int, error) { return 2, nil }
 		c.Why = func(id string) (any, bool) { return map[string]string{"id": id}, id == "1234ABCD" }
-		c.Probe = func(_ context.Context, name string) (any, bool) { return map[string]string{"backend": name}, name == "cor p" }
+		c.Probe = func(_ context.Context, name string) (any, bool) {
+			return map[string]string{"backend": name}, name == "cor p"
+		}
 	})
 	for _, test := range []struct {
 		method, path string
