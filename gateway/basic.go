@@ -44,6 +44,7 @@ func parseBasic(header string) (user, password string, err error) {
 		return "", "", errBasicEncoding
 	}
 	user, password, _ = strings.Cut(string(decoded), ":")
+	user = composed(user)
 	if err := checkCredentials(user, password); err != nil {
 		return "", "", err
 	}

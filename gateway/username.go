@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 const (
@@ -14,15 +16,27 @@ const (
 	errUserColon   parseError = "user name: colon, which would end it"
 )
 
-// CheckUserName returns why no backend is ever asked about a name, nil if one is.
-func CheckUserName(name string) error {
+// UserName returns the name about which backends are asked where somebody types name,
+// or why none is ever asked.
+func UserName(name string) (string, error) {
 	switch {
 	case len(name) > maxCredential:
-		return errBasicLength
+		return "", errBasicLength
 	case strings.Contains(name, ":"):
-		return errUserColon
+		return "", errUserColon
 	}
-	return checkUserName(name)
+	name = composed(name)
+	return name, checkUserName(name)
+}
+
+// composed returns a name in which letters and their marks are apart, as macOS sends
+// it, in the form that everybody else sends (NFC). What is in neither form stays as it
+// is, to be refused: a name with a Kelvin sign is no other spelling of one with a K.
+func composed(name string) string {
+	if isASCII(name) || norm.NFC.IsNormalString(name) || !norm.NFD.IsNormalString(name) {
+		return name
+	}
+	return norm.NFC.String(name)
 }
 
 // checkUserName refuses names that a backend could take for another one:

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
@@ -109,4 +110,24 @@ func dropInvisible(r rune) rune {
 		return -1
 	}
 	return r
+}
+
+// Letters and marks that are apart, as macOS sends them, are put together once, where
+// a name comes in. What would become another name that way stays refused.
+func TestLDAP11DecomposedNameIsComposedAtTheDoor(t *testing.T) {
+	for typed, want := range map[string]string{"jo\u0308rg": "jörg", "JO\u0308RG": "JÖRG", "\u1100\u1161": "가", "a\u0323\u0302": "ậ", "jörg": "jörg", "alice": "alice"} {
+		header := "Basic " + base64.StdEncoding.EncodeToString([]byte(typed+":e\u0301"))
+		user, password, err := parseBasic(header)
+		if err != nil || user != want || password != "e\u0301" {
+			t.Errorf("%+q: got %+q, %+q, %v, want %+q and the password as it was", typed, user, password, err, want)
+		}
+		if name, err := UserName(typed); err != nil || name != want {
+			t.Errorf("%+q: got %+q, %v, want %+q", typed, name, err, want)
+		}
+	}
+	for _, typed := range []string{"\u212aevin", "\u212b", "o\u0308\u212a", "jo\u0308rgö", "\uff41o\u0308", "o\u0308\u200b"} {
+		if name, err := UserName(typed); err == nil {
+			t.Errorf("%+q: got %+q, want a refusal", typed, name)
+		}
+	}
 }

@@ -60,9 +60,11 @@ func (c claimant) hear(ctx context.Context, w witness, on routeBackend) (testimo
 	if c.name == "" {
 		return nobody(""), nil
 	}
-	if err := gateway.CheckUserName(c.name); err != nil {
+	name, err := gateway.UserName(c.name)
+	if err != nil {
 		return nobody(fmt.Sprintf("nobody can log in as %q: %v", c.name, err)), nil
 	}
+	c.name = name
 	return w.testify(ctx, c, on), nil
 }
 
