@@ -22,6 +22,8 @@ type answer[V any] struct {
 	value   V
 	version uint64
 	asked   time.Time // with a monotonic reading: setting the clock changes nothing
+
+	lasts time.Duration // how long it counts, if that is longer than others do
 }
 
 func newAnswers[K comparable, V any](size int, left func(K, *answer[V])) (answers[K, V], error) {
@@ -38,7 +40,7 @@ func (a *answers[K, V]) get(k K, version uint64) (*answer[V], time.Duration) {
 		return nil, 0
 	}
 	age := time.Since(e.asked)
-	if age >= a.ttl+a.grace {
+	if age >= max(a.ttl, e.lasts)+a.grace {
 		a.lru.Remove(k)
 		return nil, 0
 	}

@@ -79,6 +79,11 @@ type Identity struct {
 	// as RFC 3339 has it, in UTC, so that times sort as text, or with a date alone.
 	// Empty where the backend does not tell.
 	Changed string
+
+	// OnGrace says that the password has expired, and that the backend counts the
+	// logins which it still lets in. A [Cache] spends no further one for as long as
+	// a [Revalidator] lets the user go on.
+	OnGrace bool
 }
 
 // The answers that are not a success; see the package documentation.

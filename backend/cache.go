@@ -187,7 +187,7 @@ func (c *Cache) readGroups(ctx context.Context, e *era, id Identity, version uin
 	case lasting(err):
 		c.store.dismiss(id)
 	case err == nil && c.Version(id.User) == version:
-		c.store.keepGroups(e, id, answer[roll]{found, version, asked})
+		c.store.keepGroups(e, id, answer[roll]{value: found, version: version, asked: asked})
 	}
 	return found, err
 }

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"gatehouse/backend/fault"
@@ -41,7 +42,7 @@ func (id Identity) SameAs(other Identity) Sameness {
 // moved keeps its count, and one that is made anew under an old name begins another.
 func (id Identity) account() Identity {
 	if id.Anchor == "" {
-		id.Changed = ""
+		id.Changed, id.OnGrace = "", false
 		return id
 	}
 	return Identity{User: id.User, Source: id.Source, Anchor: id.Anchor}
@@ -49,7 +50,7 @@ func (id Identity) account() Identity {
 
 // parts returns all of id for a key.
 func (id Identity) parts() []string {
-	return []string{id.User, id.Handle, id.Source, id.Anchor, id.Changed}
+	return []string{id.User, id.Handle, id.Source, id.Anchor, id.Changed, strconv.FormatBool(id.OnGrace)}
 }
 
 // clone returns id with texts of its own. A text that is part of what a client sent

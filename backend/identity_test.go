@@ -256,3 +256,46 @@ func TestIncompleteGroupsStayIncomplete(t *testing.T) {
 		}
 	}
 }
+
+// A login that the directory counts is asked for once, however often the ttl is over.
+func TestLDAP7GraceLoginIsSpentOnce(t *testing.T) {
+	onGrace := with(kim, func(id *backend.Identity) { id.OnGrace = true })
+	for name, tt := range map[string]struct {
+		cfg    backend.CacheConfig
+		fail   error
+		want   string
+		logins int
+	}{
+		"confirmed":          {backend.CacheConfig{}, nil, "", 1},
+		"nobody confirms":    {backend.CacheConfig{Revalidate: -1}, nil, "", 4},
+		"cannot be":          {backend.CacheConfig{}, errors.ErrUnsupported, "", 4},
+		"locked meanwhile":   {backend.CacheConfig{}, backend.ErrLocked, "locked", 1},
+		"directory is down":  {backend.CacheConfig{}, backend.ErrUnavailable, "", 1},
+		"password was reset": {backend.CacheConfig{}, backend.ErrOutdated, "", 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRegistrar(onGrace, "pw")
+				c := newCache(t, r, tt.cfg)
+				login(t, c, "kim", "pw", "")
+				r.set(func() { r.failure = tt.fail })
+				for range 3 {
+					time.Sleep(10 * time.Minute) // the ttl is five
+					login(t, c, "kim", "pw", tt.want)
+					if tt.want != "" {
+						break
+					}
+				}
+				if r.logins != tt.logins {
+					t.Errorf("there were %d logins, want %d", r.logins, tt.logins)
+				}
+				time.Sleep(24 * time.Hour)
+				r.set(func() { r.failure = nil })
+				login(t, c, "kim", "pw", "")
+				if r.logins != tt.logins+1 {
+					t.Errorf("a day later there were %d logins, want one more than %d", r.logins, tt.logins)
+				}
+			})
+		})
+	}
+}

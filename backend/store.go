@@ -108,16 +108,25 @@ func (s *store) login(k key, version uint64) finding {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e, age := s.good.get(k, version); e != nil {
-		if age >= s.good.ttl {
-			return finding{state: expired, id: e.value.id}
+		if s.counts(e.value, age) {
+			return finding{state: current, id: e.value.id, check: s.urgency(e.value)}
 		}
-		return finding{state: current, id: e.value.id, check: s.urgency(e.value)}
+		return finding{state: expired, id: e.value.id}
 	}
 	if e, _ := s.bad.get(k, version); e != nil {
 		return finding{state: refused, err: e.value}
 	}
 	return finding{}
 }
+
+// counts reports whether a login of that age counts. One that the Backend counts goes
+// on for as long as it is confirmed: to ask again would spend another.
+func (s *store) counts(l login, age time.Duration) bool {
+	return age < s.good.ttl || l.id.OnGrace && !l.final && s.config.Revalidate > 0 && age < graceTTL
+}
+
+// graceTTL bounds how long a login goes on that the Backend counts.
+const graceTTL = 24 * time.Hour
 
 func (s *store) urgency(l login) urgency {
 	interval := s.config.Revalidate
@@ -153,7 +162,7 @@ func (s *store) keepLogin(e *era, k key, o outcome) {
 		s.admit(k, o)
 	case lasting(o.err):
 		s.revoke(k, o.err)
-		s.bad.put(k, answer[error]{o.err, o.version, o.asked})
+		s.bad.put(k, answer[error]{value: o.err, version: o.version, asked: o.asked})
 	default:
 		s.revoke(k, o.err)
 	}
@@ -164,7 +173,11 @@ func (s *store) admit(k key, o outcome) {
 	id := o.id.clone()
 	s.supersede(id, o.password)
 	s.bad.lru.Remove(k)
-	s.good.put(k, answer[login]{login{id: id, password: o.password, confirmed: o.asked}, o.version, o.asked})
+	e := answer[login]{value: login{id: id, password: o.password, confirmed: o.asked}, version: o.version, asked: o.asked}
+	if id.OnGrace {
+		e.lasts = graceTTL
+	}
+	s.good.put(k, e)
 	keys := append(s.logins[id.User], k)
 	s.logins[id.User] = keys
 	if len(keys) > maxLogins {

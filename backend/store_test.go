@@ -74,7 +74,7 @@ func TestExpiredAnswersAreRemovedOnSight(t *testing.T) {
 		good, bad, id := key{1}, key{2}, Identity{User: "alice"}
 		s.keepLogin(s.era, good, outcome{id: id, asked: time.Now()})
 		s.keepLogin(s.era, bad, outcome{err: ErrLocked, asked: time.Now()})
-		s.keepGroups(s.era, id, answer[roll]{roll{names: []string{"dev"}}, 0, time.Now()})
+		s.keepGroups(s.era, id, answer[roll]{value: roll{names: []string{"dev"}}, asked: time.Now()})
 		time.Sleep(time.Minute)
 		s.login(good, 0)
 		s.login(bad, 0)
@@ -90,8 +90,8 @@ func TestExpiredAnswersAreRemovedOnSight(t *testing.T) {
 func TestGroupsAreNotReplacedByOlderOnes(t *testing.T) {
 	s := newTestStore(t)
 	id, now := Identity{User: "alice"}, time.Now()
-	s.keepGroups(s.era, id, answer[roll]{roll{names: []string{"dev"}}, 0, now})
-	s.keepGroups(s.era, id, answer[roll]{roll{names: []string{"dev", "admin"}}, 0, now.Add(-time.Second)})
+	s.keepGroups(s.era, id, answer[roll]{value: roll{names: []string{"dev"}}, asked: now})
+	s.keepGroups(s.era, id, answer[roll]{value: roll{names: []string{"dev", "admin"}}, asked: now.Add(-time.Second)})
 	if groups, _ := s.members(id, 0); len(groups.names) != 1 {
 		t.Errorf("got groups %q, want those that were asked for last", groups.names)
 	}

@@ -33,7 +33,7 @@ func (s *store) keepGroups(e *era, id Identity, a answer[roll]) {
 		return
 	}
 	value := membership{a.value, s.latest(id, key{})}
-	s.groups.put(id, answer[membership]{value, a.version, a.asked})
+	s.groups.put(id, answer[membership]{value: value, version: a.version, asked: a.asked})
 }
 
 // knowsGroups reports whether there are groups of id, of any age.

@@ -88,6 +88,7 @@ func (b *Backend) identityAs(e *ldap.Entry, id backend.Identity) (backend.Identi
 	kind, _, _ := strings.Cut(id.Anchor, ":")
 	attribute, _, _ := strings.Cut(id.Changed, ":")
 	now.Anchor, now.Changed, now.Source = b.anchorOf(e, kind), changedOf(e, attribute), id.Source
+	now.OnGrace = id.OnGrace
 	return now, err
 }
 

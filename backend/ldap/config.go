@@ -68,6 +68,10 @@ type Config struct {
 	// FilterGroups are groups of those users whose entries match a filter.
 	FilterGroups []struct{ Name, Filter string }
 
+	// RefuseGraceLogins refuses a login that the directory allows after the password
+	// has expired, which it does a few times.
+	RefuseGraceLogins bool
+
 	// LoginTimeout bounds a whole login, ConnectTimeout what it takes to have
 	// a connection that can be used, OperationTimeout one question.
 	LoginTimeout, ConnectTimeout, OperationTimeout time.Duration

@@ -64,6 +64,8 @@
 //	filter_group              a list of { name, filter }: users whose entry
 //	                          matches the filter are in a group of that name
 //
+//	refuse_grace_logins       false; true: no login after the password has expired,
+//	                          though the directory allows a few
 //	login_timeout             "10s" for all of a login
 //	connect_timeout           "3s" to connect, with TLS and the account's bind
 //	operation_timeout         "4s" for one question

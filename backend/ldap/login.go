@@ -118,10 +118,11 @@ func (b *Backend) verify(ctx context.Context, id backend.Identity, password stri
 	tried := false
 	err := b.directory.bindAs(ctx, func(c *conn) error {
 		tried = true
-		err := b.bind(ctx, c, id.Handle, password)
+		onGrace, err := b.bind(ctx, c, id.Handle, password)
 		if err == nil && b.asUser() {
 			id, err = b.findOwn(ctx, c, id)
 		}
+		id.OnGrace = onGrace
 		return err
 	})
 	switch {
@@ -157,20 +158,31 @@ func (b *Backend) bindName(l login) (string, error) {
 	return strings.Replace(b.config.BindTemplate, "{user}", name, 1), nil
 }
 
-// bind checks a password, with one bind on a connection of its own.
-func (b *Backend) bind(ctx context.Context, c *conn, name, password string) error {
+// bind checks a password, with one bind on a connection of its own. It reports whether
+// that was one of the logins that the directory allows after the password has expired.
+func (b *Backend) bind(ctx context.Context, c *conn, name, password string) (onGrace bool, err error) {
 	start := time.Now()
 	controls, err := c.bind(ctx, b.config.OperationTimeout, name, password)
 	c.meter.count(opBind, start, err)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, control := range controls {
-		if p, ok := control.(*ldap.ControlBeheraPasswordPolicy); ok && (p.Grace >= 0 || p.Expire >= 0) {
-			b.config.Log.Info("the password of a user is about to expire", "dn", name, "seconds", p.Expire, "logins_left", p.Grace)
+		p, ok := control.(*ldap.ControlBeheraPasswordPolicy)
+		switch {
+		case !ok:
+		case p.Grace >= 0:
+			c.meter.count(opGrace, start, nil)
+			b.config.Log.Warn(fmt.Sprintf("the password of a user has expired, %d grace logins left", p.Grace), "dn", name, "logins_left", p.Grace, fault.Attr, "ldap.user.grace")
+			if b.config.RefuseGraceLogins {
+				return false, lockedError(statePasswordExpired)
+			}
+			onGrace = true
+		case p.Expire >= 0:
+			b.config.Log.Info("the password of a user is about to expire", "dn", name, "seconds", p.Expire)
 		}
 	}
-	return nil
+	return onGrace, nil
 }
 
 // findOwn returns who a user is that was bound on c by the template, and

@@ -23,6 +23,7 @@ const (
 	opStartTLS = "starttls" // the same, asked for first
 	opAccount  = "account"  // a bind of the service account
 	opBind     = "bind"     // a bind of a user
+	opGrace    = "grace"    // a bind of a user that the directory allowed after the password has expired, of a few
 	opSearch   = "search"   // one question, or one page of its answer
 	opPing     = "ping"     // a question about nothing
 )

@@ -44,6 +44,8 @@ type ldapKeys struct {
 	PrimaryGroup     string            `toml:"primary_group" oneof:"none sid gid"`                            // how the primary group of a user is found
 	FilterGroups     []filterGroupKeys `toml:"filter_group"`                                                  // groups that are made of a filter: whoever matches is a member
 
+	RefuseGraceLogins bool `toml:"refuse_grace_logins"` // refuse logins that the directory allows after the password has expired, which it does a few times
+
 	LoginTimeout     Duration `toml:"login_timeout" min:"100ms" max:"10m"`     // for a whole login
 	ConnectTimeout   Duration `toml:"connect_timeout" min:"100ms" max:"10m"`   // to connect to a server and log in to it
 	OperationTimeout Duration `toml:"operation_timeout" min:"100ms" max:"10m"` // for one question
@@ -91,7 +93,8 @@ func (k ldapKeys) config(t backendTable) ldap.Config {
 		GroupMemberAttrs: k.GroupMemberAttrs, GroupDepth: k.GroupDepth, DirectGroups: k.GroupNesting != nil && !*k.GroupNesting, PrimaryGroup: k.PrimaryGroup,
 		LoginTimeout: k.LoginTimeout.Duration, ConnectTimeout: k.ConnectTimeout.Duration, OperationTimeout: k.OperationTimeout.Duration,
 		MaxConnections: k.MaxConnections, IdleTimeout: k.IdleTimeout.Duration, MaxLifetime: k.MaxLifetime.Duration,
-		GroupTTL: k.GroupTTL.Duration, Log: t.log, Observe: t.observe,
+		RefuseGraceLogins: k.RefuseGraceLogins,
+		GroupTTL:          k.GroupTTL.Duration, Log: t.log, Observe: t.observe,
 	}
 	for _, g := range k.FilterGroups {
 		c.FilterGroups = append(c.FilterGroups, struct{ Name, Filter string }(g))
