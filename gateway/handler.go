@@ -209,6 +209,9 @@ func (x *exchange) refuse(p *problem) {
 	h := x.w.Header()
 	x.stamp(h)
 	p.writeHeader(h, realm)
+	if x.conn.http1 != nil && p.endsConnection() {
+		h.Set("Connection", "close")
+	}
 	x.answerHere(p.body(x.id))
 }
 
@@ -217,7 +220,7 @@ func (x *exchange) refuse(p *problem) {
 func (x *exchange) answerHere(body []byte) {
 	h := x.w.Header()
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	if x.conn.http1 != nil && (p.endsConnection() || x.withholdsBody()) {
+	if x.conn.http1 != nil && x.withholdsBody() {
 		h.Set("Connection", "close") // RFC 9110, section 10.1.1
 	}
 	x.pace.step()
