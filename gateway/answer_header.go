@@ -95,7 +95,7 @@ func (x *exchange) localReference(ref string, anyPort bool) string {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "" {
 		return ref
 	}
-	if !sameAuthority(u, x.route.upstream.authority) && !sameAuthority(u, x.r.Host) && !(anyPort && sameHost(u, x.host)) {
+	if !x.isHere(u, anyPort) {
 		return ref
 	}
 	i := strings.Index(ref, "//")
@@ -113,12 +113,17 @@ func (x *exchange) localReference(ref string, anyPort bool) string {
 	}
 }
 
+// isHere reports whether a URL names the upstream, or the host that the client asked.
+func (x *exchange) isHere(u *url.URL, anyPort bool) bool {
+	return sameAuthority(u, x.route.upstream.authority) || sameAuthority(u, x.r.Host) || anyPort && sameHost(u, x.host)
+}
+
 // sameAuthority compares the host and port of u with an authority, which may lack
 // the port where it is a default one.
 func sameAuthority(u *url.URL, authority string) bool {
 	strip := func(a string) string {
 		a = strings.ToLower(a)
-		return strings.TrimSuffix(strings.TrimSuffix(a, ":443"), ":80")
+		return strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(strings.Replace(a, ".:", ":", 1), ":443"), ":80"), ".")
 	}
 	return authority != "" && strip(u.Host) == strip(authority)
 }
@@ -129,19 +134,29 @@ func sameHost(u *url.URL, host string) bool {
 	return err == nil && named == host
 }
 
-// localLinks does what localReference does for the targets of a Link field (RFC
-// 8288), which stand in angle brackets.
+// localLinks does what localReference does for the targets of a Link field.
 func (x *exchange) localLinks(field string) string {
+	mapped, _ := mapLinks(field, func(ref string) (string, bool) { return x.localReference(ref, false), true })
+	return mapped
+}
+
+// mapLinks does to the targets of a Link field (RFC 8288), which stand in angle
+// brackets, what to says, unless it reports false of one.
+func mapLinks(field string, to func(ref string) (string, bool)) (string, bool) {
 	var b strings.Builder
 	for {
 		open := strings.IndexByte(field, '<')
 		end := strings.IndexByte(field, '>')
 		if open < 0 || end < open {
 			b.WriteString(field)
-			return b.String()
+			return b.String(), true
+		}
+		mapped, ok := to(field[open+1 : end])
+		if !ok {
+			return "", false
 		}
 		b.WriteString(field[:open+1])
-		b.WriteString(x.localReference(field[open+1:end], false))
+		b.WriteString(mapped)
 		b.WriteByte('>')
 		field = field[end+1:]
 	}

@@ -160,8 +160,9 @@ func (r Route) Name() string { return strings.Join(r.Hosts, ",") + r.Path }
 
 // Upstream is the service that a route leads to.
 type Upstream struct {
-	// URL is http://host:port, https://host:port or unix:/path/to/socket. A
-	// path in an http or https URL is refused: a route adds and removes none.
+	// URL is http://host:port, https://host:port or unix:/path/to/socket. An http or
+	// https URL may have a path: then the path of a request is appended to it, for a
+	// registry from its v2 segment on, and references in answers are mapped back.
 	URL string
 
 	// CAFile holds the authorities to trust for https, in PEM, in place of the

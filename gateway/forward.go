@@ -96,6 +96,9 @@ func (x *exchange) examineAnswer(a *answer) *problem {
 		// the password wherever the upstream likes. Without one it is an
 		// application's own answer, such as to a form.
 		return ownLogin("401 with a challenge: it needs credentials, or forward_authorization")
+	case !x.mapBack(a):
+		return badGateway("the service behind the gateway leads to a place that is not behind this route",
+			fault.With("upstream.answer.elsewhere", errors.New("upstream answer has a Location or Link outside the path of the upstream")))
 	case !a.delimited() && x.r.ProtoMajor != 1:
 		return badGateway("the service behind the gateway gave an answer without an end",
 			fault.With("upstream.answer.unlimited", errors.New("upstream answer is delimited by the end of its connection alone")))

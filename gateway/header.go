@@ -29,7 +29,8 @@ func listHas(lines []string, token string) bool {
 // should go.
 func (x *exchange) appendHead(b []byte, length int64) []byte {
 	r := x.r
-	b = append(append(append(append(b, r.Method...), ' '), x.target.String()...), " HTTP/1.1\r\n"...)
+	b = append(append(b, r.Method...), ' ')
+	b = append(x.route.path.appendTarget(b, x.target), " HTTP/1.1\r\n"...)
 	b = appendField(b, "Host", cmp.Or(r.Host, x.route.upstream.authority, "localhost"))
 	hidesType := x.hidesType()
 	for name, values := range r.Header {

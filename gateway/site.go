@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"gatehouse/backend"
+	"gatehouse/backend/shown"
 )
 
 // site is what a gateway serves: all of its configuration that a request can
@@ -48,6 +49,7 @@ type route struct {
 	fields               fieldFilter
 	responseHeader       http.Header // that every answer has
 	origins              origins
+	path                 upstreamPath
 	forwardAuthorization bool
 	metrics              *routeMetrics // nil if nobody counts
 }
@@ -108,6 +110,12 @@ func (s *site) newRoute(r Route, before *site) (*route, error) {
 	if err != nil {
 		return nil, err
 	}
+	address, path := splitUpstreamURL(r.Upstream.URL)
+	mapping, err := newUpstreamPath(path, r.Path, policy.registry)
+	if err != nil {
+		return nil, fmt.Errorf("upstream %q: %w", shown.URL(r.Upstream.URL), err)
+	}
+	r.Upstream.URL = address // which routes to other paths of it share
 	upstream, err := s.openUpstream(r.Upstream, before)
 	if err != nil {
 		return nil, err
@@ -118,6 +126,7 @@ func (s *site) newRoute(r Route, before *site) (*route, error) {
 		userHeader: plainOf(r.UserHeader), groupsHeader: plainOf(r.GroupsHeader), fields: newFieldFilter(r),
 		responseHeader:       response,
 		origins:              origins,
+		path:                 mapping,
 		forwardAuthorization: r.ForwardAuthorization,
 	}, nil
 }

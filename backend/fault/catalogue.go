@@ -101,6 +101,7 @@ var upstream = []Entry{
 	{"upstream.answer.unlimited", "The upstream's answer has no end but that of its connection, which cannot be told from a broken one (502).", "have the upstream send Content-Length or chunks"},
 	{"upstream.answer.broken_off", "The upstream's answer broke off; the client was made to notice.", "look into the log of the upstream for that time, and for proxies in between with limits of size or time"},
 	{"upstream.answer.login", "The upstream asks for a login of its own, by a challenge beside 401 or by 407 (502).", "set the user and password of the upstream, or `forward_authorization = true`, or take the login out of the upstream"},
+	{"upstream.answer.elsewhere", "A `Location` or `Link` of the upstream leads to the upstream itself, outside the path in `upstream` (502).", "tell the upstream by which path it is asked, or correct the path in `upstream`"},
 	{"upstream.unreachable", "The upstream cannot be reached, and there is no closer cause (503).", "see the text of the error"},
 }
 

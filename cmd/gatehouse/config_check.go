@@ -146,7 +146,7 @@ func (a *assembly) checkUpstream(i int, r RouteConfig) {
 		return
 	}
 	https := strings.HasPrefix(r.Upstream.Reveal(), "https:")
-	if err := checkUpstreamURL(r.Upstream); err != nil {
+	if err := checkUpstreamURL(r.Upstream, r.Path); err != nil {
 		a.report.errorf(a.at(i, "upstream"), "%v", err)
 	}
 	for key, value := range map[string]string{
@@ -182,7 +182,7 @@ func (a *assembly) checkUpstreamFiles(i int, r RouteConfig) {
 }
 
 // checkUpstreamURL checks the address of an upstream.
-func checkUpstreamURL(address serverURL) error {
+func checkUpstreamURL(address serverURL, routePath string) error {
 	const want = "write http://HOST:PORT, https://HOST:PORT or unix:/PATH"
 	if path, ok := strings.CutPrefix(address.Reveal(), "unix:"); ok {
 		if path == "" {
@@ -200,13 +200,16 @@ func checkUpstreamURL(address serverURL) error {
 		return fmt.Errorf("upstream %q has no scheme that is known: %s", address, want)
 	case u.Hostname() == "":
 		return fmt.Errorf("upstream %q names no host: %s", address, want)
-	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
-		return fmt.Errorf("upstream %q has more than scheme, host and port: a route adds nothing to the path of a request and takes nothing from it; %s", address, want)
+	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
+		return fmt.Errorf("upstream %q has more than scheme, host, port and path; %s", address, want)
 	}
 	if port := u.Port(); port != "" {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 			return fmt.Errorf("upstream %q: the port must be a number from 1 to 65535", address)
 		}
+	}
+	if err := gateway.CheckUpstreamPath(u.EscapedPath(), routePath); err != nil {
+		return fmt.Errorf("upstream %q: %w", address, err)
 	}
 	return nil
 }

@@ -1,0 +1,195 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"gatehouse/gateway/oci"
+)
+
+// upstreamPath is where at an upstream the paths of a route begin: a registry at
+// "/repository/docker" is asked for "/repository/docker/v2/…". Rules judge the paths
+// that clients name. Two of these never become one at the upstream, and none leaves
+// the base.
+type upstreamPath struct {
+	base string // canonical and escaped, without a slash at its end; empty: paths go as they are
+	root string // of the registry; empty for none
+	cut  string // what stands in it before the v2 segment, escaped
+}
+
+// splitUpstreamURL takes the path off the URL of an upstream. A URL with anything
+// behind the path stays whole, to be refused.
+func splitUpstreamURL(raw string) (address, path string) {
+	u, err := url.Parse(raw)
+	if err != nil || strings.HasPrefix(raw, "unix:") || u.User != nil || u.Scheme == "" || u.Opaque != "" || strings.ContainsAny(raw, "?#") {
+		return raw, ""
+	}
+	return u.Scheme + "://" + u.Host, u.EscapedPath()
+}
+
+// CheckUpstreamPath returns what is wrong with the path of an upstream, for a route at
+// routePath. Every upstream may have none, or "/".
+func CheckUpstreamPath(path, routePath string) error {
+	_, err := newUpstreamPath(path, routePath, rootOf(Route{Path: routePath}))
+	return err
+}
+
+func newUpstreamPath(path, routePath, root string) (upstreamPath, error) {
+	base := strings.TrimSuffix(path, "/")
+	if base == "" {
+		return upstreamPath{}, nil
+	}
+	if base[0] != '/' {
+		base = "/" + base
+	}
+	escaped, _, err := parsePath(base)
+	switch {
+	case err != nil || escaped != base:
+		return upstreamPath{}, errors.New("its path is one that no request could have: write it without empty, \".\" or \"..\" segments, and percent-encoded where it has to be and nowhere else")
+	case slices.Contains(strings.Split(base, "/"), "v2"):
+		return upstreamPath{}, errors.New("its path has the segment v2: take that and what follows it out, since the path of a request is appended from its v2 segment on")
+	}
+	p := upstreamPath{base: base, root: root}
+	if i := strings.LastIndex(root, oci.DefaultRoot); i > 0 {
+		p.cut = escapePath(root[:i])
+	}
+	if p.cut != "" && (place{path: strings.TrimSuffix(routePath, "/")}).takes("/v2") {
+		return upstreamPath{}, fmt.Errorf("with a path, it would be sent the same for a request below /v2/ as for one below %s, whatever the rules say of the two: let the route begin at a longer path", root)
+	}
+	return p, nil
+}
+
+// escapePath returns a canonical path as it stands in a request line.
+func escapePath(decoded string) string {
+	var b strings.Builder
+	for i := range len(decoded) {
+		if c := decoded[i]; pathBytes[c] {
+			b.WriteByte(c)
+		} else {
+			writeEscaped(&b, c)
+		}
+	}
+	return b.String()
+}
+
+// appendTarget appends the target that the upstream is asked for.
+func (p upstreamPath) appendTarget(b []byte, t Target) []byte {
+	text := t.String()
+	if p.base == "" {
+		return append(b, text...)
+	}
+	if _, ok := oci.Below(p.root, t.Path); ok {
+		text = text[len(p.cut):]
+	}
+	return append(append(b, p.base...), text...)
+}
+
+// back returns what clients call a path at the upstream, with the query and the
+// fragment that may follow it. It reports false for one that is not below the base,
+// or that the gateway would not take from a client.
+func (p upstreamPath) back(local string) (string, bool) {
+	end := strings.IndexAny(local, "?#")
+	if end < 0 {
+		end = len(local)
+	}
+	if end == 0 || local[0] != '/' {
+		return "", false
+	}
+	path, _, err := parsePath(local[:end])
+	if err != nil {
+		return "", false
+	}
+	inner, ok := strings.CutPrefix(path, p.base)
+	switch {
+	case !ok || inner != "" && inner[0] != '/':
+		return "", false
+	case inner == "":
+		inner = "/"
+	case inner == "/v2" || strings.HasPrefix(inner, "/v2/"):
+		inner = p.cut + inner
+	}
+	return inner + local[end:], true
+}
+
+// backReference does that for a reference of an answer to the request for asked, a
+// target at the upstream. One to another host stays.
+func (x *exchange) backReference(ref string, anyPort bool, asked string) (string, bool) {
+	u, err := url.Parse(ref)
+	switch {
+	case err != nil:
+		return "", false
+	case u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https":
+		return ref, true
+	case u.Host != "" && !x.isHere(u, anyPort):
+		return ref, true
+	case u.Host != "":
+		_, rest, _ := strings.Cut(ref, "//")
+		if i := strings.IndexAny(rest, "/?#"); i >= 0 && rest[i] == '/' {
+			return x.route.path.back(rest[i:])
+		} else if i >= 0 {
+			return x.route.path.back("/" + rest[i:])
+		}
+		return x.route.path.back("/")
+	case u.Scheme != "" || strings.HasPrefix(ref, "//"):
+		return "", false // which some take for a path, and others for a host
+	case ref == "" || ref[0] == '?' || ref[0] == '#':
+		return ref, true
+	case ref[0] == '/':
+		return x.route.path.back(ref)
+	}
+	from, err := url.Parse(asked)
+	if err != nil {
+		return "", false
+	}
+	end := strings.IndexAny(ref+"?", "?#")
+	return x.route.path.back(from.ResolveReference(&url.URL{Path: u.Path, RawPath: u.RawPath}).EscapedPath() + ref[end:])
+}
+
+// mapBack makes the references of an answer from the base of the upstream those that
+// clients know. It reports false if one leads out of it at the same upstream: nobody
+// is sent there, with or without the gateway.
+func (x *exchange) mapBack(a *answer) bool {
+	if x.route.path.base == "" {
+		return true
+	}
+	asked := string(x.route.path.appendTarget(nil, x.target))
+	for _, name := range []string{"Location", "Content-Location"} {
+		for i, v := range a.header[name] {
+			mapped, ok := x.backReference(v, x.hasCreated(a), asked)
+			if !ok {
+				return false
+			}
+			a.header[name][i] = mapped
+		}
+	}
+	for i, v := range a.header["Link"] {
+		mapped, ok := mapLinks(v, func(ref string) (string, bool) { return x.backReference(ref, false, asked) })
+		if !ok {
+			return false
+		}
+		a.header["Link"][i] = mapped
+	}
+	for i, v := range a.header["Set-Cookie"] {
+		a.header["Set-Cookie"][i] = x.route.path.backCookie(v)
+	}
+	return true
+}
+
+// backCookie makes the Path of a cookie one that clients know, or they would never send
+// it back. One outside the base stays: it is for requests that never come here.
+func (p upstreamPath) backCookie(cookie string) string {
+	parts := strings.Split(cookie, ";")
+	for i, part := range parts[1:] {
+		name, value, _ := strings.Cut(part, "=")
+		if !strings.EqualFold(strings.TrimSpace(name), "path") {
+			continue
+		}
+		if path, ok := p.back(strings.TrimSpace(value)); ok && !strings.ContainsAny(value, "?#") {
+			parts[i+1] = name + "=" + path
+		}
+	}
+	return strings.Join(parts, ";")
+}
