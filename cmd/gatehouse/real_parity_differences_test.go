@@ -296,6 +296,11 @@ var differences = []reason{
 		changes: []string{"Forwarded: * -> [X-Forwarded-For: 127.0.0.1][X-Forwarded-Host: other.example][X-Forwarded-Proto: https]"},
 	}, {
 		group:   headers,
+		what:    []string{"HTTP/1.0 without Host"},
+		why:     "HTTP/1.0 has no Host; the name of the TLS handshake stands for it",
+		changes: []string{"Status: 400 -> 200", "Body: html -> upstream", "Upstream: none -> GET /v2/x"},
+	}, {
+		group:   headers,
 		what:    []string{"no version"},
 		why:     "HTTP/0.9 is answered with an error that can be read",
 		changes: []string{"Status: none -> 400", "Body: none -> json", "Version: none -> registry/2.0"},
