@@ -21,6 +21,7 @@ type clientConn struct {
 	conn      net.Conn
 	known     atomic.Bool  // that it has sent a request
 	vouched   atomic.Bool  // one of its requests was allowed, or from somebody who logged in
+	claimed   atomic.Bool  // it counts for a user
 	undecided atomic.Int32 // of its requests, those in the crowd
 }
 

@@ -133,7 +133,7 @@ func TestSEC2WindowsAreNarrow(t *testing.T) {
 
 // Only some connections have a wide window, and give it back.
 func TestWideWindowsAreLimited(t *testing.T) {
-	s, now := newSockets(), &site{limits: testLimits()}
+	s, now := newSockets(), &site{slots: newSlots(), limits: testLimits()}
 	in := enterFrom(s, now, "192.0.2.1", 3)
 	for i, want := range []bool{true, true, false} {
 		if got := in[i].widen(2); got != want {

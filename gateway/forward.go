@@ -26,6 +26,10 @@ func (x *exchange) forward() *problem {
 		x.answerOptions()
 		return nil
 	}
+	if err := x.takeSlot(); err != nil {
+		return x.upstreamProblem(err)
+	}
+	defer x.site.slots.release(x.slot)
 	head := headBuffers.Get().(*[]byte)
 	defer headBuffers.Put(head)
 	asked := time.Now()
@@ -49,6 +53,31 @@ func (x *exchange) forward() *problem {
 	return nil
 }
 
+// takeSlot waits until x may have a connection to its upstream.
+func (x *exchange) takeSlot() error {
+	if c := x.conn.http1; c != nil {
+		x.slot = &c.slot
+	} else {
+		x.slot = new(slot)
+	}
+	x.slot.client, x.slot.upstream = clientOf(x.who, x.from.addr), x.route.upstream.address
+	x.slot.limits, x.slot.holder = &x.site.limits.slots, x
+	if x.upload != nil {
+		x.upload.slot = x.slot
+	}
+	return x.site.slots.acquire(x.ctx, x.slot)
+}
+
+// stop has an exchange end that waits for its client. It is called from the goroutine
+// of another one, while x has its slot.
+func (x *exchange) stop() {
+	past := time.Unix(1, 0)
+	x.pace.set(past)
+	if x.upload != nil {
+		x.upload.deadline(past)
+	}
+}
+
 // outgoing returns the request to the upstream, with its head in buf.
 func (x *exchange) outgoing(buf *[]byte) *outgoing {
 	q := &outgoing{method: x.r.Method, length: x.r.ContentLength}
@@ -66,6 +95,8 @@ func (x *exchange) upstreamProblem(err error) *problem {
 	switch {
 	case x.clientGone() || errors.Is(err, context.Canceled):
 		x.abort(gone(err))
+	case errors.Is(err, errNoSlot):
+		return busy(err)
 	case errors.Is(err, errRequestBody) && errors.Is(err, errChunk):
 		p := badRequest("the request has a malformed chunked body")
 		p.cause = fault.With("request.body_malformed", err)
@@ -130,7 +161,9 @@ func (x *exchange) copyBody(a *answer) error {
 		if n > 0 {
 			m, err := pass((*buf)[:n])
 			x.sent += int64(m)
-			if err != nil {
+			if errors.Is(err, errStuckClient) {
+				return err
+			} else if err != nil {
 				return fault.With("request.client_gone", fmt.Errorf("send answer: %w", err))
 			}
 		}
@@ -141,20 +174,40 @@ func (x *exchange) copyBody(a *answer) error {
 			return fault.With("upstream.answer.broken_off", fmt.Errorf("answer of upstream broke off: %w", err))
 		}
 		if a.pauses() {
+			x.slot.await(toClient, time.Now())
 			x.w.(http.Flusher).Flush() // the client gets what there is
+			if err := x.slot.moved(toClient); err != nil {
+				return err
+			}
 		}
 	}
 }
 
+// Sizes of the pieces that a long body is sent in. They begin small and grow while the
+// client takes them at once: of one that takes them slowly it shows that it does.
+const (
+	firstPiece = 4 << 10
+	swift      = 50 * time.Millisecond
+)
+
 // sender returns what sends a part of a long body to the client, who must take it at
 // some speed.
 func (x *exchange) sender() func([]byte) (int, error) {
-	r := newRate(x.site.limits)
-	return func(p []byte) (int, error) {
-		start := time.Now()
-		x.pace.stepAt(start)
-		n, err := x.w.Write(p)
-		return n, cmp.Or(err, r.moved(n, time.Since(start)))
+	r, piece := newRate(x.site.limits), firstPiece
+	return func(p []byte) (sent int, err error) {
+		for sent < len(p) && err == nil {
+			start := time.Now()
+			x.pace.stepAt(start)
+			x.slot.await(toClient, start)
+			n, failed := x.w.Write(p[sent:min(sent+piece, len(p))])
+			sent += n
+			took := time.Since(start)
+			err = cmp.Or(x.slot.moved(toClient), failed, r.moved(n, took))
+			if piece = firstPiece; took < swift {
+				piece = max(2*n, firstPiece)
+			}
+		}
+		return sent, err
 	}
 }
 
@@ -166,6 +219,7 @@ type uploadBody struct {
 	deadline func(time.Time) error
 	pace     pace
 	rate     rate
+	slot     *slot // nil while nobody sends it to an upstream
 
 	mu             sync.Mutex // held by Read and stop
 	started, ended atomic.Bool
@@ -187,7 +241,7 @@ func (u *uploadBody) Read(p []byte) (int, error) {
 		return 0, errUploadStopped
 	}
 	asked := time.Now()
-	n, err := u.body.Read(p)
+	n, err := u.wait(asked, p)
 	u.left -= int64(n)
 	if slow := u.rate.moved(n, time.Since(asked)); slow != nil && err == nil && u.left != 0 {
 		return n, slow
@@ -197,6 +251,13 @@ func (u *uploadBody) Read(p []byte) (int, error) {
 		u.ended.Store(true)
 	}
 	return n, err
+}
+
+// wait reads what comes next.
+func (u *uploadBody) wait(now time.Time, p []byte) (int, error) {
+	u.slot.await(fromClient, now)
+	n, err := u.body.Read(p)
+	return n, cmp.Or(u.slot.moved(fromClient), err)
 }
 
 // stop ends reading of the body, a read under way included. With drain it then

@@ -39,6 +39,7 @@ type exchange struct {
 
 	upload *uploadBody // nil without a request body
 	pace   *pace       // of writing to the client
+	slot   *slot       // nil until it asks an upstream
 
 	status int
 	sent   int64  // bytes of the answer's body
@@ -230,6 +231,9 @@ func (x *exchange) answerHere(body []byte) {
 		x.sent = int64(n)
 	}
 	x.settleUpload()
+	if x.conn.http1 == nil {
+		x.w.(http.Flusher).Flush() // or it would wait for the client after it has left the crowd
+	}
 }
 
 // settleUpload sends what has been written and then reads, within bounds, what is

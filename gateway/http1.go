@@ -137,6 +137,7 @@ type http1Conn struct {
 	body     http1Body
 	answer   http1Answer
 	exchange exchange
+	slot     slot
 
 	mu     sync.Mutex // guards active, and the read deadline while it is false
 	active bool       // a request is being carried out

@@ -41,7 +41,7 @@ func newTestHTTP1Conn(c net.Conn) *http1Conn {
 		panic(err)
 	}
 	s := &site{
-		door: door{router: all, maxFields: testLimits().HeadFields}, limits: testLimits(),
+		slots: newSlots(), door: door{router: all, maxFields: testLimits().HeadFields}, limits: testLimits(),
 		timeouts: Timeouts{Header: 10 * time.Second, Idle: time.Minute, BodyIdle: time.Minute},
 	}
 	return newHTTP1Conn(newHTTP1Server(newSites(s), nil), c)

@@ -49,11 +49,11 @@ const (
 // more are wanted it closes it.
 func (s *http2Servers) serve(c net.Conn, now *site) {
 	t, l := now.timeouts, now.limits
-	window := narrowWindow
-	if socketOf(c).widen(affordable(wideWindowPart, wideWindow)) {
-		window = wideWindow
+	settings := http2Settings{header: t.Header, idle: t.Idle, bodyIdle: t.BodyIdle, headBytes: l.HeadBytes, streams: min(l.Streams, narrowStreams), window: narrowWindow}
+	if socketOf(c).widen(affordable(widePart, wideMemory)) {
+		settings.streams, settings.window = l.Streams, wideWindow
 	}
-	h := s.serverFor(http2Settings{header: t.Header, idle: t.Idle, bodyIdle: t.BodyIdle, streams: l.Streams, headBytes: l.HeadBytes, window: window})
+	h := s.serverFor(settings)
 	if h == nil || !h.queue.push(c) {
 		c.Close()
 		s.sites.arrivals.done(c)

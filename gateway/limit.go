@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"cmp"
+	"log/slog"
 	"syscall"
 	"time"
 )
@@ -9,17 +10,33 @@ import (
 // Limits bound what clients can take, so that none of them can take the gateway
 // away from the others.
 type Limits struct {
-	Connections int // of clients, in all; at most three quarters of the file descriptors that there may be; default 16384
+	Connections int // of clients, in all; at most what memory and file descriptors allow; default 16384
 	PerAddress  int // connections from one address, or one network (/64) of IPv6; default 1000
 	Handshakes  int // of TLS that are under way; default 4096
 	Streams     int // requests under way on one connection of HTTP/2; default 128
 	HeadBytes   int // of the head of a request; default 32 KiB
 	HeadFields  int // in the head of a request; default 100
 
+	UpstreamConnections int // in use, to all upstreams; at most what memory and file descriptors allow; default 4096
+	UpstreamPerClient   int // of these, for one user, or one address where no user is known; at most half of them; default 1024
+	UpstreamQueue       int // requests that wait for one; default 1024
+
 	BodyRate   int           // bytes a second that a client must send or take of a body, on average over BodyWindow; default 1024
 	BodyWindow time.Duration // default 60 s
 
 	undecided int // requests that no rule has allowed yet; see crowd
+	perUser   int // connections of clients that one user has
+	slots     slotLimits
+	reduced   []reduction
+}
+
+// fewConnections is how many connections a user may have in any case.
+const fewConnections = 16
+
+// reduction says that there is less room for something than the configuration says.
+type reduction struct {
+	key, of             string
+	configured, granted int
 }
 
 func (l *Limits) setDefaults() {
@@ -28,21 +45,62 @@ func (l *Limits) setDefaults() {
 		or    int
 	}{
 		{&l.Connections, 16384}, {&l.PerAddress, 1000}, {&l.Handshakes, 4096}, {&l.Streams, 128},
+		{&l.UpstreamConnections, 4096}, {&l.UpstreamPerClient, 1024}, {&l.UpstreamQueue, 1024},
 		{&l.HeadBytes, 32 << 10}, {&l.HeadFields, 100}, {&l.BodyRate, 1 << 10},
 	} {
 		*d.value = cmp.Or(*d.value, d.or)
 	}
 	l.BodyWindow = cmp.Or(l.BodyWindow, time.Minute)
-	l.Connections = min(l.Connections, affordableConnections(), affordable(connectionsPart, connectionMemory))
-	l.undecided = affordable(requestsPart, requestMemory+l.HeadBytes)
+	files := sharedFiles()
+	l.reduce("connections", &l.Connections, files/2, affordable(connectionsPart, connectionMemory))
+	l.perUser = max(fewConnections, l.Connections/2)
+	l.undecided = affordable(undecidedPart, requestMemory+l.HeadBytes)
+	l.reduce("upstream_connections", &l.UpstreamConnections, files*2/5, affordable(exchangesPart, exchangeMemory))
+	total := l.UpstreamConnections
+	l.slots = slotLimits{
+		total: total, upstream: total, client: min(l.UpstreamPerClient, max(1, total/2)),
+		queue: l.UpstreamQueue, idle: max(1, total/4),
+	}
 }
 
-// affordableConnections leaves a quarter of the file descriptors to everything but
-// clients: upstreams, backends, logs and those who ask the gateway how it is.
-func affordableConnections() int {
+// reduce makes a value what file descriptors and memory have room for.
+func (l *Limits) reduce(key string, value *int, files, memory int) {
+	granted, of := files, "file descriptors"
+	if memory < files {
+		granted, of = memory, "memory"
+	}
+	if granted < *value {
+		l.reduced = append(l.reduced, reduction{key, of, *value, granted})
+		*value = granted
+	}
+}
+
+// tell writes what was reduced into the log.
+func (l *Limits) tell(log *slog.Logger) {
+	for _, r := range l.reduced {
+		log.Warn("there is room for fewer connections than the configuration says", "key", "limits."+r.key,
+			"configured", r.configured, "admitted", r.granted, "for_want_of", r.of)
+	}
+}
+
+// Descriptors that are neither for clients nor for upstreams: of an eighth of all, but
+// no more than it takes, the gateway accepts, reads files, asks directories, writes
+// logs and tells how it is.
+const (
+	minReserved = 24
+	maxReserved = 512
+)
+
+// sharedFiles returns how many file descriptors there are for connections. Half of
+// them are for clients, two fifths for the use of upstreams, and the rest is for
+// connections to upstreams that nobody uses.
+func sharedFiles() int {
 	var files syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files) != nil {
-		return 256
+		files.Cur = 1024
 	}
-	return max(1, int(min(files.Cur, 1<<30)/4*3))
+	return sharedOf(int(min(files.Cur, 1<<30)))
 }
+
+// sharedOf returns how many of all descriptors are for connections.
+func sharedOf(all int) int { return max(4, all-max(minReserved, min(all/8, maxReserved))) }

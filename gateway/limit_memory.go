@@ -11,14 +11,27 @@ const (
 	connectionMemory = 128 << 10          // records of TLS, frames, tables of HPACK, stacks, and the narrow window of HTTP/2
 	requestMemory    = 32 << 10           // of one that is not allowed yet, beside its head: stacks, and the first piece of its body
 	exchangeMemory   = 2 * bodyBufferSize // with an upstream: a piece of a body in each direction
-	assumedMemory    = float64(1 << 30)   // where nobody has set a limit
-	wideWindow       = 1 << 20            // of a connection of HTTP/2, while there is memory for it
-	narrowWindow     = 64 << 10           // where there is not, and of a stream in any case
-	wideWindowPart   = 16                 // of the memory limit is for wide windows
-	requestsPart     = 8                  // is for requests that are not allowed yet
-	connectionsPart  = 4                  // is for connections of clients
-	exchangesPart    = 4                  // is for exchanges with upstreams
+	wideMemory       = 2 << 20            // of a wide connection: its window, and the stacks of its streams
 )
+
+// Which part of the memory limit each of them may have in the sum.
+const (
+	connectionsPart = 4
+	exchangesPart   = 4
+	undecidedPart   = 8
+	widePart        = 8
+)
+
+// A connection of HTTP/2 is wide while there is memory for it: it has the streams that
+// the configuration says. The window of a stream is narrow in any case.
+const (
+	wideWindow    = 1 << 20
+	narrowWindow  = 64 << 10
+	narrowStreams = 16
+)
+
+// assumedMemory is the limit where nobody has set one.
+const assumedMemory = float64(1 << 30)
 
 // memoryLimit returns what GOMEMLIMIT, or the program in its place, has set.
 func memoryLimit() float64 {

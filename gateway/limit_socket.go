@@ -25,11 +25,14 @@ type socket struct {
 	// on it. It is 0 while it is of use.
 	waits   atomic.Int64
 	vouched atomic.Bool
+	refused atomic.Int32 // logins on it, while nobody has vouched for it
+	pause   atomic.Int64 // until when nothing is read from it, as waits
 
 	// Guarded by all.mu.
 	network     netip.Prefix // that it counts for; the zero value for none
 	handshaking bool
-	wide        bool // has a wide window
+	wide        bool   // has a wide window
+	owner       client // who has logged in on it; the zero value while nobody has
 }
 
 // socketOf returns the socket below c, nil for a connection of another origin.
@@ -49,6 +52,24 @@ func (s *socket) vouch() {
 	}
 }
 
+// refuse takes in that a login on it was refused. Who was told to come back later is not
+// listened to for a moment, which grows each time: an honest client does not notice, and
+// others wait at their own expense, not at that of users.
+func (s *socket) refuse(later bool) {
+	if s == nil || s.vouched.Load() {
+		return
+	}
+	n := s.refused.Add(1)
+	if later {
+		s.pause.Store(time.Now().Add(min(minPause<<min(n, 8), maxPause)).UnixNano())
+	}
+}
+
+const (
+	minPause = 100 * time.Millisecond
+	maxPause = 4 * time.Second // less than a client is told to wait
+)
+
 // setWaiting says whether the client is the one to do something.
 func (s *socket) setWaiting(waiting bool) {
 	switch {
@@ -64,6 +85,10 @@ func (s *socket) isWaiting() bool { return s.waits.Load() != 0 }
 
 // Read implements [net.Conn].
 func (s *socket) Read(p []byte) (int, error) {
+	if until := s.pause.Load(); until != 0 {
+		time.Sleep(time.Until(time.Unix(0, until)))
+		s.pause.CompareAndSwap(until, 0)
+	}
 	if len(s.early) == 0 {
 		return s.Conn.Read(p)
 	}

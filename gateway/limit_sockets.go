@@ -20,6 +20,7 @@ type sockets struct {
 	mu          sync.Mutex
 	open        map[*socket]struct{}
 	from        map[netip.Prefix]int
+	of          map[client]int
 	handshaking int
 	wide        int // that have a wide window
 
@@ -32,14 +33,15 @@ const (
 	refusedTotal     = iota // all that there may be have a request
 	refusedAddress          // too many come from there
 	refusedUnproxied        // a trusted proxy does not say for whom it is
+	refusedUser             // a user has too many; it is told so
 	refusedKinds     = iota
 )
 
 // refusedNames are the kinds as metrics have them.
-var refusedNames = [refusedKinds]string{"total", "address", "proxy_header"}
+var refusedNames = [refusedKinds]string{"total", "address", "proxy_header", "user"}
 
 func newSockets() *sockets {
-	return &sockets{open: map[*socket]struct{}{}, from: map[netip.Prefix]int{}}
+	return &sockets{open: map[*socket]struct{}{}, from: map[netip.Prefix]int{}, of: map[client]int{}}
 }
 
 // shedPart is which part of those who wait make room at once. To find out who has
@@ -59,6 +61,7 @@ func (s *sockets) enter(c net.Conn, now *site) *socket {
 		return nil
 	}
 	if len(s.open) >= now.limits.Connections && s.shed((*socket).isWaiting) == 0 {
+		now.slots.shedAny()
 		s.refuse(c, refusedTotal)
 		return nil
 	}
@@ -124,6 +127,30 @@ func (s *sockets) remove(c *socket) {
 	if c.wide {
 		s.wide--
 	}
+	if c.owner != (client{}) {
+		decrement(s.of, c.owner)
+	}
+}
+
+// claim counts c for the user who has logged in on it first, and reports false if that
+// one has as many connections as limit.
+func (s *socket) claim(user client, limit int) bool {
+	if s == nil {
+		return true
+	}
+	s.all.mu.Lock()
+	defer s.all.mu.Unlock()
+	_, open := s.all.open[s]
+	switch {
+	case !open || s.owner != (client{}):
+	case s.all.of[user] >= limit:
+		s.all.refused[refusedUser].Add(1)
+		return false
+	default:
+		s.owner = user
+		s.all.of[user]++
+	}
+	return true
 }
 
 // widen reports whether there is memory to give s a wide window, of which there may be
@@ -174,20 +201,27 @@ func (s *sockets) endHandshake(c *socket) {
 	s.setHandshaking(c, false)
 }
 
-// shed closes those that have waited longest among the sockets that are meant, and
-// returns how many. It is called with mu held.
+// shed closes some of the sockets that are meant, and returns how many: those first on
+// which only bad logins were tried, and then those that have waited longest. It is
+// called with mu held.
 func (s *sockets) shed(meant func(*socket) bool) int {
 	type waiter struct {
 		*socket
-		since int64 // which changes meanwhile in the socket
+		refused bool
+		since   int64 // which changes meanwhile in the socket
 	}
 	var all []waiter
 	for c := range s.open {
 		if meant(c) {
-			all = append(all, waiter{c, c.waits.Load()})
+			all = append(all, waiter{c, c.refused.Load() > 0 && !c.vouched.Load(), c.waits.Load()})
 		}
 	}
-	slices.SortFunc(all, func(a, b waiter) int { return cmp.Compare(a.since, b.since) })
+	slices.SortFunc(all, func(a, b waiter) int {
+		if a.refused != b.refused {
+			return cmp.Compare(number(b.refused), number(a.refused))
+		}
+		return cmp.Compare(a.since, b.since)
+	})
 	longest := all[:(len(all)+shedPart-1)/shedPart]
 	for _, w := range longest {
 		s.remove(w.socket)
@@ -219,11 +253,16 @@ func (s *sockets) refuse(c net.Conn, kind int) {
 // cappedNetwork returns the network of whose connections there may be no more than
 // some, or the zero value. Behind a proxy, and on this machine, are many clients.
 func (s *site) cappedNetwork(addr netip.Addr) netip.Prefix {
-	bits := 64
-	switch {
-	case !addr.IsValid() || addr.IsLoopback() || s.door.proxies.trusts(addr):
+	if !addr.IsValid() || addr.IsLoopback() || s.door.proxies.trusts(addr) {
 		return netip.Prefix{}
-	case addr.Is4():
+	}
+	return networkOf(addr)
+}
+
+// networkOf returns the network that one client is taken to have.
+func networkOf(addr netip.Addr) netip.Prefix {
+	bits := 64
+	if addr.Is4() {
 		bits = 32
 	}
 	network, _ := addr.WithZone("").Prefix(bits)

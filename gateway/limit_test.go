@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -45,7 +47,7 @@ func enterFrom(s *sockets, now *site, addr string, n int) []*socket {
 }
 
 func TestConnectionsOfOneAddressAreLimited(t *testing.T) {
-	now := &site{limits: testLimits(), door: door{proxies: proxies{netip.MustParsePrefix("10.0.0.0/24")}}}
+	now := &site{slots: newSlots(), limits: testLimits(), door: door{proxies: proxies{netip.MustParsePrefix("10.0.0.0/24")}}}
 	now.limits.PerAddress = 3
 	for name, tt := range map[string]struct {
 		first, second string
@@ -86,7 +88,7 @@ func TestConnectionsOfOneAddressAreLimited(t *testing.T) {
 // Whoever waits longest for its client makes room, and no user with a request does.
 func TestConnectionsThatWaitMakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		now := &site{limits: testLimits()}
+		now := &site{slots: newSlots(), limits: testLimits()}
 		now.limits.Connections = 3
 		s := newSockets()
 		var in []*socket
@@ -123,7 +125,7 @@ func TestConnectionsThatWaitMakeRoom(t *testing.T) {
 // Requests do not keep the place of a connection on which nobody has logged in.
 func TestStrangersMakeRoomWithTheirRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		now := &site{limits: testLimits()}
+		now := &site{slots: newSlots(), limits: testLimits()}
 		now.limits.Connections = 3
 		s := newSockets()
 		user := enterFrom(s, now, "192.0.2.1", 1)[0]
@@ -146,7 +148,7 @@ func isClosed(c *socket) bool { return c.Conn.(*clientAt).closed }
 
 func TestOldestHandshakeMakesRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		now := &site{limits: testLimits()}
+		now := &site{slots: newSlots(), limits: testLimits()}
 		s := newSockets()
 		var in []*socket
 		for range 4 {
@@ -333,4 +335,33 @@ func slicesRepeat(s string, n int) []string {
 		all[i] = s
 	}
 	return all
+}
+
+// What the process has no room for is not promised, and said.
+func TestLimitsAreWhatThereIsRoomFor(t *testing.T) {
+	var log bytes.Buffer
+	l := Limits{Connections: 100, UpstreamConnections: 100}
+	l.reduce("connections", &l.Connections, 50, 70)
+	l.reduce("upstream_connections", &l.UpstreamConnections, 90, 80)
+	l.reduce("upstream_connections", &l.UpstreamConnections, 80, 80)
+	if l.Connections != 50 || l.UpstreamConnections != 80 {
+		t.Errorf("%d connections and %d to upstreams, want 50 and 80", l.Connections, l.UpstreamConnections)
+	}
+	l.tell(slog.New(slog.NewTextHandler(&log, nil)))
+	for _, want := range []string{`key=limits.connections configured=100 admitted=50 for_want_of="file descriptors"`, "key=limits.upstream_connections configured=100 admitted=80 for_want_of=memory"} {
+		if !strings.Contains(log.String(), want) || strings.Count(log.String(), "\n") != 2 {
+			t.Errorf("the log does not say %q:\n%s", want, log.String())
+		}
+	}
+}
+
+// Connections of clients and upstreams leave descriptors for everything else.
+func TestSEC3DescriptorsAreReserved(t *testing.T) {
+	for all, reserved := range map[int]int{64: 24, 1024: 128, 16384: 512, 1 << 20: 512} {
+		shared := sharedOf(all)
+		l := slotLimits{total: shared * 2 / 5}
+		if taken := shared/2 + l.total + l.total/4; taken > all-reserved || taken < (all-reserved)*9/10 {
+			t.Errorf("of %d descriptors connections may take %d, and %d are reserved", all, taken, reserved)
+		}
+	}
 }

@@ -60,10 +60,15 @@ func (x *exchange) login() *problem {
 	if err == nil {
 		err = checkIdentity(id)
 	}
+	if refused := backend.Refused(err) || errors.Is(err, backend.ErrThrottled) || x.call.Remembered && err != nil; refused {
+		socketOf(x.conn.conn).refuse(!backend.Refused(err))
+	}
 	switch {
 	case err == nil:
 		x.who.LoggedIn, x.who.Identity = true, id
-		x.conn.vouch()
+		if !x.claimConnection() {
+			return tooManyConnections()
+		}
 		return x.neededGroups()
 	case backend.Refused(err):
 		return unauthorized(err)
@@ -74,6 +79,21 @@ func (x *exchange) login() *problem {
 		return undecided(errCrowded)
 	}
 	return x.noAnswer("login", err)
+}
+
+// claimConnection counts the connection for the user, unless it is that of a proxy
+// that speaks for many, and reports false for one too many.
+func (x *exchange) claimConnection() bool {
+	if x.conn.claimed.Load() {
+		return true
+	}
+	user := clientOf(x.who, x.from.addr)
+	if !x.site.door.proxies.trusts(x.conn.source) && !socketOf(x.conn.conn).claim(user, x.site.limits.perUser) {
+		return false
+	}
+	x.conn.claimed.Store(true)
+	x.conn.vouch()
+	return true
 }
 
 // neededGroups asks for the groups where the upstream is to be told of them.

@@ -66,6 +66,10 @@ var (
 	descUndecided      = newDesc("requests_undecided", "Requests that no rule has allowed yet, and refusals that have not been taken.")
 	descMaxUndecided   = newDesc("max_requests_undecided", "Those that there may be; from half of it on, only logins that are remembered are let in.")
 	descCrowded        = newDesc("crowded_total", "Requests and connections that ended because there were too many undecided requests.", "what")
+	descUpstreams      = newDesc("upstream_connections", "Connections to upstreams, and requests that wait for one, by what they are doing.", "state")
+	descMaxUpstreams   = newDesc("max_upstream_connections", "Connections to upstreams that may be in use.")
+	descBusy           = newDesc("upstream_refused_total", "Requests that got no connection to their upstream, by what there were too many of.", "reason")
+	descStuck          = newDesc("stuck_clients_shed_total", "Requests whose client moved nothing and that made room for others.")
 	descDropped        = newDesc("log_records_dropped_total", "Records that were lost because nobody read those before them.", "log")
 	descCertificate    = newDesc("tls_certificate_not_after_timestamp_seconds", "When the certificate that clients see expires, in seconds since 1970.", "name")
 	descDegraded       = newDesc("backend_degraded", "Whether questions to the backend are likely to fail.", "backend")
@@ -79,7 +83,8 @@ func newDesc(name, help string, labels ...string) *prometheus.Desc {
 
 // Describe implements [prometheus.Collector].
 func (c collector) Describe(to chan<- *prometheus.Desc) {
-	own := []*prometheus.Desc{descConnections, descMaxConnections, descRefused, descShed, descSlowBodies, descUndecided, descMaxUndecided, descCrowded, descMemoryLimit, descAccept, descDropped, descCertificate, descDegraded, descUp, descPool}
+	own := []*prometheus.Desc{descConnections, descMaxConnections, descRefused, descShed, descSlowBodies, descUndecided, descMaxUndecided, descCrowded,
+		descUpstreams, descMaxUpstreams, descBusy, descStuck, descMemoryLimit, descAccept, descDropped, descCertificate, descDegraded, descUp, descPool}
 	for _, d := range slices.Concat(own, cacheDescs, guardDescs) {
 		to <- d
 	}
@@ -126,6 +131,14 @@ func collectGateway(to chan<- prometheus.Metric, s Stats) {
 	to <- gauge(descMaxUndecided, float64(s.MaxUndecided))
 	to <- counter(descCrowded, s.CrowdedRequests, "request")
 	to <- counter(descCrowded, s.CrowdedConnections, "connection")
+	for state, n := range map[string]int{"active": s.UpstreamActive, "idle": s.UpstreamIdle, "waiting": s.UpstreamWaiting} {
+		to <- gauge(descUpstreams, float64(n), state)
+	}
+	to <- gauge(descMaxUpstreams, float64(s.MaxUpstream))
+	for reason, n := range s.UpstreamRefused {
+		to <- counter(descBusy, n, reason)
+	}
+	to <- counter(descStuck, s.StuckClients)
 	to <- gauge(descMemoryLimit, memoryLimit())
 	to <- counter(descDropped, s.AccessDropped, "access")
 	to <- counter(descDropped, s.AuditDropped, "audit")

@@ -86,6 +86,7 @@ func failureReason(cause error) string {
 		reason string
 	}{
 		{errUnaudited, "unaudited"},
+		{errNoSlot, "busy"},
 		{errUpstreamTimeout, "upstream_timeout"},
 		{errUpstreamAnswer, reasonUpstreamAnswer},
 		{errUpstreamGone, "upstream_unreachable"},

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 	"gatehouse/backend/shown"
 )
 
@@ -29,6 +31,7 @@ type problem struct {
 	allow      string // Allow field
 	retryAfter int    // seconds; 0 for none
 	signed     bool   // the message ends in the request's id
+	last       bool   // the connection ends, whatever the status
 }
 
 // Error makes a problem an error, so that it can be returned in the place of one.
@@ -80,6 +83,15 @@ func noHost(host string) *problem {
 	return &problem{status: http.StatusNotFound, code: codeNotFound, message: "nothing is served for the host " + host}
 }
 
+// tooManyConnections is the answer to a user who has half of all connections that there
+// may be. The one that this came over ends.
+func tooManyConnections() *problem {
+	p := unavailable("you have too many connections open; please try again on one of them",
+		fault.With("login.connections", errors.New("one user has half of all connections that there may be")))
+	p.last = true
+	return p
+}
+
 // noRoute is the answer where no route for its host takes a request.
 func noRoute() *problem {
 	return &problem{status: http.StatusNotFound, code: codeNotFound, message: "nothing is served under this path"}
@@ -101,6 +113,9 @@ func throttled(cause error) *problem {
 // endsConnection reports whether a connection of HTTP/1 closes behind the answer: after
 // a request that was malformed there is no telling where the next one begins.
 func (p *problem) endsConnection() bool {
+	if p.last {
+		return true
+	}
 	switch p.status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable,
 		http.StatusGatewayTimeout, http.StatusBadGateway, http.StatusMisdirectedRequest:

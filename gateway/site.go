@@ -32,6 +32,7 @@ type site struct {
 	cert     *certificate // nil for plain HTTP
 	timeouts Timeouts
 	limits   Limits
+	slots    *slots
 
 	proxyProtocol bool
 	auditRequired bool
@@ -65,6 +66,9 @@ func newSite(cfg Config, before *site) (*site, error) {
 		return nil, err
 	}
 	s := &site{door: door{router, cfg.TrustedProxies, cfg.Limits.HeadFields}, log: cfg.Log, timeouts: cfg.Timeouts, limits: cfg.Limits, onRelease: cfg.Released, metrics: cfg.Metrics, health: cfg.HealthPath}
+	if s.slots = newSlots(); before != nil {
+		s.slots = before.slots
+	}
 	var errs []error
 	for _, r := range cfg.Routes {
 		compiled, err := s.newRoute(r, before)
@@ -85,7 +89,19 @@ func newSite(cfg Config, before *site) (*site, error) {
 	s.access, s.audit, s.auditRequired = access, cfg.Audit, cfg.AuditRequired
 	s.proxyProtocol = cfg.ProxyProtocol
 	s.measure(cfg.Routes)
+	s.shareSlots()
 	return s, nil
+}
+
+// shareSlots leaves some connections to others where one of several upstreams hangs.
+func (s *site) shareSlots() {
+	l := &s.limits.slots
+	for _, r := range s.routes {
+		if r.upstream.address != s.routes[0].upstream.address {
+			l.upstream = max(1, l.total*3/4)
+		}
+	}
+	s.slots.maxIdle.Store(int64(l.idle))
 }
 
 func (s *site) newRoute(r Route, before *site) (*route, error) {
@@ -134,7 +150,7 @@ func (s *site) newRoute(r Route, before *site) (*route, error) {
 // openUpstream returns the upstream that cfg describes, with the connections that
 // a route of s or of the site before it has to the same.
 func (s *site) openUpstream(cfg Upstream, before *site) (*upstream, error) {
-	fresh, err := newUpstream(cfg, s.timeouts)
+	fresh, err := newUpstream(cfg, s.timeouts, s.slots)
 	if err != nil {
 		return nil, err
 	}

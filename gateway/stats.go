@@ -43,6 +43,16 @@ type Stats struct {
 	CrowdedRequests    uint64 // that were turned away because there were too many
 	CrowdedConnections uint64 // that were ended for it
 
+	UpstreamActive  int // connections to upstreams that are in use
+	UpstreamIdle    int // that nobody uses
+	UpstreamWaiting int // requests that wait for one
+	MaxUpstream     int // that may be in use
+
+	// UpstreamRefused counts the requests that got no connection, by what there
+	// were too many of: "total", "upstream" or "client".
+	UpstreamRefused map[string]uint64
+	StuckClients    uint64 // requests that ended because their client moved nothing while others waited
+
 	AcceptErrors  uint64 // connections that could not be accepted
 	Shed          uint64 // connections that were closed to make room for others
 	SlowBodies    uint64 // requests that were cut off because their client was too slow
@@ -80,6 +90,7 @@ func (g *Gateway) Stats() Stats {
 	k := &g.sites.crowd
 	s.Undecided, s.MaxUndecided = int(k.now.Load()), g.sites.current().limits.undecided
 	s.CrowdedRequests, s.CrowdedConnections = k.turned.Load(), k.cut.Load()
+	s.addSlots(g.sites.current())
 	s.SlowBodies = g.sites.slowBodies.Load()
 	s.MaxConnections = g.sites.current().limits.Connections
 	s.AuditDropped = g.audits.lost()
@@ -88,6 +99,19 @@ func (g *Gateway) Stats() Stats {
 		s.Certificates = g.sites.current().cert.stats()
 	}
 	return s
+}
+
+// addSlots says how the connections to upstreams are.
+func (s *Stats) addSlots(now *site) {
+	k := now.slots
+	s.UpstreamActive, s.UpstreamWaiting = k.counts()
+	s.UpstreamIdle, s.MaxUpstream = int(k.idle.Load()), now.limits.slots.total
+	s.StuckClients, s.UpstreamRefused = k.shed.Load(), map[string]uint64{}
+	for obstacle, name := range obstacleNames {
+		if obstacle != unhindered {
+			s.UpstreamRefused[name] = k.refused[obstacle].Load()
+		}
+	}
 }
 
 // stats describes the certificate for the next handshake.

@@ -34,6 +34,7 @@ type upstream struct {
 	authorization    string // credentials of our own; empty for none
 	timeouts         Timeouts
 	keepFor          time.Duration
+	slots            *slots
 
 	mu    sync.Mutex
 	kept  []*upstreamConn // idle, the one used last at the end
@@ -52,13 +53,13 @@ type upstreamSource struct {
 // closes is lost, and only a GET or HEAD may be sent again.
 const defaultKeepFor = 30 * time.Second
 
-func newUpstream(cfg Upstream, t Timeouts) (*upstream, error) {
+func newUpstream(cfg Upstream, t Timeouts, k *slots) (*upstream, error) {
 	own := cfg.Timeouts
 	t = Timeouts{
 		BodyIdle: t.BodyIdle, Connect: cmp.Or(own.Connect, t.Connect),
 		Response: cmp.Or(own.Response, t.Response), UploadResponse: cmp.Or(own.UploadResponse, t.UploadResponse),
 	}
-	u := &upstream{source: upstreamSource{cfg: cfg, timeouts: t}, timeouts: t, keepFor: cmp.Or(cfg.IdleTimeout, defaultKeepFor), users: 1}
+	u := &upstream{source: upstreamSource{cfg: cfg, timeouts: t}, timeouts: t, keepFor: cmp.Or(cfg.IdleTimeout, defaultKeepFor), slots: k, users: 1}
 	if err := u.parseURL(cfg.URL); err != nil {
 		return nil, err
 	}
@@ -197,6 +198,7 @@ func (u *upstream) pop() *upstreamConn {
 	c := u.kept[last]
 	u.kept[last] = nil
 	u.kept = u.kept[:last]
+	u.slots.dropIdle(1)
 	return c
 }
 
@@ -208,7 +210,7 @@ func (u *upstream) keep(c *upstreamConn) {
 	c.reused = true
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.users == 0 || len(u.kept) == maxKept {
+	if u.users == 0 || len(u.kept) == maxKept || !u.slots.keepIdle() {
 		c.Close()
 		return
 	}
@@ -227,6 +229,7 @@ func (u *upstream) expire(c *upstreamConn) {
 	defer u.mu.Unlock()
 	if i := slices.Index(u.kept, c); i >= 0 {
 		u.kept = slices.Delete(u.kept, i, i+1)
+		u.slots.dropIdle(1)
 	}
 }
 
@@ -250,5 +253,6 @@ func (u *upstream) close() {
 		c.expiry.Stop()
 		c.Close()
 	}
+	u.slots.dropIdle(len(u.kept))
 	u.kept = nil
 }

@@ -649,7 +649,7 @@ func TestTimeoutsOfARouteAreThoseOfTheGatewayWhereNotSet(t *testing.T) {
 		{UploadResponse: 14}: {BodyIdle: 1, Connect: 2, Response: 3, UploadResponse: 14},
 		{Connect: 12, Response: 3, UploadResponse: 4}: {BodyIdle: 1, Connect: 12, Response: 3, UploadResponse: 4},
 	} {
-		u, err := newUpstream(Upstream{URL: "http://127.0.0.1:5000", Timeouts: own}, all)
+		u, err := newUpstream(Upstream{URL: "http://127.0.0.1:5000", Timeouts: own}, all, newSlots())
 		if err != nil {
 			t.Fatal(err)
 		}

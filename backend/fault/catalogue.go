@@ -69,6 +69,7 @@ var logins = []Entry{
 	{"login.locked", "The user may not log in whatever the password.", "unlock or enable the account where it is kept; the text says what the backend told"},
 	{"login.crowded", "As many requests were waiting for a login as there is memory for, so that nobody was asked about one who is not remembered (503).", "find the sources in the access record: somebody floods the gateway. If they all mean well, give it more memory"},
 	{"login.malformed", "The Authorization field is no user name and password as RFC 7617 has them.", "correct the client: it wants the Basic scheme, UTF-8, and no control characters"},
+	{"login.connections", "A user has half of all connections that clients may have, and opened another one (503).", "find the source in the access record. If that user means well, as many robots may with one name, raise `connections` under `[limits]`, the limit of file descriptors, or the memory"},
 	{"login.bad_name", "A backend vouched for a user whose name is empty or has control characters.", "correct the entry of the user"},
 }
 
@@ -102,6 +103,7 @@ var upstream = []Entry{
 	{"upstream.answer.broken_off", "The upstream's answer broke off; the client was made to notice.", "look into the log of the upstream for that time, and for proxies in between with limits of size or time"},
 	{"upstream.answer.login", "The upstream asks for a login of its own, by a challenge beside 401 or by 407 (502).", "set the user and password of the upstream, or `forward_authorization = true`, or take the login out of the upstream"},
 	{"upstream.answer.elsewhere", "A `Location` or `Link` of the upstream leads to the upstream itself, outside the path in `upstream` (502).", "tell the upstream by which path it is asked, or correct the path in `upstream`"},
+	{"upstream.busy", "As many connections to upstreams are in use as there may be: in all, to that one, or for one client, as the text says (503).", "look for a client with many of them in the access record. If all of them mean well, raise `upstream_connections` or `upstream_per_client` under `[limits]`; see docs/limits.md for what else bounds them"},
 	{"upstream.unreachable", "The upstream cannot be reached, and there is no closer cause (503).", "see the text of the error"},
 }
 
@@ -110,6 +112,7 @@ var requests = []Entry{
 	{"request.body_malformed", "The body of a request is not chunked as RFC 9112 has it (400).", "correct the client, or the proxy before the gateway"},
 	{"request.client_gone", "The client went away before it had the whole answer.", "nothing, if it is rare. Otherwise look for time limits of clients and proxies"},
 	{"request.misdirected", "A request names another host than the TLS connection was made to (421).", "if a proxy before the gateway speaks TLS to it under a name of its own, list the proxy in trusted_proxies, or have it send the client's server name. Otherwise correct the client"},
+	{"request.stuck", "A client moved no byte for 30 s while others had to wait, and was cut off.", "nothing, if it is rare. Otherwise find the source in the access record"},
 	{"request.unread", "A client left so many answers unread, while there were as many of these as there may be, that its connection was ended.", "nothing, if it is rare. Otherwise find the source in the access record and keep it out"},
 	{"request.panic", "The gateway failed in an unforeseen way: this is a bug of gatehouse.", "report it with the stack in the log"},
 }

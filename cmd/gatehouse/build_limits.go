@@ -9,14 +9,17 @@ import (
 // gateway returns the limits as the gateway has them.
 func (c LimitsConfig) gateway() gateway.Limits {
 	return gateway.Limits{
-		Connections: c.Connections,
-		PerAddress:  c.PerAddress,
-		Handshakes:  c.Handshakes,
-		Streams:     c.Streams,
-		HeadBytes:   c.HeadBytes,
-		HeadFields:  c.HeadFields,
-		BodyRate:    c.BodyRate,
-		BodyWindow:  c.BodyWindow.Duration,
+		Connections:         c.Connections,
+		PerAddress:          c.PerAddress,
+		Handshakes:          c.Handshakes,
+		Streams:             c.Streams,
+		HeadBytes:           c.HeadBytes,
+		UpstreamConnections: c.UpstreamConnections,
+		UpstreamPerClient:   c.UpstreamPerClient,
+		UpstreamQueue:       c.UpstreamQueue,
+		HeadFields:          c.HeadFields,
+		BodyRate:            c.BodyRate,
+		BodyWindow:          c.BodyWindow.Duration,
 	}
 }
 

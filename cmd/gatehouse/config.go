@@ -90,14 +90,17 @@ type TimeoutsConfig struct {
 
 // LimitsConfig is [limits]; gateway.Limits says what each is about.
 type LimitsConfig struct {
-	Connections int      `toml:"connections" min:"1" max:"1000000"`   // connections in all, at most three quarters of the file descriptors that the process may have; above, those make room that have waited longest for their client
-	PerAddress  int      `toml:"per_address" min:"1" max:"1000000"`   // connections from one address, or one network (/64) of IPv6; more are closed at once; this machine and trusted_proxies may have any number
-	Handshakes  int      `toml:"handshakes" min:"1" max:"1000000"`    // TLS handshakes under way; above, the oldest make room
-	Streams     int      `toml:"streams" min:"1" max:"10000"`         // requests under way on one connection of HTTP/2
-	HeadBytes   int      `toml:"head_bytes" min:"8192" max:"1048576"` // size of the head of a request
-	HeadFields  int      `toml:"head_fields" min:"20" max:"10000"`    // header fields of a request
-	BodyRate    int      `toml:"body_rate" min:"1" max:"1000000000"`  // bytes a second that a client must send or take of a body, on average over body_window; time that passes upstream does not count
-	BodyWindow  Duration `toml:"body_window" min:"1s" max:"1h"`       // time that a client may be behind body_rate
+	Connections         int      `toml:"connections" min:"1" max:"1000000"`          // connections in all, at most what memory and file descriptors allow; above, those make room on which nobody has logged in for longest, or that have waited longest for their client
+	PerAddress          int      `toml:"per_address" min:"1" max:"1000000"`          // connections from one address, or one network (/64) of IPv6; more are closed at once; this machine and trusted_proxies may have any number
+	Handshakes          int      `toml:"handshakes" min:"1" max:"1000000"`           // TLS handshakes under way; above, the oldest make room
+	Streams             int      `toml:"streams" min:"1" max:"10000"`                // requests under way on one connection of HTTP/2
+	UpstreamConnections int      `toml:"upstream_connections" min:"1" max:"1000000"` // connections to upstreams that are in use, at most what memory and file descriptors allow; where there are several upstreams, three quarters of these for each; above, requests wait for a moment, and are told to come back
+	UpstreamPerClient   int      `toml:"upstream_per_client" min:"1" max:"1000000"`  // of these, for one user, or one address where no user is known; at most half of them
+	UpstreamQueue       int      `toml:"upstream_queue" min:"1" max:"1000000"`       // requests that wait for one; whoever has least goes first
+	HeadBytes           int      `toml:"head_bytes" min:"8192" max:"1048576"`        // size of the head of a request
+	HeadFields          int      `toml:"head_fields" min:"20" max:"10000"`           // header fields of a request
+	BodyRate            int      `toml:"body_rate" min:"1" max:"1000000000"`         // bytes a second that a client must send or take of a body, on average over body_window; time that passes upstream does not count
+	BodyWindow          Duration `toml:"body_window" min:"1s" max:"1h"`              // time that a client may be behind body_rate
 }
 
 // HealthConfig is [health].
@@ -219,14 +222,17 @@ func defaultSettings() Settings {
 			Login:          Duration{10 * time.Second},
 		},
 		Limits: LimitsConfig{
-			Connections: 16384,
-			PerAddress:  1000,
-			Handshakes:  4096,
-			Streams:     128,
-			HeadBytes:   32 << 10,
-			HeadFields:  100,
-			BodyRate:    1024,
-			BodyWindow:  Duration{time.Minute},
+			Connections:         16384,
+			PerAddress:          1000,
+			Handshakes:          4096,
+			Streams:             128,
+			UpstreamConnections: 4096,
+			UpstreamPerClient:   1024,
+			UpstreamQueue:       1024,
+			HeadBytes:           32 << 10,
+			HeadFields:          100,
+			BodyRate:            1024,
+			BodyWindow:          Duration{time.Minute},
 		},
 	}
 }

@@ -21,8 +21,19 @@ const memoryShare = 0.9
 func limitMemory() {
 	root := os.DirFS("/")
 	granted := int64(float64(groupMemory(root)) * memoryShare)
-	debug.SetMemoryLimit(min(granted, machineMemory(root)/2, debug.SetMemoryLimit(-1)))
+	limit := min(granted, machineMemory(root)/2, debug.SetMemoryLimit(-1))
+	debug.SetMemoryLimit(limit)
+	if limit < littleMemory && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(littleGarbage)
+	}
 }
+
+// Where there is little memory, garbage is collected sooner, at some cost in processor
+// time: what clients can take comes to two fifths of it, and must not double.
+const (
+	littleMemory  = 1 << 30
+	littleGarbage = 40 // percent of what is in use
+)
 
 // machineMemory returns the memory of the machine.
 func machineMemory(root fs.FS) int64 {

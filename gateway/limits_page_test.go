@@ -1,0 +1,119 @@
+package gateway
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+)
+
+var updateLimits = flag.Bool("update-limits", false, "write docs/limits.md anew")
+
+// allowance is something that clients can have, and what bounds the sum of it.
+type allowance struct {
+	what   string
+	each   int                 // bytes
+	most   func(limit int) int // with that much memory
+	set    string              // where the bound is set
+	budget string              // why more than a quarter of the memory in all does no harm; empty where it is less
+}
+
+// part returns how many things of that size a part of the memory has room for.
+func part(part, size int) func(int) int { return func(limit int) int { return limit / part / size } }
+
+func always(n int) func(int) int { return func(int) int { return n } }
+
+// Sizes that no constant has, measured and rounded up.
+const (
+	queuedMemory = 16 << 10 // of a request that waits for an upstream: stacks and its head
+	idleMemory   = 8 << 10  // of a connection to an upstream that nobody uses
+	streamMemory = 12 << 10 // stacks of a stream
+)
+
+func allowances() []allowance {
+	l := Limits{HeadBytes: 32 << 10}
+	head := requestMemory + l.HeadBytes
+	connections, exchanges := part(connectionsPart, connectionMemory), part(exchangesPart, exchangeMemory)
+	return []allowance{
+		{"connection of a client, its TLS handshake and its narrow window included", connectionMemory, connections, "a quarter of the memory, `limits.connections`, half of the descriptors that are shared out; of these `limits.per_address`, `limits.handshakes`, and half for one user", ""},
+		{"wide connection of HTTP/2: a window of 1 MiB and `limits.streams`", wideMemory, part(widePart, wideMemory), "an eighth of the memory; beyond, a connection is narrow", ""},
+		{"stream of a narrow connection", streamMemory, func(limit int) int { return connections(limit) * narrowStreams }, fmt.Sprintf("%d for each connection", narrowStreams),
+			"those that are not allowed yet are in the row below, and so are refusals that nobody takes; those that are allowed have an exchange or wait for one. What is left are small answers that a user does not take, for as long as `timeouts.body_idle`"},
+		{"request that no rule has allowed yet, with its head: pending logins, the waiting room of the flood control and equal questions included", head, part(undecidedPart, head),
+			"an eighth of the memory; from half of that on, backends are asked about nobody who is not remembered; beyond all of it, connections with more than a few end", ""},
+		{"request that waits for a connection to its upstream", queuedMemory, always(1024), "`limits.upstream_queue`", ""},
+		{"exchange with an upstream, downloads and uploads", exchangeMemory, exchanges, "a quarter of the memory, `limits.upstream_connections`, two fifths of the descriptors that are shared out; of these `limits.upstream_per_client`, at most half for one client, and three quarters for one of several upstreams", ""},
+		{"connection to an upstream that nobody uses", idleMemory, func(limit int) int { return exchanges(limit) / 4 }, "a quarter of the connections to upstreams", ""},
+		{"refusal that is kept for `gatehouse why`", 6 * maxKeptText, always(refusalKinds * keptRefusals), "fixed", ""},
+		{"queue of the access log, and what is being written of it", maxSinkBytes, always(2), "fixed; what is over is dropped and counted", ""},
+		{"queue of the audit log, and what is being written of it", maxAuditBytes, always(2), "fixed; what is over is dropped and counted, or refused with `audit_required`", ""},
+	}
+}
+
+// limitsPage returns docs/limits.md.
+func limitsPage() []byte {
+	var b bytes.Buffer
+	b.WriteString(`# What clients can take
+
+The gateway bounds what each client can have, and what all of it comes to, before anybody has logged in and after. The memory limit in force is the least of ` + "`GOMEMLIMIT`" + `, 90 % of what the
+control group grants (` + "`memory.max`" + `) and half of the machine's memory; ` + "`gatehouse_memory_limit_bytes`" + ` shows it. Where memory or file descriptors have room for fewer connections than the
+configuration says, the log says so at the start. This page is made from the constants of the program.
+
+| allowance | each | with 256 MiB | in all | with 4 GiB | in all | bound by |
+|---|---|---|---|---|---|---|
+`)
+	for _, a := range allowances() {
+		set := a.set
+		if a.budget != "" {
+			set += ". It is more than a quarter of the memory in all: " + a.budget
+		}
+		fmt.Fprintf(&b, "| %s | %d KiB | %d | %d MiB | %d | %d MiB | %s |\n", a.what, a.each>>10,
+			a.most(256<<20), a.each*a.most(256<<20)>>20, a.most(4<<30), a.each*a.most(4<<30)>>20, set)
+	}
+	b.WriteString(`
+## File descriptors
+
+| there may be | kept for accepting, files, directories, logs and the admin listener | connections of clients | to upstreams, in use | to upstreams, not in use |
+|---|---|---|---|---|
+`)
+	for _, all := range []int{256, 1024, 16384, 65536} {
+		shared := sharedOf(all)
+		fmt.Fprintf(&b, "| %d | %d | %d | %d | %d |\n", all, all-shared, shared/2, shared*2/5, shared/10)
+	}
+	fmt.Fprintf(&b, `
+## Who makes room
+
+- Where there are as many connections of clients as there may be, those make room on which only bad logins were tried, and then those that have been of no use for longest: on which nobody has
+  logged in since they came, or that wait for their client. A request that was allowed is not cut off for this.
+- A user who has half of all connections is told so with 503 on the next one, which ends.
+- A request that finds no connection to its upstream waits for %v. Of those that wait, the one goes first whose client has fewest in use. Then it hears 503 with `+"`Retry-After`"+`.
+- A client that has moved no byte of a body for %v while another request waits is cut off, of the client that has most connections first. One that moves a little is not; `+"`limits.body_rate`"+` is about that.
+- Bodies over HTTP/2 move by 64 KiB in each round trip, because net/http takes in what a window allows before there is a decision and cannot open it afterwards. Over HTTP/1.1 they are not read before.
+`, slotPatience, stuckAfter)
+	return b.Bytes()
+}
+
+func TestLimitsPageIsCurrent(t *testing.T) {
+	const path = "../docs/limits.md"
+	want := limitsPage()
+	if *updateLimits {
+		if err := os.WriteFile(path, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("docs/limits.md is not what the constants make (%v): write it anew with\n\tgo test ./gateway -run LimitsPage -update-limits", err)
+	}
+}
+
+// What is more than a quarter of the memory in all has a budget that is less.
+func TestSEC2SumsOfAllowancesAreBounded(t *testing.T) {
+	for _, limit := range []int{256 << 20, 1 << 30, 4 << 30} {
+		for _, a := range allowances() {
+			if sum := a.each * a.most(limit); sum > limit/4 && a.budget == "" {
+				t.Errorf("with %d MiB: %s: %d MiB in all, and nothing bounds the sum", limit>>20, a.what, sum>>20)
+			}
+		}
+	}
+}

@@ -1,0 +1,337 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gatehouse/backend/fault"
+)
+
+// client is whom something is counted for: a user, where one has logged in, else the
+// network of an address.
+type client struct {
+	user, source string
+	network      netip.Prefix
+}
+
+// clientOf returns the client of a request.
+func clientOf(who Subject, addr netip.Addr) client {
+	if who.LoggedIn {
+		return client{user: who.Identity.User, source: who.Identity.Source}
+	}
+	return client{network: networkOf(addr)}
+}
+
+// slots bound the connections to upstreams that are in use: in all, for each upstream
+// and for each client. A request beyond a bound waits for a moment, in a queue in which
+// whoever has least goes first. All sites share them, so that a reload lets in no more.
+type slots struct {
+	mu        sync.Mutex
+	all       slot // head of the list of those in use
+	used      int
+	clients   map[client]int
+	upstreams map[string]int // by address
+	waiting   []*slot        // the one that came first at the beginning
+
+	idle    atomic.Int64 // connections that nobody uses
+	maxIdle atomic.Int64
+	shed    atomic.Uint64
+	refused [obstacles]atomic.Uint64
+}
+
+// slot is the place of one exchange. Only waits and ended may be looked at without
+// slots.mu.
+type slot struct {
+	client   client
+	upstream string
+	limits   *slotLimits
+	holder   interface{ stop() } // ends within a moment then
+
+	prev, next *slot
+	used       bool
+	turn       chan bool // says to one that waits whether it is its turn; false if it is sent away
+
+	waits [2]atomic.Int64 // since when the client moves no byte, to it and from it; 0 while it is not waited for
+	ended atomic.Bool     // the holder was told to stop
+}
+
+// slotLimits are how many slots there may be.
+type slotLimits struct{ total, upstream, client, queue, idle int }
+
+// What may stand in the way of a request.
+const (
+	unhindered = iota
+	tooManyInAll
+	tooManyOfUpstream
+	tooManyOfClient
+	obstacles
+)
+
+// obstacleNames are the obstacles as metrics have them.
+var obstacleNames = [obstacles]string{tooManyInAll: "total", tooManyOfUpstream: "upstream", tooManyOfClient: "client"}
+
+const (
+	slotPatience = 5 * time.Second  // of a request that waits for a slot
+	stuckAfter   = 30 * time.Second // without a byte, a client keeps its slot from nobody
+)
+
+var (
+	errNoSlot      = fault.With("upstream.busy", errors.New("too many connections to upstreams are in use"))
+	errStuckClient = fault.With("request.stuck", errors.New("the client moved no byte while others had to wait: it was cut off"))
+)
+
+func newSlots() *slots {
+	k := &slots{clients: map[client]int{}, upstreams: map[string]int{}}
+	k.all.prev, k.all.next = &k.all, &k.all
+	return k
+}
+
+// acquire takes s, whose first fields the caller has set and which it releases. It
+// fails with errNoSlot, or because ctx is done.
+func (k *slots) acquire(ctx context.Context, s *slot) error {
+	s.ended.Store(false)
+	for i := range s.waits {
+		s.waits[i].Store(0)
+	}
+	k.mu.Lock()
+	obstacle := k.obstacle(s)
+	if obstacle == unhindered {
+		k.use(s)
+		k.mu.Unlock()
+		return nil
+	}
+	k.shedStuck(s, obstacle)
+	queued := k.enqueue(s)
+	k.mu.Unlock()
+	if !queued {
+		k.refused[obstacle].Add(1)
+		return fmt.Errorf("%w (%s)", errNoSlot, obstacleNames[obstacle])
+	}
+	timer := time.NewTimer(slotPatience)
+	defer timer.Stop()
+	var err error
+	select {
+	case granted := <-s.turn:
+		if granted {
+			return nil
+		}
+		err = errNoSlot
+	case <-timer.C:
+		err = errNoSlot
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	k.giveUp(s)
+	if errors.Is(err, errNoSlot) {
+		k.refused[obstacle].Add(1)
+		err = fmt.Errorf("%w (%s)", err, obstacleNames[obstacle])
+	}
+	return err
+}
+
+// obstacle says what stands in the way of s.
+func (k *slots) obstacle(s *slot) int {
+	switch {
+	case k.used >= s.limits.total:
+		return tooManyInAll
+	case k.upstreams[s.upstream] >= s.limits.upstream:
+		return tooManyOfUpstream
+	case k.clients[s.client] >= s.limits.client:
+		return tooManyOfClient
+	}
+	return unhindered
+}
+
+// use takes s into the list, with mu held, as the methods below.
+func (k *slots) use(s *slot) {
+	s.used = true
+	s.prev, s.next = k.all.prev, &k.all
+	s.prev.next, s.next.prev = s, s
+	k.used++
+	k.clients[s.client]++
+	k.upstreams[s.upstream]++
+}
+
+// release gives s back, if it is in use, to whoever has waited.
+func (k *slots) release(s *slot) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !s.used {
+		return
+	}
+	s.used = false
+	s.prev.next, s.next.prev = s.next, s.prev
+	k.used--
+	decrement(k.clients, s.client)
+	decrement(k.upstreams, s.upstream)
+	for len(k.waiting) > 0 && k.grant() {
+	}
+}
+
+func decrement[K comparable](counts map[K]int, key K) {
+	if counts[key]--; counts[key] <= 0 {
+		delete(counts, key)
+	}
+}
+
+// grant lets the one in whose client has least, of those that nothing hinders, and
+// reports whether there was one.
+func (k *slots) grant() bool {
+	best := -1
+	for i, s := range k.waiting {
+		if k.obstacle(s) == unhindered && (best < 0 || k.clients[s.client] < k.clients[k.waiting[best].client]) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return false
+	}
+	s := k.dequeue(best)
+	k.use(s)
+	s.turn <- true
+	return true
+}
+
+// enqueue has s wait. Where too many do, the last of the client that has most of them
+// goes away.
+func (k *slots) enqueue(s *slot) bool {
+	if len(k.waiting) >= s.limits.queue && !k.sendAway(s) {
+		return false
+	}
+	s.turn = make(chan bool, 1)
+	k.waiting = append(k.waiting, s)
+	return true
+}
+
+// sendAway makes room for s, unless its own client has most of those that wait.
+func (k *slots) sendAway(s *slot) bool {
+	waits := map[client]int{}
+	last := -1
+	for i, w := range k.waiting {
+		waits[w.client]++
+		if last < 0 || waits[w.client] >= waits[k.waiting[last].client] {
+			last = i
+		}
+	}
+	if last < 0 || waits[k.waiting[last].client] <= waits[s.client]+1 {
+		return false
+	}
+	k.dequeue(last).turn <- false
+	return true
+}
+
+func (k *slots) dequeue(i int) *slot {
+	s := k.waiting[i]
+	copy(k.waiting[i:], k.waiting[i+1:])
+	k.waiting[len(k.waiting)-1] = nil
+	k.waiting = k.waiting[:len(k.waiting)-1]
+	return s
+}
+
+// giveUp takes s out of those that wait, or gives it back if its turn came meanwhile.
+func (k *slots) giveUp(s *slot) {
+	k.mu.Lock()
+	for i, w := range k.waiting {
+		if w == s {
+			k.dequeue(i)
+			break
+		}
+	}
+	k.mu.Unlock()
+	k.release(s)
+}
+
+// shedStuck ends, of the exchanges that stand in the way of s and whose clients move
+// nothing, one of the client that has most.
+func (k *slots) shedStuck(s *slot, obstacle int) {
+	var worst *slot
+	until := time.Now().Add(-stuckAfter).UnixNano()
+	for o := k.all.next; o != &k.all; o = o.next {
+		switch {
+		case !o.isStuck(until),
+			obstacle == tooManyOfUpstream && o.upstream != s.upstream,
+			obstacle == tooManyOfClient && o.client != s.client:
+		case worst == nil || k.clients[o.client] > k.clients[worst.client]:
+			worst = o
+		}
+	}
+	if worst != nil {
+		k.shed.Add(1)
+		worst.ended.Store(true)
+		worst.holder.stop()
+	}
+}
+
+// shedAny is shedStuck for whoever is in nobody's way but that of a new connection.
+func (k *slots) shedAny() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.shedStuck(nil, tooManyInAll)
+}
+
+// isStuck reports whether the client has moved nothing since that time.
+func (s *slot) isStuck(until int64) bool {
+	if s.ended.Load() {
+		return false
+	}
+	for i := range s.waits {
+		if since := s.waits[i].Load(); since != 0 && since <= until {
+			return true
+		}
+	}
+	return false
+}
+
+// Directions in which a client moves bytes, as indices of slot.waits.
+const (
+	toClient = iota
+	fromClient
+)
+
+// await says that from now on the client is waited for.
+func (s *slot) await(direction int, now time.Time) {
+	if s != nil {
+		s.waits[direction].Store(now.UnixNano())
+	}
+}
+
+// moved says that it is not any more. It fails for a slot that was taken away.
+func (s *slot) moved(direction int) error {
+	if s == nil {
+		return nil
+	}
+	s.waits[direction].Store(0)
+	if s.ended.Load() {
+		return errStuckClient
+	}
+	return nil
+}
+
+// keepIdle reports whether there may be one more connection that nobody uses, and
+// counts it until dropIdle.
+func (k *slots) keepIdle() bool {
+	if k.idle.Add(1) > k.maxIdle.Load() {
+		k.idle.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (k *slots) dropIdle(n int) { k.idle.Add(-int64(n)) }
+
+// counts returns how many slots are in use, and how many requests wait for one.
+func (k *slots) counts() (used, waiting int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.used, len(k.waiting)
+}
+
+// busy is the answer where a slot is not to be had.
+func busy(cause error) *problem {
+	return unavailable("the gateway has as many requests as it can carry out; please try again", cause)
+}
