@@ -210,7 +210,7 @@ func (x *exchange) refuse(p *problem) {
 	h := x.w.Header()
 	x.stamp(h)
 	p.writeHeader(h, realm)
-	if x.conn.http1 != nil && p.endsConnection() {
+	if p.last || x.conn.http1 != nil && p.endsConnection() {
 		h.Set("Connection", "close")
 	}
 	x.answerHere(p.body(x.id))

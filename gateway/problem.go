@@ -113,9 +113,6 @@ func throttled(cause error) *problem {
 // endsConnection reports whether a connection of HTTP/1 closes behind the answer: after
 // a request that was malformed there is no telling where the next one begins.
 func (p *problem) endsConnection() bool {
-	if p.last {
-		return true
-	}
 	switch p.status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable,
 		http.StatusGatewayTimeout, http.StatusBadGateway, http.StatusMisdirectedRequest:
