@@ -202,6 +202,7 @@ func TestDS389(t *testing.T) {
 		checkStanding(t, b, map[string]string{"alice": "in", "locked": "locked", "lockme": "locked"})
 	})
 	t.Run("identities", func(t *testing.T) { s.office(t).checkIdentities(t) })
+	t.Run("transport", func(t *testing.T) { s.office(t).checkTransport(t) })
 	t.Run("doctor", func(t *testing.T) { s.checkExamination(t) })
 }
 

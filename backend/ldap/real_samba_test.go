@@ -106,6 +106,7 @@ func TestSamba(t *testing.T) {
 	t.Run("guesses", func(t *testing.T) { s.checkGuesses(t) })
 	t.Run("shield", func(t *testing.T) { s.checkShield(t) })
 	t.Run("identities", func(t *testing.T) { s.office(t).checkIdentities(t) })
+	t.Run("transport", func(t *testing.T) { s.office(t).checkTransport(t) })
 }
 
 func (s *samba) checkModes(t *testing.T) {

@@ -175,6 +175,7 @@ func TestSlapd(t *testing.T) {
 		})
 	}
 	t.Run("identities", func(t *testing.T) { s.office(t).checkIdentities(t) })
+	t.Run("transport", func(t *testing.T) { s.office(t).checkTransport(t) })
 	t.Run("modes", func(t *testing.T) { s.checkModes(t) })
 	t.Run("doctor", func(t *testing.T) { s.checkExamination(t) })
 	t.Run("failures", func(t *testing.T) { s.checkFailures(t) })
