@@ -298,16 +298,24 @@ func TestStatusPageInABrowser(t *testing.T) {
 // browse has a browser without a screen open the status page.
 func (a administered) browse(t *testing.T, what string) string {
 	t.Helper()
+	return browse(t, "http://"+a.admin+"/status", what)
+}
+
+// browse has a browser without a screen open a page.
+func browse(t *testing.T, url string, flags ...string) string {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	base := command(t, "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
+	base := command(t, "chromium", append([]string{
+		"--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
 		"--no-first-run", "--disable-background-networking", "--disable-component-update", "--force-device-scale-factor=1",
-		fmt.Sprintf("--window-size=%d,%d", pictureWidth, pictureHeight), "--user-data-dir="+t.TempDir(), what, "http://"+a.admin+"/status")
+		fmt.Sprintf("--window-size=%d,%d", pictureWidth, pictureHeight), "--user-data-dir=" + t.TempDir()},
+		append(flags, url)...)...)
 	stop := context.AfterFunc(ctx, func() { base.Process.Kill() })
 	defer stop()
 	out, err := base.Output()
 	if err != nil {
-		t.Fatalf("chromium %s: %v\n%s", what, err, out)
+		t.Fatalf("chromium %s: %v\n%s", flags, err, out)
 	}
 	return string(out)
 }
