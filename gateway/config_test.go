@@ -63,7 +63,7 @@ func TestNewRefusesKeyPairsThatOthersWouldRefuse(t *testing.T) {
 			files := testCertificate(t, dir, "registry.test")
 			files.KeyFile = testCertificate(t, t.TempDir(), "registry.test").KeyFile
 			return files
-		}, "not a certificate and its key"},
+		}, "not a certificate and its private key"},
 		"key for everybody": {func(dir string) TLS {
 			files := testCertificate(t, dir, "registry.test")
 			if err := os.Chmod(files.KeyFile, 0o644); err != nil {
