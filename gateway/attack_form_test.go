@@ -112,7 +112,7 @@ func (u *capture) noForm(t *testing.T) {
 	u.mu.Lock()
 	r.Body = io.NopCloser(strings.NewReader(u.bodies[len(u.bodies)-1]))
 	u.mu.Unlock()
-	if r.FormValue("mount") != "" || r.ParseMultipartForm(1<<20) == nil || len(r.PostForm) > 0 {
+	if r.PostFormValue("mount") != "" || r.ParseMultipartForm(1<<20) == nil || len(r.PostForm) > 0 {
 		t.Errorf("%s %s: the upstream read a form: %v", r.Method, r.URL, r.PostForm)
 	}
 }

@@ -39,11 +39,14 @@ func NewPolicy(r Route) (*Policy, error) {
 	if len(r.Rules) == 0 {
 		return nil, fmt.Errorf("route %q has no rules: nobody could use it; add at least one [[route.rule]]", r.Path)
 	}
-	p := &Policy{route: r, registry: rootOf(r)}
+	p := &Policy{route: r, registry: r.RegistryRoot()}
 	// Whoever keeps a Policy to explain a decision later keeps no more.
 	p.route.Backend, p.route.Upstream = nil, Upstream{}
 	seen := make(map[string]bool)
 	var errs []error
+	if err := r.CheckRegistry(); err != nil {
+		errs = append(errs, err)
+	}
 	for i, from := range r.Rules {
 		c, err := compileRule(from, r)
 		if err == nil && seen[from.Name] {

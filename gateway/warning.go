@@ -10,7 +10,7 @@ import (
 // Warning is something in a route's rules that works as written and is likely
 // not what was meant.
 type Warning struct {
-	Rule     string // name
+	Rule     string // name; empty for the route itself
 	Position string // of the rule, as configured
 	Text     string
 }
@@ -18,10 +18,18 @@ type Warning struct {
 // Warnings returns what somebody should look at before using the policy.
 func (p *Policy) Warnings() []Warning {
 	var list []Warning
+	for _, text := range p.unclaimed(Rule{Paths: []string{p.route.Path}}) {
+		list = append(list, Warning{Text: text})
+	}
+	unbound := false
 	for i := range p.route.Rules {
 		r := &p.rules[i]
-		for _, text := range slices.Concat(p.hidden(i), p.anonymous(r), p.unreachable(r), p.names(r)) {
+		for _, text := range slices.Concat(p.hidden(i), p.anonymous(r), p.unreachable(r), p.names(r), p.unclaimed(r.Rule)) {
 			list = append(list, Warning{Rule: r.Name, Position: r.Position, Text: text})
+		}
+		if !unbound && p.bindsNoMethod(r) {
+			unbound = true // and so are those of the rules behind it
+			list = append(list, Warning{Rule: r.Name, Position: r.Position, Text: methodsBindNothing})
 		}
 	}
 	return list

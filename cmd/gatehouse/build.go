@@ -125,6 +125,7 @@ func (a *assembly) route(i int) gateway.Route {
 	route := gateway.Route{
 		Hosts:                r.hosts(),
 		Path:                 r.Path,
+		Registry:             a.registry(i),
 		Realm:                cmp.Or(r.Realm, defaultRealm),
 		Backend:              a.served(r.Backend),
 		Backends:             c.sources(r.Backend),

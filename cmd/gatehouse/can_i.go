@@ -170,8 +170,9 @@ func (q *inquiry) listRoute(ctx context.Context, i int, name string) ([]canIRow,
 	var rows []canIRow
 	asked := *q
 	asked.host = cmp.Or(q.host, sampleHost(name), anyHost)
-	for _, pattern := range repositoryPatterns(q.assembly.config.Routes[i]) {
-		if q.book.RouteFor(asked.host, oci.DefaultRoot+sampleOf(pattern)) != i {
+	asked.registry = q.assembly.gateway.Routes[i].RegistryRoot()
+	for _, pattern := range repositoryPatterns(asked.registry, q.assembly.config.Routes[i]) {
+		if asked.registry == "" || q.book.RouteFor(asked.host, asked.registry+sampleOf(pattern)) != i {
 			continue // the rules of this route are not for it
 		}
 		row, err := asked.row(ctx, pattern)
@@ -208,11 +209,11 @@ const anyRepository = "**"
 
 // repositoryPatterns returns what the paths of the rules say of repositories, and
 // at last anyRepository.
-func repositoryPatterns(r RouteConfig) []string {
+func repositoryPatterns(root string, r RouteConfig) []string {
 	var list []string
 	for _, rule := range r.Rules {
 		for _, path := range rule.Paths {
-			rest, ok := oci.Below(oci.DefaultRoot, path)
+			rest, ok := oci.Below(root, path)
 			if name := repositoryPattern(rest); ok && name != anyRepository && !slices.Contains(list, name) {
 				list = append(list, name)
 			}

@@ -132,11 +132,12 @@ func (b BackendConfig) Type() string { s, _ := b["type"].(string); return s }
 
 // RouteConfig is one [[route]].
 type RouteConfig struct {
-	Host    string   `toml:"host"`    // host name that the route answers to; not set: any
-	Hosts   []string `toml:"hosts"`   // several of them, in place of host; "*.apps.example" stands for every name of one label more
-	Path    string   `toml:"path"`    // prefix of the paths that the route takes, in whole segments
-	Backend string   `toml:"backend"` // name of the backend that checks the passwords
-	Realm   string   `toml:"realm"`   // what clients show when they ask for a password
+	Host     string   `toml:"host"`     // host name that the route answers to; not set: any
+	Hosts    []string `toml:"hosts"`    // several of them, in place of host; "*.apps.example" stands for every name of one label more
+	Path     string   `toml:"path"`     // prefix of the paths that the route takes, in whole segments
+	Registry any      `toml:"registry"` // path that all requests to the registry begin with, which ends in "v2/", or false for none; not set: "/v2/" where the route takes any of that
+	Backend  string   `toml:"backend"`  // name of the backend that checks the passwords
+	Realm    string   `toml:"realm"`    // what clients show when they ask for a password
 
 	ForwardAuthorization bool     `toml:"forward_authorization"` // pass the client's own user name and password on to the upstream
 	UserHeader           string   `toml:"user_header"`           // header that tells the upstream the name of the user; not set: none

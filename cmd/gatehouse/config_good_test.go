@@ -121,7 +121,7 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
 		ProxyProtocol:  true,
 		Routes: []gateway.Route{{
-			Hosts: []string{"registry.example"}, Path: "/v2/team", Realm: "Team", Backends: []string{"Corp.Example"},
+			Hosts: []string{"registry.example"}, Path: "/v2/team", Registry: "/v2", Realm: "Team", Backends: []string{"Corp.Example"},
 			UserHeader: "X-Remote-User", GroupsHeader: "X-Remote-Groups",
 			RemoveHeaders: []string{"X-Acme-*", "*-Acme-Id", "Cookie"}, KeepHeaders: []string{"X-Auth-Token", "X-Acme-Trace"},
 			Upstream: gateway.Upstream{
@@ -142,7 +142,7 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 	if diff := cmp.Diff(want, cfg, cmpopts.IgnoreUnexported(gateway.Limits{}), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("gateway.Config (-want +got):\n%s", diff)
 	}
-	if got, want := rules[0].Position, filepath.Join(dir, "good/everything.toml")+":73"; got != want {
+	if got, want := rules[0].Position, filepath.Join(dir, "good/everything.toml")+":74"; got != want {
 		t.Errorf("position of the first rule: got %s, want %s", got, want)
 	}
 	if diff := cmp.Diff([]string{"/v2/team/*/manifests/*", "/v2/team/**"}, rules[0].Paths); diff != "" {

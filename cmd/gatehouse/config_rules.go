@@ -134,6 +134,10 @@ func (a *assembly) warnOfRules(i int, route gateway.Route, rules []gateway.Rule)
 		return
 	}
 	for _, w := range policy.Warnings() {
+		if w.Rule == "" {
+			a.report.warnf(a.at(i, "path"), "%s", w.Text)
+			continue
+		}
 		j := slices.IndexFunc(rules, func(r gateway.Rule) bool { return r.Name == w.Rule })
 		a.report.warnf(a.at(i, "rule", j), "rule %q: %s", w.Rule, w.Text)
 	}

@@ -119,6 +119,8 @@ func (s *schema) value(n *node, name string, f reflect.StructField) {
 		}
 	case f.Type.Kind() == reflect.Slice:
 		s.list(n, f)
+	case f.Type.Kind() == reflect.Interface:
+		s.pathOrFalse(n, f)
 	default:
 		if err := checkScalar(n, f); err != nil {
 			s.wrong(n, "%s: %v", f.Tag.Get("toml"), err)

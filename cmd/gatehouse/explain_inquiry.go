@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/gateway"
+	"gatehouse/gateway/oci"
 )
 
 // inquiry asks what a gateway with this configuration would answer.
@@ -23,6 +24,8 @@ type inquiry struct {
 	from netip.Addr
 
 	origin string // of the page whose script asks; empty for no browser
+
+	registry string // root of the one that operations are about; empty for the one that is meant
 
 	heard map[int]testimony // by the index of the route
 }
@@ -85,8 +88,33 @@ func (q *inquiry) hosts() []string {
 	return all
 }
 
+// root returns the root of the registry that operations are about: the usual one where
+// a route that the host leads to has it, or else the first.
+func (q *inquiry) root() string {
+	if q.registry != "" {
+		return q.registry
+	}
+	first := oci.DefaultRoot
+	for i, r := range q.assembly.gateway.Routes {
+		root := r.RegistryRoot()
+		if root == "" || q.host != "" && q.book.RouteFor(q.host, root) != i {
+			continue
+		}
+		if root == oci.DefaultRoot {
+			return root
+		}
+		if first == oci.DefaultRoot {
+			first = root
+		}
+	}
+	return first
+}
+
 // ask returns what becomes of a request.
 func (q *inquiry) ask(ctx context.Context, r plannedRequest) (explanation, error) {
+	if r.purpose != "" {
+		r.target = q.root() + strings.TrimPrefix(r.target, oci.DefaultRoot)
+	}
 	host, err := q.hostFor(r.target)
 	if err != nil {
 		return explanation{}, err

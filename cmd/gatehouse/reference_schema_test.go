@@ -71,6 +71,8 @@ func (r *reference) fieldSchema(f reflect.StructField) object {
 		return object{"type": "array", "items": r.backendSchema()}
 	case f.Type == reflect.TypeFor[[]any]():
 		return object{"type": "array", "minItems": 1, "items": object{"$ref": "#/definitions/requirement"}}
+	case f.Type.Kind() == reflect.Interface:
+		return object{"oneOf": []any{object{"type": "string", "minLength": 1}, object{"const": false}}}
 	case isTable(f.Type):
 		return r.tableSchema(f.Type, nil)
 	case isTables(f.Type):

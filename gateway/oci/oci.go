@@ -69,6 +69,11 @@ func Parse(root, path string) Endpoint {
 	return extension(rest)
 }
 
+// IsRoot reports whether path may be the root of a registry.
+func IsRoot(path string) bool {
+	return path == DefaultRoot || strings.HasPrefix(path, "/") && strings.HasSuffix(path, "/"+version+"/")
+}
+
 // Below returns what follows the root in path, and reports whether path is the root
 // or below it. The slash at the end of the root may be missing.
 func Below(root, path string) (rest string, ok bool) {

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"reflect"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+
+	"gatehouse/gateway"
+)
+
+// registry returns what [gateway.Route] has of the key.
+func (r RouteConfig) registry() string {
+	root, isPath := r.Registry.(string)
+	if !isPath && r.Registry != nil {
+		return gateway.NoRegistry
+	}
+	return root
+}
+
+// registry returns where on the route at index i a registry is, and reports where none
+// can be.
+func (a *assembly) registry(i int) string {
+	r := a.config.Routes[i]
+	root := r.registry()
+	if err := (gateway.Route{Path: r.Path, Registry: root}).CheckRegistry(); err != nil {
+		if canonicalPrefix(r.Path) { // of which the rest is said already
+			a.report.errorf(a.at(i, "registry"), "%v", err)
+		}
+		return gateway.NoRegistry
+	}
+	return root
+}
+
+// pathOrFalse checks the path of something that may be missing.
+func (s *schema) pathOrFalse(n *node, f reflect.StructField) {
+	if n.kind == unstable.String && n.text != "" || n.kind == unstable.Bool && n.text == "false" {
+		return
+	}
+	s.wrong(n, "%s: want a path in quotes, such as \"/v2/\", or false without quotes", f.Tag.Get("toml"))
+}
