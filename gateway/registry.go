@@ -48,15 +48,6 @@ func (r Route) CheckRegistry() error {
 	return nil
 }
 
-// registryPart returns the part of path that every registry knows, from its segment v2
-// on, and reports whether path is at or below the root of the registry.
-func (p *Policy) registryPart(path string) (part string, ok bool) {
-	if _, ok := oci.Below(p.registry, path); !ok {
-		return "", false
-	}
-	return path[len(p.registry)-len(oci.DefaultRoot):], true
-}
-
 // root returns the root of the registry that the request is for, as far as that is
 // known: what comes to no route, or was refused before one was looked for, is taken
 // for a request to a registry at the usual place.

@@ -124,13 +124,3 @@ func TestRegistryRoots(t *testing.T) {
 		}
 	}
 }
-
-// What an upstream knows of a registry begins at its version, wherever it is here.
-func TestPartOfThePathThatARegistryKnows(t *testing.T) {
-	for path, want := range map[string]string{"/nexus/v2": "/v2", "/nexus/v2/": "/v2/", "/nexus/v2/a/tags/list": "/v2/a/tags/list", "/nexus/x": "", "/v2/a": ""} {
-		got, ok := (&Policy{registry: "/nexus/v2/"}).registryPart(path)
-		if got != want || ok != (want != "") {
-			t.Errorf("%s: %q, %v; want %q", path, got, ok, want)
-		}
-	}
-}

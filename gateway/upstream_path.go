@@ -30,10 +30,10 @@ func splitUpstreamURL(raw string) (address, path string) {
 	return u.Scheme + "://" + u.Host, u.EscapedPath()
 }
 
-// CheckUpstreamPath returns what is wrong with the path of an upstream, for a route at
-// routePath. Every upstream may have none, or "/".
-func CheckUpstreamPath(path, routePath string) error {
-	_, err := newUpstreamPath(path, routePath, rootOf(Route{Path: routePath}))
+// CheckUpstreamPath returns what is wrong with the path of an upstream of the route.
+// Every upstream may have none, or "/".
+func (r Route) CheckUpstreamPath(path string) error {
+	_, err := newUpstreamPath(path, r.Path, r.RegistryRoot())
 	return err
 }
 

@@ -146,7 +146,7 @@ func (a *assembly) checkUpstream(i int, r RouteConfig) {
 		return
 	}
 	https := strings.HasPrefix(r.Upstream.Reveal(), "https:")
-	if err := checkUpstreamURL(r.Upstream, r.Path); err != nil {
+	if err := checkUpstreamURL(r.Upstream, gateway.Route{Path: r.Path, Registry: r.registry()}); err != nil {
 		a.report.errorf(a.at(i, "upstream"), "%v", err)
 	}
 	for key, value := range map[string]string{
@@ -182,7 +182,7 @@ func (a *assembly) checkUpstreamFiles(i int, r RouteConfig) {
 }
 
 // checkUpstreamURL checks the address of an upstream.
-func checkUpstreamURL(address serverURL, routePath string) error {
+func checkUpstreamURL(address serverURL, route gateway.Route) error {
 	const want = "write http://HOST:PORT, https://HOST:PORT or unix:/PATH"
 	if path, ok := strings.CutPrefix(address.Reveal(), "unix:"); ok {
 		if path == "" {
@@ -208,7 +208,7 @@ func checkUpstreamURL(address serverURL, routePath string) error {
 			return fmt.Errorf("upstream %q: the port must be a number from 1 to 65535", address)
 		}
 	}
-	if err := gateway.CheckUpstreamPath(u.EscapedPath(), routePath); err != nil {
+	if err := route.CheckUpstreamPath(u.EscapedPath()); err != nil {
 		return fmt.Errorf("upstream %q: %w", address, err)
 	}
 	return nil
