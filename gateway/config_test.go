@@ -20,7 +20,7 @@ func TestNewRefusesWhatCannotBeServedSafely(t *testing.T) {
 		"no rules":             {func(_ *Config, r *Route) { r.Rules = nil }, "no rules"},
 		"unknown access log":   {func(c *Config, _ *Route) { c.AccessLog = "apache" }, "json, common, combined or off"},
 		"no scheme":            {func(_ *Config, r *Route) { r.Upstream.URL = "registry:5000" }, "not http, https or unix"},
-		"path of upstream":     {func(_ *Config, r *Route) { r.Upstream.URL = "http://registry/base" }, "paths are passed on unchanged"},
+		"query of upstream":    {func(_ *Config, r *Route) { r.Upstream.URL = "http://registry/base?x" }, "take the query"},
 		"relative socket":      {func(_ *Config, r *Route) { r.Upstream.URL = "unix:run.sock" }, "unix:/path/to/socket"},
 		"password in URL":      {func(_ *Config, r *Route) { r.Upstream.URL = "http://a:hunter2@registry" }, "holds credentials"},
 		"colon in user":        {func(_ *Config, r *Route) { r.Upstream.User = "a:b" }, "has a colon"},

@@ -96,7 +96,7 @@ func (u *upstream) parseURL(raw string) error {
 	case parsed.Scheme != "http" && parsed.Scheme != "https":
 		return fmt.Errorf("upstream %q: the scheme is not http, https or unix", shown.URL(raw))
 	case parsed.Path != "" && parsed.Path != "/" || parsed.RawQuery != "" || parsed.Fragment != "":
-		return fmt.Errorf("upstream %q: only scheme, host and port may be given; paths are passed on unchanged", shown.URL(raw))
+		return fmt.Errorf("upstream %q: only scheme, host, port and path may be given: take the query and the fragment out", shown.URL(raw))
 	}
 	if _, err := canonicalHost(parsed.Host); err != nil {
 		return fmt.Errorf("upstream %q: %w", shown.URL(raw), err)
