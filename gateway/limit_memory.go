@@ -8,7 +8,7 @@ import (
 // What each thing that clients can have takes of the memory, in round numbers and at
 // most. docs/limits.md multiplies them with how many of these there may be.
 const (
-	connectionMemory = 128 << 10          // records of TLS, frames, tables of HPACK, stacks, and the narrow window of HTTP/2
+	connectionMemory = 256 << 10          // records of TLS, frames, tables of HPACK, stacks, and the narrow window of HTTP/2
 	requestMemory    = 32 << 10           // of one that is not allowed yet, beside its head: stacks, and the first piece of its body
 	exchangeMemory   = 2 * bodyBufferSize // with an upstream: a piece of a body in each direction
 	wideMemory       = 2 << 20            // of a wide connection: its window, and the stacks of its streams
