@@ -202,25 +202,29 @@ func (s *sockets) endHandshake(c *socket) {
 }
 
 // shed closes some of the sockets that are meant, and returns how many: those first on
-// which only bad logins were tried, and then those that have waited longest. It is
-// called with mu held.
+// which only bad logins were tried, then those of strangers, where these have more than
+// half of all, and then those that have waited longest. It is called with mu held.
 func (s *sockets) shed(meant func(*socket) bool) int {
 	type waiter struct {
 		*socket
-		refused bool
-		since   int64 // which changes meanwhile in the socket
+		rank  int
+		since int64 // which changes meanwhile in the socket
 	}
+	strangers := 0
 	var all []waiter
 	for c := range s.open {
+		if !c.vouched.Load() {
+			strangers++
+		}
 		if meant(c) {
-			all = append(all, waiter{c, c.refused.Load() > 0 && !c.vouched.Load(), c.waits.Load()})
+			all = append(all, waiter{c, 0, c.waits.Load()})
 		}
 	}
+	for i, c := range all {
+		all[i].rank = c.rankToShed(strangers > len(s.open)/2)
+	}
 	slices.SortFunc(all, func(a, b waiter) int {
-		if a.refused != b.refused {
-			return cmp.Compare(number(b.refused), number(a.refused))
-		}
-		return cmp.Compare(a.since, b.since)
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.since, b.since))
 	})
 	longest := all[:(len(all)+shedPart-1)/shedPart]
 	for _, w := range longest {
@@ -229,6 +233,19 @@ func (s *sockets) shed(meant func(*socket) bool) int {
 	}
 	s.closed.Add(uint64(len(longest)))
 	return len(longest)
+}
+
+// rankToShed says how soon s makes room; the least first.
+func (s *socket) rankToShed(manyStrangers bool) int {
+	switch {
+	case s.vouched.Load():
+		return 2
+	case s.refused.Load() > 0:
+		return 0
+	case manyStrangers:
+		return 1
+	}
+	return 2
 }
 
 // makeRoom closes some of those that wait, where file descriptors have run out.

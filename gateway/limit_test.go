@@ -144,6 +144,42 @@ func TestStrangersMakeRoomWithTheirRequests(t *testing.T) {
 	})
 }
 
+// A user who waits for longer than strangers keeps the place where these have more than
+// half of all, and does not where they have less.
+func TestStrangersHaveHalfOfTheConnections(t *testing.T) {
+	for strangers, want := range map[int]bool{1: true, 2: false} {
+		synctest.Test(t, func(t *testing.T) {
+			now := &site{slots: newSlots(), limits: testLimits()}
+			now.limits.Connections = strangers + 1
+			s := newSockets()
+			user := enterFrom(s, now, "192.0.2.1", 1)[0]
+			user.vouch()
+			user.setWaiting(true)
+			time.Sleep(time.Minute)
+			enterFrom(s, now, "192.0.2.2", strangers)
+			if late := enterFrom(s, now, "192.0.2.3", 1); len(late) != 1 || isClosed(user) != want {
+				t.Errorf("beside %d strangers: the user is closed: %v, want %v", strangers, isClosed(user), want)
+			}
+		})
+	}
+}
+
+// Bad logins alone cost a connection its place first.
+func TestConnectionOfBadLoginsMakesRoomFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := &site{slots: newSlots(), limits: testLimits()}
+		now.limits.Connections = 2
+		s := newSockets()
+		old := enterFrom(s, now, "192.0.2.1", 1)[0]
+		time.Sleep(time.Second)
+		guesser := enterFrom(s, now, "192.0.2.2", 1)[0]
+		guesser.refuse(true)
+		if late := enterFrom(s, now, "192.0.2.3", 1); len(late) != 1 || !isClosed(guesser) || isClosed(old) {
+			t.Errorf("closed: %v of bad logins, %v of none", isClosed(guesser), isClosed(old))
+		}
+	})
+}
+
 func isClosed(c *socket) bool { return c.Conn.(*clientAt).closed }
 
 func TestOldestHandshakeMakesRoom(t *testing.T) {
