@@ -53,7 +53,8 @@ type Explainer interface {
 
 // A Membership is that of a user in a group.
 type Membership struct {
-	Group string   // as Groups returns it
-	Names []string // the other names by which rules may call it
-	Path  []string // the groups that lead to it, which is the last; empty if that cannot be told
+	Group  string   // as Groups returns it
+	Names  []string // the other names by which rules may call it
+	Shared []string // names of it that count for no group, since others have them too
+	Path   []string // the groups that lead to it, which is the last; empty if that cannot be told
 }

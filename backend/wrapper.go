@@ -14,6 +14,7 @@ var (
 	_ Resolver      = wrapper{}
 	_ Revalidator   = wrapper{}
 	_ Reporter      = wrapper{}
+	_ Namesaker     = wrapper{}
 )
 
 // Groups returns what the Backend says.
@@ -45,3 +46,6 @@ func (w wrapper) Revalidate(ctx context.Context, id Identity) (Identity, error) 
 
 // Status returns that of the Backend.
 func (w wrapper) Status() Status { return StatusOf(w.inner) }
+
+// Namesakes returns what the Backend says.
+func (w wrapper) Namesakes(source, name string) []string { return NamesakesOf(w.inner, source, name) }

@@ -25,6 +25,10 @@ type Subject struct {
 	// OnlyShortNames says that of groups which are not known to be all, short names
 	// alone are missing: a distinguished name that is not among them is none of who.
 	OnlyShortNames bool
+
+	// Namesakes are the groups that share a name which the rules ask about, by that
+	// name. It counts for none of them, and so is of no use but to explain why.
+	Namesakes map[string][]string
 }
 
 // A Policy is the compiled rules of one [Route]. It does not change and may be

@@ -91,6 +91,7 @@ func (k *refusals) keep(x *exchange, p *problem) {
 	}
 	if x.route != nil {
 		r.policy = x.route.policy
+		r.Who = r.policy.withNamesakes(r.Who, x.route.backend)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()

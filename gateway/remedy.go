@@ -106,12 +106,15 @@ func (p *Policy) laterRules(deciding *rule, req Request, who Subject) []string {
 	return ways
 }
 
+// LogIn is the way in for somebody who has not logged in, whoever that is.
+const LogIn = "log in"
+
 // waysTo says what could change about a request or its user so that r, which does
 // not hold, does. There is no way around "all denied".
 func waysTo(r Requirement, req Request, who Subject) []string {
 	switch r := r.(type) {
 	case validUser:
-		return []string{"log in"}
+		return []string{LogIn}
 	case network:
 		return []string{"send it from " + r.address()}
 	case principal:
@@ -154,6 +157,9 @@ func (p principal) wayIn(who Subject) string {
 		return "log in as " + strings.TrimPrefix(p.String(), "user ")
 	case !who.LoggedIn || p.source != "" && p.source != who.Identity.Source:
 		return "log in as a member of the " + p.String()
+	}
+	if all := p.namesakes(who); len(all) > 0 {
+		return p.byDN(who, all)
 	}
 	return "add " + who.Identity.User + " to the " + p.String()
 }

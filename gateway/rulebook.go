@@ -6,16 +6,19 @@ import (
 	"maps"
 	"net/http"
 	"net/netip"
+
+	"gatehouse/backend"
 )
 
 // A Rulebook says what a gateway with the same routes would answer to a request,
 // and why, without a gateway around it: it takes the steps that a request takes
-// up to the upstream, and asks neither that nor a backend. It may be used from
+// up to the upstream, and asks neither that nor a backend anything that takes time. It may be used from
 // any number of goroutines at once.
 type Rulebook struct {
 	door     door
-	policies []*Policy // of the routes, by index
-	origins  []origins // likewise
+	policies []*Policy         // of the routes, by index
+	backends []backend.Backend // likewise
+	origins  []origins         // likewise
 }
 
 // NewRulebook compiles the rules of routes. It reports everything that is wrong
@@ -38,7 +41,7 @@ func NewRulebook(routes []Route) (*Rulebook, error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("route %q: %w", r.Name(), err))
 		}
-		b.policies, b.origins = append(b.policies, policy), append(b.origins, origins)
+		b.policies, b.backends, b.origins = append(b.policies, policy), append(b.backends, r.Backend), append(b.origins, origins)
 	}
 	return b, errors.Join(errs...)
 }
@@ -114,6 +117,7 @@ func (b *Rulebook) Explain(q Question) Answer {
 	if origins.preflight(q.Method, q.Header) {
 		return Answer{Verdict: Allowed, Status: http.StatusNoContent, Readable: true}
 	}
+	q.Who = b.policies[at.place].withNamesakes(q.Who, b.backends[at.place])
 	var trace Trace
 	req := Request{Method: q.Method, Path: at.target.Path, Source: q.Source}
 	d := b.policies[at.place].Decide(req, q.Who, &trace)

@@ -12,6 +12,9 @@ type Trace struct {
 	// itself, for those who write the rules. It is empty where it passes, and
 	// where that depends on groups.
 	Remedies []string
+
+	// Notes says what else there is to know of the rule that decides.
+	Notes []string
 }
 
 // Step is what became of one rule.
@@ -48,7 +51,7 @@ func (p *Policy) explain(deciding *rule, req Request, who Subject) Trace {
 			Check:         check(r.require, req, who),
 		}
 	}
-	t := Trace{Steps: steps}
+	t := Trace{Steps: steps, Notes: deciding.sharedNames(who)}
 	if v := decide(deciding, req, who); v == Denied || v == NeedsLogin {
 		t.Remedies = p.remedies(deciding, req, who)
 	}

@@ -74,3 +74,18 @@ func (b *Backend) Status() backend.Status {
 	}
 	return all
 }
+
+// Namesakes returns the groups that share a name in what the member called source says
+// of its users, or in one of the backends that lend them groups.
+func (b *Backend) Namesakes(source, name string) []string {
+	m := b.member(source)
+	if m == nil {
+		return nil
+	}
+	for _, p := range append([]part{m.part}, m.lenders...) {
+		if all := backend.NamesakesOf(p.Backend, p.Name, name); len(all) > 0 {
+			return all
+		}
+	}
+	return nil
+}

@@ -62,6 +62,7 @@ var (
 	_ backend.Resolver      = (*Backend)(nil)
 	_ backend.Revalidator   = (*Backend)(nil)
 	_ backend.Reporter      = (*Backend)(nil)
+	_ backend.Namesaker     = (*Backend)(nil)
 )
 
 // Config is what a [Backend] is made from.

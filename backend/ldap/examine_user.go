@@ -20,6 +20,17 @@ func (e *examination) user(ctx context.Context) {
 		e.lockOut(ctx, backend.Identity{})
 		return
 	}
+	e.step("account", id.User, e.ldapsearch(query{base: id.Handle, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: stateAttributes()}), func(f *backend.Finding) error {
+		_, err := e.Revalidate(ctx, id)
+		switch {
+		case errors.Is(err, errors.ErrUnsupported):
+			f.Text = "without a service account nobody can say whether it may be used"
+			return nil
+		case err == nil:
+			f.Text = "it may be used, as far as the service account may read its state"
+		}
+		return err
+	})
 	e.groupsOf(ctx, id)
 	safe := e.lockOut(ctx, id)
 	if e.what.Password == "" {

@@ -37,6 +37,8 @@ func (b *Backend) Explain(ctx context.Context, id backend.Identity) ([]backend.M
 		for _, name := range g.names {
 			if slices.Contains(names, name) {
 				m.Names = append(m.Names, name)
+			} else {
+				m.Shared = append(m.Shared, name)
 			}
 		}
 		all = append(all, m)
@@ -177,10 +179,14 @@ func quoted(names []string) string { return strings.Join(names, ", ") }
 
 // wayTo writes a membership on a line.
 func wayTo(m backend.Membership) string {
-	if len(m.Path) == 0 {
-		return "(by a way that cannot be read) -> " + m.Group
+	way := strings.Join(m.Path, " -> ")
+	if way == "" {
+		way = "(by a way that cannot be read) -> " + m.Group
 	}
-	return strings.Join(m.Path, " -> ")
+	if len(m.Shared) > 0 {
+		way += " (other groups share the name " + quoted(m.Shared) + ", so that it counts for none of them)"
+	}
+	return way
 }
 
 // groupQuery returns the first question that a login asks for groups.

@@ -103,11 +103,15 @@ func (r *resolver) filterGroups(ctx context.Context) ([]string, error) {
 
 // groupMemory is what is remembered of groups.
 type groupMemory struct {
-	found  memo[[]group] // by filter, by name, by security identifier
-	unique memo[bool]    // by name: whether one group alone has it
-	hidden memo[bool]    // by DN, of what memberOf names and no search finds: whether nobody may read it
+	found  memo[[]group]  // by filter, by name, by security identifier
+	unique memo[bool]     // by name: whether one group alone has it
+	shared memo[[]string] // by name, for explanations: the groups that have it, where they are several
+	hidden memo[bool]     // by DN, of what memberOf names and no search finds: whether nobody may read it
 }
 
 func newGroupMemory(c Config) groupMemory {
-	return groupMemory{newMemo[[]group](c.GroupTTL), newMemo[bool](c.GroupTTL), newMemo[bool](c.GroupTTL)}
+	return groupMemory{
+		found: newMemo[[]group](c.GroupTTL), unique: newMemo[bool](c.GroupTTL),
+		shared: newMemo[[]string](namesakesTTL), hidden: newMemo[bool](c.GroupTTL),
+	}
 }

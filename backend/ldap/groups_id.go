@@ -227,7 +227,7 @@ func (r *resolver) unique(ctx context.Context, owners map[string][]string) (map[
 	}
 	for name, seen := range bearers {
 		unique[name] = len(seen) == 1
-		r.memory.unique.put(name, unique[name], asked)
+		r.memory.learn(name, seen, asked)
 	}
 	return unique, nil
 }

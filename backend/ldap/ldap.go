@@ -18,6 +18,8 @@ var (
 	_ backend.Canonicalizer = (*Backend)(nil)
 	_ backend.Revalidator   = (*Backend)(nil)
 	_ backend.Prober        = (*Backend)(nil)
+
+	_ backend.NamesakeFinder = (*Backend)(nil)
 )
 
 // Backend checks credentials against the directory of its [Config].

@@ -1,7 +1,6 @@
 package ldap
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -168,9 +167,7 @@ var codeOfState = map[string]fault.Code{
 
 // lockedError is the refusal of an account that is in a state, one of those above
 // or in other words.
-func lockedError(state string) error {
-	return fault.With(cmp.Or(codeOfState[state], "ldap.user.refused"), fmt.Errorf("%s: %w", state, backend.ErrLocked))
-}
+func lockedError(state string) error { return accountState{text: state}.refusal() }
 
 // passwordState returns why the password policy forbids to log in, if it does;
 // draft-behera-ldap-password-policy, section 6.2, and draft-vchu-ldap-pwd-policy.

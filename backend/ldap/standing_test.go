@@ -30,7 +30,7 @@ func TestStateOfAnAccount(t *testing.T) {
 		{"shadowExpire", "1", false}, {"description", "nsAccountLock: TRUE", false},
 	}
 	for _, tt := range tests {
-		got := accountState(ldap.NewEntry("uid=alice", map[string][]string{tt.attribute: {tt.value}}), now)
+		got := stateOf(ldap.NewEntry("uid=alice", map[string][]string{tt.attribute: {tt.value}}), now).text
 		if (got != "") != tt.locked {
 			t.Errorf("%s: %s: got %q, want locked %v", tt.attribute, tt.value, got, tt.locked)
 		}

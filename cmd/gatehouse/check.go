@@ -21,14 +21,15 @@ func newCheckCommand() *cobra.Command {
 		Short: "Say everything that is wrong with a configuration",
 		Long: `Read the configuration and all files that it names, as serve would, and say
 everything that is wrong with them, each as FILE:LINE:COLUMN: what, why, what to
-do. Nothing is asked over the network.
+do. Nothing is asked over the network, but with --live: then the directories are
+asked which names of groups in the rules several groups share.
 
 The exit code is 0 if the configuration is good, 1 if there are errors, and 2 if
 it could not be read. Warnings count with --strict only.`,
 		Example: "  gatehouse check --config /etc/gatehouse/config.toml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			result, err := o.check(configFlag(cmd))
+			result, err := o.check(cmd.Context(), configFlag(cmd))
 			if err != nil {
 				return &exitError{2, err}
 			}
@@ -42,6 +43,7 @@ it could not be read. Warnings count with --strict only.`,
 		},
 	}
 	outputFlag(cmd.Flags(), &o.output, "output format: text or json")
+	cmd.Flags().BoolVar(&o.live, "live", false, "ask the directories about the groups that rules name")
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "count what the configuration is warned of as errors")
 	return cmd
 }
@@ -49,6 +51,7 @@ it could not be read. Warnings count with --strict only.`,
 type checkOptions struct {
 	output outputFormat
 	strict bool
+	live   bool
 }
 
 // checkResult is what check prints with -o json.
@@ -62,7 +65,7 @@ type checkResult struct {
 
 // check checks the configuration that flag names, or the one of the usual place.
 // It fails if there is none that can be read.
-func (o checkOptions) check(flag string) (checkResult, error) {
+func (o checkOptions) check(ctx context.Context, flag string) (checkResult, error) {
 	path, err := findConfig(flag)
 	if err != nil {
 		return checkResult{}, err
@@ -82,6 +85,9 @@ func (o checkOptions) check(flag string) (checkResult, error) {
 			if err := try(a.gateway); err != nil {
 				a.report.errorf(c.origin.doc.start(), "%v", err)
 			}
+		}
+		if o.live && a.report.err() == nil {
+			a.warnOfNamesakes(ctx)
 		}
 		errs, warnings := a.report.split()
 		r.Errors, r.Warnings = append(r.Errors, errs...), append(r.Warnings, warnings...)

@@ -133,7 +133,7 @@ func TestCheckLooksWhereFilesAreToBeMade(t *testing.T) {
 	} {
 		text := "listen = [\"127.0.0.1:0\"]\n" + line + strings.ReplaceAll(strings.Replace(daemonConfig, "listen = [\"127.0.0.1:0\"]", "", 1), "UPSTREAM", "http://127.0.0.1:1")
 		put(t, filepath.Join(dir, "config.toml"), text)
-		got, err := checkOptions{}.check(filepath.Join(dir, "config.toml"))
+		got, err := checkOptions{}.check(t.Context(), filepath.Join(dir, "config.toml"))
 		if err != nil {
 			t.Fatal(err)
 		}

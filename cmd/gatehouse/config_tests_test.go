@@ -47,7 +47,7 @@ func TestVacuousTestIsWarnedOf(t *testing.T) {
 		put(t, filepath.Join(dir, "users"), userLine(t, "alice"))
 		config := strings.NewReplacer("UPSTREAM", "http://127.0.0.1:1", `"valid-user"`, `"user alice"`).Replace(daemonConfig)
 		put(t, filepath.Join(dir, "config.toml"), config+"\n[[test]]\nuser = \"local:bob\"\nexpect = \"deny\"\nrequest = \""+request+"\"\n")
-		r, err := checkOptions{}.check(filepath.Join(dir, "config.toml"))
+		r, err := checkOptions{}.check(t.Context(), filepath.Join(dir, "config.toml"))
 		if err != nil {
 			t.Fatal(err)
 		}

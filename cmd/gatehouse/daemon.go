@@ -30,6 +30,7 @@ type daemon struct {
 	hangups chan os.Signal
 	asked   chan chan<- error // for a reload, by those who wait for what comes of it
 	stopped chan struct{}     // closed when there are no reloads any more
+	renewed chan struct{}     // holds a token when another configuration is in use
 
 	status  atomic.Pointer[ReloadStatus]
 	current atomic.Pointer[assembly] // in use
@@ -54,7 +55,8 @@ func newDaemon(source configSource, diagnostics, access io.Writer) (*daemon, err
 		metrics: metrics,
 		source:  source, access: access, level: level, log: newLog(diagnostics, level, metrics),
 		hangups: make(chan os.Signal, 1), asked: make(chan chan<- error), stopped: make(chan struct{}),
-		open: map[*assembly]struct{}{},
+		renewed: make(chan struct{}, 1),
+		open:    map[*assembly]struct{}{},
 	}
 	signal.Notify(d.hangups, syscall.SIGHUP)
 	d.files = newFileWatch(d.log)
@@ -72,6 +74,7 @@ func (d *daemon) follow(ctx context.Context) {
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	watching.Go(func() { d.files.run(ctx) })
+	watching.Go(func() { d.watchNamesakes(ctx) })
 	for {
 		select {
 		case <-ctx.Done():

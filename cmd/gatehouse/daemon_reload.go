@@ -125,6 +125,10 @@ func (d *daemon) use(a *assembly) (err error) {
 	d.open[a] = struct{}{}
 	d.current.Store(a)
 	d.metrics.SetBackends(a.backendInfo())
+	select {
+	case d.renewed <- struct{}{}:
+	default:
+	}
 	return nil
 }
 

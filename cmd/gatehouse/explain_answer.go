@@ -95,6 +95,7 @@ func explain(q gateway.Question, a gateway.Answer) explanation {
 	if e.Verdict != verdictUndecided {
 		e.WouldAllow = a.Trace.Remedies
 	}
+	e.Notes = a.Trace.Notes
 	for _, s := range a.Trace.Steps {
 		if s.Decides {
 			e.RuleAt = s.Rule.Position

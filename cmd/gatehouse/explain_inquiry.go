@@ -18,6 +18,7 @@ type inquiry struct {
 	assembly *assembly
 	book     *gateway.Rulebook
 	witness  witness
+	live     bool // the witness is who asks the backends themselves
 
 	who  claimant
 	host string // that requests name; empty for one that leads to the route
@@ -132,6 +133,9 @@ func (q *inquiry) ask(ctx context.Context, r plannedRequest) (explanation, error
 	if t.unknown && e.Verdict == verdictLogin {
 		e = e.undecided()
 	}
+	if t.barred {
+		e.WouldAllow = slices.DeleteFunc(e.WouldAllow, func(way string) bool { return way == gateway.LogIn })
+	}
 	e.Purpose = r.purpose
 	e.Notes = append(e.Notes, notes(t.note)...)
 	return e, nil
@@ -156,6 +160,9 @@ func (q *inquiry) hear(ctx context.Context, route int) (testimony, error) {
 		return t, nil
 	}
 	r := q.assembly.gateway.Routes[route]
+	if q.live {
+		q.assembly.findNamesakes(ctx) // who cannot be asked fails below
+	}
 	t, err := q.who.hear(ctx, q.witness, routeBackend{q.assembly.config.Routes[route].Backend, r.Backend, r.Backends})
 	q.heard[route] = t
 	return t, err

@@ -40,12 +40,20 @@ type testimony struct {
 	subjects []gateway.Subject // at least one
 	down     bool              // the backend gives no answer, and would give a client none
 	unknown  bool              // who it is could not be found out, which a login would
+	barred   bool              // it is known that no login would let the claimant in
 	note     string            // for people; empty if there is nothing to say
 }
 
 // nobody is the testimony about somebody who has not logged in, or could not.
 func nobody(note string) testimony {
 	return testimony{subjects: []gateway.Subject{{}}, note: note}
+}
+
+// barred is the testimony about somebody whom the backend does not let in.
+func barred(c claimant, refusal error) testimony {
+	t := nobody(fmt.Sprintf("%s cannot log in: %v", c.name, refusal))
+	t.barred = true
+	return t
 }
 
 // hear asks w about c, if there is anything to ask.
@@ -110,7 +118,7 @@ func (q inquirer) testify(ctx context.Context, c claimant, on routeBackend) test
 	if c.backend != "" && c.backend != on.name {
 		asked = q.backends[c.backend]
 	}
-	id, err := backend.ResolveBy(ctx, asked, c.name)
+	id, err := backend.LookUp(ctx, asked, c.name)
 	if errors.Is(err, errors.ErrUnsupported) {
 		if t, ok := presume(ctx, c, on); ok {
 			return t
@@ -125,7 +133,7 @@ func (q inquirer) testify(ctx context.Context, c claimant, on routeBackend) test
 	}
 	switch {
 	case backend.Refused(err):
-		return nobody(fmt.Sprintf("%s cannot log in: %v", c.name, err))
+		return barred(c, err)
 	case err != nil:
 		t := nobody(fmt.Sprintf("who %s is could not be found out: %v", c.name, err))
 		t.down = true
@@ -146,7 +154,7 @@ func presume(ctx context.Context, c claimant, on routeBackend) (testimony, bool)
 	id := t.subjects[0].Identity
 	_, standing := backend.RevalidateBy(ctx, on.backend, id)
 	if backend.Refused(standing) {
-		return nobody(fmt.Sprintf("%s cannot log in: %v", c.name, standing)), true
+		return barred(c, standing), true
 	}
 	t = groupsOf(ctx, on.backend, id)
 	if !t.down && standing != nil {

@@ -91,14 +91,21 @@ upstream = "@UPSTREAM@"
 // serveDirectory starts a gateway in front of a service that takes everything.
 func serveDirectory(t *testing.T, s *ldaptest.Server) front {
 	t.Helper()
+	f, _ := administerDirectory(t, s)
+	return f
+}
+
+// administerDirectory is serveDirectory, and returns a client of the control socket.
+func administerDirectory(t *testing.T, s *ldaptest.Server) (front, client) {
+	t.Helper()
 	r := newRecipe(t)
 	upstream := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(upstream.Close)
 	writeFile(t, filepath.Join(r.dir, "ca.pem"), s.CA().PEM(), 0o644)
 	writeFile(t, filepath.Join(r.dir, "ldap-password"), []byte("svc-5ecret\n"), 0o600)
 	config := filepath.Join(r.dir, "directory.toml")
-	writeFile(t, config, []byte(strings.NewReplacer("@URL@", s.URL("ldaps"), "@DIR@", r.dir, "@UPSTREAM@", upstream.URL).Replace(directoryConfig)), 0o644)
-	return r.serve(t, "--config", config)
+	writeFile(t, config, []byte(strings.NewReplacer("@URL@", s.URL("ldaps"), "@DIR@", r.dir, "@UPSTREAM@", upstream.URL).Replace("admin = { socket = \"admin.sock\" }\n"+directoryConfig)), 0o644)
+	return r.serve(t, "--config", config), client{t, binary(t), nil, []string{"GATEHOUSE_CONFIG=" + config}}
 }
 
 func TestUsersOfADirectory(t *testing.T) {

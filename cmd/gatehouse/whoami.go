@@ -24,8 +24,8 @@ func newWhoamiCommand() *cobra.Command {
 who that is, which names of groups rules can use, and through which groups the
 user is in each. No password is asked for.
 
-The exit code is 0 if the user was found, 1 if not, 2 if there is no configuration
-that can be used, and 4 if a directory could not be asked.`,
+The exit code is 0 if the user was found and may log in, 1 if not, 2 if there is no
+configuration that can be used, and 4 if a directory could not be asked.`,
 		Example: "  gatehouse whoami alice --config config.toml",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
@@ -45,6 +45,7 @@ type person struct {
 	Backend string       `json:"backend"`
 	Found   bool         `json:"found"`
 	User    string       `json:"user,omitempty"`
+	State   string       `json:"state,omitempty"` // why the account may not be used; empty if it may
 	Entry   string       `json:"entry,omitempty"` // its DN
 	Groups  []string     `json:"groups,omitempty"`
 	Why     []membership `json:"why,omitempty"`
@@ -53,9 +54,10 @@ type person struct {
 
 // membership is a group of a person.
 type membership struct {
-	Group string   `json:"group"`
-	Names []string `json:"names,omitempty"`
-	Path  []string `json:"path,omitempty"`
+	Group  string   `json:"group"`
+	Names  []string `json:"names,omitempty"`
+	Shared []string `json:"shared_names,omitempty"` // that count for no group
+	Path   []string `json:"path,omitempty"`
 }
 
 func (o whoamiOptions) run(cmd *cobra.Command, user string) error {
@@ -100,7 +102,7 @@ func judge(people []person, failures []error) error {
 	switch {
 	case unsure:
 		return &exitError{4, errors.Join(failures...)}
-	case !slices.ContainsFunc(people, func(p person) bool { return p.Found }):
+	case !slices.ContainsFunc(people, func(p person) bool { return p.Found && p.State == "" }):
 		return &exitError{1, errors.Join(failures...)}
 	}
 	return nil
@@ -109,11 +111,15 @@ func judge(people []person, failures []error) error {
 // whois looks a user up as a login does. It fails with [errors.ErrUnsupported]
 // where b can tell nothing without a password.
 func whois(ctx context.Context, b backend.Backend, user string) (person, error) {
-	id, err := backend.ResolveBy(ctx, b, user)
-	if err != nil {
-		return person{}, err
+	id, standing := backend.LookUp(ctx, b, user)
+	if standing != nil && !(backend.Refused(standing) && id.User != "") {
+		return person{}, standing
 	}
 	p := person{User: id.User, Entry: id.Handle}
+	if standing != nil {
+		p.State = standing.Error()
+	}
+	var err error
 	if p.Groups, err = b.Groups(ctx, id); err != nil {
 		return p, err
 	}
@@ -146,11 +152,17 @@ func (p person) print(out io.Writer) {
 	line("backend", p.Backend)
 	line("user", p.User)
 	line("entry", p.Entry)
+	if p.State != "" {
+		line("state", "may not log in: "+p.State)
+	}
 	line("groups", strings.Join(p.Groups, "; "))
 	for _, m := range p.Why {
 		names := ""
 		if len(m.Names) > 0 {
 			names = " (" + strings.Join(m.Names, ", ") + ")"
+		}
+		for _, name := range m.Shared {
+			names += fmt.Sprintf(" (other groups share the name %s, so that it counts for none: rules have to write the DN)", name)
 		}
 		path := strings.Join(m.Path, " -> ")
 		if path == "" {

@@ -1,0 +1,195 @@
+package ldap
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"gatehouse/backend"
+	"gatehouse/backend/fault"
+)
+
+// accountState is why an account may not be used.
+type accountState struct {
+	text  string    // one of the states of a refusal; empty if it may be used
+	until time.Time // when that is over, if it is known
+}
+
+func (s accountState) refusal() error {
+	text := s.text
+	if !s.until.IsZero() {
+		text += " until " + s.until.UTC().Format(time.RFC3339)
+	}
+	return fault.With(cmp.Or(codeOfState[s.text], "ldap.user.refused"), fmt.Errorf("%s: %w", text, backend.ErrLocked))
+}
+
+// accountState returns why an account may not be used, as far as the service account
+// may read it.
+func (b *Backend) accountState(ctx context.Context, e *ldap.Entry, now time.Time) (accountState, error) {
+	switch s := stateOf(e, now); {
+	case s.text == "":
+		return b.lockState(ctx, e, now)
+	case s.text == stateLocked && s.until.IsZero():
+		return accountState{s.text, b.lockEndOfAD(ctx, e)}, nil
+	default:
+		return s, nil
+	}
+}
+
+// lockEndOfAD returns when Active Directory ends a lock: so long after its beginning
+// as the policy says that is in force for the user, or else the domain. It is the zero
+// time where that cannot be read, or a person has to end it.
+func (b *Backend) lockEndOfAD(ctx context.Context, e *ldap.Entry) time.Time {
+	since, err := strconv.ParseInt(first(e, "lockoutTime"), 10, 64)
+	policy := first(e, "msDS-ResultantPSO")
+	if own, _ := parseDN(e.DN); policy == "" {
+		top := slices.IndexFunc(own, func(rdn string) bool { return strings.HasPrefix(rdn, "dc=") })
+		policy = own[max(top, 0):].String()
+	}
+	if err != nil || since <= 0 {
+		return time.Time{}
+	}
+	entries, err := b.asService(ctx, query{
+		base: policy, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: []string{"lockoutDuration", "msDS-LockoutDuration"},
+	})
+	if err != nil || len(entries) != 1 {
+		return time.Time{}
+	}
+	text := cmp.Or(first(entries[0], "msDS-LockoutDuration"), first(entries[0], "lockoutDuration"))
+	units, err := strconv.ParseInt(text, 10, 64) // below zero
+	if err != nil || units >= 0 || units == math.MinInt64 {
+		return time.Time{}
+	}
+	return fileTime(since - units)
+}
+
+// lockState returns whether a lock that OpenLDAP noted after wrong passwords is
+// still on: it stays in the entry when its time is over, until the next login,
+// and how long that is says the policy; draft-behera-ldap-password-policy,
+// section 5.2.12. Where that cannot be read, a lock lasts.
+func (b *Backend) lockState(ctx context.Context, e *ldap.Entry, now time.Time) (accountState, error) {
+	since := first(e, "pwdAccountLockedTime")
+	policy := first(e, "pwdPolicySubentry")
+	start, err := parseTime(since)
+	switch {
+	case since == "":
+		return accountState{}, nil
+	case since == lockedForGood || err != nil || policy == "":
+		return accountState{text: stateLocked}, nil
+	}
+	entries, err := b.asService(ctx, query{
+		base: policy, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: []string{"pwdLockoutDuration"},
+	})
+	if errors.Is(err, backend.ErrUnavailable) {
+		return accountState{}, err
+	}
+	if len(entries) == 1 {
+		seconds, err := strconv.Atoi(first(entries[0], "pwdLockoutDuration"))
+		switch end := start.Add(time.Duration(seconds) * time.Second); {
+		case err != nil || seconds <= 0:
+		case now.After(end):
+			return accountState{}, nil
+		default:
+			return accountState{stateLocked, end}, nil
+		}
+	}
+	return accountState{text: stateLocked}, nil
+}
+
+// lockedForGood is the time of a lock that an administrator set.
+const lockedForGood = "000001010000Z"
+
+// stateAttributes returns what directories of all kinds say of an account. A
+// server sends those that it knows.
+func stateAttributes() []string {
+	return []string{
+		"userAccountControl", "msDS-User-Account-Control-Computed", "accountExpires", // Active Directory
+		"lockoutTime", "msDS-ResultantPSO",
+		"pwdAccountLockedTime", "pwdPolicySubentry", "pwdReset", "pwdEndTime", // OpenLDAP
+		"nsAccountLock", "accountUnlockTime", // 389 Directory Server, FreeIPA
+	}
+}
+
+// The bits of userAccountControl and of its computed sibling; [MS-ADTS], section 2.2.16.
+const (
+	uacDisabled        = 0x2
+	uacLockedOut       = 0x10
+	uacPasswordExpired = 0x800000
+)
+
+// stateOf returns why an account may not be used, as far as its entry tells by itself. It says no more than the bind of the user would, with
+// the right password. What it cannot make sense of forbids.
+func stateOf(e *ldap.Entry, now time.Time) accountState {
+	bits := func(attribute string, mask int64) bool {
+		text := first(e, attribute)
+		n, err := strconv.ParseInt(text, 10, 64)
+		return text != "" && (err != nil || n&mask != 0)
+	}
+	after := func(attribute string) bool {
+		text := first(e, attribute)
+		end, err := parseTime(text)
+		return text != "" && (err != nil || !now.Before(end))
+	}
+	isTrue := func(attribute string) bool { return strings.EqualFold(first(e, attribute), "TRUE") }
+	switch {
+	case bits("userAccountControl", uacDisabled), isTrue("nsAccountLock"):
+		return accountState{text: stateDisabled}
+	case bits("msDS-User-Account-Control-Computed", uacLockedOut):
+		return accountState{text: stateLocked}
+	case isLockedBy389(first(e, "accountUnlockTime"), now):
+		end, _ := parseTime(first(e, "accountUnlockTime"))
+		if end.Unix() == 0 {
+			end = time.Time{}
+		}
+		return accountState{stateLocked, end}
+	case bits("msDS-User-Account-Control-Computed", uacPasswordExpired) && first(e, "pwdLastSet") == "0", isTrue("pwdReset"):
+		return accountState{text: statePasswordChange}
+	case bits("msDS-User-Account-Control-Computed", uacPasswordExpired):
+		return accountState{text: statePasswordExpired}
+	case hasExpiredInAD(first(e, "accountExpires"), now), after("pwdEndTime"):
+		return accountState{text: stateExpired}
+	}
+	return accountState{}
+}
+
+// hasExpiredInAD reports whether a time of Active Directory, in units of 100 ns
+// since 1601, is over; 0 and the greatest one mean never.
+func hasExpiredInAD(text string, now time.Time) bool {
+	if text == "" {
+		return false
+	}
+	units, err := strconv.ParseInt(text, 10, 64)
+	return err != nil || units > 0 && !fileTime(units).After(now)
+}
+
+// fileTime returns a time that is counted in units of 100 ns since 1601, as Active
+// Directory does; [MS-DTYP], section 2.3.3.
+func fileTime(units int64) time.Time {
+	const unitsTo1970, unitsPerSecond = 116_444_736_000_000_000, 10_000_000
+	units -= unitsTo1970
+	return time.Unix(units/unitsPerSecond, units%unitsPerSecond*100).UTC()
+}
+
+// isLockedBy389 reports whether the time at which 389 Directory Server ends a
+// lock is to come; the beginning of 1970 never does.
+func isLockedBy389(text string, now time.Time) bool {
+	if text == "" {
+		return false
+	}
+	end, err := parseTime(text)
+	return err != nil || end.Unix() == 0 || now.Before(end)
+}
+
+// parseTime reads a generalized time; RFC 4517, section 3.3.13. Directories
+// write it in UTC.
+func parseTime(text string) (time.Time, error) {
+	return time.Parse("20060102150405Z", text) // takes fractions of a second too
+}
