@@ -178,8 +178,8 @@ func TestExampleShowsTheDefaults(t *testing.T) {
 	}
 }
 
-// switchedOff matches a key of config.example.toml that is commented out.
-var switchedOff = regexp.MustCompile(`(?m)^(\s*)#([a-z_]+ = )`)
+// switchedOff matches a key or a table of config.example.toml that is commented out.
+var switchedOff = regexp.MustCompile(`(?m)^(\s*)#([a-z_]+ = |\[[a-z_]+\])`)
 
 func TestExampleNamesEveryKeyAndNoOther(t *testing.T) {
 	path := example(t)
