@@ -141,23 +141,26 @@ func (x *exchange) localLinks(field string) string {
 }
 
 // mapLinks does to the targets of a Link field (RFC 8288), which stand in angle
-// brackets, what to says, unless it reports false of one.
+// brackets, what to says, unless it reports false of one. A target without an end goes
+// on to the end of the field.
 func mapLinks(field string, to func(ref string) (string, bool)) (string, bool) {
 	var b strings.Builder
 	for {
-		open := strings.IndexByte(field, '<')
-		end := strings.IndexByte(field, '>')
-		if open < 0 || end < open {
-			b.WriteString(field)
+		before, rest, found := strings.Cut(field, "<")
+		b.WriteString(before)
+		if !found {
 			return b.String(), true
 		}
-		mapped, ok := to(field[open+1 : end])
+		ref, behind, ends := strings.Cut(rest, ">")
+		mapped, ok := to(ref)
 		if !ok {
 			return "", false
 		}
-		b.WriteString(field[:open+1])
-		b.WriteString(mapped)
+		b.WriteString("<" + mapped)
+		if !ends {
+			return b.String(), true
+		}
 		b.WriteByte('>')
-		field = field[end+1:]
+		field = behind
 	}
 }

@@ -271,6 +271,27 @@ func TestReferencesOfAnUpstreamWithAPathAreMappedBack(t *testing.T) {
 	}
 }
 
+// No mark of punctuation that is out of place hides a target of a Link field.
+func TestEveryTargetOfALinkFieldIsMapped(t *testing.T) {
+	for field, want := range map[string]string{
+		`<a>; rel=next`:              `<A>; rel=next`,
+		`<a>; rel=first, <b>; rel=x`: `<A>; rel=first, <B>; rel=x`,
+		`>, <a>; rel=next`:           `>, <A>; rel=next`,
+		`<a>; title=">", <b>`:        `<A>; title=">", <B>`,
+		`<a`:                         `<A`,
+		`<a>, <b`:                    `<A>, <B`,
+		`a; rel=next`:                `a; rel=next`,
+		``:                           ``,
+	} {
+		if got, ok := mapLinks(field, func(ref string) (string, bool) { return strings.ToUpper(ref), true }); got != want || !ok {
+			t.Errorf("%q: %q, %v, want %q", field, got, ok, want)
+		}
+		if _, ok := mapLinks(field, func(string) (string, bool) { return "", false }); ok == strings.Contains(field, "<") {
+			t.Errorf("%q: %v where no target may be told", field, ok)
+		}
+	}
+}
+
 // A cookie for the upstream's path is one for what clients call it; others stay.
 func TestCookiesOfAnUpstreamWithAPath(t *testing.T) {
 	p, err := newUpstreamPath(testBase, "/nexus/", "/nexus/v2/")
