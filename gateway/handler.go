@@ -77,9 +77,7 @@ func (x *exchange) run(ctx context.Context, refusal *problem) (completed bool) {
 		refusal = x.site.door.read(x.r, &x.entry)
 	}
 	if refusal == nil && x.isHealthCheck() {
-		x.openBodies()
-		x.answerHealth()
-		return true
+		return x.serveHealth()
 	}
 	if m := x.site.metrics; m != nil {
 		m.inFlight.Inc()

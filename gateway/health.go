@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -59,26 +58,36 @@ func (x *exchange) isHealthCheck() bool {
 	return x.r.RequestURI == x.site.health && x.site.health != ""
 }
 
-// answerHealth says whether clients should be sent here. There is no record of it and
-// it counts for nothing: a load balancer asks every few seconds, from several machines.
+// serveHealth answers a health check, of which there is no record and which counts for
+// nothing: a load balancer asks every few seconds, from several machines. An answer that
+// its client does not take is memory as any other's, and so is in the crowd.
+func (x *exchange) serveHealth() (completed bool) {
+	x.join()
+	defer x.leaveCrowd()
+	defer func() {
+		if v := recover(); v != nil && v != http.ErrAbortHandler {
+			panic(v)
+		}
+	}()
+	x.openBodies()
+	x.endIfUnread()
+	x.answerHealth()
+	return true
+}
+
+// answerHealth says whether clients should be sent here.
 func (x *exchange) answerHealth() {
-	status, text := http.StatusOK, "ok\n"
+	text := "ok\n"
+	x.status = http.StatusOK
 	h := x.w.Header()
 	switch {
 	case x.r.Method != http.MethodGet && x.r.Method != http.MethodHead:
-		status, text = http.StatusMethodNotAllowed, "GET or HEAD only\n"
+		x.status, text = http.StatusMethodNotAllowed, "GET or HEAD only\n"
 		h.Set("Allow", "GET, HEAD")
 	case x.site.sites.state.Load() == isDraining:
-		status, text = http.StatusServiceUnavailable, "draining\n"
+		x.status, text = http.StatusServiceUnavailable, "draining\n"
 	}
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(len(text)))
-	x.status = status
-	x.pace.step()
-	x.w.WriteHeader(status)
-	if x.r.Method != http.MethodHead {
-		x.w.Write([]byte(text)) // a client that has gone is no news
-	}
-	x.settleUpload()
+	x.answerHere([]byte(text))
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"golang.org/x/net/http2"
 )
 
 const healthPath = "/-/healthz"
@@ -82,6 +84,22 @@ func TestWhatIsNoHealthCheckIsARequestLikeAnyOther(t *testing.T) {
 	if n, _, _ := up.counts(); n != 0 {
 		t.Errorf("the upstream was asked %d times", n)
 	}
+}
+
+// Checks whose answers nobody takes are no way around the bound on what strangers have.
+func TestHealthAnswersThatNobodyReadsEndTheConnection(t *testing.T) {
+	tg := startGateway(t, withHealth(withTLS(t)), recipeRoute(t, newCapture(t).url()))
+	tg.sites.current().limits.undecided = 4
+	h := dialH2(t, tg)
+	h.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+	for i := range uint32(16) {
+		if h.beginFields(2*i+1, true, ":method", "GET", ":scheme", "https", ":authority", "localhost", ":path", healthPath) != nil {
+			break
+		}
+	}
+	await(t, "the connection is ended", func() bool { return tg.sites.crowd.cut.Load() > 0 })
+	io.Copy(io.Discard, h.conn)
+	await(t, "nothing of it is left", func() bool { return tg.Stats().Undecided == 0 })
 }
 
 func TestHealthPathIsOffByDefault(t *testing.T) {

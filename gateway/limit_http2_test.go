@@ -44,13 +44,16 @@ func flood(t *testing.T, tg *testGateway, listen bool, send func(h *h2, stream u
 
 // begin sends the head of a request.
 func (h *h2) begin(stream uint32, end bool) error {
+	return h.beginFields(stream, end, ":method", "POST", ":scheme", "https", ":authority", "localhost", ":path", "/v2/x", "authorization", basic("push"))
+}
+
+// beginFields sends a head of these names and values.
+func (h *h2) beginFields(stream uint32, end bool, fields ...string) error {
 	var block bytes.Buffer
 	e := hpack.NewEncoder(&block)
 	e.SetMaxDynamicTableSize(0) // nothing is remembered from one to the next
-	for _, f := range [][2]string{
-		{":method", "POST"}, {":scheme", "https"}, {":authority", "localhost"}, {":path", "/v2/x"}, {"authorization", basic("push")},
-	} {
-		e.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
+	for i := 0; i < len(fields); i += 2 {
+		e.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]})
 	}
 	return h.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: end})
 }

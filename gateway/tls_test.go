@@ -145,14 +145,7 @@ func dialH2(t *testing.T, tg *testGateway) *h2 {
 }
 
 // request sends the head of stream 1.
-func (h *h2) request(end bool, fields ...string) {
-	var block bytes.Buffer
-	e := hpack.NewEncoder(&block)
-	for i := 0; i < len(fields); i += 2 {
-		e.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]})
-	}
-	h.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: end})
-}
+func (h *h2) request(end bool, fields ...string) { h.beginFields(1, end, fields...) }
 
 // outcome is the status of the answer, or "reset" or "closed" where there is none.
 func (h *h2) outcome() string {
