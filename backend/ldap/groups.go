@@ -19,6 +19,7 @@ type group struct {
 	dn      string   // as the server spells it
 	names   []string // folded values of the attribute with the name
 	parents []string // names of the groups that it says it is in
+	hidden  bool     // nobody may read what it says
 }
 
 // key is the spelling of the name that all equal names share.
@@ -312,15 +313,30 @@ func (r *resolver) walk(ctx context.Context, level []group) ([]group, error) {
 	return slices.Collect(maps.Values(found)), nil
 }
 
-// parents returns the groups that any of the given groups is in.
+// parents returns the groups that any of the given groups is in. One that nobody may
+// read does not say in which it is, so that these are asked whom they have as members.
 func (r *resolver) parents(ctx context.Context, of []group) ([]group, error) {
-	if r.config.GroupMode == groupsMemberOf {
-		var names []string
-		for _, g := range of {
-			names = append(names, g.parents...)
-		}
-		return r.byDN(ctx, names)
+	if r.config.GroupMode != groupsMemberOf {
+		return r.holders(ctx, of)
 	}
+	var names []string
+	var hidden []group
+	for _, g := range of {
+		names = append(names, g.parents...)
+		if g.hidden {
+			hidden = append(hidden, g)
+		}
+	}
+	found, err := r.byDN(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	others, err := r.holders(ctx, hidden)
+	return append(found, others...), err
+}
+
+// holders returns the groups that have any of the given groups as a member.
+func (r *resolver) holders(ctx context.Context, of []group) ([]group, error) {
 	slices.SortFunc(of, func(a, b group) int { return strings.Compare(a.key(), b.key()) })
 	var filters []string
 	for _, g := range of {

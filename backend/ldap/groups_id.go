@@ -78,7 +78,7 @@ func (r *resolver) hidden(ctx context.Context, filters map[string]string) ([]gro
 			r.memory.hidden.put(key, is, now)
 		}
 		if is {
-			all = append(all, group{dn: key})
+			all = append(all, group{dn: key, hidden: true})
 			r.lack(true, fault.With("ldap.groups.hidden", fmt.Errorf("memberOf of the user names %s, which the service account may not read", key)))
 		}
 	}

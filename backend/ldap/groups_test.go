@@ -116,6 +116,28 @@ func TestMemberOfWhatCannotBeRead(t *testing.T) {
 	}
 }
 
+// A group that nobody may read does not say in which groups it is, and they do: without
+// a look, "not group X" would let in who is in X that way.
+func TestGroupsAroundOneThatCannotBeRead(t *testing.T) {
+	banned := groupEntry("banned", "groups", cnDN("hidden"))
+	banned.Attributes["memberOf"] = []string{cnDN("above")}
+	s := start(t, ldaptest.Config{Entries: append(company(), banned, groupEntry("above", "groups", cnDN("banned")),
+		ldaptest.Entry{DN: uidDN("dave"), Password: alicePass, Attributes: map[string][]string{
+			"objectClass": {"person"}, "uid": {"dave"}, "memberOf": {cnDN("hidden")},
+		}},
+	)})
+	c := configFor(t, s)
+	c.GroupMode, c.GroupBases = groupsMemberOf, []string{"ou=groups," + base}
+	b := open(t, c)
+	for range 2 { // the second time from what is remembered
+		groups, err := groupsFor(t, b, "dave", alicePass)
+		wantPart(t, groups, err, true, "above", "banned")
+		if !slices.Contains(groups, cnDN("hidden")) {
+			t.Errorf("the group itself is not in %q", groups)
+		}
+	}
+}
+
 // twoHundred makes a user in 200 groups that are nested five deep.
 func twoHundred() []ldaptest.Entry {
 	entries := company()
