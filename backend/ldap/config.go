@@ -44,7 +44,8 @@ type Config struct {
 	BindTemplate string
 
 	// Domains are those that may stand beside the name of a user, as in
-	// DOMAIN\user and user@domain, and mean nothing.
+	// DOMAIN\user and user@domain, and mean nothing. With the preset activedirectory
+	// they are by default those that the forest has for UserBases.
 	Domains []string
 
 	// UserBases, UserScope and UserFilter find the entry of a user, and
@@ -92,6 +93,8 @@ type Config struct {
 	Observe func(backend.Operation)
 
 	names names // in place of the system's, in tests
+
+	learnDomains bool // Domains are what stands in UserBases, and more is learnt
 }
 
 // The ways to find groups.
@@ -145,7 +148,7 @@ func (c Config) complete() Config {
 		c.GroupBases = c.UserBases
 	}
 	if c.Preset == "activedirectory" && len(c.Domains) == 0 {
-		c.Domains = domainsOf(c.UserBases)
+		c.Domains, c.learnDomains = domainsOf(c.UserBases), true
 	}
 	if c.names.srv == nil {
 		c.names.srv = net.DefaultResolver.LookupSRV

@@ -45,7 +45,9 @@
 //
 //	domains                   domains that may stand beside a name, as in
 //	                          user@corp.example and CORP\user; with the preset
-//	                          activedirectory by default those of user_bases
+//	                          activedirectory by default those of user_bases, as
+//	                          the forest calls them, and the suffixes of principal
+//	                          names
 //	user_bases                where users are
 //	user_scope                "sub", or "one": directly under the bases
 //	user_filter             * "(uid={user})"; {user} is the name as typed,

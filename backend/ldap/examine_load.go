@@ -24,7 +24,7 @@ const slowAnswer = 200 * time.Millisecond
 // load searches, and binds as the service account, over kept connections.
 func (e *examination) load(ctx context.Context) {
 	q := query{base: e.config.UserBases[0], scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: []string{"1.1"}}
-	if l, ok := parseLogin(e.what.User, e.config.Domains); ok {
+	if l, ok := e.parseLogin(ctx, e.what.User); ok {
 		q = e.userQuery(e.config.UserBases[0], l)
 		q.limit = 2
 	}

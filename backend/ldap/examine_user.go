@@ -52,7 +52,7 @@ func (e *examination) ownUser(ctx context.Context) {
 		return
 	}
 	var id backend.Identity
-	l, _ := parseLogin(e.what.User, e.config.Domains)
+	l, _ := e.parseLogin(ctx, e.what.User)
 	name, _ := e.bindName(l)
 	if !e.step("user bind", e.what.User, e.userBind(name), func(f *backend.Finding) (err error) {
 		id, err = e.Authenticate(ctx, e.what.User, e.what.Password)
@@ -93,7 +93,7 @@ func (e *examination) userQuery(base string, l login) query {
 
 // findUser looks for the user as a login does.
 func (e *examination) findUser(ctx context.Context) (id backend.Identity, found bool) {
-	l, ok := parseLogin(e.what.User, e.config.Domains)
+	l, ok := e.parseLogin(ctx, e.what.User)
 	q := e.userQuery(e.config.UserBases[0], l)
 	found = e.step("user", e.what.User, e.ldapsearch(q), func(f *backend.Finding) error {
 		if !ok {

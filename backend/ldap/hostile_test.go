@@ -165,7 +165,7 @@ func FuzzUserFilter(f *testing.F) {
 		if name == "" {
 			return
 		}
-		text := filter.filter(login{name, name})
+		text := filter.filter(login{user: name, account: name})
 		p, err := ldap.CompileFilter(text)
 		if err != nil {
 			t.Fatalf("%q makes %s: %v", name, text, err)
@@ -185,7 +185,7 @@ func FuzzLogin(f *testing.F) {
 	for _, name := range []string{"alice", `CORP\alice`, "alice@corp.example", "ａlice", "jo\u0308rg", "İ", "\u212a", "a@b@corp.example"} {
 		f.Add(name)
 	}
-	b := &Backend{config: Config{Domains: []string{"corp.example", "CORP"}}}
+	b := &Backend{domains: &domains{own: []string{"corp.example", "CORP"}}}
 	f.Fuzz(func(t *testing.T, name string) {
 		once := b.CanonicalUser(name)
 		if again := b.CanonicalUser(once); again != once && !strings.ContainsAny(once, `@\`) {

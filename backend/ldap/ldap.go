@@ -27,6 +27,7 @@ type Backend struct {
 	config    Config
 	filter    userFilter
 	directory *directory
+	domains   *domains
 	memory    groupMemory
 	own       memo[ownGroups] // by handle, of users who searched themselves
 	routes    memo[*server]   // by handle
@@ -66,6 +67,7 @@ func New(c Config) (*Backend, error) {
 		config:    c,
 		filter:    filter,
 		directory: d,
+		domains:   newDomains(c),
 		memory:    newGroupMemory(c),
 		own:       newMemo[ownGroups](ownGroupsTTL),
 		routes:    newMemo[*server](routeTTL),

@@ -15,6 +15,9 @@ import (
 
 // Authenticate looks the user up and binds as the entry found.
 func (b *Backend) Authenticate(ctx context.Context, user, password string) (backend.Identity, error) {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, b.config.LoginTimeout)
+	defer cancel()
 	l, err := b.parse(ctx, user)
 	if err != nil {
 		return backend.Identity{}, err
@@ -22,9 +25,6 @@ func (b *Backend) Authenticate(ctx context.Context, user, password string) (back
 	if !validPassword(password) {
 		return backend.Identity{}, errNoPassword
 	}
-	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, b.config.LoginTimeout)
-	defer cancel()
 	ctx = b.startRoute(ctx)
 	id, err := b.resolve(ctx, l)
 	if err != nil {
@@ -36,13 +36,13 @@ func (b *Backend) Authenticate(ctx context.Context, user, password string) (back
 // Resolve looks the user up, with one search. Where users search with their own
 // rights nobody can, and the Identity has the name that the user is bound as.
 func (b *Backend) Resolve(ctx context.Context, user string) (backend.Identity, error) {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, b.config.LoginTimeout-b.verifyTimeout())
+	defer cancel()
 	l, err := b.parse(ctx, user)
 	if err != nil {
 		return backend.Identity{}, err
 	}
-	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, b.config.LoginTimeout-b.verifyTimeout())
-	defer cancel()
 	id, err := b.resolve(b.startRoute(ctx), l)
 	if err == nil {
 		b.using(id.Handle, began)
@@ -81,8 +81,14 @@ func (b *Backend) parse(ctx context.Context, user string) (login, error) {
 	if ctx.Err() != nil {
 		return login{}, gaveUp(ctx)
 	}
-	l, ok := parseLogin(user, b.config.Domains)
+	l, ok := b.parseLogin(ctx, user)
 	if !ok {
+		if ctx.Err() != nil {
+			return login{}, gaveUp(ctx)
+		}
+		if err := b.domains.outage(user); err != nil {
+			return login{}, err
+		}
 		return login{}, fmt.Errorf("no name of a user can look like this: %w", backend.ErrUnknownUser)
 	}
 	return l, nil
@@ -97,6 +103,10 @@ func (b *Backend) resolve(ctx context.Context, l login) (backend.Identity, error
 		return backend.Identity{User: fold(l.account), Handle: bound}, nil
 	}
 	e, err := b.find(ctx, b.asService, l, bound)
+	if errors.Is(err, errAmbiguous) && l.bySuffix {
+		l.account = l.user // one has it for a principal name, and another is called so
+		e, err = b.find(ctx, b.asService, l, bound)
+	}
 	if err != nil {
 		return backend.Identity{}, err
 	}

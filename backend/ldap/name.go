@@ -20,6 +20,8 @@ const (
 type login struct {
 	user    string // as typed
 	account string // without a known domain beside it
+
+	bySuffix bool // what is left out of account is a suffix of principal names
 }
 
 // parseLogin takes a typed name apart, and reports whether it can be one at
@@ -85,10 +87,10 @@ func validPassword(password string) bool {
 	return password != "" && len(password) <= passwordMax && strings.IndexByte(password, 0) < 0
 }
 
-// CanonicalUser returns name in lower case and without a domain of the
-// configuration.
+// CanonicalUser returns name in lower case and without a domain that is known.
 func (b *Backend) CanonicalUser(name string) string {
-	l, ok := parseLogin(name, b.config.Domains)
+	names, _ := b.domains.all()
+	l, ok := parseLogin(name, names)
 	if !ok {
 		return fold(name)
 	}

@@ -184,3 +184,16 @@ func (s *samba) checkGuesses(t *testing.T) {
 		t.Errorf("after 100 logins with a wrong service password badPwdCount is %s, want 1", n)
 	}
 }
+
+// TestLDAP6NamesAsWindowsPeopleTypeThem has a domain controller of Samba tell what its
+// domain is called, to the seven lines that most configurations have.
+func TestLDAP6NamesAsWindowsPeopleTypeThem(t *testing.T) {
+	s := startSamba(t)
+	c := s.config(t)
+	c.Domains = nil
+	checkLogins(t, open(t, c), []realLogin{
+		{`ADTEST\alice`, realPass, "alice", "", []string{"dev", "all"}}, {`adtest\Alice`, realPass, "alice", "", nil}, {"alice@ADTEST", realPass, "alice", "", nil},
+		{"alice@" + realDomain, realPass, "alice", "", nil}, {"alt.name@corp.example", realPass, "altupn", "", nil},
+		{`OTHER\alice`, realPass, "", "unknown", nil}, {`ADTEST\alice`, wrongGuess, "", "wrong", nil},
+	})
+}

@@ -301,7 +301,7 @@ func TestTemplateEscapesNames(t *testing.T) {
 		{`CORP\{user}`, `EVIL\alice`, ""},
 	} {
 		b := &Backend{config: Config{BindTemplate: tt.template}}
-		got, err := b.bindName(login{tt.typed, tt.typed})
+		got, err := b.bindName(login{user: tt.typed, account: tt.typed})
 		if got != tt.want || (err == nil) != (tt.want != "") {
 			t.Errorf("%s with %s: got %q, %v, want %q", tt.template, tt.typed, got, err, tt.want)
 		}

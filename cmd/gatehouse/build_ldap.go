@@ -28,7 +28,7 @@ type ldapKeys struct {
 	SASLExternal           bool   `toml:"sasl_external"`            // the client certificate, or the user of the socket, is the account
 	BindTemplate           string `toml:"bind_template"`            // name to log in as, with {user} in it, where no account looks users up
 
-	Domains      []string `toml:"domains"`                    // domains that may stand in user@domain and DOMAIN\user; not set: those of user_bases
+	Domains      []string `toml:"domains"`                    // domains that may stand in user@domain and DOMAIN\user; not set: with the preset activedirectory those of user_bases, as the forest calls them (CORP, corp.example), and the suffixes of principal names
 	UserBases    []string `toml:"user_bases"`                 // entries below which users are
 	UserScope    string   `toml:"user_scope" oneof:"sub one"` // how far below the bases users are: anywhere or directly
 	UserFilter   string   `toml:"user_filter"`                // filter by which a user is found, with {user} (as typed) or {account} (without a domain)

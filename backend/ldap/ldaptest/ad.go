@@ -56,6 +56,9 @@ func (s *Server) rootDSE() *ber.Packet {
 	if s.config.ActiveDirectory {
 		e.Attributes["supportedCapabilities"] = []string{"1.2.840.113556.1.4.800"}
 	}
+	if s.config.Configuration != "" {
+		e.Attributes["configurationNamingContext"] = []string{s.config.Configuration}
+	}
 	return s.encodeEntry(e, nil)
 }
 

@@ -31,6 +31,10 @@ type Config struct {
 	// without being stored, and diagnostics carry its codes.
 	ActiveDirectory bool
 
+	// Configuration is the name of the configuration partition, which the root DSE
+	// tells. What is in it has to be among the Entries.
+	Configuration string
+
 	// SizeLimit is the greatest number of entries that one search returns,
 	// all its pages together. 0 means no limit.
 	SizeLimit int
