@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -82,20 +81,12 @@ func checkListen(cfg Config) error {
 		if err != nil {
 			return fmt.Errorf("listen address %q: give it as host:port or :port", address)
 		}
-		if cfg.TLS == nil && !cfg.InsecurePlaintext && !isLoopback(host) {
+		if cfg.TLS == nil && !cfg.InsecurePlaintext && !IsLoopback(host) {
 			return fmt.Errorf("listen address %q: passwords would cross the network readable: "+
 				"configure a certificate, listen on 127.0.0.1, or accept it with insecure_plaintext = true", address)
 		}
 	}
 	return nil
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
 }
 
 // Listen opens the configured addresses. It is separate from Serve so that a

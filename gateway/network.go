@@ -5,6 +5,13 @@ import (
 	"net/netip"
 )
 
+// IsLoopback reports whether host, an address or a name, stands for this machine and no
+// way over the network leads to it.
+func IsLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
+}
+
 // ParseNetwork reads an address, which is a network of one, or a CIDR range. It refuses
 // one with bits set beyond its length: either the address or the length is a mistake.
 // An IPv4 network that is written as one of IPv6 is returned as what it is. The error

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -53,8 +52,7 @@ func checkListenAddress(addr string) (loopback bool, err error) {
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return false, fmt.Errorf("%q has no port number: write IP:PORT with a port from 1 to 65535", addr)
 	}
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.Unmap().IsLoopback(), nil
+	return gateway.IsLoopback(host), nil
 }
 
 // wantsTLS reports whether anything is set under [tls].

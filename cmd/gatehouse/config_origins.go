@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net/netip"
 	"net/url"
 
 	"gatehouse/gateway"
@@ -18,14 +17,8 @@ func (a *assembly) checkOrigins(i int, r RouteConfig) {
 			a.report.errorf(a.at(i, "cors_origins", j), "%v", err)
 			continue
 		}
-		if u, err := url.Parse(origin); err == nil && u.Scheme == "http" && !isThisMachine(u.Hostname()) {
+		if u, err := url.Parse(origin); err == nil && u.Scheme == "http" && !gateway.IsLoopback(u.Hostname()) {
 			a.report.warnf(a.at(i, "cors_origins", j), "anybody on the network can put a script into pages of %s, which then has the logins of those who look at them: serve the pages over https", origin)
 		}
 	}
-}
-
-// isThisMachine reports whether a host is never looked for on the network.
-func isThisMachine(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
 }

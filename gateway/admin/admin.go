@@ -33,7 +33,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"time"
 
@@ -138,25 +137,17 @@ func checkListen(address string, insecureRemote bool) error {
 	if err != nil {
 		return fmt.Errorf("admin address %q: write it as host:port", address)
 	}
-	if !isLoopback(host) && !insecureRemote {
+	if !gateway.IsLoopback(host) && !insecureRemote {
 		return fmt.Errorf("admin address %q: whoever can connect may read, without a password: "+
 			"listen on 127.0.0.1, or accept it with insecure_remote = true", address)
 	}
 	return nil
 }
 
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
-}
-
 // loopback reports whether only this machine can connect over TCP.
 func (s *Server) loopback() bool {
 	host, _, err := net.SplitHostPort(s.cfg.Listen)
-	return err == nil && isLoopback(host)
+	return err == nil && gateway.IsLoopback(host)
 }
 
 // Bounds of a request. A profile takes half a minute, and a reload asks

@@ -14,6 +14,7 @@ import (
 
 	"gatehouse/backend/fault"
 	"gatehouse/backend/shown"
+	"gatehouse/gateway"
 )
 
 // reading serves what changes nothing and names nobody.
@@ -111,7 +112,7 @@ func (s *Server) guardTCP(h http.Handler) http.Handler {
 // ownHost reports whether the Host of a request is one of the listener's.
 func (s *Server) ownHost(r *http.Request) bool {
 	host := hostOf(r.Host)
-	if isLoopback(host) || slices.Contains(s.cfg.Hosts, host) {
+	if gateway.IsLoopback(host) || slices.Contains(s.cfg.Hosts, host) {
 		return true
 	}
 	configured, _, _ := net.SplitHostPort(s.cfg.Listen)
