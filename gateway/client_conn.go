@@ -20,7 +20,6 @@ type clientConn struct {
 
 	conn      net.Conn
 	known     atomic.Bool  // that it has sent a request
-	vouched   atomic.Bool  // one of its requests was allowed, or from somebody who logged in
 	claimed   atomic.Bool  // it counts for a user
 	undecided atomic.Int32 // of its requests, those in the crowd
 }
@@ -58,10 +57,7 @@ func (c *clientConn) arrive(a *arrivals) {
 // vouch says that the connection is of use to somebody: it does not make room any more
 // while it has a request.
 func (c *clientConn) vouch() {
-	if !c.vouched.Load() {
-		c.vouched.Store(true)
-		socketOf(c.conn).vouch()
-	}
+	socketOf(c.conn).vouch()
 }
 
 type clientConnKey struct{}

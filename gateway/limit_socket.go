@@ -46,15 +46,16 @@ func socketOf(c net.Conn) *socket {
 
 // vouch says that one of its requests is allowed, or from somebody who logged in.
 func (s *socket) vouch() {
-	if s != nil {
+	if s != nil && !s.vouched.Load() {
 		s.vouched.Store(true)
 		s.waits.Store(0)
 	}
 }
 
-// refuse takes in that a login on it was refused. Who was told to come back later is not
-// listened to for a moment, which grows each time: an honest client does not notice, and
-// others wait at their own expense, not at that of users.
+// refuse notes that a login on it was refused, and with later that the client was told to
+// come back. Then nothing is read from it for a moment, which grows each time. An honest
+// client does not notice; one that floods the gateway waits instead of costing others
+// their turn.
 func (s *socket) refuse(later bool) {
 	if s == nil || s.vouched.Load() {
 		return

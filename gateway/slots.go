@@ -28,20 +28,21 @@ func clientOf(who Subject, addr netip.Addr) client {
 }
 
 // slots bound the connections to upstreams that are in use: in all, for each upstream
-// and for each client. A request beyond a bound waits for a moment, in a queue in which
-// whoever has least goes first. All sites share them, so that a reload lets in no more.
+// and for each client. A request beyond a bound waits for a moment in a queue, from which
+// the client that has fewest slots goes first. All sites share them, so that a reload
+// lets in no more.
 type slots struct {
 	mu        sync.Mutex
-	all       slot // head of the list of those in use
+	all       slot // head of the ring of those in use
 	used      int
 	clients   map[client]int
 	upstreams map[string]int // by address
-	waiting   []*slot        // the one that came first at the beginning
+	waiting   []*slot        // in the order in which they came
 
 	idle    atomic.Int64 // connections that nobody uses
 	maxIdle atomic.Int64
 	shed    atomic.Uint64
-	refused [obstacles]atomic.Uint64
+	refused [obstacles]atomic.Uint64 // by what stood in their way
 }
 
 // slot is the place of one exchange. Only waits and ended may be looked at without
@@ -50,22 +51,24 @@ type slot struct {
 	client   client
 	upstream string
 	limits   *slotLimits
-	holder   interface{ stop() } // ends within a moment then
+	holder   interface{ stop() } // whoever has the slot, and gives it up soon after stop
 
 	prev, next *slot
 	used       bool
-	turn       chan bool // says to one that waits whether it is its turn; false if it is sent away
+	turn       chan bool // of one that waits: true if it is its turn, false if it is sent away
 
-	waits [2]atomic.Int64 // since when the client moves no byte, to it and from it; 0 while it is not waited for
+	waits [2]atomic.Int64 // since when, by direction, the client has been waited for; 0 while it is not
 	ended atomic.Bool     // the holder was told to stop
 }
 
 // slotLimits are how many slots there may be.
 type slotLimits struct{ total, upstream, client, queue, idle int }
 
-// What may stand in the way of a request.
+// obstacle is what stands in the way of a request.
+type obstacle int
+
 const (
-	unhindered = iota
+	unhindered obstacle = iota
 	tooManyInAll
 	tooManyOfUpstream
 	tooManyOfClient
@@ -91,51 +94,42 @@ func newSlots() *slots {
 	return k
 }
 
-// acquire takes s, whose first fields the caller has set and which it releases. It
-// fails with errNoSlot, or because ctx is done.
+// acquire takes s, of which the caller has set client, upstream, limits and holder. The
+// caller releases it, but not after an error, which is errNoSlot or that of ctx.
 func (k *slots) acquire(ctx context.Context, s *slot) error {
 	s.ended.Store(false)
 	for i := range s.waits {
 		s.waits[i].Store(0)
 	}
-	k.mu.Lock()
-	obstacle := k.obstacle(s)
-	if obstacle == unhindered {
-		k.use(s)
-		k.mu.Unlock()
+	met, queued := k.tryOrQueue(s)
+	if met == unhindered {
 		return nil
 	}
-	k.shedStuck(s, obstacle)
-	queued := k.enqueue(s)
-	k.mu.Unlock()
-	if !queued {
-		k.refused[obstacle].Add(1)
-		return fmt.Errorf("%w (%s)", errNoSlot, obstacleNames[obstacle])
+	err := errNoSlot
+	if queued {
+		err = k.awaitTurn(ctx, s)
 	}
-	timer := time.NewTimer(slotPatience)
-	defer timer.Stop()
-	var err error
-	select {
-	case granted := <-s.turn:
-		if granted {
-			return nil
-		}
-		err = errNoSlot
-	case <-timer.C:
-		err = errNoSlot
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	k.giveUp(s)
 	if errors.Is(err, errNoSlot) {
-		k.refused[obstacle].Add(1)
-		err = fmt.Errorf("%w (%s)", err, obstacleNames[obstacle])
+		k.refused[met].Add(1)
+		err = fmt.Errorf("%w (%s)", err, obstacleNames[met])
 	}
 	return err
 }
 
+// tryOrQueue takes s at once, or says what is in its way and whether s waits for it.
+func (k *slots) tryOrQueue(s *slot) (met obstacle, queued bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if met = k.obstacle(s); met == unhindered {
+		k.use(s)
+		return met, false
+	}
+	k.shedStuck(s, met)
+	return met, k.enqueue(s)
+}
+
 // obstacle says what stands in the way of s.
-func (k *slots) obstacle(s *slot) int {
+func (k *slots) obstacle(s *slot) obstacle {
 	switch {
 	case k.used >= s.limits.total:
 		return tooManyInAll
@@ -147,7 +141,7 @@ func (k *slots) obstacle(s *slot) int {
 	return unhindered
 }
 
-// use takes s into the list, with mu held, as the methods below.
+// use counts s as one in use. It is called with mu held.
 func (k *slots) use(s *slot) {
 	s.used = true
 	s.prev, s.next = k.all.prev, &k.all
@@ -157,7 +151,7 @@ func (k *slots) use(s *slot) {
 	k.upstreams[s.upstream]++
 }
 
-// release gives s back, if it is in use, to whoever has waited.
+// release gives s back, if it is in use, and lets in those that have waited for it.
 func (k *slots) release(s *slot) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -179,16 +173,16 @@ func decrement[K comparable](counts map[K]int, key K) {
 	}
 }
 
-// shedStuck ends, of the exchanges that stand in the way of s and whose clients move
-// nothing, one of the client that has most.
-func (k *slots) shedStuck(s *slot, obstacle int) {
+// shedStuck makes room for s: of the exchanges that stand in its way and whose clients
+// move nothing, it ends one of the client that has most slots. It is called with mu held.
+func (k *slots) shedStuck(s *slot, met obstacle) {
 	var worst *slot
 	until := time.Now().Add(-stuckAfter).UnixNano()
 	for o := k.all.next; o != &k.all; o = o.next {
 		switch {
 		case !o.isStuck(until),
-			obstacle == tooManyOfUpstream && o.upstream != s.upstream,
-			obstacle == tooManyOfClient && o.client != s.client:
+			met == tooManyOfUpstream && o.upstream != s.upstream,
+			met == tooManyOfClient && o.client != s.client:
 		case worst == nil || k.clients[o.client] > k.clients[worst.client]:
 			worst = o
 		}
@@ -200,14 +194,16 @@ func (k *slots) shedStuck(s *slot, obstacle int) {
 	}
 }
 
-// shedAny is shedStuck for whoever is in nobody's way but that of a new connection.
+// shedAny ends a stuck exchange, whoever's it is, to make room for a new connection of a
+// client.
 func (k *slots) shedAny() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.shedStuck(nil, tooManyInAll)
 }
 
-// isStuck reports whether the client has moved nothing since that time.
+// isStuck reports whether the client has moved nothing since until, a time in
+// nanoseconds since 1970.
 func (s *slot) isStuck(until int64) bool {
 	if s.ended.Load() {
 		return false

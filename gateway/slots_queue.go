@@ -1,9 +1,44 @@
 package gateway
 
-// The methods below but giveUp are called with mu held.
+import (
+	"context"
+	"slices"
+	"time"
+)
 
-// grant lets the one in whose client has least, of those that nothing hinders, and
-// reports whether there was one.
+// awaitTurn waits until it is the turn of s, which is in the queue. After an error s
+// waits no longer and is not in use.
+func (k *slots) awaitTurn(ctx context.Context, s *slot) error {
+	timer := time.NewTimer(slotPatience)
+	defer timer.Stop()
+	err := errNoSlot
+	select {
+	case granted := <-s.turn:
+		if granted {
+			return nil
+		}
+	case <-timer.C:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	k.giveUp(s)
+	return err
+}
+
+// giveUp takes s out of those that wait, or gives it back if its turn came meanwhile.
+func (k *slots) giveUp(s *slot) {
+	k.mu.Lock()
+	if i := slices.Index(k.waiting, s); i >= 0 {
+		k.dequeue(i)
+	}
+	k.mu.Unlock()
+	k.release(s)
+}
+
+// The methods below are called with mu held.
+
+// grant lets in the slot that nothing hinders and whose client has fewest, and reports
+// whether there was one.
 func (k *slots) grant() bool {
 	best := -1
 	for i, s := range k.waiting {
@@ -20,8 +55,8 @@ func (k *slots) grant() bool {
 	return true
 }
 
-// enqueue has s wait. Where too many do, the last of the client that has most of them
-// goes away.
+// enqueue has s wait, and reports whether there is room for it. Where too many wait, the
+// last one of the client with most of them is sent away.
 func (k *slots) enqueue(s *slot) bool {
 	if len(k.waiting) >= s.limits.queue && !k.sendAway(s) {
 		return false
@@ -48,23 +83,9 @@ func (k *slots) sendAway(s *slot) bool {
 	return true
 }
 
+// dequeue takes the slot at index i out of those that wait.
 func (k *slots) dequeue(i int) *slot {
 	s := k.waiting[i]
-	copy(k.waiting[i:], k.waiting[i+1:])
-	k.waiting[len(k.waiting)-1] = nil
-	k.waiting = k.waiting[:len(k.waiting)-1]
+	k.waiting = slices.Delete(k.waiting, i, i+1)
 	return s
-}
-
-// giveUp takes s out of those that wait, or gives it back if its turn came meanwhile.
-func (k *slots) giveUp(s *slot) {
-	k.mu.Lock()
-	for i, w := range k.waiting {
-		if w == s {
-			k.dequeue(i)
-			break
-		}
-	}
-	k.mu.Unlock()
-	k.release(s)
 }

@@ -62,7 +62,7 @@ func TestSEC3SlotsAreBounded(t *testing.T) {
 		taken   [][2]string // user and upstream
 		refused [2]string
 		free    [2]string // where there is still room
-		reason  int
+		reason  obstacle
 	}{
 		"in all":       {[][2]string{{"a", "1"}, {"b", "2"}, {"c", "1"}, {"d", "2"}}, [2]string{"e", "3"}, [2]string{}, tooManyInAll},
 		"of upstreams": {[][2]string{{"a", "1"}, {"b", "1"}, {"c", "1"}}, [2]string{"d", "1"}, [2]string{"d", "2"}, tooManyOfUpstream},

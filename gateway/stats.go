@@ -107,10 +107,8 @@ func (s *Stats) addSlots(now *site) {
 	s.UpstreamActive, s.UpstreamWaiting = k.counts()
 	s.UpstreamIdle, s.MaxUpstream = int(k.idle.Load()), now.limits.slots.total
 	s.StuckClients, s.UpstreamRefused = k.shed.Load(), map[string]uint64{}
-	for obstacle, name := range obstacleNames {
-		if obstacle != unhindered {
-			s.UpstreamRefused[name] = k.refused[obstacle].Load()
-		}
+	for met := unhindered + 1; met < obstacles; met++ {
+		s.UpstreamRefused[obstacleNames[met]] = k.refused[met].Load()
 	}
 }
 
