@@ -77,15 +77,16 @@ type Reporter interface {
 	Status() Status
 }
 
-// A Prober leaves servers and accounts alone for a while that failed, and can be told
-// by a person that they have been put in order.
+// A Prober leaves servers and accounts that failed alone for a while. Somebody who has put
+// them in order can tell it so.
 type Prober interface {
-	// Retry has a login be tried that is held back, at most once a minute, and
-	// asks nobody. It reports false where it was told so a moment ago.
+	// Retry lets the next request try a service account again whose password was
+	// refused. It connects to no server itself. It reports false, and changes
+	// nothing, less than a minute after the last time.
 	Retry() bool
 
-	// Probe is Retry, and tries each server at once. A server that answers is
-	// in use again.
+	// Probe does what Retry does, and tries each server at once. A server that
+	// answers is in use again.
 	Probe(ctx context.Context) []Trial
 }
 

@@ -13,8 +13,8 @@ type Call struct {
 	// Source is the address of the client, the zero value if it is not known.
 	Source netip.Addr
 
-	// Remembered has a [Cache] ask the Backend about nobody whom it does not
-	// remember: the answer is [ErrUnavailable] then.
+	// Remembered has a [Cache] answer from what it remembers alone. A login that it
+	// does not remember fails with [ErrUnavailable], and no Backend is asked.
 	Remembered bool
 
 	// Cache says what part a [Cache] had in the answer.

@@ -143,9 +143,9 @@ func (a *answer) isPatient(err error) bool {
 	return a.conn.SetReadDeadline(a.asked.Add(a.upstream.responseTimeout(a.method))) == nil
 }
 
-// frame finds out where the body ends (RFC 9112, section 6.3). What says it twice
-// or in a way that we do not know is refused: what is left over would be taken
-// for the answer to somebody else.
+// frame finds out where the body ends (RFC 9112, section 6.3). An answer that says it
+// twice, or in a way that the gateway does not know, is refused: bytes that are left
+// over would be taken for the answer to another client.
 func (a *answer) frame() error {
 	if err := a.readFraming(); err != nil {
 		return fmt.Errorf("%w: %w", errUpstreamAnswer, err)

@@ -58,7 +58,7 @@ func (x *exchange) copyHeader(to http.Header, a *answer) {
 		case hopByHop.has(plain), plain == "Alt-Svc", plain == x.route.userHeader, plain == x.route.groupsHeader, connectionHas(a.header, name):
 			continue // Alt-Svc would lead clients around the gateway
 		case plain == challengeField && !x.route.forwardAuthorization:
-			continue // whoever answers it sends the password to who asks
+			continue // a client that answers it sends the password to the upstream
 		case x.route.origins != nil && strings.HasPrefix(plain, corsPrefix):
 			continue // what the upstream thinks of the page that asks
 		case name == "Location", name == "Content-Location":
@@ -85,11 +85,11 @@ func (x *exchange) hasCreated(a *answer) bool {
 	return (a.status == http.StatusCreated || a.status == http.StatusAccepted) && x.forRegistry()
 }
 
-// localReference turns a URL that leads here into its path: one that names the
-// upstream, or the host and port that the client asked, or with anyPort that host
-// alone, since a registry that is told its public name (http.host) knows neither our
-// scheme nor our port. A client would otherwise go around the gateway. Other URLs,
-// such as those of an object store, stay.
+// localReference turns a URL that leads here into its path, or a client would go around
+// the gateway. Such a URL names the upstream, or the host and port that the client asked.
+// With anyPort it may name that host and any port, since a registry that is told its
+// public name (http.host) knows neither the scheme nor the port of the gateway. Other
+// URLs, such as those of an object store, stay.
 func (x *exchange) localReference(ref string, anyPort bool) string {
 	u, err := url.Parse(ref)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "" {
@@ -140,9 +140,9 @@ func (x *exchange) localLinks(field string) string {
 	return mapped
 }
 
-// mapLinks does to the targets of a Link field (RFC 8288), which stand in angle
-// brackets, what to says, unless it reports false of one. A target without an end goes
-// on to the end of the field.
+// mapLinks replaces the targets of a Link field (RFC 8288), which stand in angle
+// brackets, by what to returns for them. It reports false where to does for
+// one. A target without an end goes on to the end of the field.
 func mapLinks(field string, to func(ref string) (string, bool)) (string, bool) {
 	var b strings.Builder
 	for {

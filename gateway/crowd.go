@@ -9,20 +9,20 @@ import (
 	"gatehouse/backend/fault"
 )
 
-// crowd counts the requests that no rule has allowed yet, and the refusals that
-// their clients have not taken. Anybody can have these, and each takes memory, so that
-// there is a bound on all of them. Half of it is for questions to backends: beyond,
-// whoever is remembered passes, and nobody else is asked about. That takes no time,
-// so that the other half fills only with answers that nobody reads. Beyond all of it,
-// connections with more than a few of these end.
+// crowd counts the requests that no rule has allowed yet, and the refusals that their
+// clients have not read. Anybody can cause these, and each takes memory: Limits.undecided
+// bounds their sum. From half of it on, no backend is asked any more, and only users who
+// are remembered are let in. Refusing the others takes no time, so that only answers that
+// nobody reads fill the second half. Beyond the whole of it, connections end that have
+// more than a few of these.
 type crowd struct {
 	now    atomic.Int64
-	turned atomic.Uint64 // requests that were turned away for it
-	cut    atomic.Uint64 // connections that were ended for it
+	turned atomic.Uint64 // requests that were refused because it was half full
+	cut    atomic.Uint64 // connections that were ended because it was full
 }
 
-// fewUndecided is how many requests of one connection may be undecided or unread
-// whatever the crowd.
+// fewUndecided is how many requests of one connection may be undecided or unread even
+// where there is no room for more.
 const fewUndecided = 2
 
 var (

@@ -9,7 +9,7 @@ import (
 )
 
 // answerTo returns what a client is told of a decision about its request, and nil
-// where the request goes on. Whoever only foresees the answer uses it too.
+// where the request goes on. A [Rulebook], which only foresees the answer, uses it too.
 func (p *Policy) answerTo(req Request, who Subject, d Decision) *problem {
 	switch d.Verdict {
 	case Allowed:

@@ -5,16 +5,33 @@
 //
 //	server.go    accepting clients, and the TLS handshake
 //	http1.go     the server for HTTP/1, in which a head has one reading or is refused
+//	http2.go     the servers for HTTP/2, which are those of net/http
 //	handler.go   the order of the steps below
-//	target.go    what is asked for, in canonical form
-//	route.go     which service it is for
+//	door.go      every check of a request that needs no rule, and its route
+//	health.go    the answer to a load balancer that asks whether the gateway serves
+//	cors.go      the answer to a browser that asks what a page may send
 //	policy.go    which rule decides, and what it says
 //	login.go     who asks
 //	mount.go     the second repository of a cross-repository mount
+//	audit.go     the record of the decision, before it is carried out
+//	slots.go     a connection to the upstream, of which there is a bounded number
 //	forward.go   to the upstream and back, body by body
 //	access.go    one record of it
 //
-// and whatever cannot be passed on is answered by problem.go.
+// What cannot be passed on is answered by problem.go.
+//
+// These decide what passes in the head of a request and of its answer:
+//
+//	target.go           what is asked for, in canonical form
+//	route.go            which route takes it
+//	registry.go         where on a route a registry is; package oci reads the paths below
+//	params.go, form.go  parameters that a registry would read and no rule has judged
+//	field_families.go   request fields that no client may set
+//	upstream_path.go    the path at the upstream, and back in the answer
+//	answer_header.go    answer fields that a client gets
+//
+// Of what clients can take, limit.go has the bounds and limit_memory.go what each
+// thing costs; crowd.go counts the requests that nobody has allowed yet.
 //
 // The package knows nothing of any kind of backend: it asks a
 // [backend.Backend] and treats all of them the same.

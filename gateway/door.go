@@ -9,23 +9,22 @@ import (
 	"gatehouse/backend/fault"
 )
 
-// door is where requests come in: it refuses what is malformed, has two readings or
-// goes nowhere, before anything else looks at it. There is no other place for such a
-// check. Requests of both protocols go through the door, and so do those that a
-// [Rulebook] is asked about; what the readers of heads refuse besides is what they
-// cannot make a request of.
+// door is where requests come in. It refuses those that are malformed, have two readings
+// or go nowhere, before anything else looks at them. Requests of both protocols go
+// through it, and so do those that a [Rulebook] is asked about: there is no other place
+// for such a check. The readers of heads refuse only what no request can be made of.
 type door struct {
 	router    *router
 	proxies   proxies
 	maxFields int
 }
 
-// entry is what is found out of a request at the door.
+// entry is what the door finds out about a request.
 type entry struct {
 	from   origin
 	target Target
 	host   string // canonical
-	place  int    // index of the route
+	index  int    // of the route
 }
 
 // admit takes r in, and notes in e what it finds out, also where it refuses r.
@@ -36,8 +35,8 @@ func (d *door) admit(r *http.Request, c *clientConn, e *entry) *problem {
 	return d.locate(r, c, e)
 }
 
-// read refuses what is malformed. Of several faults it tells the one that the readers
-// of heads would meet first.
+// read refuses what is malformed. Of several faults it tells the one that comes first in
+// a head.
 func (d *door) read(r *http.Request, e *entry) (p *problem) {
 	if r.ProtoMajor == 2 && hasConnectionFields(r.Header) {
 		return badRequest("the request has a field that does not exist in HTTP/2")
@@ -61,8 +60,8 @@ func (d *door) read(r *http.Request, e *entry) (p *problem) {
 	return p
 }
 
-// locate finds out where a request comes from and where it goes. One of HTTP/1.0 that
-// names no host is for the host of the TLS handshake, or for any.
+// locate finds out where a request comes from and where it goes. A request over HTTP/1.0
+// that names no host is for the host of the TLS handshake, or else for any.
 func (d *door) locate(r *http.Request, c *clientConn, e *entry) (p *problem) {
 	if e.from, p = d.originOf(r, c); p != nil {
 		return p
@@ -143,8 +142,8 @@ func hasConnectionFields(h http.Header) bool {
 	return len(te) > 1 || len(te) == 1 && te[0] != "" && te[0] != "trailers"
 }
 
-// checkTrailer refuses to hear how the request is framed after its end (RFC 9110,
-// section 6.5.1).
+// checkTrailer refuses trailers that would say how the request is framed after it has
+// ended (RFC 9110, section 6.5.1).
 func checkTrailer(names string) *problem {
 	for name := range strings.SplitSeq(names, ",") {
 		switch strings.ToLower(strings.TrimSpace(name)) {
@@ -203,9 +202,10 @@ func targetOf(r *http.Request) (Target, *problem) {
 	return target, p
 }
 
-// hostOf returns the host that r names, canonical, or "" if it names none. In HTTP/1 it is in one Host field,
-// and in an absolute target once more; in HTTP/2 it is in :authority, and perhaps in
-// a Host field. Rules and upstream could be told two hosts.
+// hostOf returns the host that r names, canonical, or "" if it names none. In HTTP/1 it
+// is in one Host field, and in an absolute target once more; in HTTP/2 it is in
+// :authority, and perhaps in a Host field. A request that names two is refused: the rules
+// would go by one of them and the upstream by the other.
 func hostOf(r *http.Request, t Target) (string, *problem) {
 	fields := r.Header["Host"]
 	switch {
@@ -229,17 +229,17 @@ func hostOf(r *http.Request, t Target) (string, *problem) {
 // client named at the handshake, where it named one: a request must not reach the
 // rules of one host over a connection that was made to another.
 //
-// A trusted proxy that makes the handshake itself names the gateway in it, and in the
-// request the host that its client asked for; and where no route names a host there
-// are no rules of another.
+// There are two exceptions. A trusted proxy that makes the handshake itself names the
+// gateway in it, and in the request the host that its client asked for. And where no
+// route names a host, no host has rules of its own.
 func (d *door) findRoute(c *clientConn, e *entry) *problem {
 	sni := c.serverName
 	if sni != "" && sni != e.host && d.router.namesHosts() && !d.proxies.trusts(c.speaker) {
 		return misdirected(sni, e.host)
 	}
-	e.place = d.router.lookup(e.host, e.target.Path)
+	e.index = d.router.lookup(e.host, e.target.Path)
 	switch {
-	case e.place >= 0:
+	case e.index >= 0:
 		return nil
 	case !d.router.serves(e.host):
 		return noHost(e.host)

@@ -107,8 +107,8 @@ var secondPlaces = []string{
 }
 
 // claims are request fields that tell an upstream who the user is or where a request
-// comes from, of which anybody could say anything. A route keeps the one that it
-// needs by its exact name.
+// comes from. Any client could send them. A route keeps the ones that it needs by their
+// exact names.
 var claims = []string{
 	// Who the user is, as proxies that log in say.
 	"Remote-*", "X-Remote-*", "X-User", "X-Username", "X-Userinfo", "X-Groups", "X-Webauth-*", "X-Auth-*", "X-Authenticated-*",
@@ -123,8 +123,8 @@ var claims = []string{
 	"X-Envoy-External-Address", "X-Envoy-Internal",
 }
 
-// plainName returns the spelling of a field name that is compared with: letters,
-// digits and hyphens alone. Frameworks read "X_Remote_User" and "X.Remote.User" as
+// plainName returns the spelling in which field names are compared: letters, digits
+// and hyphens alone. Frameworks read "X_Remote_User" and "X.Remote.User" as
 // X-Remote-User. The name is canonical, as the keys of an [http.Header] are.
 func plainName(canonical string) string {
 	for i := range len(canonical) {

@@ -12,22 +12,22 @@ var (
 	exactField  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
 	familyField = regexp.MustCompile(`^(?:[A-Za-z][A-Za-z0-9-]*\*?|\*[A-Za-z0-9-]*[A-Za-z0-9])$`)
 
-	written = newFamilies(ownFields)
-	never   = newFamilies(hopFields, ownFields, secondPlaces)
-	taken   = newFamilies([]string{
+	managedFields = newFamilies(ownFields)
+	neverPassed   = newFamilies(hopFields, ownFields, secondPlaces)
+	otherMeanings = newFamilies([]string{
 		"Accept*", "Access-Control-*", "Cache-Control", "Content-*", "Cookie", "Date", "If-*", "Link", "Location", "Origin",
 		"Range", "Referer", "User-Agent", "Vary", "Via", "X-Real-Ip",
 	})
 )
 
 // CheckIdentityHeader reports why name cannot be Route.UserHeader or
-// Route.GroupsHeader. Empty, for none, it can.
+// Route.GroupsHeader. An empty name, for no header, can.
 func CheckIdentityHeader(name string) error {
 	switch plain := plainOf(name); {
 	case name == "":
 	case !exactField.MatchString(name):
 		return fmt.Errorf("%q is not the name of a header that upstreams agree on: write letters, digits and hyphens, such as X-Remote-User", name)
-	case never.has(plain) || taken.has(plain):
+	case neverPassed.has(plain) || otherMeanings.has(plain):
 		return fmt.Errorf("the header %s has another meaning: choose another name, such as X-Remote-User", name)
 	}
 	return nil
@@ -40,9 +40,9 @@ func (r Route) CheckKeptHeader(name string) error {
 		return fmt.Errorf("%q is not the exact name of a header, of letters, digits and hyphens: name each one that is to be kept, since a pattern would keep some that nobody thought of", name)
 	case r.tellsUser(plain):
 		return fmt.Errorf("%s is how this route tells the upstream who the user is: whatever clients send under this name is removed", name)
-	case written.has(plain):
+	case managedFields.has(plain):
 		return fmt.Errorf("the gateway writes %s itself: what clients send under this name is never passed on", name)
-	case never.has(plain):
+	case neverPassed.has(plain):
 		return fmt.Errorf("%s is about the connection, or says once more what rules have judged: what clients send under this name is never passed on", name)
 	}
 	return nil
@@ -53,7 +53,7 @@ func (r Route) CheckRemovedHeader(name string) error {
 	switch plain := plainOf(name); {
 	case !familyField.MatchString(name):
 		return fmt.Errorf(`%q is not the name of a header: write letters, digits and hyphens, and for all names that begin or end alike one *, as in "X-Acme-*" or "*-Acme-Id"`, name)
-	case written.has(plain) || r.tellsUser(plain):
+	case managedFields.has(plain) || r.tellsUser(plain):
 		return fmt.Errorf("the gateway writes %s itself, so that it cannot be left out; what clients send under this name is removed without that", name)
 	}
 	for _, kept := range r.KeepHeaders {
@@ -70,9 +70,10 @@ func (r Route) tellsUser(plain string) bool {
 	return plain != "" && (plain == plainOf(r.UserHeader) || plain == plainOf(r.GroupsHeader))
 }
 
-// plainOf returns the plain spelling of a name that somebody has written.
+// plainOf returns the plain spelling of a name in any case; see [plainName].
 func plainOf(name string) string { return plainName(http.CanonicalHeaderKey(name)) }
 
+// checkHeaders checks the names of all request fields that the route speaks of.
 func (r Route) checkHeaders() error {
 	errs := []error{CheckIdentityHeader(r.UserHeader), CheckIdentityHeader(r.GroupsHeader)}
 	for _, name := range r.KeepHeaders {
@@ -90,9 +91,9 @@ type fieldFilter struct {
 	kept    map[string]bool // canonical; each in this spelling alone
 }
 
-// newFieldFilter returns the filter of r, whose names have been checked. The names
-// of what is kept are among those that are removed, so that another spelling of one
-// is removed whether anything else would remove it or not.
+// newFieldFilter returns the filter of r, whose names have been checked. Kept names are
+// among the removed ones too: of these only the exact spelling is kept, and every other
+// spelling is removed.
 func newFieldFilter(r Route) fieldFilter {
 	f := fieldFilter{newFamilies(hopFields, ownFields, secondPlaces, claims, r.RemoveHeaders, r.KeepHeaders), map[string]bool{}}
 	for _, name := range []string{r.UserHeader, r.GroupsHeader} {

@@ -7,12 +7,13 @@ const opaqueType = "application/octet-stream"
 
 // hidesType reports whether the body of the request goes on as one of [opaqueType],
 // whatever the client calls it. Registries read parameters from the query and from a
-// form in the body alike, the form first, and nobody has judged a body: a layer could
-// be mounted by one. A registry has no use for forms, so that its upstream gets none.
-// Clients such as curl call every body a form, and are served.
+// form in the body, the form first. The gateway does not read bodies, so that a form
+// could mount a layer that no rule has judged. A registry has no use for forms: its
+// upstream gets none. The body itself goes on, because clients such as curl call every
+// body a form.
 //
-// Which type is one of a form is for the upstream to say. What goes on is therefore
-// what cannot be taken for one: a single field, in the one spelling, of the grammar.
+// Upstreams differ in what they take for the type of a form. A type is kept only where
+// none can: it is in a single field, in the one spelling, to the letter of the grammar.
 // Some programs take a body without any type for a form, too.
 func (x *exchange) hidesType() bool {
 	if !x.route.policy.atRegistry(x.target.Path) {
@@ -101,7 +102,7 @@ func cutQuoted(s string) (rest string, ok bool) {
 // formWords are in the names of the types of forms.
 var formWords = []string{"urlencoded", "multipart", "form-data"}
 
-// mentionsForm reports whether a form is spoken of anywhere in a media type. Some
+// mentionsForm reports whether a media type has a word for forms anywhere in it. Some
 // programs look no closer.
 func mentionsForm(mediaType string) bool {
 	for _, word := range formWords {

@@ -68,8 +68,8 @@ func (x *exchange) takeSlot() error {
 	return x.site.slots.acquire(x.ctx, x.slot)
 }
 
-// stop has an exchange end that waits for its client. It is called from the goroutine
-// of another one, while x has its slot.
+// stop ends an exchange that waits for its client. Another exchange calls it, from its
+// own goroutine, while x has its slot.
 func (x *exchange) stop() {
 	past := time.Unix(1, 0)
 	x.pace.set(past)

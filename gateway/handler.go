@@ -174,7 +174,7 @@ func (x *exchange) locate() *problem {
 	if p := x.site.door.locate(x.r, x.conn, &x.entry); p != nil {
 		return p
 	}
-	x.route = x.site.routes[x.place]
+	x.route = x.site.routes[x.index]
 	return nil
 }
 

@@ -33,7 +33,8 @@ func CheckHealthPath(path string, routes []Route) error {
 	return nil
 }
 
-// names reports whether one of the rule's patterns, which may be wrong, describes path.
+// names reports whether one of the rule's patterns describes path. A malformed one, of
+// which there is an error elsewhere, describes none.
 func (r Rule) names(path string) bool {
 	return slices.ContainsFunc(r.Paths, func(text string) bool {
 		p, err := parsePattern(text)

@@ -83,9 +83,9 @@ func (l *Limits) tell(log *slog.Logger) {
 	}
 }
 
-// Descriptors that are neither for clients nor for upstreams: of an eighth of all, but
-// no more than it takes, the gateway accepts, reads files, asks directories, writes
-// logs and tells how it is.
+// An eighth of all descriptors, within these bounds, is neither for clients nor for
+// upstreams. With these the gateway accepts, reads files, asks directories, writes logs
+// and answers the admin listener.
 const (
 	minReserved = 24
 	maxReserved = 512

@@ -18,11 +18,10 @@ const maxMountSources = 8
 type mount struct {
 	from string // the repository that the blob comes from; empty where nobody can tell
 
-	// sources are what the user must be allowed to GET, all of it, for the mount
-	// to be carried out: the blob in the repository that it comes from, at each
-	// registry that the path may be read as one of. It is empty where nobody can
-	// tell. Without that right, the parameters "mount" and "from" must be removed,
-	// and an ordinary upload begins.
+	// sources are the paths of the blob in that repository, one for each root at
+	// which a registry could read the path of the request. The user must be allowed
+	// to GET all of them, and an empty list allows nothing. Else the parameters "mount"
+	// and "from" are removed, and an ordinary upload begins.
 	sources []string
 }
 

@@ -28,14 +28,14 @@ func (p *Policy) checkParams(t Target) *problem {
 	return checkUploadParams(t)
 }
 
-// checkUploadParams refuses what two readers could take for different values: which
-// of two counts, and whether the spelling does, is up to the upstream.
+// checkUploadParams refuses a parameter of an upload that stands twice or in another
+// spelling. Upstreams differ in which of two they read, and in what spellings.
 func checkUploadParams(t Target) *problem {
 	for _, known := range uploadParams {
 		seen := false
 		for _, p := range t.params {
 			if !sameLetters(p.name, known.letters) || p.name == known.letters && p.name != known.name {
-				continue
+				continue // "state" by itself is another parameter than "_state"
 			}
 			if seen || p.name != known.name {
 				return badRequest(errParamUpload.Error())

@@ -33,9 +33,9 @@ func (c *clientConn) origin() origin {
 // originOf returns for whom a trusted proxy speaks in r. What anybody else says about
 // itself is not looked at. A proxy that says nothing is itself the client.
 //
-// Each hop is believed about the hop before it, and no further: who fills in the fields
-// is who speaks on the connection, which is not the proxy where that has only handed
-// the connection on.
+// Each hop is believed about the hop before it, and no further. The fields come from the
+// one who speaks on the connection. That is not the proxy where it has only handed on
+// the connection of its client.
 func (d *door) originOf(r *http.Request, c *clientConn) (origin, *problem) {
 	from := c.origin()
 	if !d.proxies.trusts(c.speaker) {

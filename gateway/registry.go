@@ -29,8 +29,8 @@ func (r Route) RegistryRoot() string {
 // meets reports whether the route takes requests at or below path.
 func (r Route) meets(path string) bool {
 	at := place{path: strings.TrimSuffix(path, "/")}
-	taken := place{path: strings.TrimSuffix(r.Path, "/")}
-	return taken.takes(at.path) || at.takes(taken.path)
+	own := place{path: strings.TrimSuffix(r.Path, "/")}
+	return own.takes(at.path) || at.takes(own.path)
 }
 
 // CheckRegistry reports why the route cannot lead to a registry where it is said to.

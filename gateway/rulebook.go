@@ -104,7 +104,7 @@ func (b *Rulebook) RouteFor(host, target string) int {
 	if p != nil {
 		return -1
 	}
-	return at.place
+	return at.index
 }
 
 // Explain answers q.
@@ -113,25 +113,25 @@ func (b *Rulebook) Explain(q Question) Answer {
 	if p != nil {
 		return answerOf(p)
 	}
-	origins := b.origins[at.place]
+	origins := b.origins[at.index]
 	if origins.preflight(q.Method, q.Header) {
 		return Answer{Verdict: Allowed, Status: http.StatusNoContent, Readable: true}
 	}
-	q.Who = b.policies[at.place].withNamesakes(q.Who, b.backends[at.place])
+	q.Who = b.policies[at.index].withNamesakes(q.Who, b.backends[at.index])
 	var trace Trace
 	req := Request{Method: q.Method, Path: at.target.Path, Source: q.Source}
-	d := b.policies[at.place].Decide(req, q.Who, &trace)
+	d := b.policies[at.index].Decide(req, q.Who, &trace)
 	var a Answer
 	switch {
 	case d.Verdict == Allowed && q.isForGateway():
 		a = Answer{Verdict: Allowed, Status: http.StatusOK}
 	case d.Verdict == Allowed:
 		a = b.explainMount(q, at)
-	case b.policies[at.place].Decide(req, Subject{}, nil).Verdict == Denied:
+	case b.policies[at.index].Decide(req, Subject{}, nil).Verdict == Denied:
 		// Where no login could help none is asked for, and there is no name.
-		a = answerOf(b.policies[at.place].denied(req, Subject{}, d))
+		a = answerOf(b.policies[at.index].denied(req, Subject{}, d))
 	default:
-		a = q.answer(b.policies[at.place], req, d)
+		a = q.answer(b.policies[at.index], req, d)
 	}
 	a.Trace, a.Readable = trace, origins[only(q.Header["Origin"])]
 	return a
@@ -191,7 +191,7 @@ func (q Question) answer(policy *Policy, req Request, d Decision) Answer {
 // explainMount answers an allowed request as far as it asks for a blob of another
 // repository, as guardMount does.
 func (b *Rulebook) explainMount(q Question, at entry) Answer {
-	policy := b.policies[at.place]
+	policy := b.policies[at.index]
 	if p := policy.checkParams(at.target); p != nil {
 		return answerOf(p)
 	}
@@ -205,7 +205,7 @@ func (b *Rulebook) explainMount(q Question, at entry) Answer {
 		return Answer{Verdict: Allowed, MountIgnored: true}
 	}
 	for _, source := range m.sources {
-		if b.door.router.lookup(at.host, source) != at.place {
+		if b.door.router.lookup(at.host, source) != at.index {
 			return Answer{Verdict: Allowed, MountIgnored: true}
 		}
 		req := Request{Method: http.MethodGet, Path: source, Source: q.Source}

@@ -12,8 +12,8 @@ import (
 
 // upstreamPath is where at an upstream the paths of a route begin: a registry at
 // "/repository/docker" is asked for "/repository/docker/v2/…". Rules judge the paths
-// that clients name. Two of these never become one at the upstream, and none leaves
-// the base.
+// that clients name, so that no two of these may become one at the upstream, and none
+// may leave the base.
 type upstreamPath struct {
 	base string // canonical and escaped, without a slash at its end; empty: paths go as they are
 	root string // of the registry; empty for none
@@ -114,8 +114,9 @@ func (p upstreamPath) back(local string) (string, bool) {
 	return inner + local[end:], true
 }
 
-// backReference does that for a reference of an answer to the request for asked, a
-// target at the upstream. One to another host stays.
+// backReference returns what clients call the place that ref, in an answer, leads to. A
+// relative ref begins at asked, the target that the upstream was asked for. One to
+// another host stays. It reports false as back does.
 func (x *exchange) backReference(ref string, anyPort bool, asked string) (string, bool) {
 	u, err := url.Parse(ref)
 	switch {
@@ -148,9 +149,9 @@ func (x *exchange) backReference(ref string, anyPort bool, asked string) (string
 	return x.route.path.back(from.ResolveReference(&url.URL{Path: u.Path, RawPath: u.RawPath}).EscapedPath() + ref[end:])
 }
 
-// mapBack makes the references of an answer from the base of the upstream those that
-// clients know. It reports false if one leads out of it at the same upstream: nobody
-// is sent there, with or without the gateway.
+// mapBack replaces the references of an answer, which begin at the base of the upstream,
+// by those that clients know. It reports false if one leads to the same upstream outside
+// the base: no client is sent there.
 func (x *exchange) mapBack(a *answer) bool {
 	if x.route.path.base == "" {
 		return true

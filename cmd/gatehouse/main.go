@@ -27,11 +27,11 @@ type stdio struct {
 	out, err io.Writer
 }
 
-// run carries out the command in args, which writes nothing invisible, and returns the exit code: 0 if all is well,
+// run carries out the command in args and returns the exit code: 0 if all is well,
 // 1 if the answer is no, 2 for wrong usage or an unreadable configuration, 4 if
 // there is no answer.
 func run(ctx context.Context, args []string, std stdio) int {
-	std.out, std.err = shown.NewWriter(std.out), shown.NewWriter(std.err)
+	std.out, std.err = shown.NewWriter(std.out), shown.NewWriter(std.err) // whatever a command prints
 	root := newRootCommand()
 	root.SetArgs(args)
 	root.SetIn(std.in)

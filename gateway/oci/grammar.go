@@ -28,8 +28,8 @@ func skipAlphanumeric(s string, i int) int {
 	return i
 }
 
-// skipSeparator returns where the separator at s[i] ends. What is none has no
-// length; what follows then is no letter.
+// skipSeparator returns where the separator at s[i] ends: i where there is none, so that
+// the caller finds no letter there and gives up.
 func skipSeparator(s string, i int) int {
 	switch s[i] {
 	case '/', '.':

@@ -140,8 +140,8 @@ func extension(rest string) Endpoint {
 	return Endpoint{Extension, name, reference}
 }
 
-// Path returns the path of e below a root, of which [Parse] returns e. It is the
-// only function of this package that allocates.
+// Path returns a path below the root that [Parse] reads as e. It is the only function of
+// this package that allocates.
 func (e Endpoint) Path(root string) string {
 	switch e.Kind {
 	case Base:
@@ -199,7 +199,7 @@ const (
 	Login       Action = "login"     // try credentials
 	ListCatalog Action = "catalog"   // list all repositories
 	Pull        Action = "pull"      // read of a repository, also its lists
-	Push        Action = "push"      // write to it, and all about an upload: also how far it has come, and its end
+	Push        Action = "push"      // write to it; everything about an upload belongs to it
 	Delete      Action = "delete"    // delete from it
 	Extend      Action = "extension" // ask an extension for whatever it has
 )
@@ -233,6 +233,7 @@ func (e Endpoint) Action(method string) Action {
 	return NoAction
 }
 
+// when returns a where ok, and NoAction otherwise.
 func when(ok bool, a Action) Action {
 	if ok {
 		return a

@@ -1,13 +1,15 @@
 package oci
 
-import "strings"
+import (
+	"iter"
+	"strings"
+)
 
-// UploadRoots calls yield with each root at which a registry would take path for
-// that of an upload: one that ends with the segment "v2" and is followed by
-// NAME/blobs/uploads or NAME/blobs/uploads/ID. Whatever an upstream might take for a
-// name counts, valid or not. Of "/v2/a/v2/b/blobs/uploads/" these are "/v2/" and
-// "/v2/a/v2/". A function of this form is an iter.Seq[string].
-func UploadRoots(path string) func(yield func(root string) bool) {
+// UploadRoots returns an iterator over the roots at which a registry would take path for
+// that of an upload. Such a root ends with the segment "v2" and is followed by
+// NAME/blobs/uploads or NAME/blobs/uploads/ID, whether NAME is valid or not. The roots of
+// "/v2/a/v2/b/blobs/uploads/" are "/v2/" and "/v2/a/v2/".
+func UploadRoots(path string) iter.Seq[string] {
 	return func(yield func(root string) bool) {
 		end := nameEnd(path)
 		for i := 0; i < end; {
