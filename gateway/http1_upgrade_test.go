@@ -113,20 +113,21 @@ func TestRulebookForeseesWhatTheGatewayAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
-		method, name, value string
-		verdict             Verdict
-		status              int
+		method, target, name, value string
+		verdict                     Verdict
+		status                      int
 	}{
-		{"GET", "Upgrade", "websocket", Denied, 501},
-		{"GET", "Upgrade", "h2c", Allowed, 0},
-		{"OPTIONS", "Max-Forwards", "0", Allowed, 200},
-		{"OPTIONS", "Max-Forwards", "1", Allowed, 0},
-		{"OPTIONS", "Max-Forwards", "x", Denied, 400},
-		{"GET", "Max-Forwards", "0", Allowed, 0},
+		{"GET", "/v2/x", "Upgrade", "websocket", Denied, 501},
+		{"GET", "/v2/x", "Upgrade", "h2c", Allowed, 0},
+		{"OPTIONS", "/v2/x", "Max-Forwards", "0", Allowed, 200},
+		{"OPTIONS", "/v2/x", "Max-Forwards", "1", Allowed, 0},
+		{"OPTIONS", "/v2/x", "Max-Forwards", "x", Denied, 400},
+		{"OPTIONS", "/v2/x?_method=PUT", "Max-Forwards", "0", Denied, 400},
+		{"GET", "/v2/x", "Max-Forwards", "0", Allowed, 0},
 	} {
-		q := Question{Method: tt.method, Target: "/v2/x", Host: "localhost", Source: loopback, Header: http.Header{tt.name: {tt.value}}, Who: Subject{LoggedIn: true, Identity: backend.Identity{User: "push"}, GroupsKnown: true, Groups: []string{"pusher"}}}
+		q := Question{Method: tt.method, Target: tt.target, Host: "localhost", Source: loopback, Header: http.Header{tt.name: {tt.value}}, Who: Subject{LoggedIn: true, Identity: backend.Identity{User: "push"}, GroupsKnown: true, Groups: []string{"pusher"}}}
 		if a := book.Explain(q); a.Verdict != tt.verdict || a.Status != tt.status {
-			t.Errorf("%s with %s: %s: %v %d, want %v %d", tt.method, tt.name, tt.value, a.Verdict, a.Status, tt.verdict, tt.status)
+			t.Errorf("%s %s with %s: %s: %v %d, want %v %d", tt.method, tt.target, tt.name, tt.value, a.Verdict, a.Status, tt.verdict, tt.status)
 		}
 	}
 }

@@ -123,10 +123,10 @@ func (b *Rulebook) Explain(q Question) Answer {
 	d := b.policies[at.index].Decide(req, q.Who, &trace)
 	var a Answer
 	switch {
-	case d.Verdict == Allowed && q.isForGateway():
-		a = Answer{Verdict: Allowed, Status: http.StatusOK}
 	case d.Verdict == Allowed:
-		a = b.explainMount(q, at)
+		if a = b.explainMount(q, at); a.Verdict == Allowed && q.isForGateway() {
+			a = Answer{Verdict: Allowed, Status: http.StatusOK}
+		}
 	case b.policies[at.index].Decide(req, Subject{}, nil).Verdict == Denied:
 		// Where no login could help none is asked for, and there is no name.
 		a = answerOf(b.policies[at.index].denied(req, Subject{}, d))
