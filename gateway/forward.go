@@ -174,7 +174,9 @@ func (x *exchange) copyBody(a *answer) error {
 			return fault.With("upstream.answer.broken_off", fmt.Errorf("answer of upstream broke off: %w", err))
 		}
 		if a.pauses() {
-			x.slot.await(toClient, time.Now())
+			if err := x.slot.await(toClient, time.Now()); err != nil {
+				return err
+			}
 			x.w.(http.Flusher).Flush() // the client gets what there is
 			if err := x.slot.moved(toClient); err != nil {
 				return err
@@ -198,7 +200,9 @@ func (x *exchange) sender() func([]byte) (int, error) {
 		for sent < len(p) && err == nil {
 			start := time.Now()
 			x.pace.stepAt(start)
-			x.slot.await(toClient, start)
+			if err := x.slot.await(toClient, start); err != nil {
+				return sent, err
+			}
 			n, failed := x.w.Write(p[sent:min(sent+piece, len(p))])
 			sent += n
 			took := time.Since(start)
@@ -255,7 +259,9 @@ func (u *uploadBody) Read(p []byte) (int, error) {
 
 // wait reads what comes next.
 func (u *uploadBody) wait(now time.Time, p []byte) (int, error) {
-	u.slot.await(fromClient, now)
+	if err := u.slot.await(fromClient, now); err != nil {
+		return 0, err
+	}
 	n, err := u.body.Read(p)
 	return n, cmp.Or(u.slot.moved(fromClient), err)
 }

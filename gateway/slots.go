@@ -222,11 +222,17 @@ const (
 	fromClient
 )
 
-// await says that from now on the client is waited for.
-func (s *slot) await(direction int, now time.Time) {
-	if s != nil {
-		s.waits[direction].Store(now.UnixNano())
+// await says that from now on the client is waited for. It fails for a slot that was
+// taken away: a deadline that the caller has just put off is not the one of stop then.
+func (s *slot) await(direction int, now time.Time) error {
+	if s == nil {
+		return nil
 	}
+	s.waits[direction].Store(now.UnixNano())
+	if s.ended.Load() {
+		return s.moved(direction)
+	}
+	return nil
 }
 
 // moved says that it is not any more. It fails for a slot that was taken away.

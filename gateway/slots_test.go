@@ -333,3 +333,34 @@ func TestSEC3StuckReaderIsCutOff(t *testing.T) {
 		}
 	}
 }
+
+// A slot may be taken away between two pieces of a body, before the next deadline is set:
+// nobody waits for its client any more.
+func TestSlotThatWasTakenAwayWaitsForNobody(t *testing.T) {
+	var s slot
+	s.ended.Store(true)
+	moved := false
+	touch := func() (int, error) { moved = true; return 1, nil }
+	deadline := func(time.Time) error { return nil }
+	up := &uploadBody{body: readerFunc(func([]byte) (int, error) { return touch() }), left: 9, deadline: deadline, pace: newPace(time.Minute, deadline), rate: newRate(testLimits()), slot: &s}
+	if n, err := up.Read(make([]byte, 9)); n != 0 || !errors.Is(err, errStuckClient) {
+		t.Errorf("read %d bytes of the request: %v", n, err)
+	}
+	x := &exchange{site: &site{limits: testLimits()}, pace: &pace{idle: time.Minute, set: deadline}, slot: &s, w: writerFunc(func([]byte) (int, error) { return touch() })}
+	if n, err := x.sender()([]byte("answer")); n != 0 || !errors.Is(err, errStuckClient) {
+		t.Errorf("sent %d bytes of the answer: %v", n, err)
+	}
+	if moved || s.waits[toClient].Load() != 0 || s.waits[fromClient].Load() != 0 {
+		t.Errorf("moved: %v, waits since %v and %v", moved, s.waits[toClient].Load(), s.waits[fromClient].Load())
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+func (writerFunc) Header() http.Header           { return nil }
+func (writerFunc) WriteHeader(int)               {}
