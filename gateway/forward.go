@@ -195,7 +195,7 @@ const (
 // sender returns what sends a part of a long body to the client, who must take it at
 // some speed.
 func (x *exchange) sender() func([]byte) (int, error) {
-	r, piece := newRate(x.site.limits), firstPiece
+	r, piece := newRate(x.site.limits.Limits), firstPiece
 	return func(p []byte) (sent int, err error) {
 		for sent < len(p) && err == nil {
 			start := time.Now()

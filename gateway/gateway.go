@@ -139,7 +139,7 @@ func (g *Gateway) Addrs() []net.Addr {
 // them ended by themselves.
 func (g *Gateway) Serve(ctx context.Context) error {
 	defer g.release()
-	g.cfg.Limits.tell(g.cfg.Log)
+	g.sites.current().limits.tell(g.cfg.Log)
 	return g.server.serve(ctx, g.listeners)
 }
 

@@ -190,7 +190,7 @@ func (x *exchange) openBodies() {
 		x.pace, setRead = &pace{idle: x.site.timeouts.BodyIdle, set: rc.SetWriteDeadline}, rc.SetReadDeadline
 	}
 	if x.r.ContentLength != 0 {
-		x.upload = &uploadBody{body: x.r.Body, left: x.r.ContentLength, deadline: setRead, pace: newPace(x.site.timeouts.BodyIdle, setRead), rate: newRate(x.site.limits)}
+		x.upload = &uploadBody{body: x.r.Body, left: x.r.ContentLength, deadline: setRead, pace: newPace(x.site.timeouts.BodyIdle, setRead), rate: newRate(x.site.limits.Limits)}
 	}
 }
 

@@ -23,7 +23,11 @@ type Limits struct {
 
 	BodyRate   int           // bytes a second that a client must send or take of a body, on average over BodyWindow; default 1024
 	BodyWindow time.Duration // default 60 s
+}
 
+// bounds are limits as far as there is room for them, and what follows from them.
+type bounds struct {
+	Limits
 	undecided int // requests that no rule has allowed yet; see crowd
 	perUser   int // connections of clients that one user has
 	slots     slotLimits
@@ -51,33 +55,39 @@ func (l *Limits) setDefaults() {
 		*d.value = cmp.Or(*d.value, d.or)
 	}
 	l.BodyWindow = cmp.Or(l.BodyWindow, time.Minute)
+}
+
+// bounded returns what there is room for of l, which is complete.
+func (l Limits) bounded() bounds {
+	b := bounds{Limits: l}
 	files := sharedFiles()
-	l.reduce("connections", &l.Connections, files/2, affordable(connectionsPart, connectionMemory))
-	l.perUser = max(fewConnections, l.Connections/2)
-	l.undecided = affordable(undecidedPart, requestMemory+l.HeadBytes)
-	l.reduce("upstream_connections", &l.UpstreamConnections, files*2/5, affordable(exchangesPart, exchangeMemory))
-	total := l.UpstreamConnections
-	l.slots = slotLimits{
-		total: total, upstream: total, client: min(l.UpstreamPerClient, max(1, total/2)),
-		queue: l.UpstreamQueue, idle: max(1, total/4),
+	b.reduce("connections", &b.Connections, files/2, affordable(connectionsPart, connectionMemory))
+	b.perUser = max(fewConnections, b.Connections/2)
+	b.undecided = affordable(undecidedPart, requestMemory+b.HeadBytes)
+	b.reduce("upstream_connections", &b.UpstreamConnections, files*2/5, affordable(exchangesPart, exchangeMemory))
+	total := b.UpstreamConnections
+	b.slots = slotLimits{
+		total: total, upstream: total, client: min(b.UpstreamPerClient, max(1, total/2)),
+		queue: b.UpstreamQueue, idle: max(1, total/4),
 	}
+	return b
 }
 
 // reduce makes a value what file descriptors and memory have room for.
-func (l *Limits) reduce(key string, value *int, files, memory int) {
+func (b *bounds) reduce(key string, value *int, files, memory int) {
 	granted, of := files, "file descriptors"
 	if memory < files {
 		granted, of = memory, "memory"
 	}
 	if granted < *value {
-		l.reduced = append(l.reduced, reduction{key, of, *value, granted})
+		b.reduced = append(b.reduced, reduction{key, of, *value, granted})
 		*value = granted
 	}
 }
 
 // tell writes what was reduced into the log.
-func (l *Limits) tell(log *slog.Logger) {
-	for _, r := range l.reduced {
+func (b *bounds) tell(log *slog.Logger) {
+	for _, r := range b.reduced {
 		log.Warn("there is room for fewer connections than the configuration says", "key", "limits."+r.key,
 			"configured", r.configured, "admitted", r.granted, "for_want_of", r.of)
 	}

@@ -84,6 +84,11 @@ func (s *socket) setWaiting(waiting bool) {
 
 func (s *socket) isWaiting() bool { return s.waits.Load() != 0 }
 
+// isSettling reports whether s has just come and was refused nothing; see tenure.
+func (s *socket) isSettling() bool {
+	return !s.vouched.Load() && s.refused.Load() == 0 && time.Since(time.Unix(0, s.waits.Load())) < tenure
+}
+
 // Read implements [net.Conn].
 func (s *socket) Read(p []byte) (int, error) {
 	if until := s.pause.Load(); until != 0 {

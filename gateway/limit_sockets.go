@@ -48,31 +48,56 @@ func newSockets() *sockets {
 // waited longest takes a look at all of them, which must not be done for each new one.
 const shedPart = 32
 
+// tenure is how long a client has its place at least before it makes room, unless a
+// login of it was refused. It is enough for a handshake and a first request on a busy
+// machine: where strangers come faster than those are done, each would push out the
+// next one, and a user among them would never come in.
+const tenure = time.Second
+
+// roomPause is how often somebody who waits for room looks for it.
+const roomPause = 20 * time.Millisecond
+
 // enter takes in a connection that was accepted. It returns nil for one too many,
-// which it closes.
+// which it closes, after a moment in which room might have come. Nobody else is
+// accepted meanwhile: those wait in the queue of the kernel, in their order.
 func (s *sockets) enter(c net.Conn, now *site) *socket {
 	sock := &socket{Conn: c, all: s, remote: c.RemoteAddr()}
 	sock.waits.Store(time.Now().UnixNano())
 	network := now.cappedNetwork(addrOf(c))
+	for began := time.Now(); ; time.Sleep(roomPause) {
+		switch reason := s.place(sock, network, now); {
+		case reason == placed:
+			return sock
+		case reason == refusedTotal && time.Since(began) < tenure:
+		default:
+			s.refuse(c, reason)
+			return nil
+		}
+	}
+}
+
+// placed is what place returns where it has found room.
+const placed = -1
+
+// place takes in a connection, or returns why it cannot be.
+func (s *sockets) place(sock *socket, network netip.Prefix, now *site) (refused int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.isCrowded(network, now.limits) {
-		s.refuse(c, refusedAddress)
-		return nil
+		return refusedAddress
 	}
-	if len(s.open) >= now.limits.Connections && s.shed((*socket).isWaiting) == 0 {
+	if len(s.open) >= now.limits.Connections && s.shed((*socket).isWaiting, (*socket).isSettling) == 0 {
 		now.slots.shedAny()
-		s.refuse(c, refusedTotal)
-		return nil
+		return refusedTotal
 	}
 	s.open[sock] = struct{}{}
 	s.count(sock, network)
-	return sock
+	return placed
 }
 
 // isCrowded reports whether no further connection may come from network. It is called
 // with mu held.
-func (s *sockets) isCrowded(network netip.Prefix, l Limits) bool {
+func (s *sockets) isCrowded(network netip.Prefix, l bounds) bool {
 	return network.IsValid() && s.from[network] >= l.PerAddress
 }
 
@@ -188,7 +213,7 @@ func (s *sockets) beginHandshake(c *socket, limit int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.handshaking >= limit {
-		s.shed(func(c *socket) bool { return c.handshaking })
+		s.shed(func(c *socket) bool { return c.handshaking }, nobody)
 	}
 	if _, ok := s.open[c]; ok {
 		s.setHandshaking(c, true)
@@ -203,8 +228,9 @@ func (s *sockets) endHandshake(c *socket) {
 
 // shed closes some of the sockets that are meant, and returns how many: those first on
 // which only bad logins were tried, then those of strangers, where these have more than
-// half of all, and then those that have waited longest. It is called with mu held.
-func (s *sockets) shed(meant func(*socket) bool) int {
+// half of all, and then those that have waited longest. One that is spared ends the
+// list: those behind it have more of a right to their place. It is called with mu held.
+func (s *sockets) shed(meant, spared func(*socket) bool) int {
 	type waiter struct {
 		*socket
 		rank  int
@@ -227,6 +253,9 @@ func (s *sockets) shed(meant func(*socket) bool) int {
 		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.since, b.since))
 	})
 	longest := all[:(len(all)+shedPart-1)/shedPart]
+	if i := slices.IndexFunc(longest, func(w waiter) bool { return spared(w.socket) }); i >= 0 {
+		longest = longest[:i]
+	}
 	for _, w := range longest {
 		s.remove(w.socket)
 		w.Conn.Close()
@@ -252,8 +281,10 @@ func (s *socket) rankToShed(manyStrangers bool) int {
 func (s *sockets) makeRoom() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.shed((*socket).isWaiting)
+	s.shed((*socket).isWaiting, nobody)
 }
+
+func nobody(*socket) bool { return false }
 
 // counts returns how many are open, and how many handshakes are under way.
 func (s *sockets) counts() (open, handshaking int) {

@@ -15,10 +15,10 @@ import (
 )
 
 // testLimits are those of a gateway that nobody has limited.
-func testLimits() Limits {
+func testLimits() bounds {
 	var l Limits
 	l.setDefaults()
-	return l
+	return l.bounded()
 }
 
 // clientAt is the accepted connection of a client at that address.
@@ -376,7 +376,7 @@ func slicesRepeat(s string, n int) []string {
 // What the process has no room for is not promised, and said.
 func TestLimitsAreWhatThereIsRoomFor(t *testing.T) {
 	var log bytes.Buffer
-	l := Limits{Connections: 100, UpstreamConnections: 100}
+	l := bounds{Limits: Limits{Connections: 100, UpstreamConnections: 100}}
 	l.reduce("connections", &l.Connections, 50, 70)
 	l.reduce("upstream_connections", &l.UpstreamConnections, 90, 80)
 	l.reduce("upstream_connections", &l.UpstreamConnections, 80, 80)

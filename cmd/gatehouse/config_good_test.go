@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/pelletier/go-toml/v2"
 
 	"gatehouse/gateway"
@@ -117,6 +116,7 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 		},
 		Limits: gateway.Limits{
 			Connections: 21, PerAddress: 22, Handshakes: 23, Streams: 24, HeadBytes: 8192, HeadFields: 25, BodyRate: 26, BodyWindow: 27 * time.Second,
+			UpstreamConnections: 28, UpstreamPerClient: 29, UpstreamQueue: 30,
 		},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
 		ProxyProtocol:  true,
@@ -139,10 +139,10 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 			},
 		}},
 	}
-	if diff := cmp.Diff(want, cfg, cmpopts.IgnoreUnexported(gateway.Limits{}), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff(want, cfg, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("gateway.Config (-want +got):\n%s", diff)
 	}
-	if got, want := rules[0].Position, filepath.Join(dir, "good/everything.toml")+":74"; got != want {
+	if got, want := rules[0].Position, filepath.Join(dir, "good/everything.toml")+":77"; got != want {
 		t.Errorf("position of the first rule: got %s, want %s", got, want)
 	}
 	if diff := cmp.Diff([]string{"/v2/team/*/manifests/*", "/v2/team/**"}, rules[0].Paths); diff != "" {
