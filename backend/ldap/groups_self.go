@@ -1,0 +1,96 @@
+package ldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"gatehouse/backend"
+	"gatehouse/backend/fault"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// readEntry finds out where the user's entry is by now, and reads what the mode needs
+// of it. A group that names a user by the place where the entry was is not found by
+// the new one, and the other way round: without a look the user would be in no group.
+func (r *resolver) readEntry(ctx context.Context) error {
+	attributes := r.memberAttributes()
+	if r.id.Anchor != "" && !r.findsItself() {
+		e, err := r.entryOf(ctx, r.id, attributes...)
+		if err != nil {
+			return fmt.Errorf("read the entry of the user: %w", err)
+		}
+		r.entry, r.dn = e, e.DN
+		return nil
+	}
+	if len(attributes) == 0 {
+		return nil
+	}
+	entries, err := r.search(ctx, query{base: r.dn, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: attributes})
+	if err != nil {
+		return fmt.Errorf("read the entry of the user: %w", err)
+	}
+	if len(entries) != 1 {
+		return fault.With("ldap.groups.unreadable", errors.New("read the entry of the user: it is not there"))
+	}
+	r.entry = entries[0]
+	return nil
+}
+
+// findsItself reports whether readEntry need not look where the entry is: nobody asks,
+// or the search for groups finds that out; see [resolver.membersAndSelf].
+func (r *resolver) findsItself() bool {
+	switch r.config.GroupMode {
+	case groupsNone:
+		return len(r.config.FilterGroups) == 0
+	case groupsSearch:
+		_, ok := anchorFilter(r.id.Anchor)
+		return ok && len(r.memberAttributes()) == 0
+	}
+	return false
+}
+
+// membersAndSelf returns the groups with the user as a member. The same search finds
+// the entry of the user, so that no question more is asked to know where it is by now.
+// An entry that is elsewhere, or not below the group bases, is looked for by itself.
+func (r *resolver) membersAndSelf(ctx context.Context) ([]group, error) {
+	filters, err := r.memberFilters()
+	if err != nil {
+		return nil, err
+	}
+	self, _ := anchorFilter(r.id.Anchor)
+	self = "(&" + equals(r.config.UserNameAttr, r.id.User) + self + ")" // the name is indexed
+	var found []group
+	for _, base := range r.config.GroupBases {
+		entries, err := r.search(ctx, query{
+			base: base, scope: ldap.ScopeWholeSubtree, paged: true,
+			attributes: append(append(r.config.anchors(), r.config.UserNameAttr), r.groupAttributes()...),
+			filter:     "(|(&" + r.config.GroupFilter + oneOf(filters)[0] + ")" + self + ")",
+		})
+		if err != nil {
+			return nil, fmt.Errorf("search groups: %w", err)
+		}
+		for _, e := range entries {
+			if now, err := r.identityAs(e, r.id); err == nil && now.SameAs(r.id) == backend.Same {
+				r.entry = e
+				continue
+			}
+			found = append(found, r.groupOf(e))
+		}
+	}
+	if r.entry != nil && canonicalDN(r.entry.DN) == canonicalDN(r.dn) {
+		return found, nil
+	}
+	e, err := r.entryOf(ctx, r.id)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read the entry of the user: %w", err)
+	case canonicalDN(e.DN) == canonicalDN(r.dn):
+		return found, nil
+	}
+	r.entry, r.dn = e, e.DN
+	if filters, err = r.memberFilters(); err != nil {
+		return nil, err
+	}
+	return r.find(ctx, filters, false)
+}

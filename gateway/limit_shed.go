@@ -1,0 +1,64 @@
+package gateway
+
+import (
+	"cmp"
+	"slices"
+)
+
+// shed closes some of the sockets that are meant, and returns how many: those first on
+// which only bad logins were tried, then those of strangers, where these have more than
+// half of all, and then those that have waited longest. One that is spared ends the
+// list: those behind it have more of a right to their place. It is called with mu held.
+func (s *sockets) shed(meant, spared func(*socket) bool) int {
+	type waiter struct {
+		*socket
+		rank  int
+		since int64 // which changes meanwhile in the socket
+	}
+	strangers := 0
+	var all []waiter
+	for c := range s.open {
+		if !c.vouched.Load() {
+			strangers++
+		}
+		if meant(c) {
+			all = append(all, waiter{c, 0, c.waits.Load()})
+		}
+	}
+	for i, c := range all {
+		all[i].rank = c.rankToShed(strangers > len(s.open)/2)
+	}
+	slices.SortFunc(all, func(a, b waiter) int {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.since, b.since))
+	})
+	longest := all[:(len(all)+shedPart-1)/shedPart]
+	if i := slices.IndexFunc(longest, func(w waiter) bool { return spared(w.socket) }); i >= 0 {
+		longest = longest[:i]
+	}
+	for _, w := range longest {
+		s.remove(w.socket)
+		w.Conn.Close()
+	}
+	s.closed.Add(uint64(len(longest)))
+	return len(longest)
+}
+
+// rankToShed says how soon s makes room; the least first.
+func (s *socket) rankToShed(manyStrangers bool) int {
+	switch {
+	case s.vouched.Load():
+		return 2
+	case s.refused.Load() > 0:
+		return 0
+	case manyStrangers:
+		return 1
+	}
+	return 2
+}
+
+// makeRoom closes some of those that wait, where file descriptors have run out.
+func (s *sockets) makeRoom() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shed((*socket).isWaiting, nobody)
+}
