@@ -342,7 +342,7 @@ func TestSlotThatWasTakenAwayWaitsForNobody(t *testing.T) {
 	moved := false
 	touch := func() (int, error) { moved = true; return 1, nil }
 	deadline := func(time.Time) error { return nil }
-	up := &uploadBody{body: readerFunc(func([]byte) (int, error) { return touch() }), left: 9, deadline: deadline, pace: newPace(time.Minute, deadline), rate: newRate(testLimits()), slot: &s}
+	up := &uploadBody{body: readerFunc(func([]byte) (int, error) { return touch() }), left: 9, deadline: deadline, pace: newPace(time.Minute, deadline), rate: newRate(testLimits().Limits), slot: &s}
 	if n, err := up.Read(make([]byte, 9)); n != 0 || !errors.Is(err, errStuckClient) {
 		t.Errorf("read %d bytes of the request: %v", n, err)
 	}

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"gatehouse/backend"
-	"gatehouse/backend/fault"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"gatehouse/backend"
+	"gatehouse/backend/fault"
 )
 
 // readEntry finds out where the user's entry is by now, and reads what the mode needs
