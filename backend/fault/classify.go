@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 )
 
@@ -61,6 +62,8 @@ func certificateName(err error) string {
 	switch {
 	case errors.As(err, &unknown):
 		return "tls.unknown_authority"
+	case errors.As(err, &host) && !hasNames(host.Certificate):
+		return "tls.no_names"
 	case errors.As(err, &host):
 		return "tls.wrong_name"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
@@ -69,10 +72,21 @@ func certificateName(err error) string {
 		return "tls.invalid_certificate"
 	case errors.As(err, &record):
 		return "tls.not_tls"
+	// The standard library has no types for these two.
+	case strings.Contains(err.Error(), "x509: negative serial number"):
+		return "tls.negative_serial"
+	case strings.Contains(err.Error(), "tls: failed to parse certificate from server"):
+		return "tls.malformed_certificate"
 	case errors.As(err, &alert), errors.As(err, &remote) && (remote.Op == "remote error" || remote.Op == "local error"):
 		return "tls.refused"
 	}
 	return ""
+}
+
+// hasNames reports whether a certificate has a subjectAltName, by which alone its owner
+// is told: RFC 9525, section 2.
+func hasNames(c *x509.Certificate) bool {
+	return len(c.DNSNames)+len(c.IPAddresses)+len(c.EmailAddresses)+len(c.URIs) > 0
 }
 
 // systemName returns the name of a failure that the operating system told of.

@@ -127,7 +127,7 @@ func TestCodesOfConnections(t *testing.T) {
 		"ldap.tls.expired":           {server: ldaptest.Config{Certificate: &expired}, change: func(c *Config, _ *ldaptest.Server) { c.CAFile = trusted }},
 		"ldap.tls.not_tls": {change: func(c *Config, s *ldaptest.Server) {
 			c.URLs = []string{strings.Replace(s.URL("ldap"), "ldap:", "ldaps:", 1)}
-		}},
+		}, fault: ldaptest.Fault{Answer: &ldaptest.Answer{Code: 2}}}, // nor does it start TLS
 		"ldap.tls.refused":      {server: ldaptest.Config{MaxTLSVersion: tls.VersionTLS11}, change: func(*Config, *ldaptest.Server) {}},
 		"ldap.starttls.refused": {change: func(c *Config, s *ldaptest.Server) { c.URLs, c.StartTLS = []string{s.URL("ldap")}, true }, fault: ldaptest.Fault{Answer: &ldaptest.Answer{Code: 2}}},
 		"ldap.protocol":         {change: func(c *Config, s *ldaptest.Server) { c.URLs, c.StartTLS = []string{s.URL("ldap")}, true }, fault: ldaptest.Fault{Tag: 1}},

@@ -56,7 +56,16 @@ func (t *trust) connect(ctx context.Context, a address) (net.Conn, error) {
 	return c, fault.Connection("ldap", err)
 }
 
+// encrypt encrypts a connection as configured, or says why it cannot be.
 func (t *trust) encrypt(ctx context.Context, raw net.Conn, a address) (net.Conn, error) {
+	stream, err := t.handshake(ctx, raw, a)
+	if err != nil {
+		return nil, advised(t.diagnose(ctx, a, err))
+	}
+	return stream, nil
+}
+
+func (t *trust) handshake(ctx context.Context, raw net.Conn, a address) (net.Conn, error) {
 	switch t.encryption(a) {
 	case "":
 		return raw, nil
@@ -67,16 +76,15 @@ func (t *trust) encrypt(ctx context.Context, raw net.Conn, a address) (net.Conn,
 	}
 	stream := tls.Client(raw, t.client(a.host))
 	if err := stream.HandshakeContext(ctx); err != nil {
-		return nil, handshakeError(err)
+		return nil, fault.Handshake("ldap", fmt.Errorf("TLS handshake: %w", err))
 	}
 	return stream, nil
 }
 
-// handshakeError says what to do about a certificate that is refused, since
-// "handshake failed" has cost people days.
-func handshakeError(err error) error {
-	err = fault.Handshake("ldap", fmt.Errorf("TLS handshake: %w", err))
-	if code := fault.Of(err); strings.HasPrefix(string(code), "ldap.tls.") {
+// advised says what to do about a handshake that failed, since "handshake failed" has
+// cost people days.
+func advised(err error) error {
+	if code := fault.Of(err); strings.HasPrefix(string(code), "ldap.tls.") || code == startedTLS {
 		return fmt.Errorf("%w: %s", err, code.Advice())
 	}
 	return err

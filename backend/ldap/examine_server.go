@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 )
 
 // servers tries every server by itself and reports whether any works.
@@ -153,10 +154,12 @@ func adviceOnChain(chain []*x509.Certificate, err error) string {
 	switch {
 	case errors.As(err, &unknown):
 		return fmt.Sprintf("put the certificate of the authority %q into a file and name that in ca_file", last.Issuer)
+	case errors.As(err, &name) && len(certified(chain[0])) == 0:
+		return fmt.Sprintf("have the certificate issued anew with %s in its subjectAltName: names elsewhere do not count, and no setting here makes up for it", name.Host)
 	case errors.As(err, &name):
 		return fmt.Sprintf("use a name in urls that the certificate has, or set server_name: it is for %s", strings.Join(certified(chain[0]), ", "))
 	}
-	return "have the certificate renewed, or set the clock of this machine"
+	return fault.Of(err).Advice()
 }
 
 // serviceBind logs in as whoever searches.

@@ -54,6 +54,9 @@ type Config struct {
 	// MaxTLSVersion limits the protocol, for tests of old servers.
 	MaxTLSVersion uint16
 
+	// CipherSuites are those that the server has up to TLS 1.2. Default: those of Go.
+	CipherSuites []uint16
+
 	// LDAPS is the address to listen on for ldaps. Default: a free port of 127.0.0.1.
 	LDAPS string
 
@@ -113,6 +116,7 @@ func New(c Config) (*Server, error) {
 		Certificates: []tls.Certificate{*c.Certificate},
 		ClientAuth:   tls.RequestClientCert,
 		MaxVersion:   c.MaxTLSVersion,
+		CipherSuites: c.CipherSuites,
 		MinVersion:   tls.VersionTLS10,
 	}
 	for _, e := range c.Entries {
