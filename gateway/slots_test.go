@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -328,8 +329,10 @@ func TestSEC3StuckReaderIsCutOff(t *testing.T) {
 			t.Errorf("%s: %v clients were cut off, want 1", name, got)
 		}
 		await(t, name+": all have ended", func() bool { return tg.Stats().Running == 0 })
-		if cause := fmt.Sprint(tg.records(t, 2)[0]["code"]); cause != "request.stuck" {
-			t.Errorf("%s: the record says %v", name, tg.records(t, 2)[0])
+		// The slot is given back before the record is written, so that either may be first.
+		records := tg.records(t, 2)
+		if !slices.ContainsFunc(records, func(r map[string]any) bool { return r["code"] == "request.stuck" }) {
+			t.Errorf("%s: the records say %v", name, records)
 		}
 	}
 }
