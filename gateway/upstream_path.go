@@ -56,8 +56,8 @@ func newUpstreamPath(path, routePath, root string) (upstreamPath, error) {
 	if i := strings.LastIndex(root, oci.DefaultRoot); i > 0 {
 		p.cut = escapePath(root[:i])
 	}
-	if p.cut != "" && (place{path: strings.TrimSuffix(routePath, "/")}).takes("/v2") {
-		return upstreamPath{}, fmt.Errorf("with a path, it would be sent the same for a request below /v2/ as for one below %s, whatever the rules say of the two: let the route begin at a longer path", root)
+	if p.cut != "" && (Route{Path: routePath}).meets(oci.DefaultRoot) {
+		return upstreamPath{}, fmt.Errorf("with a path, it would be sent the same for a request below /v2/ as for one below %s, whatever the rules say of the two: let the route begin at a path that is not below /v2/, nor above it", root)
 	}
 	return p, nil
 }

@@ -183,6 +183,7 @@ func TestPathOfTheUpstreamIsPrepended(t *testing.T) {
 		{"/a%2fb", "/", "/v2/", "no request"},
 		{"/a;b", "/", "/v2/", "no request"},
 		{"/a", "/", "/nexus/v2/", "whatever the rules say"},
+		{"/a", "/v2/b/", "/v2/b/v2/", "whatever the rules say"}, // "/v2/b/x" and "/v2/b/v2/b/x"
 	} {
 		if _, err := newUpstreamPath(tt.path, tt.routePath, tt.root); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%+v: %v", tt, err)
