@@ -2,6 +2,7 @@ package main
 
 import (
 	"reflect"
+	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 
@@ -31,9 +32,10 @@ func (a *assembly) registry(i int) string {
 	return root
 }
 
-// pathOrFalse checks the path of something that may be missing.
+// pathOrFalse checks the path of something that may be missing. No word says that it
+// is: "none" in quotes would be a path that is wrong.
 func (s *schema) pathOrFalse(n *node, f reflect.StructField) {
-	if n.kind == unstable.String && n.text != "" || n.kind == unstable.Bool && n.text == "false" {
+	if n.kind == unstable.String && strings.HasPrefix(n.text, "/") || n.kind == unstable.Bool && n.text == "false" {
 		return
 	}
 	s.wrong(n, "%s: want a path in quotes, such as \"/v2/\", or false without quotes", f.Tag.Get("toml"))

@@ -62,7 +62,10 @@ func TestCheckWarnsOfRegistriesThatNobodyClaims(t *testing.T) {
 		{"path = \"/nexus/\"\nregistry = \"/other/v2/\"\n" + teamRules, `registry "/other/v2/": the route takes only what is below /nexus/`, ""},
 		{"path = \"/nexus/\"\nregistry = true\n" + teamRules, "registry: want a path in quotes", ""},
 		{"path = \"/nexus/\"\nregistry = \"\"\n" + teamRules, "registry: want a path in quotes", ""},
-		{"path = \"/nexus/\"\nregistry = \"nexus/../v2/\"\n" + teamRules, "write the path that all requests to the registry begin with", ""},
+		{"path = \"/nexus/\"\nregistry = \"none\"\n" + teamRules, "registry: want a path in quotes", ""},
+		{"path = \"/nexus/\"\nregistry = \"false\"\n" + teamRules, "registry: want a path in quotes", ""},
+		{"path = \"/nexus/\"\nregistry = \"nexus/v2/\"\n" + teamRules, "registry: want a path in quotes", ""},
+		{"path = \"/nexus/\"\nregistry = \"/nexus/../v2/\"\n" + teamRules, "write the path that all requests to the registry begin with", ""},
 	} {
 		withRoute(t, tt.route)
 		_, out, diagnostics := invoke(t, "check --config more.toml")
