@@ -4,8 +4,8 @@ import "errors"
 
 // Incomplete is the error of Groups where some groups of a user could be found out and
 // others not. The names beside it are groups of the user; there may be more, so that a
-// rule which needs one that is missing, or the absence of one, cannot be decided. To
-// whoever does not know it, it is no answer at all.
+// rule which needs one that is missing, or the absence of one, cannot be decided. It
+// wraps ErrUnavailable: a caller that does not know the type takes it for no answer.
 type Incomplete struct {
 	// Cause says why.
 	Cause error

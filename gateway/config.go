@@ -105,9 +105,9 @@ type Route struct {
 	// "/v2/" takes "/v2", "/v2/" and all below, and not "/v2x".
 	Path string
 
-	// Registry is where on the route a registry is: the path that all requests to
-	// it begin with, of which the last segment is "v2", or [NoRegistry]. Default:
-	// "/v2/" where the route takes any of that, else none.
+	// Registry is the root of the registry that the route leads to: the path that
+	// all requests to it begin with, whose last segment is "v2"; or [NoRegistry].
+	// Default: "/v2/" where the route takes any of that, else none.
 	Registry string
 
 	// Realm is what the challenge names. Default "Registry Authentication".

@@ -42,7 +42,7 @@ func (r Rule) names(path string) bool {
 	})
 }
 
-// checkHealth is CheckHealthPath for a configuration, in which there may be no such path.
+// checkHealth checks the health path of a configuration, if it has one.
 func checkHealth(cfg Config) error {
 	if cfg.HealthPath == "" {
 		return nil
@@ -59,9 +59,9 @@ func (x *exchange) isHealthCheck() bool {
 	return x.r.RequestURI == x.site.health && x.site.health != ""
 }
 
-// serveHealth answers a health check, of which there is no record and which counts for
-// nothing: a load balancer asks every few seconds, from several machines. An answer that
-// its client does not take is memory as any other's, and so is in the crowd.
+// serveHealth answers a health check. It is in no log and no metric: a load balancer asks
+// every few seconds, from several machines. It is in the crowd, because an answer that a
+// client does not take costs memory like any other.
 func (x *exchange) serveHealth() (completed bool) {
 	x.join()
 	defer x.leaveCrowd()

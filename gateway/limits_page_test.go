@@ -86,10 +86,10 @@ configuration says, the log says so at the start. This page is made from the con
 
 - Where there are as many connections of clients as there may be, those make room on which only bad logins were tried, and then those that have been of no use for longest: on which nobody has
   logged in since they came, or that wait for their client. A request that was allowed is not cut off for this.
-- A user who has half of all connections is told so with 503 on the next one, which ends.
-- A request that finds no connection to its upstream waits for %v. Of those that wait, the one goes first whose client has fewest in use. Then it hears 503 with `+"`Retry-After`"+`.
-- A client that has moved no byte of a body for %v while another request waits is cut off, of the client that has most connections first. One that moves a little is not; `+"`limits.body_rate`"+` is about that.
-- Bodies over HTTP/2 move by 64 KiB in each round trip, because net/http takes in what a window allows before there is a decision and cannot open it afterwards. Over HTTP/1.1 they are not read before.
+- A user who has half of all connections gets a 503 that says so on the next one, and that one is closed.
+- A request that finds no connection to its upstream waits for %v at most, and is then answered with 503 and `+"`Retry-After`"+`. Of those that wait, one of the client with fewest in use goes first.
+- While another request waits, a client that has moved no byte of a body for %v is cut off; of several such, one with most connections. A client that moves a little is not cut off for this, but may be by `+"`limits.body_rate`"+`.
+- Bodies over HTTP/2 move by 64 KiB in each round trip, because net/http takes in what a window allows before there is a decision and cannot open it afterwards. Over HTTP/1.1 a body is not read before the decision.
 `, slotPatience, stuckAfter)
 	return b.Bytes()
 }

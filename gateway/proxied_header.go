@@ -11,12 +11,11 @@ import (
 
 // readProxyHeader receives the header of the PROXY protocol, version 1 or 2, with
 // which a trusted proxy begins a connection, and takes it for the connection of the
-// client that it names. One that names no address of TCP, as proxies send it to see
-// whether somebody is there, leaves the address of the proxy, but nobody who would be
-// believed about others: it may be a client that speaks on the connection.
+// client that it names. One that names no address of TCP leaves the address of the
+// proxy; proxies send such to see whether the gateway is there. But a client may speak
+// on that connection, so that nothing said on it about others is believed.
 //
-// Nobody else's is read: what it begins with is neither TLS nor HTTP and refused as
-// such.
+// From others no such header is read. It is neither TLS nor HTTP, and refused as such.
 func (s *sockets) readProxyHeader(c *socket, now *site) error {
 	if !now.proxyProtocol || !now.door.proxies.trusts(addrOf(c)) {
 		return nil

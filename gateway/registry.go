@@ -65,8 +65,8 @@ func (p *Policy) atRegistry(path string) bool {
 	return below || oci.IsUpload(path)
 }
 
-// unclaimed warns of paths that look like those of a registry, on a route of which
-// nobody has said whether it leads to one there.
+// unclaimed warns of paths that look like those of a registry, where the configuration
+// does not say whether the route leads to one there.
 func (p *Policy) unclaimed(r Rule) []string {
 	var texts []string
 	for _, path := range r.Paths {

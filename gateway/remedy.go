@@ -106,7 +106,7 @@ func (p *Policy) laterRules(deciding *rule, req Request, who Subject) []string {
 	return ways
 }
 
-// LogIn is the way in for somebody who has not logged in, whoever that is.
+// LogIn is the remedy for anybody who has not logged in.
 const LogIn = "log in"
 
 // waysTo says what could change about a request or its user so that r, which does

@@ -51,7 +51,7 @@ type slot struct {
 	client   client
 	upstream string
 	limits   *slotLimits
-	holder   interface{ stop() } // whoever has the slot, and gives it up soon after stop
+	holder   interface{ stop() } // has the slot, and gives it up soon after stop
 
 	prev, next *slot
 	used       bool
@@ -194,8 +194,7 @@ func (k *slots) shedStuck(s *slot, met obstacle) {
 	}
 }
 
-// shedAny ends a stuck exchange, whoever's it is, to make room for a new connection of a
-// client.
+// shedAny ends a stuck exchange of any client, to make room for a new connection.
 func (k *slots) shedAny() {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -95,7 +95,7 @@ type LimitsConfig struct {
 	Streams             int      `toml:"streams" min:"1" max:"10000"`                // requests under way on one connection of HTTP/2
 	UpstreamConnections int      `toml:"upstream_connections" min:"1" max:"1000000"` // connections to upstreams that are in use, at most what memory and file descriptors allow; where there are several upstreams, three quarters of these for each; above, requests wait for a moment, and are told to come back
 	UpstreamPerClient   int      `toml:"upstream_per_client" min:"1" max:"1000000"`  // of these, for one user, or one address where no user is known; at most half of them
-	UpstreamQueue       int      `toml:"upstream_queue" min:"1" max:"1000000"`       // requests that wait for one; whoever has least goes first
+	UpstreamQueue       int      `toml:"upstream_queue" min:"1" max:"1000000"`       // requests that wait for one; those of the client with fewest in use go first
 	HeadBytes           int      `toml:"head_bytes" min:"8192" max:"1048576"`        // size of the head of a request
 	HeadFields          int      `toml:"head_fields" min:"20" max:"10000"`           // header fields of a request
 	BodyRate            int      `toml:"body_rate" min:"1" max:"1000000000"`         // bytes a second that a client must send or take of a body, on average over body_window; time that passes upstream does not count
@@ -167,14 +167,6 @@ type RouteTimeoutsConfig struct {
 	Connect        Duration `toml:"connect" min:"100ms" max:"10m"`         // to connect to the upstream
 	Response       Duration `toml:"response" min:"100ms" max:"24h"`        // until it begins to answer
 	UploadResponse Duration `toml:"upload_response" min:"100ms" max:"24h"` // the same for POST, PUT and PATCH
-}
-
-// hosts returns the names that the route answers to, nil for any.
-func (r RouteConfig) hosts() []string {
-	if r.Host != "" {
-		return []string{r.Host}
-	}
-	return r.Hosts
 }
 
 // RuleConfig is one [[route.rule]].
