@@ -110,6 +110,7 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 		TLS:               &gateway.TLS{CertFile: file("cert.pem"), KeyFile: file("key.pem")},
 		InsecurePlaintext: true,
 		AccessLog:         "combined",
+		HealthPath:        "/-/healthz",
 		Timeouts: gateway.Timeouts{
 			Handshake: 11 * time.Second, Header: 12 * time.Second, Idle: 13 * time.Second, BodyIdle: 14 * time.Second,
 			Connect: 15 * time.Second, Response: 16 * time.Second, UploadResponse: 17 * time.Second, Drain: 90 * time.Minute,
@@ -142,7 +143,7 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 	if diff := cmp.Diff(want, cfg, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("gateway.Config (-want +got):\n%s", diff)
 	}
-	if got, want := rules[0].Position, filepath.Join(dir, "good/everything.toml")+":77"; got != want {
+	if got, want := rules[0].Position, filepath.Join(dir, "good/everything.toml")+":80"; got != want {
 		t.Errorf("position of the first rule: got %s, want %s", got, want)
 	}
 	if diff := cmp.Diff([]string{"/v2/team/*/manifests/*", "/v2/team/**"}, rules[0].Paths); diff != "" {
