@@ -35,6 +35,8 @@ func (s accountState) refusal() error {
 // may read it.
 func (b *Backend) accountState(ctx context.Context, e *ldap.Entry, now time.Time) (accountState, error) {
 	switch s := stateOf(e, now); {
+	case s.text == "" && b.enforcesStates() && hasPassed(first(e, "krbPasswordExpiration"), now):
+		return accountState{text: statePasswordExpired}, nil
 	case s.text == "":
 		return b.lockState(ctx, e, now)
 	case s.text == stateLocked && s.until.IsZero():
@@ -115,6 +117,7 @@ func stateAttributes() []string {
 		"lockoutTime", "msDS-ResultantPSO",
 		"pwdAccountLockedTime", "pwdPolicySubentry", "pwdReset", "pwdEndTime", // OpenLDAP
 		"nsAccountLock", "accountUnlockTime", // 389 Directory Server, FreeIPA
+		"krbPrincipalExpiration", "krbPasswordExpiration", // FreeIPA
 	}
 }
 
@@ -133,11 +136,7 @@ func stateOf(e *ldap.Entry, now time.Time) accountState {
 		n, err := strconv.ParseInt(text, 10, 64)
 		return text != "" && (err != nil || n&mask != 0)
 	}
-	after := func(attribute string) bool {
-		text := first(e, attribute)
-		end, err := parseTime(text)
-		return text != "" && (err != nil || !now.Before(end))
-	}
+	after := func(attribute string) bool { return hasPassed(first(e, attribute), now) }
 	isTrue := func(attribute string) bool { return strings.EqualFold(first(e, attribute), "TRUE") }
 	switch {
 	case bits("userAccountControl", uacDisabled), isTrue("nsAccountLock"):
@@ -154,10 +153,21 @@ func stateOf(e *ldap.Entry, now time.Time) accountState {
 		return accountState{text: statePasswordChange}
 	case bits("msDS-User-Account-Control-Computed", uacPasswordExpired):
 		return accountState{text: statePasswordExpired}
-	case hasExpiredInAD(first(e, "accountExpires"), now), after("pwdEndTime"):
+	case hasExpiredInAD(first(e, "accountExpires"), now), after("pwdEndTime"), after("krbPrincipalExpiration"):
 		return accountState{text: stateExpired}
 	}
 	return accountState{}
+}
+
+// enforcesStates reports whether what the entry of an account says counts after a bind
+// that went well, too: FreeIPA lets somebody bind whose password has expired, to change
+// it.
+func (b *Backend) enforcesStates() bool { return b.config.Preset == "freeipa" && b.config.hasAccount() }
+
+// hasPassed reports whether a generalized time is over; none never is.
+func hasPassed(text string, now time.Time) bool {
+	end, err := parseTime(text)
+	return text != "" && (err != nil || !now.Before(end))
 }
 
 // hasExpiredInAD reports whether a time of Active Directory, in units of 100 ns

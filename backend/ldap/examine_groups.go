@@ -95,9 +95,14 @@ func (e *examination) groupByDN(ctx context.Context, f *backend.Finding, q query
 
 func (e *examination) inGroupBases(name string) bool {
 	own, err := parseDN(name)
-	return err == nil && slices.ContainsFunc(e.config.GroupBases, func(text string) bool {
+	return err == nil && e.isPlaceOfGroups(own)
+}
+
+// isPlaceOfGroups reports whether groups are searched for where an entry is.
+func (b *Backend) isPlaceOfGroups(name dn) bool {
+	return slices.ContainsFunc(b.config.GroupBases, func(text string) bool {
 		base, err := parseDN(text)
-		return err == nil && own.isBelow(base)
+		return err == nil && name.isBelow(base)
 	})
 }
 

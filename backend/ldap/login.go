@@ -141,6 +141,11 @@ func (b *Backend) verify(ctx context.Context, id backend.Identity, password stri
 	case err != nil:
 		return backend.Identity{}, fmt.Errorf("user %q: %w", id.User, err)
 	}
+	if b.enforcesStates() {
+		if _, err := b.Revalidate(ctx, id); err != nil {
+			return backend.Identity{}, err
+		}
+	}
 	b.using(id.Handle, began)
 	return id, nil
 }

@@ -1,11 +1,13 @@
 package ldap
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/go-ldap/ldap/v3"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -95,6 +97,17 @@ func (b *Backend) CanonicalUser(name string) string {
 		return fold(name)
 	}
 	return fold(l.account)
+}
+
+// CheckGroup fails for what a rule calls a group and no group can be called: it reads as
+// a distinguished name, of an entry at the top of the directory, where no group is.
+func (b *Backend) CheckGroup(name string) error {
+	d, err := parseDN(name)
+	if err != nil || len(d) != 1 || b.config.GroupMode == groupsNone || b.isPlaceOfGroups(d) {
+		return nil
+	}
+	return fmt.Errorf("%s reads as a DN, and no group below group_bases has it; for a group whose name has a \"=\" in it write its whole DN, such as cn=%s,%s",
+		name, strings.ReplaceAll(ldap.EscapeDN(name), "=", `\=`), b.config.GroupBases[0])
 }
 
 // CanonicalGroup returns the one spelling of a distinguished name, and any

@@ -37,9 +37,10 @@ func presets() map[string]Config {
 			GroupMemberAttrs: []string{"memberUid"},
 			PrimaryGroup:     primaryGID,
 		},
-		// Both have a memberOf that includes nested groups.
+		// Both have a memberOf that includes nested groups. In its compat tree FreeIPA
+		// shows each user a second time, as no person.
 		"freeipa": {
-			UserFilter:       "(&(objectClass=posixAccount)(uid={user}))",
+			UserFilter:       "(&(objectClass=posixAccount)(objectClass=person)(uid={user}))",
 			GroupMode:        groupsMemberOf,
 			GroupFilter:      "(objectClass=groupOfNames)",
 			GroupMemberAttrs: []string{"member"},

@@ -40,6 +40,26 @@ func (a *assembly) checkQualifiers(i int, rules []gateway.Rule) {
 	}
 }
 
+// checkGroupNames refuses names that no group of the route's backend can have. Of a
+// chain those are judged that say which member they are of: another may have the rest.
+func (a *assembly) checkGroupNames(i int, rules []gateway.Rule) {
+	for j, r := range rules {
+		for _, group := range gateway.NamedGroups(r.Require) {
+			source, name := a.config.Routes[i].Backend, strings.Trim(strings.TrimPrefix(group, "group "), `"`)
+			if before, after, ok := strings.Cut(name, ":"); ok && slices.Contains(a.config.sources(source), before) {
+				source, name = before, after
+			}
+			checker, ok := a.bare[source].(interface{ CheckGroup(name string) error })
+			if !ok {
+				continue
+			}
+			if err := checker.CheckGroup(name); err != nil {
+				a.report.errorf(a.at(i, "rule", j, "require"), "%s: %v", group, err)
+			}
+		}
+	}
+}
+
 // knowsGroups reports whether somebody may be in a group by b, or by a backend
 // that it is made of. It says yes where that cannot be known, which is reported.
 func (c *Config) knowsGroups(b BackendConfig) bool {

@@ -142,5 +142,6 @@ func (a *assembly) warnOfRules(i int, route gateway.Route, rules []gateway.Rule)
 		a.report.warnf(a.at(i, "rule", j), "rule %q: %s", w.Rule, w.Text)
 	}
 	a.checkQualifiers(i, rules)
+	a.checkGroupNames(i, rules)
 	a.warnOfGroups(i, rules)
 }
