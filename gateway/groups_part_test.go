@@ -17,6 +17,8 @@ func TestGroupsThatAreKnownInPart(t *testing.T) {
 		{`group dev`, Allowed, Allowed},
 		{`group ops`, NeedsGroups, NeedsGroups},
 		{`group "cn=ops,dc=corp"`, NeedsGroups, Denied},
+		{`group "team red=1"`, NeedsGroups, NeedsGroups},
+		{`group "=1"`, NeedsGroups, NeedsGroups},
 		{`user bob`, Allowed, Allowed},
 	} {
 		r, err := ParseRequire([]any{tt.require})
