@@ -92,7 +92,7 @@ func TestExplanationSaysWhySomebodyIsInAGroup(t *testing.T) {
 		{Group: cnDN("all"), Names: []string{"all"}, Path: []string{cnDN("backend"), cnDN("dev"), cnDN("all")}},
 		{Group: cnDN("backend"), Names: []string{"backend"}, Path: []string{cnDN("backend")}},
 		{Group: cnDN("dev"), Names: []string{"dev"}, Path: []string{cnDN("backend"), cnDN("dev")}},
-		{Group: cnDN("loop"), Path: []string{cnDN("loop")}},
+		{Group: cnDN("loop"), Shared: []string{"loop"}, Path: []string{cnDN("loop")}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v; want -, got +\n%s", err, diff)

@@ -255,7 +255,7 @@ func FuzzParse(f *testing.F) {
 		rest = b.String()
 		path := DefaultRoot + rest
 		if strings.Contains(path, "//") {
-			t.Skip("not canonical")
+			return // it is no path that anybody is asked about
 		}
 		got := Parse(DefaultRoot, path)
 		if want := parseSlowly(rest); got != want {
