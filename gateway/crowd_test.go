@@ -45,14 +45,13 @@ func crowded(t *testing.T, undecided int, change func(*Config)) (tg *testGateway
 	r := recipeRoute(t, newCapture(t).url())
 	r.Backend = cache
 	metrics = NewMetrics("v1", "go1")
-	tg = startGateway(t, func(c *Config) {
+	tg = startPrepared(t, func(c *Config) {
 		c.Metrics = metrics
 		if change != nil {
 			change(c)
 		}
-	}, r)
+	}, func(g *Gateway) { g.sites.current().limits.undecided = undecided }, r)
 	t.Cleanup(func() { close(b.proceed) })
-	tg.sites.current().limits.undecided = undecided
 	if resp := tg.do(t, "pull", "GET", "/v2/", nil); resp.StatusCode != 200 { // who is remembered from now on
 		t.Fatalf("a login: status %d", resp.StatusCode)
 	}

@@ -88,6 +88,12 @@ func recipeRoute(t *testing.T, upstream string) Route {
 // speaks plain HTTP.
 func startGateway(t *testing.T, change func(*Config), routes ...Route) *testGateway {
 	t.Helper()
+	return startPrepared(t, change, func(*Gateway) {}, routes...)
+}
+
+// startPrepared is startGateway, and changes the gateway before it serves anybody.
+func startPrepared(t *testing.T, change func(*Config), prepare func(*Gateway), routes ...Route) *testGateway {
+	t.Helper()
 	tg := &testGateway{access: new(lockedBuffer), log: new(lockedBuffer), served: make(chan error, 1)}
 	cfg := Config{Listen: []string{"127.0.0.1:0"}, Routes: routes, AccessOut: tg.access, Log: newTestLog(tg.log)}
 	if change != nil {
@@ -98,6 +104,7 @@ func startGateway(t *testing.T, change func(*Config), routes ...Route) *testGate
 		t.Fatalf("New: %v", err)
 	}
 	tg.Gateway = g
+	prepare(g)
 	if cfg.TLS != nil {
 		chain, err := os.ReadFile(cfg.TLS.CertFile)
 		if err != nil {

@@ -88,8 +88,7 @@ func TestWhatIsNoHealthCheckIsARequestLikeAnyOther(t *testing.T) {
 
 // Checks whose answers nobody takes are no way around the bound on what strangers have.
 func TestHealthAnswersThatNobodyReadsEndTheConnection(t *testing.T) {
-	tg := startGateway(t, withHealth(withTLS(t)), recipeRoute(t, newCapture(t).url()))
-	tg.sites.current().limits.undecided = 4
+	tg := startPrepared(t, withHealth(withTLS(t)), func(g *Gateway) { g.sites.current().limits.undecided = 4 }, recipeRoute(t, newCapture(t).url()))
 	h := dialH2(t, tg)
 	h.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
 	for i := range uint32(16) {
@@ -143,6 +142,7 @@ func TestHealthWhileDraining(t *testing.T) {
 	tg := startGateway(t, withHealth(nil), recipeRoute(t, newCapture(t).url()))
 	w := tg.dial(t)
 	w.send(t, "GET "+healthPath+" HTTP/1.1\r\n") // a request under way
+	await(t, "it serves", func() bool { return tg.sites.state.Load() == isServing })
 	tg.sites.state.Store(isDraining)
 	w.send(t, "Host: x\r\n\r\n")
 	resp := w.answer(t, "GET")
