@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"gatehouse/backend"
 )
 
 // Requirement is a condition on who sent a request, and from where. It is made
@@ -82,20 +84,11 @@ func (who Subject) isIn(group string) Verdict {
 	switch {
 	case slices.Contains(who.Groups, group):
 		return Allowed
-	case who.GroupsKnown, who.OnlyShortNames && isDN(group):
+	case who.GroupsKnown, who.OnlyShortNames && backend.ReadsAsDN(group):
 		return Denied
 	}
 	return NeedsGroups
 }
-
-// isDN reports whether a name of a group begins as a distinguished name does, with the
-// name of an attribute (RFC 4514, section 3). "team red=1" does not.
-func isDN(name string) bool {
-	attribute, _, ok := strings.Cut(name, "=")
-	return ok && attribute != "" && attributeBytes.containsAll(attribute)
-}
-
-var attributeBytes = newByteSet(alphanumeric + "-.")
 
 func (a anyOf) eval(req Request, who Subject) Verdict {
 	v := Denied

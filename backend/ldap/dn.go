@@ -8,6 +8,8 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 	"golang.org/x/text/unicode/norm"
+
+	"gatehouse/backend"
 )
 
 // dn is a distinguished name in one spelling that all equal names share, part
@@ -79,10 +81,11 @@ func attributeName(t string) string {
 	return strings.ToLower(t)
 }
 
-// looksLikeDN reports whether the name of a group is meant to be a DN.
+// looksLikeDN reports whether the name of a group is meant to be a DN, or would pass
+// for one with whoever only looks at how it begins.
 func looksLikeDN(name string) bool {
 	_, err := parseDN(name)
-	return err == nil
+	return err == nil || backend.ReadsAsDN(name)
 }
 
 // fold returns what all spellings of a value have in common that differ by

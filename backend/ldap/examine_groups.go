@@ -44,10 +44,13 @@ func (e *examination) groupOfRule(ctx context.Context, name string, required boo
 		}
 	}
 	e.step("group of a rule", name, e.ldapsearch(q), func(f *backend.Finding) error {
-		var err error
-		if looksLikeDN(name) {
+		err := e.CheckGroup(name)
+		switch {
+		case err != nil:
+			err = fmt.Errorf("%w: %w", errNoGroup, err)
+		case looksLikeDN(name):
 			err = e.groupByDN(ctx, f, q)
-		} else {
+		default:
 			err = e.groupByName(ctx, f, q, name)
 		}
 		if errors.Is(err, errNoGroup) && !required {

@@ -46,7 +46,7 @@ func TestFreeIPAStatesAndCompatTree(t *testing.T) {
 
 func TestGroupsThatReadAsADNAndAreNone(t *testing.T) {
 	b := open(t, configFor(t, start(t, ldaptest.Config{})))
-	for name, good := range map[string]bool{"env=prod": false, "ENV=Prod": false, "dev": true, "cn=dev,ou=groups," + base: true, "cn=dev,dc=elsewhere": true, "a b": true} {
+	for name, good := range map[string]bool{"env=prod": false, "ENV=Prod": false, "env=prod,eu": false, "team red=1": true, "dev": true, "cn=dev,ou=groups," + base: true, "cn=dev,dc=elsewhere": true, "a b": true} {
 		if err := b.CheckGroup(name); (err == nil) != good {
 			t.Errorf("%s: got %v", name, err)
 		}

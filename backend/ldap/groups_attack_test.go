@@ -17,6 +17,7 @@ func TestGroupCannotPassForAnother(t *testing.T) {
 	}
 	s := start(t, ldaptest.Config{Entries: append(company(), groupEntry("admins", "groups", uidDN("bob")),
 		named("1", admins), named("2", "CN=Admins, OU=groups, "+base), named("3", "Managers"), named("4", "plain", "admins"),
+		named("6", "cn=admins,corp", "cn =admins+,x"),
 		named("5", "\u212aeepers", "admins\u00a0", "ａdmins", "ad\u200bmins"))})
 	c := configFor(t, s)
 	c.FilterGroups = []struct{ Name, Filter string }{{"managers", "(title=Manager)"}}
@@ -25,7 +26,7 @@ func TestGroupCannotPassForAnother(t *testing.T) {
 	if err != nil || !slices.Contains(groups, "plain") {
 		t.Errorf("got %q, %v, want plain in it", groups, err)
 	}
-	for _, forged := range []string{admins, "admins", "managers", "keepers"} {
+	for _, forged := range []string{admins, "admins", "managers", "keepers", "cn=admins,corp", "cn =admins+,x"} {
 		if slices.Contains(groups, b.CanonicalGroup(forged)) {
 			t.Errorf("alice passes for a member of %q: %q", forged, groups)
 		}

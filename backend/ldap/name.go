@@ -100,10 +100,14 @@ func (b *Backend) CanonicalUser(name string) string {
 }
 
 // CheckGroup fails for what a rule calls a group and no group can be called: it reads as
-// a distinguished name, of an entry at the top of the directory, where no group is.
+// a distinguished name, and is none, or that of an entry at the top of the directory,
+// where no group is.
 func (b *Backend) CheckGroup(name string) error {
 	d, err := parseDN(name)
-	if err != nil || len(d) != 1 || b.config.GroupMode == groupsNone || b.isPlaceOfGroups(d) {
+	switch {
+	case b.config.GroupMode == groupsNone:
+		return nil
+	case err != nil && !looksLikeDN(name), err == nil && (len(d) != 1 || b.isPlaceOfGroups(d)):
 		return nil
 	}
 	return fmt.Errorf("%s reads as a DN, and no group below group_bases has it; for a group whose name has a \"=\" in it write its whole DN, such as cn=%s,%s",
