@@ -55,7 +55,7 @@ func (x *exchange) copyHeader(to http.Header, a *answer) {
 	for name, values := range a.header {
 		plain := plainName(name)
 		switch {
-		case hopByHop.has(plain), plain == "Alt-Svc", plain == x.route.userHeader, plain == x.route.groupsHeader, connectionHas(a.header, name):
+		case hopByHop.has(plain), plain == "Alt-Svc", plain == x.route.userHeader, plain == x.route.groups.name, connectionHas(a.header, name):
 			continue // Alt-Svc would lead clients around the gateway
 		case plain == challengeField && !x.route.forwardAuthorization:
 			continue // a client that answers it sends the password to the upstream

@@ -136,6 +136,15 @@ type Route struct {
 	UserHeader   string
 	GroupsHeader string
 
+	// GroupsHeaderForm says which names of the groups GroupsHeader has.
+	GroupsHeaderForm GroupsForm
+
+	// GroupsHeaderBytes bounds the value of GroupsHeader; default 8 KiB. The request
+	// of a user whose groups do not fit is refused, or, with OmitLongGroups, passed on
+	// without that header: never with some of the groups.
+	GroupsHeaderBytes int
+	OmitLongGroups    bool
+
 	// RemoveHeaders are names of request fields that the upstream does not get,
 	// besides those that tell it who somebody is or where a request comes from.
 	// One * at the beginning or the end of a name stands for the rest of it.

@@ -35,6 +35,9 @@ type exchange struct {
 	passed   bool // nothing was left that might refuse it
 	answered bool // by the gateway in the place of the upstream, before a rule was asked
 
+	groups      string // value of the header that tells the upstream of them
+	tellsGroups bool   // it has that header
+
 	mountFrom string // the repository that a blob is taken from; empty where none is
 
 	upload *uploadBody // nil without a request body
@@ -100,7 +103,7 @@ func (x *exchange) run(ctx context.Context, refusal *problem) (completed bool) {
 // problem ends it, or that answers.
 func (x *exchange) serve() *problem {
 	for _, step := range []func(*exchange) *problem{
-		(*exchange).locate, (*exchange).answerPreflight, (*exchange).authorize, (*exchange).guardMount, (*exchange).promiseAudit, (*exchange).forward,
+		(*exchange).locate, (*exchange).answerPreflight, (*exchange).authorize, (*exchange).guardMount, (*exchange).tellGroups, (*exchange).promiseAudit, (*exchange).forward,
 	} {
 		if p := step(x); p != nil || x.answered {
 			return p

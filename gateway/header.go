@@ -76,8 +76,8 @@ func (x *exchange) appendOwnFields(b []byte) []byte {
 	if x.route.userHeader != "" {
 		b = appendField(b, x.route.userHeader, x.who.Identity.User)
 	}
-	if x.route.groupsHeader != "" {
-		b = appendField(b, x.route.groupsHeader, joinGroups(x.who.Groups))
+	if x.tellsGroups {
+		b = appendField(b, x.route.groups.name, x.groups)
 	}
 	return b
 }
@@ -100,24 +100,4 @@ func breaksLine(s string) bool {
 		}
 	}
 	return false
-}
-
-// joinGroups makes one field value of group names, comma-separated, in which
-// commas of a name, percent signs, and what no field value can hold are
-// percent-encoded, so that no name can be taken for two.
-func joinGroups(groups []string) string {
-	var b strings.Builder
-	for i, g := range groups {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		for _, c := range []byte(g) {
-			if c == ',' || c == '%' || c < ' ' || c == 0x7f {
-				writeEscaped(&b, c)
-				continue
-			}
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
 }

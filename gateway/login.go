@@ -98,13 +98,14 @@ func (x *exchange) claimConnection() bool {
 
 // neededGroups asks for the groups where the upstream is to be told of them.
 func (x *exchange) neededGroups() *problem {
-	if x.route.groupsHeader == "" {
+	h := x.route.groups
+	if h.name == "" || h.isKnown(x.route.policy, x.who) {
 		return nil
 	}
 	if p := x.learnGroups(); p != nil {
 		return p
 	}
-	if x.missing != nil {
+	if x.missing != nil && !h.isKnown(x.route.policy, x.who) {
 		return x.noAnswer("groups", x.missing)
 	}
 	return nil

@@ -50,6 +50,8 @@ func (x *exchange) refusalReason(p *problem) string {
 		return strings.ToLower(p.code)
 	case p.status == http.StatusUnauthorized:
 		return loginReason(p.cause)
+	case errors.Is(p.cause, errGroupsTooLong):
+		return "groups_too_long"
 	case p.status == http.StatusForbidden && x.decision.Rule == "":
 		return "no_rule"
 	case p.status == http.StatusForbidden:

@@ -102,6 +102,12 @@ func decide(r *rule, req Request, who Subject) Verdict {
 	return r.require.eval(req, who)
 }
 
+// knowsNamed reports whether it is known of each group that the rules ask about
+// whether who is in it.
+func (p *Policy) knowsNamed(who Subject) bool {
+	return !slices.ContainsFunc(p.groups, func(g principal) bool { return g.eval(Request{}, who) == NeedsGroups })
+}
+
 // named returns the groups of who that the rules ask about, as far as it is known
 // which who is in.
 func (p *Policy) named(who Subject) []string {

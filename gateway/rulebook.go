@@ -19,6 +19,7 @@ type Rulebook struct {
 	policies []*Policy         // of the routes, by index
 	backends []backend.Backend // likewise
 	origins  []origins         // likewise
+	groups   []groupsHeader    // likewise
 }
 
 // NewRulebook compiles the rules of routes. It reports everything that is wrong
@@ -41,7 +42,11 @@ func NewRulebook(routes []Route) (*Rulebook, error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("route %q: %w", r.Name(), err))
 		}
-		b.policies, b.backends, b.origins = append(b.policies, policy), append(b.backends, r.Backend), append(b.origins, origins)
+		groups, err := newGroupsHeader(r)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("route %q: %w", r.Name(), err))
+		}
+		b.policies, b.backends, b.origins, b.groups = append(b.policies, policy), append(b.backends, r.Backend), append(b.origins, origins), append(b.groups, groups)
 	}
 	return b, errors.Join(errs...)
 }
@@ -124,7 +129,10 @@ func (b *Rulebook) Explain(q Question) Answer {
 	var a Answer
 	switch {
 	case d.Verdict == Allowed:
-		if a = b.explainMount(q, at); a.Verdict == Allowed && q.isForGateway() {
+		if a = b.explainMount(q, at); a.Verdict == Allowed {
+			a = b.explainGroups(q, at, a, &trace)
+		}
+		if a.Verdict == Allowed && q.isForGateway() {
 			a = Answer{Verdict: Allowed, Status: http.StatusOK}
 		}
 	case b.policies[at.index].Decide(req, Subject{}, nil).Verdict == Denied:
@@ -218,6 +226,31 @@ func (b *Rulebook) explainMount(q Question, at entry) Answer {
 		}
 	}
 	return Answer{Verdict: Allowed}
+}
+
+// explainGroups answers an allowed request, which has the answer a until now, as far as
+// its upstream is told the groups of the user, as tellGroups does.
+func (b *Rulebook) explainGroups(q Question, at entry, a Answer, trace *Trace) Answer {
+	h, policy := b.groups[at.index], b.policies[at.index]
+	switch {
+	case h.name == "" || !q.Who.LoggedIn:
+		return a
+	case !h.isKnown(policy, q.Who):
+		if q.BackendDown {
+			return answerOf(undecided(nil))
+		}
+		return a
+	}
+	_, err := h.value(policy, q.Who)
+	switch {
+	case err == nil:
+		return a
+	case h.omit:
+		trace.Notes = append(trace.Notes, fmt.Sprintf("%v: the request goes on without the header", err))
+		return a
+	}
+	trace.Notes = append(trace.Notes, err.Error())
+	return answerOf(groupsTooLong(err))
 }
 
 func answerOf(p *problem) Answer {

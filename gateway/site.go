@@ -46,7 +46,7 @@ type route struct {
 	upstream             *upstream
 	realm                string
 	userHeader           string
-	groupsHeader         string
+	groups               groupsHeader
 	fields               fieldFilter
 	responseHeader       http.Header // that every answer has
 	origins              origins
@@ -118,6 +118,10 @@ func (s *site) newRoute(r Route, before *site) (*route, error) {
 	if err := r.checkHeaders(); err != nil {
 		return nil, err
 	}
+	groups, err := newGroupsHeader(r)
+	if err != nil {
+		return nil, err
+	}
 	response, err := r.responseHeader()
 	if err != nil {
 		return nil, err
@@ -139,7 +143,7 @@ func (s *site) newRoute(r Route, before *site) (*route, error) {
 	return &route{
 		policy: policy, backend: r.Backend, upstream: upstream,
 		realm:      cmp.Or(r.Realm, "Registry Authentication"),
-		userHeader: plainOf(r.UserHeader), groupsHeader: plainOf(r.GroupsHeader), fields: newFieldFilter(r),
+		userHeader: plainOf(r.UserHeader), groups: groups, fields: newFieldFilter(r),
 		responseHeader:       response,
 		origins:              origins,
 		path:                 mapping,

@@ -138,13 +138,16 @@ type RouteConfig struct {
 	Backend  string   `toml:"backend"`  // name of the backend that checks the passwords
 	Realm    string   `toml:"realm"`    // what clients show when they ask for a password
 
-	ForwardAuthorization bool     `toml:"forward_authorization"` // pass the client's own user name and password on to the upstream
-	UserHeader           string   `toml:"user_header"`           // header that tells the upstream the name of the user; not set: none
-	GroupsHeader         string   `toml:"groups_header"`         // header that tells the upstream the groups of the user; not set: none
-	RemoveHeaders        []string `toml:"remove_headers"`        // headers of requests that the upstream does not get, besides those that tell it who somebody is or where a request comes from; one * begins or ends a name
-	KeepHeaders          []string `toml:"keep_headers"`          // headers of requests that the upstream gets although they tell it such things, each by its exact name
-	ResponseHeaders      []string `toml:"response_headers"`      // headers that every answer on the route has, as "NAME: VALUE"; they replace those of the upstream, and none that the gateway manages
-	CORSOrigins          []string `toml:"cors_origins"`          // origins of pages, as "https://HOST", whose scripts may read every answer on the route and send it requests, with the logins of those who look at them; not set: the upstream decides
+	ForwardAuthorization bool     `toml:"forward_authorization"`                     // pass the client's own user name and password on to the upstream
+	UserHeader           string   `toml:"user_header"`                               // header that tells the upstream the name of the user; not set: none
+	GroupsHeader         string   `toml:"groups_header"`                             // header that tells the upstream the groups of the user; not set: none
+	GroupsHeaderForm     string   `toml:"groups_header_form" oneof:"short dn named"` // what groups_header has: "short" names, "dn" for distinguished names (attribute=…), or those that rules of the route name ("named"), as they are named there
+	GroupsHeaderBytes    int      `toml:"groups_header_bytes" min:"1" max:"65536"`   // size of what groups_header has, as far as the upstream takes such a line
+	GroupsHeaderOver     string   `toml:"groups_header_over" oneof:"refuse omit"`    // what becomes of a request where that is not enough: it is refused, or the header left out ("omit"); it never has some of the groups
+	RemoveHeaders        []string `toml:"remove_headers"`                            // headers of requests that the upstream does not get, besides those that tell it who somebody is or where a request comes from; one * begins or ends a name
+	KeepHeaders          []string `toml:"keep_headers"`                              // headers of requests that the upstream gets although they tell it such things, each by its exact name
+	ResponseHeaders      []string `toml:"response_headers"`                          // headers that every answer on the route has, as "NAME: VALUE"; they replace those of the upstream, and none that the gateway manages
+	CORSOrigins          []string `toml:"cors_origins"`                              // origins of pages, as "https://HOST", whose scripts may read every answer on the route and send it requests, with the logins of those who look at them; not set: the upstream decides
 
 	Upstream                   serverURL `toml:"upstream"`                                    // where allowed requests go: "http://HOST:PORT", "https://HOST:PORT" or "unix:/PATH"; behind the port there may be a path, to which the path of a request is appended, for a registry from its v2 segment on
 	UpstreamCAFile             string    `toml:"upstream_ca_file"`                            // authorities to trust for https, in PEM, in place of the system's

@@ -223,6 +223,7 @@ func (a *assembly) checkHeaders(i int, r RouteConfig) {
 	if r.UserHeader != "" && strings.EqualFold(r.UserHeader, r.GroupsHeader) {
 		a.report.errorf(a.at(i, "groups_header"), "user_header and groups_header are the same: one would replace the other")
 	}
+	a.checkGroupsHeader(i, r)
 	route := gateway.Route{UserHeader: r.UserHeader, GroupsHeader: r.GroupsHeader, KeepHeaders: r.KeepHeaders, ResponseHeaders: r.ResponseHeaders}
 	for j, name := range r.KeepHeaders {
 		if err := route.CheckKeptHeader(name); err != nil {
@@ -237,6 +238,18 @@ func (a *assembly) checkHeaders(i int, r RouteConfig) {
 	for j := range r.ResponseHeaders {
 		if err := route.CheckResponseHeader(j); err != nil {
 			a.report.errorf(a.at(i, "response_headers", j), "%v", err)
+		}
+	}
+}
+
+// checkGroupsHeader refuses what is said of a header that the route does not have.
+func (a *assembly) checkGroupsHeader(i int, r RouteConfig) {
+	if r.GroupsHeader != "" {
+		return
+	}
+	for _, key := range []string{"groups_header_form", "groups_header_bytes", "groups_header_over"} {
+		if a.config.origin.table("route", i).table[key] != nil {
+			a.report.errorf(a.at(i, key), "%s is about groups_header, which the route does not have: set groups_header too", key)
 		}
 	}
 }

@@ -123,7 +123,7 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 		ProxyProtocol:  true,
 		Routes: []gateway.Route{{
 			Hosts: []string{"registry.example"}, Path: "/v2/team", Registry: "/v2", Realm: "Team", Backends: []string{"Corp.Example"},
-			UserHeader: "X-Remote-User", GroupsHeader: "X-Remote-Groups",
+			UserHeader: "X-Remote-User", GroupsHeader: "X-Remote-Groups", GroupsHeaderForm: gateway.GroupsDN, GroupsHeaderBytes: 4096, OmitLongGroups: true,
 			RemoveHeaders: []string{"X-Acme-*", "*-Acme-Id", "Cookie"}, KeepHeaders: []string{"X-Auth-Token", "X-Acme-Trace"},
 			Upstream: gateway.Upstream{
 				URL: "https://registry.internal:5000", CAFile: file("cert.pem"), ServerName: "registry",
@@ -143,7 +143,7 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 	if diff := cmp.Diff(want, cfg, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("gateway.Config (-want +got):\n%s", diff)
 	}
-	if got, want := rules[0].Position, filepath.Join(dir, "good/everything.toml")+":80"; got != want {
+	if got, want := rules[0].Position, filepath.Join(dir, "good/everything.toml")+":83"; got != want {
 		t.Errorf("position of the first rule: got %s, want %s", got, want)
 	}
 	if diff := cmp.Diff([]string{"/v2/team/*/manifests/*", "/v2/team/**"}, rules[0].Paths); diff != "" {
