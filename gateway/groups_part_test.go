@@ -36,3 +36,36 @@ func TestGroupsThatAreKnownInPart(t *testing.T) {
 		}
 	}
 }
+
+// A name that several groups share lets nobody in: neither whoever is in one of them by
+// the name, nor the same by its absence. By the DN each is what it is.
+func TestCLI3NameOfSeveralGroupsLetsNobodyIn(t *testing.T) {
+	missing := &backend.Incomplete{Shared: []string{"dev"}}
+	member := Subject{LoggedIn: true, Identity: backend.Identity{User: "bob"}}.WithGroups([]string{"ops", "cn=dev,ou=a"}, missing)
+	unsure := member.WithGroups(member.Groups, backend.Together(missing, &backend.Incomplete{Cause: backend.ErrUnavailable}))
+	stranger := member.WithGroups([]string{"ops"}, nil)
+	stranger.Shared = nil
+	for _, tt := range []struct {
+		require                  any
+		member, unsure, stranger Verdict
+	}{
+		{"group dev", Denied, Denied, Denied},
+		{all("valid-user", "not group dev"), Denied, Denied, Allowed},
+		{all("valid-user", none("group dev", "user kim")), Denied, Denied, Allowed},
+		{all("group ops", either("group dev", "group ops")), Allowed, Allowed, Allowed},
+		{either("group dev", "group net"), Denied, NeedsGroups, Denied},
+		{all("valid-user", "not group net"), Allowed, NeedsGroups, Allowed},
+		{`group "cn=dev,ou=a"`, Allowed, Allowed, Denied},
+		{all("valid-user", `not group "cn=dev,ou=a"`), Denied, Denied, Allowed},
+	} {
+		p := mustPolicy(t, Route{Rules: []Rule{{Name: "r", Require: mustRequire(t, tt.require)}}})
+		for _, row := range []struct {
+			who  Subject
+			want Verdict
+		}{{member, tt.member}, {unsure, tt.unsure}, {stranger, tt.stranger}} {
+			if got := p.Decide(Request{Method: "GET", Path: "/x"}, row.who, nil).Verdict; got != row.want {
+				t.Errorf("%v: groups %q, shared %q: got %v, want %v", tt.require, row.who.Groups, row.who.Shared, got, row.want)
+			}
+		}
+	}
+}

@@ -118,12 +118,14 @@ func (x *exchange) learnGroups() *problem {
 		return nil
 	}
 	groups, err := x.route.backend.Groups(backend.WithCall(x.ctx, &x.call), x.who.Identity)
-	x.missing = backend.IncompleteOf(err)
-	if err != nil && x.missing == nil {
+	missing := backend.IncompleteOf(err)
+	if err != nil && missing == nil {
 		return x.noAnswer("groups", err)
 	}
-	x.who.Groups, x.who.GroupsKnown = groups, err == nil
-	x.who.OnlyShortNames = x.missing != nil && x.missing.ShortNames
+	x.who = x.who.WithGroups(groups, missing)
+	if !x.who.GroupsKnown {
+		x.missing = missing
+	}
 	return nil
 }
 

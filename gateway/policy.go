@@ -26,9 +26,23 @@ type Subject struct {
 	// alone are missing: a distinguished name that is not among them is none of who.
 	OnlyShortNames bool
 
+	// Shared are the names of groups of who that several groups have, so that they
+	// count for none: neither a rule that needs such a group holds, nor one that needs
+	// its absence.
+	Shared []string
+
 	// Namesakes are the groups that share a name which the rules ask about, by that
 	// name. It counts for none of them, and so is of no use but to explain why.
 	Namesakes map[string][]string
+}
+
+// WithGroups returns who with groups, and with what is missing of them, nil for nothing.
+func (who Subject) WithGroups(groups []string, missing *backend.Incomplete) Subject {
+	who.Groups, who.GroupsKnown = groups, missing == nil || missing.Cause == nil
+	if missing != nil {
+		who.OnlyShortNames, who.Shared = missing.ShortNames, missing.Shared
+	}
+	return who
 }
 
 // A Policy is the compiled rules of one [Route]. It does not change and may be
@@ -99,7 +113,7 @@ func decide(r *rule, req Request, who Subject) Verdict {
 	case r.usesIP && !req.Source.IsValid():
 		return Denied
 	}
-	return r.require.eval(req, who)
+	return r.require.eval(req, who).settled()
 }
 
 // knowsNamed reports whether it is known of each group that the rules ask about

@@ -79,11 +79,14 @@ func (p principal) eval(_ Request, who Subject) Verdict {
 }
 
 // isIn says whether who is in a group. Where not all groups could be found out, those
-// that were count, and of the others nobody knows.
+// that were count, and of the others nobody knows. A name that several groups share says
+// nothing: by "not group" it would let in the members of the one that is meant.
 func (who Subject) isIn(group string) Verdict {
 	switch {
 	case slices.Contains(who.Groups, group):
 		return Allowed
+	case slices.Contains(who.Shared, group):
+		return shared
 	case who.GroupsKnown, who.OnlyShortNames && backend.ReadsAsDN(group):
 		return Denied
 	}

@@ -59,7 +59,7 @@ func (p *Policy) explain(deciding *rule, req Request, who Subject) Trace {
 }
 
 func check(r Requirement, req Request, who Subject) Check {
-	c := Check{Requirement: r.String(), Verdict: r.eval(req, who)}
+	c := Check{Requirement: r.String(), Verdict: r.eval(req, who).settled()}
 	for _, part := range parts(r) {
 		c.Parts = append(c.Parts, check(part, req, who))
 	}

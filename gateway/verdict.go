@@ -14,6 +14,7 @@ type Verdict int
 // the greatest. The zero Verdict denies: forgetting to decide fails closed.
 const (
 	Denied      Verdict = iota // whatever else became known
+	shared                     // a name of several groups: neither it nor its absence lets anybody in
 	NeedsLogin                 // depends on who the user is
 	NeedsGroups                // depends on the groups of the user
 	Allowed                    // whatever else became known
@@ -30,6 +31,14 @@ func (v Verdict) String() string {
 		return "needs groups"
 	}
 	return "denied"
+}
+
+// settled returns the verdict that a whole rule has.
+func (v Verdict) settled() Verdict {
+	if v == shared {
+		return Denied
+	}
+	return v
 }
 
 func verdictOf(ok bool) Verdict {

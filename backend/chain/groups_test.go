@@ -1,6 +1,7 @@
 package chain_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -105,5 +106,35 @@ func TestGroupsMayBeModified(t *testing.T) {
 	}
 	if got, err := lent(t, corp, files); err != nil || !slices.Equal(got, []string{"a", "b", "c"}) {
 		t.Errorf("got %q, %v after a caller modified the last answer", got, err)
+	}
+}
+
+// sharing is a directory in which a name of a group of everybody is that of another one,
+// too.
+type sharing struct{ *stub }
+
+func (s sharing) Groups(ctx context.Context, id backend.Identity) ([]string, error) {
+	groups, err := s.stub.Groups(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return groups, &backend.Incomplete{Shared: []string{"Dev"}}
+}
+
+// A name that several groups share says nothing, whoever lends it.
+func TestCLI3SharedNamesComeThroughAChain(t *testing.T) {
+	find := &directory{stub: stub{groups: []string{"ops"}}, users: map[string]string{"alice": "uid=alice"}}
+	for name, tt := range map[string]struct {
+		corp, files backend.Backend
+		want        string
+	}{
+		"lent":          {&stub{groups: []string{"ops"}}, sharing{&stub{groups: []string{"cn=dev"}}}, "Dev"},
+		"of the member": {sharing{&stub{groups: []string{"cn=dev"}}}, find, "dev"}, // as the lender spells it
+	} {
+		groups, err := lent(t, tt.corp, tt.files)
+		missing := backend.IncompleteOf(err)
+		if missing == nil || backend.MissingGroups(err) != nil || !slices.Equal(missing.Shared, []string{tt.want}) || len(groups) != 2 {
+			t.Errorf("%s: got %q, %v, want two groups, and that %s is shared", name, groups, err, tt.want)
+		}
 	}
 }

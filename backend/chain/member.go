@@ -69,7 +69,7 @@ func (b *Backend) Groups(ctx context.Context, id backend.Identity) ([]string, er
 	for _, lender := range m.lenders {
 		more, err := lender.groupsOf(ctx, id.User)
 		if part := backend.IncompleteOf(err); part != nil {
-			missing = either(missing, part)
+			missing = backend.Together(missing, part)
 		} else if err != nil {
 			return nil, fmt.Errorf("extra groups: %w", err)
 		}
@@ -80,17 +80,19 @@ func (b *Backend) Groups(ctx context.Context, id backend.Identity) ([]string, er
 	}
 	slices.Sort(groups)
 	if groups = slices.Compact(groups); missing != nil {
-		return groups, missing
+		return groups, m.respell(missing)
 	}
 	return groups, nil
 }
 
-// either returns what is missing of the groups of two backends together.
-func either(a, b *backend.Incomplete) *backend.Incomplete {
-	if a == nil {
-		return b
+// respell returns what is missing with the names spelled as those of the groups are.
+func (m *member) respell(missing *backend.Incomplete) *backend.Incomplete {
+	own := *missing
+	own.Shared = nil
+	for _, name := range missing.Shared {
+		own.Shared = append(own.Shared, m.CanonicalGroup(name))
 	}
-	return &backend.Incomplete{Cause: fmt.Errorf("%w; %w", a.Cause, b.Cause), ShortNames: a.ShortNames && b.ShortNames}
+	return &own
 }
 
 // voucher returns the member that vouched for id.

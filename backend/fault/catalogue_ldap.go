@@ -56,7 +56,7 @@ var directoryGroups = []Entry{
 	{"ldap.groups.too_deep", "The user is in groups that are nested deeper than `group_depth`. The groups up to there count; a rule that needs another one, or the absence of one, cannot be decided.", "raise `group_depth`, or set `group_nesting = false` if groups in groups are not to count"},
 	{"ldap.groups.hidden", "memberOf of a user names a group that the service account may not read. The group counts by its DN; a rule that calls it by a short name cannot be decided.", "let the service account read the group, or name the group by its DN in the rule"},
 	{"ldap.groups.missing", "A rule names a group that the directory does not have, so that nobody is in it.", "correct the rule, or make the group below `group_bases`"},
-	{"ldap.groups.ambiguous", "Several groups share a name that a rule uses, so that it counts for none of them.", "name one of them by its DN in the rule, or narrow `group_bases`"},
+	{"ldap.groups.ambiguous", "Several groups share a name that a rule uses, so that it counts for none of them, and `not group` lets in the members of none.", "name one of them by its DN in the rule, or narrow `group_bases`"},
 	{"ldap.groups.distribution", "A rule names a distribution group, which is in no token.", "make it a security group, or set `group_mode = \"memberof\"`"},
 	{"ldap.groups.no_memberof", "A group has the user as a member, and memberOf of the user is empty.", "have the server keep memberOf (the overlay or plug-in of that name), or set `group_mode = \"search\"`"},
 }

@@ -114,7 +114,7 @@
 //
 // A rule may name a group by its DN, in any spelling that means the same, or by
 // its short name. A short name that two groups under group_bases share counts
-// for neither. Groups are found, according to group_mode, by
+// for neither, and "not group" with it lets in the members of neither. Groups are found, according to group_mode, by
 //
 //   - search: the groups that have the user as a member, then those that have
 //     these, level by level, with one question for each level;

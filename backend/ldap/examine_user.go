@@ -63,6 +63,7 @@ func (e *examination) ownUser(ctx context.Context) {
 	}
 	e.step("groups", id.User, e.userBind(name), func(f *backend.Finding) (err error) {
 		f.Details, err = e.Groups(ctx, id)
+		err = backend.MissingGroups(err)
 		f.Text = fmt.Sprintf("%d names of groups", len(f.Details))
 		return err
 	})

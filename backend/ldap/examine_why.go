@@ -154,7 +154,7 @@ func (e *examination) groupsOf(ctx context.Context, id backend.Identity) {
 		start := time.Now()
 		names, err := e.Groups(ctx, id)
 		took := time.Since(start)
-		if err != nil {
+		if err = backend.MissingGroups(err); err != nil {
 			return err
 		}
 		all, err := e.Explain(ctx, id)
@@ -213,7 +213,7 @@ func (e *examination) doubt(ctx context.Context, f *backend.Finding, id backend.
 	case groupsNone:
 		f.Advice = "group_mode is none, so that nobody is in any group but those of filter_group; set it or a preset"
 	case groupsInChain:
-		if _, err := e.Groups(ctx, id); err == nil && time.Since(start) > slowChain {
+		if _, err := e.Groups(ctx, id); backend.MissingGroups(err) == nil && time.Since(start) > slowChain {
 			f.Advice = "the directory takes long to walk the groups: set group_mode = \"token_groups\""
 		}
 	case groupsMemberOf:

@@ -35,6 +35,7 @@ type resolver struct {
 	entry  *ldap.Entry // nil until it is read
 
 	missing *backend.Incomplete // of the groups; nil for nothing
+	shared  []string            // short names of them that other groups have too
 }
 
 // lack notes that not all groups could be found out. What lacks short names alone is
@@ -63,10 +64,11 @@ func (r *resolver) groups(ctx context.Context) ([]string, error) {
 	}
 	names = append(names, matching...)
 	slices.Sort(names)
-	if names = slices.Compact(names); r.missing != nil {
-		return names, r.missing
+	names = slices.Compact(names)
+	if r.missing == nil && len(r.shared) == 0 {
+		return names, nil
 	}
-	return names, nil
+	return names, backend.Together(&backend.Incomplete{Shared: r.shared}, r.missing)
 }
 
 // resolve returns the groups that name the user, these and all that they are in,

@@ -184,11 +184,15 @@ func (r *resolver) names(ctx context.Context, groups []group) ([]string, error) 
 	for _, g := range groups {
 		all = append(all, g.key())
 	}
+	r.shared = nil
 	for name := range owners {
 		if unique[name] {
 			all = append(all, name)
+		} else {
+			r.shared = append(r.shared, name)
 		}
 	}
+	slices.Sort(r.shared)
 	return all, nil
 }
 

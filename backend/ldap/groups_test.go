@@ -344,6 +344,9 @@ func TestNameOfTwoGroupsCountsForNeither(t *testing.T) {
 	if want := "cn=dev,ou=other," + base; !slices.Contains(groups, want) {
 		t.Errorf("got %q, want %q in it", groups, want)
 	}
+	if e := backend.IncompleteOf(err); e == nil || !slices.Equal(e.Shared, []string{"dev"}) || verdict(err) != "unavailable" {
+		t.Errorf("got %v, want that dev is a name of several groups", err)
+	}
 	groups, err = groupsFor(t, b, "alice", alicePass)
 	wantGroups(t, groups, err, "ops")
 	c.GroupBases = []string{"ou=groups," + base}

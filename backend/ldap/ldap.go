@@ -109,6 +109,8 @@ func (b *Backend) Groups(ctx context.Context, id backend.Identity) ([]string, er
 	r := b.resolver(id, b.memory)
 	names, err := r.groups(ctx)
 	switch missing := backend.IncompleteOf(err); {
+	case missing != nil && missing.Cause == nil:
+		return names, fmt.Errorf("groups of user %q: %w", id.User, err)
 	case missing != nil:
 		b.warnOfMissing(id, missing)
 		return names, fmt.Errorf("groups of user %q: %w", id.User, err)

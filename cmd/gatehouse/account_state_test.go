@@ -111,6 +111,11 @@ func TestCLI3TheGatewaySaysThatANameIsShared(t *testing.T) {
 	eventually(t, "the log says that a name is shared", func() bool {
 		return strings.Contains(f.output.String(), `2 groups of the backend \"corp\" share the name`)
 	})
+	for user, want := range map[[2]string]int{{pusher, pusherPassword}: 403, {puller, pullerPassword}: 200} {
+		if resp, body := f.request(t, "GET", "/v2/quiet/x", user[0], user[1]); resp.StatusCode != want {
+			t.Errorf("%s, by \"not group\" and the name that is shared: %s, want %d\n%s", user[0], resp.Status, want, body)
+		}
+	}
 	for _, user := range []struct{ name, password, want string }{
 		{pusher, pusherPassword, `such as "group cn=pusher,dc=corp,dc=example"`}, {puller, pullerPassword, "2 groups share the name pusher"},
 	} {

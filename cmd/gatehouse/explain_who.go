@@ -166,13 +166,13 @@ func presume(ctx context.Context, c claimant, on routeBackend) (testimony, bool)
 func groupsOf(ctx context.Context, b backend.Backend, id backend.Identity) testimony {
 	who := gateway.Subject{LoggedIn: true, Identity: id}
 	groups, err := b.Groups(ctx, id)
-	if missing := backend.IncompleteOf(err); missing != nil {
-		who.Groups, who.OnlyShortNames = groups, missing.ShortNames
+	missing := backend.IncompleteOf(err)
+	if who = who.WithGroups(groups, missing); missing != nil && !who.GroupsKnown {
 		return testimony{subjects: []gateway.Subject{who}, down: true, note: fmt.Sprintf("some groups of %s could not be found out: %v", id.User, missing.Cause)}
 	}
-	if err != nil {
+	if err != nil && missing == nil {
+		who.GroupsKnown = false
 		return testimony{subjects: []gateway.Subject{who}, down: true, note: fmt.Sprintf("the groups of %s could not be found out: %v", id.User, err)}
 	}
-	who.Groups, who.GroupsKnown = groups, true
 	return testimony{subjects: []gateway.Subject{who}}
 }

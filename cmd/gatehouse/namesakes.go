@@ -21,7 +21,7 @@ type namesakes struct {
 // String says so, and what to do.
 func (n namesakes) String() string {
 	return fmt.Sprintf("the rules ask about the group %q, and %d groups of the backend %q share the name: it counts for none of them, "+
-		"so that nobody is let in by it, and \"not group\" keeps nobody out; write the DN of the one that is meant: %s",
+		"so that nobody is let in by it, and \"not group\" keeps the members of all of them out; write the DN of the one that is meant: %s",
 		n.name, len(n.groups), n.backend, strings.Join(n.groups, "; "))
 }
 

@@ -68,6 +68,10 @@ upstream = "@UPSTREAM@"
   paths = ["/v2/pullers/**"]
   require = ["group pullers"]
   [[route.rule]]
+  name = "no pushers"
+  paths = ["/v2/quiet/**"]
+  require = [{ all = ["valid-user", "not group pusher"] }]
+  [[route.rule]]
   name = "pull"
   methods = ["GET"]
   require = ["valid-user"]

@@ -120,7 +120,8 @@ func whois(ctx context.Context, b backend.Backend, user string) (person, error) 
 		p.State = standing.Error()
 	}
 	var err error
-	if p.Groups, err = b.Groups(ctx, id); err != nil {
+	p.Groups, err = b.Groups(ctx, id)
+	if err = backend.MissingGroups(err); err != nil {
 		return p, err
 	}
 	explainer, ok := b.(backend.Explainer)
@@ -162,7 +163,7 @@ func (p person) print(out io.Writer) {
 			names = " (" + strings.Join(m.Names, ", ") + ")"
 		}
 		for _, name := range m.Shared {
-			names += fmt.Sprintf(" (other groups share the name %s, so that it counts for none: rules have to write the DN)", name)
+			names += fmt.Sprintf(" (other groups share the name %s, so that it counts for none and \"not group\" keeps their members out: rules have to write the DN)", name)
 		}
 		path := strings.Join(m.Path, " -> ")
 		if path == "" {
