@@ -101,6 +101,9 @@ var errNoAnchor = fault.With("ldap.user.no_anchor", fmt.Errorf("the entry does n
 // wherever it has been moved to. It fails with [backend.ErrUnknownUser] if there is
 // none.
 func (b *Backend) entryOf(ctx context.Context, id backend.Identity, wanted ...string) (*ldap.Entry, error) {
+	if b.config.followsAliases() && !b.isPlaceOfUsers(id.Handle) {
+		return b.entryBehindAlias(ctx, id, wanted)
+	}
 	e, err := b.readAgain(ctx, id.Handle, wanted)
 	if err == nil {
 		now, _ := b.identityAs(e, id) // its name is for others to judge
@@ -126,6 +129,33 @@ func (b *Backend) entryOf(ctx context.Context, id backend.Identity, wanted ...st
 		return nil, err
 	}
 	return b.readAgain(ctx, moved.DN, wanted)
+}
+
+// entryBehindAlias is entryOf for a user whose entry is where no users are searched
+// for: whoever takes away the alias below user_bases takes away the login.
+func (b *Backend) entryBehindAlias(ctx context.Context, id backend.Identity, wanted []string) (*ldap.Entry, error) {
+	filter := equals("entryDN", id.Handle) // RFC 5020
+	if anchored, ok := anchorFilter(id.Anchor); ok {
+		filter = "(|" + anchored + filter + ")"
+	}
+	found, err := b.findAll(ctx, b.asService, "(&"+b.filter.anyone+filter+")", nil, wanted...)
+	if err != nil {
+		return nil, err
+	}
+	err = fmt.Errorf("no alias below user_bases leads to entry %q any more: %w", id.Handle, backend.ErrUnknownUser)
+	for _, e := range found {
+		now, _ := b.identityAs(e, id) // its name is for others to judge
+		switch now.SameAs(id) {
+		case backend.Same:
+			return e, nil
+		case backend.Unrelated:
+			if id.Anchor == "" {
+				return e, nil
+			}
+			err = fmt.Errorf("entry %q: %w", e.DN, errNoAnchor)
+		}
+	}
+	return nil, err
 }
 
 // findMoved returns the entry with the anchor of id, nil if there is none.

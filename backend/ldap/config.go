@@ -55,6 +55,10 @@ type Config struct {
 	UserFilter   string
 	UserNameAttr string
 
+	// Dereference is "always" to follow aliases, in each search, and "never" or empty
+	// not to.
+	Dereference string
+
 	// GroupMode says how the groups of a user are found, the fields after it
 	// where they are and what they are called.
 	GroupMode        string
@@ -113,6 +117,15 @@ const (
 	primaryGID  = "gid"
 )
 
+// The ways to treat aliases.
+const (
+	derefNever  = "never"
+	derefAlways = "always"
+)
+
+// followsAliases reports whether searches find the entries that aliases stand for.
+func (c Config) followsAliases() bool { return c.Dereference == derefAlways }
+
 // nameIsDN is the GroupNameAttr of groups that have no name but the DN.
 const nameIsDN = "dn"
 
@@ -127,6 +140,7 @@ func (c Config) complete() Config {
 	c.UserScope = cmp.Or(c.UserScope, "sub")
 	c.UserFilter = cmp.Or(c.UserFilter, "(uid={user})")
 	c.UserNameAttr = cmp.Or(c.UserNameAttr, "uid")
+	c.Dereference = cmp.Or(c.Dereference, derefNever)
 	c.GroupMode = cmp.Or(c.GroupMode, groupsNone)
 	c.GroupFilter = cmp.Or(c.GroupFilter, "(objectClass=*)")
 	c.GroupNameAttr = cmp.Or(c.GroupNameAttr, "cn")

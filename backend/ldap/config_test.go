@@ -43,6 +43,8 @@ func TestConfigurationsThatCannotWork(t *testing.T) {
 		{func(c *Config) { c.UserBases = []string{""} }, "user_bases: "},
 		{func(c *Config) { c.UserBases = []string{"corp.example"} }, "user_bases: "},
 		{func(c *Config) { c.UserScope = "base" }, "user_scope: "},
+		{func(c *Config) { c.Dereference = "finding" }, "dereference: "},
+		{func(c *Config) { c.Preset, c.Dereference = "activedirectory", "always" }, "dereference: "},
 		{func(c *Config) { c.UserFilter = "uid={user}" }, "user_filter: "},
 		{func(c *Config) { c.UserFilter = "(uid=alice)" }, "user_filter: "},
 		{func(c *Config) { c.UserFilter = "(&(uid={user})({user}={user}))" }, "user_filter: "},

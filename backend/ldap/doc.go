@@ -54,6 +54,9 @@
 //	                          {account} the name without a domain
 //	user_name_attr          * "uid": what rules and logs call a user
 //
+//	dereference               "never", or "always": searches find what aliases stand
+//	                          for; see below
+//
 //	group_mode              * "none"; see below
 //	group_bases               where groups are: user_bases
 //	group_filter            * "(objectClass=*)": what is a group
@@ -99,6 +102,13 @@
 // so is an entry that a server finds for a name which it does not have. Who logs in
 // by something else than the name, such as an address, costs one search more: no
 // other entry may have the same name.
+//
+// With dereference = "always" an alias below user_bases stands for an entry anywhere.
+// The user is that entry, under whatever alias it was found: with its name, its
+// password, its anchor, and the groups that have its own DN as a member, not that of
+// the alias. Whoever may write aliases there decides who may log in, and a login ends
+// with the last alias. The names in bind_dn and bind_template are never dereferenced
+// (RFC 4511, section 4.2): they are those of entries.
 //
 // With bind_template and no account, a user binds first, in lower case, and reads
 // the own entry and groups. Such a directory cannot tell an unknown user from a

@@ -55,6 +55,9 @@ func (e *examination) ldapsearchAs(q query, login ...string) string {
 		words = append(words, "-ZZ")
 	}
 	words = append(words, login...)
+	if e.config.followsAliases() {
+		words = append(words, "-a", "always")
+	}
 	scope := map[int]string{ldap.ScopeBaseObject: "base", ldap.ScopeSingleLevel: "one", ldap.ScopeWholeSubtree: "sub"}[q.scope]
 	words = append(words, "-b", q.base, "-s", scope, q.filter)
 	return e.environment() + shell(append(words, q.attributes...)...)

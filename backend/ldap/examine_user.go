@@ -162,7 +162,7 @@ func (e *examination) wouldMatch(ctx context.Context, f *backend.Finding, l logi
 	for _, bases := range [][]string{e.config.UserBases, e.tops()} {
 		for _, base := range bases {
 			entries, err := e.asService(ctx, query{
-				base: base, scope: ldap.ScopeWholeSubtree, filter: oneOf(alternatives)[0], attributes: usualNames(), paged: true,
+				base: base, scope: ldap.ScopeWholeSubtree, filter: oneOf(alternatives)[0], attributes: append(usualNames(), "objectClass"), paged: true,
 			})
 			if err != nil {
 				continue // there is no suggestion then
@@ -185,7 +185,10 @@ func (e *examination) suggest(f *backend.Finding, entry *ldap.Entry, l login) {
 		}
 		f.Details = append(f.Details, fmt.Sprintf("%s of %s would match", attribute, entry.DN))
 		asked := slices.ContainsFunc(e.filter.attributes(), func(a string) bool { return strings.EqualFold(a, attribute) })
+		isAlias := slices.ContainsFunc(values(entry, "objectClass"), func(class string) bool { return strings.EqualFold(class, "alias") })
 		switch {
+		case isAlias:
+			f.Advice = "the entry is an alias: set dereference = \"always\" if what it stands for may log in"
 		case !e.isPlaceOfUsers(entry.DN):
 			f.Advice = "add the place of the entry to user_bases"
 		case asked:

@@ -179,6 +179,8 @@ func TestDS389(t *testing.T) {
 		checkLogins(t, open(t, c), logins)
 		c.GroupMode = groupsSearch
 		checkLogins(t, open(t, c), logins)
+		c.Dereference = derefAlways // the server has no aliases, and does not mind
+		checkLogins(t, open(t, c), logins[:6])
 	})
 	t.Run("freeipa", func(t *testing.T) {
 		b := open(t, s.config("freeipa", account, "cn=accounts,"+base))

@@ -83,6 +83,8 @@ func searchError(err error, base string) error {
 		return fault.With("ldap.search.failed", fmt.Errorf("search below %q: %w: %w", base, err, backend.ErrUnavailable))
 	case ldap.LDAPResultNoSuchObject:
 		return fault.With("ldap.search.no_base", fmt.Errorf("search below %q: no such entry, or the account may not see it; check the bases: %w", base, err))
+	case ldap.LDAPResultAliasProblem, ldap.LDAPResultAliasDereferencingProblem, ldap.LDAPResultLoopDetect:
+		return fault.With("ldap.search.alias", fmt.Errorf("search below %q: it is, or leads through, an alias of nothing or in a circle; correct it, or name its target: %w", base, err))
 	case ldap.LDAPResultReferral:
 		return fault.With("ldap.referral", fmt.Errorf("search below %q: the server refers to another one, which is not followed; name a server that has it: %w", base, err))
 	case ldap.LDAPResultOperationsError, ldap.LDAPResultInsufficientAccessRights:

@@ -86,6 +86,9 @@ func (c *conn) search(ctx context.Context, cfg Config, q query) ([]*ldap.Entry, 
 // ask asks one question.
 func (c *conn) ask(ctx context.Context, cfg Config, request *ldap.SearchRequest) (result *ldap.SearchResult, err error) {
 	start := time.Now()
+	if cfg.followsAliases() {
+		request.DerefAliases = ldap.DerefAlways
+	}
 	if c.look != nil {
 		c.patience.begin(cfg.patience())
 		defer c.patience.end()

@@ -23,7 +23,7 @@ func (b *Backend) Revalidate(ctx context.Context, id backend.Identity) (backend.
 		return backend.Identity{}, gaveUp(ctx)
 	case !b.config.hasAccount():
 		return backend.Identity{}, fmt.Errorf("without a service account nobody can look at user %q: %w", id.User, errors.ErrUnsupported)
-	case !b.isPlaceOfUsers(id.Handle):
+	case !b.isPlaceOfUsers(id.Handle) && !b.config.followsAliases():
 		return backend.Identity{}, fmt.Errorf("user %q: entry %q is not below user_bases: %w", id.User, id.Handle, backend.ErrUnknownUser)
 	}
 	began := time.Now()

@@ -171,7 +171,7 @@ func (b *Backend) find(ctx context.Context, search searcher, l login, bound stri
 
 // findAll returns the entries of users that match a filter, or two of them. Who
 // searches with the own rights may often read no more than the own entry.
-func (b *Backend) findAll(ctx context.Context, search searcher, filter string, own dn) ([]*ldap.Entry, error) {
+func (b *Backend) findAll(ctx context.Context, search searcher, filter string, own dn, wanted ...string) ([]*ldap.Entry, error) {
 	bases, scope := b.config.UserBases, ldap.ScopeWholeSubtree
 	switch {
 	case own != nil && b.asUser():
@@ -182,8 +182,8 @@ func (b *Backend) findAll(ctx context.Context, search searcher, filter string, o
 	var found []*ldap.Entry
 	for _, base := range bases {
 		entries, err := search(ctx, query{
-			base: base, scope: scope, filter: filter, limit: 2,
-			attributes: append(b.userAttributes(), b.filter.attributes()...),
+			base: base, scope: scope, filter: filter, limit: b.enoughUsers(),
+			attributes: slices.Concat(b.userAttributes(), b.filter.attributes(), wanted),
 		})
 		if code, answered := codeOf(err); answered && code == ldap.LDAPResultSizeLimitExceeded {
 			return nil, errAmbiguous
@@ -199,6 +199,15 @@ func (b *Backend) findAll(ctx context.Context, search searcher, filter string, o
 		}
 	}
 	return found, nil
+}
+
+// enoughUsers is how many entries are asked for to know whether there is one alone.
+// Where several aliases stand for it, OpenLDAP sends it as often.
+func (b *Backend) enoughUsers() int {
+	if b.config.followsAliases() {
+		return 100
+	}
+	return 2
 }
 
 // errAmbiguous is the refusal of a name that several entries have. It does not

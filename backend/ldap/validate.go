@@ -110,6 +110,12 @@ func (c Config) validateUsers(add adder) {
 	if c.UserScope != "sub" && c.UserScope != "one" {
 		add("user_scope", "%q: want \"sub\" or \"one\"", c.UserScope)
 	}
+	switch {
+	case c.Dereference != derefNever && c.Dereference != derefAlways:
+		add("dereference", "%q: want \"never\" or \"always\"", c.Dereference)
+	case c.followsAliases() && c.Preset == "activedirectory":
+		add("dereference", "Active Directory has no aliases: leave it out")
+	}
 	if _, err := parseUserFilter(c.UserFilter); err != nil {
 		add("user_filter", "%w", err)
 	}

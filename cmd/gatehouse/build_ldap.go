@@ -28,11 +28,12 @@ type ldapKeys struct {
 	SASLExternal           bool   `toml:"sasl_external"`            // the client certificate, or the user of the socket, is the account
 	BindTemplate           string `toml:"bind_template"`            // name to log in as, with {user} in it, where no account looks users up
 
-	Domains      []string `toml:"domains"`                    // domains that may stand in user@domain and DOMAIN\user; not set: with the preset activedirectory those of user_bases, as the forest calls them (CORP, corp.example), and the suffixes of principal names
-	UserBases    []string `toml:"user_bases"`                 // entries below which users are
-	UserScope    string   `toml:"user_scope" oneof:"sub one"` // how far below the bases users are: anywhere or directly
-	UserFilter   string   `toml:"user_filter"`                // filter by which a user is found, with {user} (as typed) or {account} (without a domain)
-	UserNameAttr string   `toml:"user_name_attr"`             // attribute with the name that rules and logs use
+	Domains      []string `toml:"domains"`                          // domains that may stand in user@domain and DOMAIN\user; not set: with the preset activedirectory those of user_bases, as the forest calls them (CORP, corp.example), and the suffixes of principal names
+	UserBases    []string `toml:"user_bases"`                       // entries below which users are
+	UserScope    string   `toml:"user_scope" oneof:"sub one"`       // how far below the bases users are: anywhere or directly
+	UserFilter   string   `toml:"user_filter"`                      // filter by which a user is found, with {user} (as typed) or {account} (without a domain)
+	UserNameAttr string   `toml:"user_name_attr"`                   // attribute with the name that rules and logs use
+	Dereference  string   `toml:"dereference" oneof:"never always"` // whether searches find what aliases stand for
 
 	GroupMode        string            `toml:"group_mode" oneof:"none memberof search token_groups in_chain"` // how the groups of a user are found
 	GroupBases       []string          `toml:"group_bases"`                                                   // entries below which groups are; not set: user_bases
@@ -88,7 +89,7 @@ func (k ldapKeys) config(t backendTable) ldap.Config {
 		CAFile: t.file(k.CAFile, "ca_file"), ServerName: k.ServerName,
 		CertFile: t.file(k.CertFile, "cert_file"), KeyFile: t.file(k.KeyFile.Reveal(), "key_file"),
 		BindDN: k.BindDN, BindPassword: k.bindPassword(t), SASLExternal: k.SASLExternal, BindTemplate: k.BindTemplate,
-		Domains: k.Domains, UserBases: k.UserBases, UserScope: k.UserScope, UserFilter: k.UserFilter, UserNameAttr: k.UserNameAttr,
+		Domains: k.Domains, UserBases: k.UserBases, UserScope: k.UserScope, UserFilter: k.UserFilter, UserNameAttr: k.UserNameAttr, Dereference: k.Dereference,
 		GroupMode: k.GroupMode, GroupBases: k.GroupBases, GroupFilter: k.GroupFilter, GroupNameAttr: k.GroupNameAttr,
 		GroupMemberAttrs: k.GroupMemberAttrs, GroupDepth: k.GroupDepth, DirectGroups: k.GroupNesting != nil && !*k.GroupNesting, PrimaryGroup: k.PrimaryGroup,
 		LoginTimeout: k.LoginTimeout.Duration, ConnectTimeout: k.ConnectTimeout.Duration, OperationTimeout: k.OperationTimeout.Duration,
