@@ -12,6 +12,7 @@ import (
 // login is not, and no answer of whatever status carries a challenge to a client,
 // unless the upstream gets the credentials all the same.
 func TestREG2LoginsOfAnUpstream(t *testing.T) {
+	t.Parallel()
 	const body = `{"message":"wrong password in the form"}`
 	for _, tt := range []struct {
 		status  string

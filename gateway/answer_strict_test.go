@@ -11,6 +11,7 @@ import (
 // A field that may stand once and stands twice is read in two ways, even where both
 // say the same. Which one it was is told to whoever runs the gateway.
 func TestFieldsOfAnAnswerThatMayStandOnce(t *testing.T) {
+	t.Parallel()
 	var answer string
 	up := newUpstreamScript(t, func(c net.Conn, r *http.Request) bool {
 		io.WriteString(c, answer)
@@ -44,6 +45,7 @@ func TestFieldsOfAnAnswerThatMayStandOnce(t *testing.T) {
 // connection is not used again: the upstream may send that body at any time. For HEAD
 // and 304 a length is right, and registries say 204 with a length of 0.
 func TestConnectionBehindAnAnswerWithoutABody(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		method, answer string
 		kept           bool

@@ -114,6 +114,7 @@ func TestMalformedCredentialsReachNoBackend(t *testing.T) {
 }
 
 func TestTwoAuthorizationsAreRefused(t *testing.T) {
+	t.Parallel()
 	good := "Authorization: " + basic("pull")
 	expectRefused(t, []attack{
 		{"good one first", "GET /v2/ HTTP/1.1\r\nHost: localhost\r\n" + good + "\r\nAuthorization: Basic eDp5\r\n\r\n", 400},

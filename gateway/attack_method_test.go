@@ -7,6 +7,7 @@ import (
 )
 
 func TestMethodsThatNoRuleCanNameAreRefused(t *testing.T) {
+	t.Parallel()
 	expectRefused(t, []attack{
 		{"lower case", head("get /v2/ HTTP/1.1"), 501},
 		{"mixed case", head("Delete /v2/ HTTP/1.1"), 501},

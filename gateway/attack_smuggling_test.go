@@ -11,6 +11,7 @@ import (
 // server takes for the end of a body, the next reads on behind, up to the request
 // that an attacker has put there.
 func TestAmbiguousFramingIsRefused(t *testing.T) {
+	t.Parallel()
 	smuggled := "0\r\n\r\n" + head("GET /v2/smuggled HTTP/1.1")
 	put := func(fields ...string) string {
 		return head("PUT /v2/app/blobs/uploads/1 HTTP/1.1", fields...) + smuggled
@@ -44,6 +45,7 @@ func TestAmbiguousFramingIsRefused(t *testing.T) {
 
 // Lines that not all servers end, begin or name in the same way.
 func TestMalformedHeadsAreRefused(t *testing.T) {
+	t.Parallel()
 	expectRefused(t, []attack{
 		{"bare LF throughout", strings.ReplaceAll(head("GET /v2/ HTTP/1.1"), "\r\n", "\n"), 400},
 		{"bare LF behind the request line", "GET /v2/ HTTP/1.1\nHost: localhost\r\n\r\n", 400},
@@ -140,6 +142,7 @@ func TestHeadsArriveInPieces(t *testing.T) {
 // Each is a body that some server reads in another way. It may have begun at the
 // upstream, but must not come to an end there.
 func TestMalformedChunksNeverComplete(t *testing.T) {
+	t.Parallel()
 	smuggled := head("GET /v2/smuggled HTTP/1.1")
 	for name, body := range map[string]string{
 		"bare LF behind a size":        "3\nabc\r\n0\r\n\r\n",
@@ -194,6 +197,7 @@ func TestMalformedChunksNeverComplete(t *testing.T) {
 
 // The rest of a body that was refused must not be read as requests.
 func TestRestOfARefusedBodyIsNoRequest(t *testing.T) {
+	t.Parallel()
 	up := newCapture(t)
 	tg := startGateway(t, nil, recipeRoute(t, up.url()))
 	smuggled := head("GET /v2/smuggled HTTP/1.1", "Content-Length: 3", "Transfer-Encoding: chunked")

@@ -10,6 +10,7 @@ import (
 // Targets that the gateway and an upstream could read in two ways. None is cleaned
 // and passed on: each has got around the rules of some proxy.
 func TestTargetsWithTwoReadingsAreRefused(t *testing.T) {
+	t.Parallel()
 	var attacks []attack
 	for name, targets := range map[string][]string{
 		"dot segments":         {"/v2/public/../private/x/manifests/1", "/v2/./private/x", "/v2/private/.", "/v2/private/..", "/.", "/.."},
@@ -45,6 +46,7 @@ func TestTargetsWithTwoReadingsAreRefused(t *testing.T) {
 }
 
 func TestOverlongRequestsAreRefusedBeforeAnythingElse(t *testing.T) {
+	t.Parallel()
 	many := make([]string, 101)
 	for i := range many {
 		many[i] = fmt.Sprintf("X-%d: y", i)
@@ -94,6 +96,7 @@ func TestTargetsOfOneReadingArriveInCanonicalForm(t *testing.T) {
 }
 
 func TestMalformedHostsAreRefused(t *testing.T) {
+	t.Parallel()
 	var attacks []attack
 	for _, host := range []string{
 		"", "evil;proto=https,for=x", "a b", "a/b", "a\\b", "a@b", "a?b", "a#b", "[::1%25x]", "[::1", "::1", "a:b", "a:0", "a:65536", "a:+80", "a:080",

@@ -214,6 +214,7 @@ func TestAuditGoesOnInANewFile(t *testing.T) {
 // A disk that is full neither stops requests nor makes records vanish unsaid; with
 // AuditRequired nothing passes that could not be recorded.
 func TestFullAuditLog(t *testing.T) {
+	t.Parallel()
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Fatal(err)
 	}

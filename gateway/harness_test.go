@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -22,7 +23,13 @@ import (
 // speed.
 const patience = 30 * time.Second
 
+// waiters is how many of the tests that say t.Parallel run at once. They wait for
+// deadlines and take no processor meanwhile, so there may be more than there are
+// processors.
+const waiters = "8"
+
 func TestMain(m *testing.M) {
+	flag.Set("test.parallel", waiters)
 	code := m.Run()
 	if left := leftBehind(); code == 0 && left != "" {
 		fmt.Fprintf(os.Stderr, "goroutines were left behind:\n%s\n", left)

@@ -245,6 +245,7 @@ func TestIdleConnectionMakesRoomForANewOne(t *testing.T) {
 }
 
 func TestConnectionsBeyondAllRequestsAreClosed(t *testing.T) {
+	t.Parallel()
 	up := newCapture(t)
 	m := NewMetrics("v1", "go1")
 	tg := startGateway(t, func(c *Config) { c.Limits.Connections, c.Metrics = 1, m }, recipeRoute(t, up.url()))

@@ -451,7 +451,7 @@ func TestReloadUnderLoadLosesAndMixesNothing(t *testing.T) {
 // A site must not be released under a request, nor twice, however entering, leaving
 // and replacing interleave.
 func TestSitesAreReleasedOnceAndUnused(t *testing.T) {
-	const replacements = 100_000
+	const replacements = 30_000
 	var releases atomic.Int64
 	make := func() *site {
 		s := &site{}
@@ -493,6 +493,7 @@ func TestSitesAreReleasedOnceAndUnused(t *testing.T) {
 
 // Timeouts that are changed hold for the connections that come after it.
 func TestReloadTakesOtherTimeouts(t *testing.T) {
+	t.Parallel()
 	tg := startGateway(t, withTLS(t), newSide(t, "a"))
 	client := tg.client(t)
 	ask(t, client, "GET", tg.url("/v2/"), "alice-secret")

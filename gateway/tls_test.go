@@ -97,6 +97,7 @@ func TestSlowHandshakeIsCut(t *testing.T) {
 }
 
 func TestCertificateIsReloadedAndABadOneIsNot(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	files := testCertificate(t, dir, "localhost")
 	tg := startGateway(t, func(c *Config) { c.TLS = &files }, recipeRoute(t, newCapture(t).url()))

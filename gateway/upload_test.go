@@ -30,6 +30,7 @@ func (zeroReader) Read(p []byte) (int, error) {
 
 // A refusal goes out at once. It neither waits for the body nor is lost behind it.
 func TestRefusalOfAnUploadIsSentAtOnceAndArrives(t *testing.T) {
+	t.Parallel()
 	up := newCapture(t)
 	tg := startGateway(t, nil, recipeRoute(t, up.url()))
 	fields := func(framing string) string {
@@ -73,6 +74,7 @@ func TestRefusalOfAnUploadIsSentAtOnceAndArrives(t *testing.T) {
 // The same with a client that registries really have, in both versions of the
 // protocol.
 func TestRefusalOfAnUploadReachesAnOrdinaryClient(t *testing.T) {
+	t.Parallel()
 	up := newCapture(t)
 	for name, change := range map[string]func(*Config){"HTTP/1.1": nil, "HTTP/2.0": withTLS(t)} {
 		tg := startGateway(t, change, recipeRoute(t, up.url()))
@@ -158,49 +160,59 @@ func TestRefusalReachesAClientThatDoesNotWaitToContinue(t *testing.T) {
 // delivered, and its connection is not used again: the rest of the body would be
 // taken for a request.
 func TestEarlyAnswerOfTheUpstreamIsDelivered(t *testing.T) {
-	const answer = "HTTP/1.1 413 Content Too Large\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{\"errors\":[\"x\"]}"
+	t.Parallel()
 	for _, hangsUp := range []bool{false, true} {
 		for name, change := range map[string]func(*Config){"HTTP/1.1": nil, "HTTP/2.0": withTLS(t)} {
-			up := newUpstreamScript(t, func(c net.Conn, r *http.Request) bool {
-				if r.Method == "GET" {
-					io.WriteString(c, hello)
-					return true
-				}
-				io.CopyN(io.Discard, r.Body, 100<<10)
-				io.WriteString(c, answer)
-				if !hangsUp {
-					io.Copy(io.Discard, c) // as long as the gateway has it open
-				}
-				return false
+			t.Run(fmt.Sprintf("%s, hangs up %v", name, hangsUp), func(t *testing.T) {
+				t.Parallel()
+				earlyAnswers(t, change, hangsUp)
 			})
-			tg := startGateway(t, change, recipeRoute(t, up.url()))
-			client := tg.client(t)
-			for i := range manyTimes / 4 {
-				body, feed := io.Pipe()
-				go feed.Write(make([]byte, 1<<20)) // and no more until the answer is there
-				r, _ := http.NewRequest("PUT", tg.url("/v2/x"), body)
-				r.Header.Set("Authorization", basic("push"))
-				if i%2 == 0 {
-					r.ContentLength = 4 << 20
-				}
-				resp, err := client.Do(r)
-				if err != nil {
-					t.Fatalf("%s, hangs up %v: %v", name, hangsUp, err)
-				}
-				if got := text(t, resp); resp.StatusCode != 413 || got != `{"errors":["x"]}` {
-					t.Fatalf("%s, hangs up %v: status %d, %q", name, hangsUp, resp.StatusCode, got)
-				}
-				resp.Body.Close()
-				body.Close()
-			}
-			await(t, "every connection in the middle of a body is closed", func() bool { return up.open.Load() == 0 })
-			if got := up.accepted.Load(); got != manyTimes/4 {
-				t.Errorf("%s: %d connections for %d answers before the end", name, got, manyTimes/4)
-			}
-			if got := tg.do(t, "push", "GET", "/v2/", nil).StatusCode; got != 200 {
-				t.Errorf("%s: the next request: status %d", name, got)
-			}
 		}
+	}
+}
+
+// earlyAnswers has the upstream answer uploads before their end.
+func earlyAnswers(t *testing.T, change func(*Config), hangsUp bool) {
+	t.Helper()
+	const answer = "HTTP/1.1 413 Content Too Large\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{\"errors\":[\"x\"]}"
+	up := newUpstreamScript(t, func(c net.Conn, r *http.Request) bool {
+		if r.Method == "GET" {
+			io.WriteString(c, hello)
+			return true
+		}
+		io.CopyN(io.Discard, r.Body, 100<<10)
+		io.WriteString(c, answer)
+		if !hangsUp {
+			io.Copy(io.Discard, c) // as long as the gateway has it open
+		}
+		return false
+	})
+	tg := startGateway(t, change, recipeRoute(t, up.url()))
+	client := tg.client(t)
+	for i := range manyTimes / 4 {
+		body, feed := io.Pipe()
+		go feed.Write(make([]byte, 1<<20)) // and no more until the answer is there
+		r, _ := http.NewRequest("PUT", tg.url("/v2/x"), body)
+		r.Header.Set("Authorization", basic("push"))
+		if i%2 == 0 {
+			r.ContentLength = 4 << 20
+		}
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := text(t, resp); resp.StatusCode != 413 || got != `{"errors":["x"]}` {
+			t.Fatalf("status %d, %q", resp.StatusCode, got)
+		}
+		resp.Body.Close()
+		body.Close()
+	}
+	await(t, "every connection in the middle of a body is closed", func() bool { return up.open.Load() == 0 })
+	if got := up.accepted.Load(); got != manyTimes/4 {
+		t.Errorf("%d connections for %d answers before the end", got, manyTimes/4)
+	}
+	if got := tg.do(t, "push", "GET", "/v2/", nil).StatusCode; got != 200 {
+		t.Errorf("the next request: status %d", got)
 	}
 }
 
@@ -414,6 +426,7 @@ func drip(n int, pause time.Duration) io.Reader {
 // On HTTP/2 there is nothing behind a request any more when its handler has
 // returned. Whoever still reads its body then would bring down the process.
 func TestNobodyReadsABodyAfterItsExchange(t *testing.T) {
+	t.Parallel()
 	up := newUpstreamScript(t, func(c net.Conn, r *http.Request) bool {
 		io.CopyN(io.Discard, r.Body, 64<<10)
 		return false

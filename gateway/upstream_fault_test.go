@@ -22,6 +22,7 @@ const okHead = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 // gets a 502 that says nothing of the upstream, and the connection carries no other
 // request.
 func TestMalformedAnswersBecomeBadGateway(t *testing.T) {
+	t.Parallel()
 	for name, answer := range map[string]string{
 		"no HTTP":                     "SSH-2.0-OpenSSH_9.2\r\n\r\n",
 		"HTTP/2":                      "HTTP/2 200 OK\r\nContent-Length: 0\r\n\r\n",
@@ -101,6 +102,7 @@ func tellsNothing(t *testing.T, upstream, body string) {
 // What an upstream sends beyond its answer must not become the answer to the next
 // request, which is another user's.
 func TestSurplusOfAnAnswerIsNobodysAnswer(t *testing.T) {
+	t.Parallel()
 	const evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
 	for _, tt := range []struct{ name, method, answer string }{
 		{"behind a body", "GET", okHead + "Content-Length: 5\r\n\r\nhello" + evil},
@@ -219,6 +221,7 @@ func TestInformationalAnswersAreDropped(t *testing.T) {
 
 // A body that broke off must never look like one that is complete.
 func TestTruncatedAnswersAreBrokenForTheClient(t *testing.T) {
+	t.Parallel()
 	for name, answer := range map[string]string{
 		"short of its length":        okHead + "Content-Length: 500000\r\n\r\n" + strings.Repeat("x", 300000),
 		"nothing of its length":      okHead + "Content-Length: 5\r\n\r\n",
@@ -421,6 +424,7 @@ func TestUpstreamThatIsSilentTimesOut(t *testing.T) {
 // An upstream that takes longer to answer an upload than a body may stand still,
 // because it hashes a whole layer first, gets its time.
 func TestUpstreamMayTakeItsTimeOverACompleteUpload(t *testing.T) {
+	t.Parallel()
 	for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
 		up := newUpstreamLog(t, func(w http.ResponseWriter, r *http.Request) {
 			n, _ := io.Copy(io.Discard, r.Body)

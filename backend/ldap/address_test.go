@@ -342,6 +342,7 @@ func TestLDAP1NameThatIsNotResolvedIsAServer(t *testing.T) {
 // Both families are tried by turns, and an address of IPv6 may stand in the
 // configuration.
 func TestLDAP1BothFamilies(t *testing.T) {
+	t.Parallel()
 	if l, err := net.Listen("tcp", "[::1]:0"); err != nil {
 		missing(t, "this machine has no IPv6")
 	} else {
@@ -429,6 +430,7 @@ func TestLDAP1ExaminationOfEveryAddress(t *testing.T) {
 // A guess at the password of the service account that a silent server keeps waiting
 // does not keep other servers waiting, nor makes more than one other guess possible.
 func TestLDAP1SilentServerKeepsNoTurn(t *testing.T) {
+	t.Parallel()
 	s, healthy := newSite(t)
 	var guesses atomic.Int64
 	for i := range 4 {

@@ -22,6 +22,7 @@ func codeOfLogin(t *testing.T, c Config, password string) fault.Code {
 }
 
 func TestCodesOfAnswersToABind(t *testing.T) {
+	t.Parallel()
 	policy := func(code, failure int64) ldaptest.Answer {
 		return ldaptest.Answer{Code: code, Controls: []ldaptest.Control{ldaptest.PasswordPolicy(-1, -1, failure)}}
 	}
@@ -103,6 +104,7 @@ func TestCodesOfTheServiceAccount(t *testing.T) {
 }
 
 func TestCodesOfConnections(t *testing.T) {
+	t.Parallel()
 	authority, err := ldaptest.NewAuthority("CA of codes")
 	if err != nil {
 		t.Fatal(err)

@@ -135,6 +135,7 @@ func TestExplanationInActiveDirectory(t *testing.T) {
 }
 
 func TestExaminationFindsWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	s := start(t, ldaptest.Config{})
 	ad := start(t, ldaptest.Config{Entries: adCompany(), ActiveDirectory: true})
 	for name, tt := range map[string]struct {
@@ -173,6 +174,7 @@ func TestExaminationFindsWhatIsWrong(t *testing.T) {
 }
 
 func TestExaminationOfGroupsInRules(t *testing.T) {
+	t.Parallel()
 	s := start(t, ldaptest.Config{Entries: append(company(), groupEntry("dev", "other", uidDN("bob")), groupEntry("pushers", "groups", uidDN("bob")))})
 	c := configFor(t, s)
 	outside := c
@@ -229,6 +231,7 @@ func policyEntry(more ...string) ldaptest.Entry {
 }
 
 func TestExaminationOfLockOut(t *testing.T) {
+	t.Parallel()
 	domain := func(threshold, window string) ldaptest.Entry {
 		return ldaptest.Entry{DN: base, Attributes: map[string][]string{
 			"objectClass": {"domainDNS"}, "lockoutThreshold": {threshold}, "lockOutObservationWindow": {window},
@@ -274,6 +277,7 @@ func TestExaminationOfLockOut(t *testing.T) {
 // A password is not tried when a wrong one would be the last that the directory
 // takes.
 func TestExaminationLocksNobody(t *testing.T) {
+	t.Parallel()
 	now := time.Now().UTC()
 	fileTime := func(at time.Time) string { return strconv.FormatInt(at.Unix()*1e7+116_444_736_000_000_000, 10) }
 	generalized := now.Add(-time.Minute).Format("20060102150405Z")

@@ -28,6 +28,7 @@ func twoServers(t *testing.T) (first, second *ldaptest.Server, c Config) {
 // A firewall that forgets connections forgets all of them at once: to try out
 // each would keep a login waiting for as many seconds.
 func TestOneDeadConnectionTellsOfTheOthers(t *testing.T) {
+	t.Parallel()
 	s := start(t, ldaptest.Config{})
 	b := open(t, configFor(t, s))
 	s.OnRequest(onUserBind(ldaptest.Fault{Delay: 100 * time.Millisecond}))
@@ -89,6 +90,7 @@ func TestKeptConnectionThatEndsIsNoDeadServer(t *testing.T) {
 // When the time of a login ends before that of a question, there is none left to
 // find out whether the server is dead. Both outcomes come out afterwards.
 func TestEndOfALoginIsNoDeadServer(t *testing.T) {
+	t.Parallel()
 	s := start(t, ldaptest.Config{})
 	c := configFor(t, s)
 	c.LoginTimeout = 300 * time.Millisecond
@@ -112,6 +114,7 @@ func TestEndOfALoginIsNoDeadServer(t *testing.T) {
 
 // Questions that keep all connections busy do not make a server look dead.
 func TestBusyConnectionsAreNoDeadServer(t *testing.T) {
+	t.Parallel()
 	s := start(t, ldaptest.Config{})
 	c := configFor(t, s)
 	c.MaxConnections, c.OperationTimeout, c.Log = 1, 200*time.Millisecond, nil

@@ -138,6 +138,7 @@ func TestBindWithoutAnAnswerIsNotRepeated(t *testing.T) {
 // Nor is one that was lost on a fresh connection put to the next server, whether
 // that was closed or silent, although the first server is given up.
 func TestLostBindIsNotPutToTheNextServer(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]ldaptest.Fault{"closes": {Close: true}, "resets": {Reset: true}, "hangs": {Hang: true}, "is busy": {Answer: &ldaptest.Answer{Code: 51}}} {
 		first, second, c := twoServers(t)
 		c.OperationTimeout = 500 * time.Millisecond
@@ -183,6 +184,7 @@ func TestWrongPasswordIsOneBindAtOneServer(t *testing.T) {
 
 // A silent server costs one login its time, and the others nothing.
 func TestDeadServerOfTwo(t *testing.T) {
+	t.Parallel()
 	first, second, c := twoServers(t)
 	c.ConnectTimeout, c.OperationTimeout = 2*time.Second, 2*time.Second
 	c.Log = nil
@@ -273,6 +275,7 @@ func TestDirectoryThatComesBack(t *testing.T) {
 
 // A service account that is tried again and again gets locked.
 func TestRefusedServiceAccountIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
 	first, second, c := twoServers(t)
 	var password atomic.Value
 	password.Store("old-5ecret")
@@ -334,6 +337,7 @@ func TestRefusedServiceAccountIsTriedAgainLater(t *testing.T) {
 
 // What fails inside a server is no refusal, and may pass soon.
 func TestServiceAccountThatFailsIsTriedAgainSoon(t *testing.T) {
+	t.Parallel()
 	s := start(t, ldaptest.Config{})
 	s.OnRequest(func(r ldaptest.Request) ldaptest.Fault {
 		if r.Kind == ldaptest.Bind {
@@ -360,6 +364,7 @@ func TestServiceAccountThatFailsIsTriedAgainSoon(t *testing.T) {
 
 // One question that takes too long leaves the server to everybody else.
 func TestSlowQuestionIsNoDeadServer(t *testing.T) {
+	t.Parallel()
 	first, second, c := twoServers(t)
 	c.OperationTimeout = time.Second
 	b := open(t, c)

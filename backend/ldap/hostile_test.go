@@ -43,9 +43,11 @@ func hostileAnswers() map[string][]byte {
 }
 
 func TestHostileAnswersLetNobodyIn(t *testing.T) {
+	t.Parallel()
 	for name, raw := range hostileAnswers() {
 		for _, where := range []string{"bind", "search"} {
 			t.Run(name+" to a "+where, func(t *testing.T) {
+				t.Parallel()
 				s := start(t, ldaptest.Config{})
 				b := open(t, quick(configFor(t, s)))
 				fault := ldaptest.Fault{Raw: raw}
@@ -66,6 +68,7 @@ func TestHostileAnswersLetNobodyIn(t *testing.T) {
 
 // A bind must be answered by an answer to a bind.
 func TestAnswerToAnotherQuestionIsNone(t *testing.T) {
+	t.Parallel()
 	for tag := range uint(26) {
 		if tag == 1 || tag == 0 { // the right one, and the one that means so here
 			continue
@@ -81,6 +84,7 @@ func TestAnswerToAnotherQuestionIsNone(t *testing.T) {
 
 // An answer that comes after its question was given up must not answer another.
 func TestLateAnswerMeetsNobody(t *testing.T) {
+	t.Parallel()
 	s := start(t, ldaptest.Config{})
 	c := quick(configFor(t, s))
 	c.MaxConnections = 1
@@ -103,6 +107,7 @@ func TestLateAnswerMeetsNobody(t *testing.T) {
 
 // A server that never ends an answer takes a bounded amount of memory.
 func TestEndlessAnswerIsGivenUp(t *testing.T) {
+	t.Parallel()
 	client, server := net.Pipe()
 	defer server.Close()
 	c := newConn(client, client)

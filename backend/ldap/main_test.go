@@ -10,8 +10,14 @@ import (
 	"time"
 )
 
+// waiters is how many of the tests that say t.Parallel run at once. They wait for
+// deadlines of theirs or of a server and take no processor meanwhile, so there may be
+// more than there are processors.
+const waiters = "8"
+
 // TestMain fails if a goroutine or a descriptor outlives the tests.
 func TestMain(m *testing.M) {
+	flag.Set("test.parallel", waiters)
 	goroutines, descriptors := runtime.NumGoroutine(), openDescriptors()
 	code := m.Run()
 	if fuzzing := flag.Lookup("test.fuzz"); fuzzing.Value.String() != "" {

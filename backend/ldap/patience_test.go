@@ -58,6 +58,7 @@ func TestLDAP10ForgottenConnection(t *testing.T) {
 // A search that waits for a slow server is not asked twice: the connection passes on
 // an answer meanwhile.
 func TestLDAP10SlowSearchIsAskedOnce(t *testing.T) {
+	t.Parallel()
 	s := start(t, ldaptest.Config{})
 	b := open(t, configFor(t, s))
 	authenticate(t, b, "alice", alicePass)

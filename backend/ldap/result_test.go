@@ -28,6 +28,7 @@ func onSearch(f ldaptest.Fault) func(ldaptest.Request) ldaptest.Fault {
 }
 
 func TestAnswersToABind(t *testing.T) {
+	t.Parallel()
 	policy := func(code int64, failure int64) ldaptest.Answer {
 		return ldaptest.Answer{Code: code, Controls: []ldaptest.Control{ldaptest.PasswordPolicy(-1, -1, failure)}}
 	}
@@ -101,6 +102,7 @@ func TestAnswersToABind(t *testing.T) {
 }
 
 func TestAnswersToASearch(t *testing.T) {
+	t.Parallel()
 	for code, want := range map[int64]string{
 		1: "fault", 2: "fault", 3: "unavailable", 8: "fault", 10: "fault", 11: "unavailable", 12: "fault", 13: "fault", 32: "fault", 34: "fault",
 		50: "fault", 51: "unavailable", 52: "unavailable", 53: "fault", 80: "unavailable", 81: "unavailable", 123: "fault", 1 << 16: "unavailable", -1: "unavailable",

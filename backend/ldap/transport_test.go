@@ -142,6 +142,7 @@ func TestCertificateIsTheServiceAccount(t *testing.T) {
 // A new authority counts without a restart; a broken file does not take the
 // place of a good one.
 func TestChangedAuthorityIsUsed(t *testing.T) {
+	t.Parallel()
 	s := start(t, ldaptest.Config{})
 	stranger, err := ldaptest.NewAuthority("a stranger")
 	if err != nil {
