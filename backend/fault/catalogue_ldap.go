@@ -19,6 +19,7 @@ var directory = []Entry{
 	{"ldap.bind.encryption", "The server takes no password on this connection (results 8, 13).", "use ldaps:// or `start_tls = true`"},
 	{"ldap.bind.channel_binding", "The server demands that passwords are bound to the TLS connection, which simple binds cannot be.", "have the domain controller demand channel binding only where the client supports it"},
 	{"ldap.bind.failed", "The server answered a login with a failure that is no refusal.", "look up the result code that the text has, and what the log of the directory says"},
+	{"ldap.schema.unknown", "The configuration asks for an attribute, or for an object class, that the schema of the directory does not have. A filter with it may find nothing whatever there is, so that no answer follows from that.", "correct the spelling in the key that the text names, or take it out; where an overlay or plug-in brings the attribute (memberOf), have the directory load it"},
 	{"ldap.preset.mismatch", "The preset is for another kind of directory.", "set the preset for the directory that the server says it is"},
 	{"ldap.lockout.budget", "The directory locks accounts after fewer wrong passwords than gatehouse lets through.", "set `max_failures` below the threshold of the directory, or raise that"},
 }
@@ -38,6 +39,7 @@ var directoryUsers = []Entry{
 	{"ldap.user.ambiguous", "More than one entry matches the name, so that it is nobody's.", "narrow `user_bases` or `user_filter` until one entry is left"},
 	{"ldap.user.unusable", "The entry of the user has no name that can be used, or several.", "correct the entry, or set `user_name_attr` to an attribute with one value that can be searched for"},
 	{"ldap.user.no_anchor", "The entry of a user who logged in before does not show the attribute any more by which it is told from an entry made anew under its name.", "let the service account read `entryUUID`, `nsUniqueId`, `ipaUniqueID` or `objectGUID`, whichever the directory has, at every server of `urls`"},
+	{"ldap.user.unreadable", "The entry of a user who logged in before is there, and the service account may not read it any more, or not what `user_filter` asks for.", "give the account back the right to read and search the entries of users"},
 	{"ldap.user.hidden", "The password is right, and the user may not read the own entry.", "let users read their own entries, or set `bind_dn` to an account that looks users up"},
 	{"ldap.user.wrong_password", "The directory refuses the password of the user.", "have the user type it again, and log out first where a client has stored an old one; the directory counted one wrong password"},
 	{"ldap.user.locked", "The directory has locked the account after wrong passwords.", "unlock the account in the directory, and look for whoever sends wrong passwords"},
@@ -55,9 +57,10 @@ var directoryGroups = []Entry{
 	{"ldap.groups.unreadable", "The account may not read what tells the groups of a user.", "give it that right: in Active Directory put it into the group Windows Authorization Access Group"},
 	{"ldap.groups.too_many", "The user is in more groups than are followed.", "look for groups that contain each other, or narrow `group_bases`"},
 	{"ldap.groups.too_deep", "The user is in groups that are nested deeper than `group_depth`. The groups up to there count; a rule that needs another one, or the absence of one, cannot be decided.", "raise `group_depth`, or set `group_nesting = false` if groups in groups are not to count"},
-	{"ldap.groups.hidden", "memberOf of a user names a group that the service account may not read. The group counts by its DN; a rule that calls it by a short name cannot be decided.", "let the service account read the group, or name the group by its DN in the rule"},
+	{"ldap.groups.hidden", "memberOf of a user names a group that the service account may not read. The group counts by its DN; a rule that calls it by a short name cannot be decided, nor one that needs a group which this one may be in.", "let the service account read the group, or name the group by its DN in the rule"},
+	{"ldap.groups.undecided", "A filter for groups (`group_filter`, or that of a `filter_group`) is neither true nor false, so that a rule which needs such a group, or its absence, cannot be decided.", "let the service account read and search the attributes of the filter"},
 	{"ldap.groups.missing", "A rule names a group that the directory does not have, so that nobody is in it.", "correct the rule, or make the group below `group_bases`"},
 	{"ldap.groups.ambiguous", "Several groups share a name that a rule uses, so that it counts for none of them, and `not group` lets in the members of none.", "name one of them by its DN in the rule, or narrow `group_bases`"},
 	{"ldap.groups.distribution", "A rule names a distribution group, which is in no token.", "make it a security group, or set `group_mode = \"memberof\"`"},
-	{"ldap.groups.no_memberof", "A group has the user as a member, and memberOf of the user is empty.", "have the server keep memberOf (the overlay or plug-in of that name), or set `group_mode = \"search\"`"},
+	{"ldap.groups.no_memberof", "A group has the user as a member, and memberOf of the user is empty or may not be read. The groups found that way count; a rule that needs another one, or the absence of one, cannot be decided.", "have the server keep memberOf (the overlay or plug-in of that name), let the account read it, or set `group_mode = \"search\"`"},
 }

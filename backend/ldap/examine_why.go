@@ -222,7 +222,7 @@ func (e *examination) doubt(ctx context.Context, f *backend.Finding, id backend.
 		}
 		r := (&resolver{Backend: e.Backend, search: e.asService, dn: id.Handle}).searching()
 		if groups, err := r.find(ctx, []string{equals("member", id.Handle), equals("uniqueMember", id.Handle)}, false); err == nil && len(groups) > 0 {
-			return fault.With("ldap.groups.no_memberof", fmt.Errorf("memberOf of the user is empty, and %s has the user as a member", groups[0].dn))
+			return noMemberOf(groups[0])
 		}
 	}
 	return nil

@@ -54,6 +54,7 @@ func (b *Backend) resolver(id backend.Identity, memory groupMemory) *resolver {
 // groups returns the names of all groups that the user is in. With an error that is a
 // [backend.Incomplete] they are those that could be found out.
 func (r *resolver) groups(ctx context.Context) ([]string, error) {
+	r.doubtGroups(ctx)
 	_, _, names, err := r.resolve(ctx)
 	if err != nil {
 		return nil, err
@@ -107,7 +108,7 @@ func (b *Backend) memberAttributes() []string {
 	case primarySID:
 		names = append(names, "primaryGroupID", "objectSid")
 	case primaryGID:
-		names = append(names, "gidNumber")
+		names = append(names, "gidNumber", "objectClass")
 	}
 	return names
 }
@@ -127,7 +128,7 @@ func (r *resolver) direct(ctx context.Context) ([]group, error) {
 		}
 		return r.bySID(ctx, sids)
 	case groupsMemberOf:
-		found, err := r.byDN(ctx, values(r.entry, "memberOf"))
+		found, err := r.listedGroups(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -157,6 +158,33 @@ func (r *resolver) direct(ctx context.Context) ([]group, error) {
 	return nil, nil
 }
 
+// listedGroups returns the groups that memberOf of the user names. That there is no
+// value is no answer by itself: a user in no group has none, and so has one of whom the
+// account may not read it.
+func (r *resolver) listedGroups(ctx context.Context) ([]group, error) {
+	names := values(r.entry, "memberOf")
+	if len(names) > 0 || r.asUser() {
+		return r.byDN(ctx, names)
+	}
+	found, err := r.find(ctx, r.holderFilters([]group{{dn: r.dn}}), false)
+	if len(found) > 0 {
+		r.lack(false, noMemberOf(found[0]))
+	}
+	return found, err
+}
+
+// noMemberOf says that memberOf of a user is empty although a group has the user.
+func noMemberOf(g group) error {
+	return fault.With("ldap.groups.no_memberof", fmt.Errorf("memberOf of the user is empty, or the account may not read it, and %s has the user as a member", g.dn))
+}
+
+// mustHaveGID reports whether the entry of the user is of a class that has a gidNumber
+// (RFC 2307, section 3), or its classes cannot be read.
+func (r *resolver) mustHaveGID() bool {
+	classes := values(r.entry, "objectClass")
+	return len(classes) == 0 || slices.ContainsFunc(classes, func(c string) bool { return strings.EqualFold(c, "posixAccount") })
+}
+
 // inChain is the filter for all groups that name is in, however deep.
 func inChain(name string) string {
 	return "(member:1.2.840.113556.1.4.1941:=" + ldap.EscapeFilter(name) + ")"
@@ -180,6 +208,9 @@ func (r *resolver) memberFilters() ([]string, error) {
 		filters = append(filters, equals(attribute, name))
 	}
 	if r.config.PrimaryGroup == primaryGID {
+		if len(values(r.entry, "gidNumber")) == 0 && r.mustHaveGID() {
+			r.lack(false, fault.With("ldap.groups.unreadable", errors.New("read gidNumber of the user: the account may not; primary_group = \"none\" does without")))
+		}
 		for _, gid := range values(r.entry, "gidNumber") {
 			filters = append(filters, equals("gidNumber", gid))
 		}
@@ -255,6 +286,11 @@ func (r *resolver) parents(ctx context.Context, of []group) ([]group, error) {
 // holders returns the groups that have any of the given groups as a member.
 func (r *resolver) holders(ctx context.Context, of []group) ([]group, error) {
 	slices.SortFunc(of, func(a, b group) int { return strings.Compare(a.key(), b.key()) })
+	return r.find(ctx, r.holderFilters(of), true)
+}
+
+// holderFilters returns the filters for what has any of the given entries as a member.
+func (r *resolver) holderFilters(of []group) []string {
 	var filters []string
 	for _, g := range of {
 		for _, attribute := range r.config.GroupMemberAttrs {
@@ -263,5 +299,5 @@ func (r *resolver) holders(ctx context.Context, of []group) ([]group, error) {
 			}
 		}
 	}
-	return r.find(ctx, filters, true)
+	return filters
 }

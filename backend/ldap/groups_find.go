@@ -3,9 +3,13 @@ package ldap
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"gatehouse/backend/fault"
 )
 
 // find returns the groups that match one of the alternatives. With keep, the
@@ -86,19 +90,44 @@ func (b *Backend) isFilterGroup(name string) bool {
 
 // filterGroups returns the configured groups whose filters match the user.
 func (r *resolver) filterGroups(ctx context.Context) ([]string, error) {
-	var names []string
+	var names, others []string
 	for _, g := range r.config.FilterGroups {
-		entries, err := r.search(ctx, query{
-			base: r.dn, scope: ldap.ScopeBaseObject, filter: g.Filter, attributes: []string{"1.1"},
-		})
-		if err != nil {
+		is, err := r.matchesUser(ctx, g.Filter)
+		switch {
+		case err != nil:
 			return nil, fmt.Errorf("group %q: %w", g.Name, err)
-		}
-		if len(entries) > 0 {
+		case is:
 			names = append(names, fold(g.Name))
+		default:
+			others = append(others, "(!"+g.Filter+")")
 		}
 	}
-	return names, nil
+	return names, r.ruleOut(ctx, others)
+}
+
+// ruleOut makes sure that the opposites of the filters that did not match the user do. A
+// filter on what the account may not read, or the directory does not know, is neither
+// true nor false, and says nothing of the user.
+func (r *resolver) ruleOut(ctx context.Context, opposites []string) error {
+	if len(opposites) == 0 {
+		return nil
+	}
+	unknown := slices.DeleteFunc(r.unknown(ctx, r.filterGroupReferences()), func(u reference) bool { return u.isClass })
+	if len(unknown) > 0 {
+		r.lack(true, unknownError(unknown))
+		return nil
+	}
+	is, err := r.matchesUser(ctx, "(&"+strings.Join(opposites, "")+")")
+	if err == nil && !is {
+		r.lack(true, fault.With("ldap.groups.undecided", fmt.Errorf("neither a filter of these nor its opposite is true of the user: %s; the account may not read what it asks for", strings.Join(opposites, " "))))
+	}
+	return err
+}
+
+// matchesUser reports whether a filter matches the entry of the user.
+func (r *resolver) matchesUser(ctx context.Context, filter string) (bool, error) {
+	entries, err := r.search(ctx, query{base: r.dn, scope: ldap.ScopeBaseObject, filter: filter, attributes: []string{"1.1"}})
+	return len(entries) > 0, err
 }
 
 // groupMemory is what is remembered of groups.
@@ -106,12 +135,12 @@ type groupMemory struct {
 	found  memo[[]group]  // by filter, by name, by security identifier
 	unique memo[bool]     // by name: whether one group alone has it
 	shared memo[[]string] // by name, for explanations: the groups that have it, where they are several
-	hidden memo[bool]     // by DN, of what memberOf names and no search finds: whether nobody may read it
+	hidden memo[absence]  // by DN, of what memberOf names and no search finds: why
 }
 
 func newGroupMemory(c Config) groupMemory {
 	return groupMemory{
 		found: newMemo[[]group](c.GroupTTL), unique: newMemo[bool](c.GroupTTL),
-		shared: newMemo[[]string](namesakesTTL), hidden: newMemo[bool](c.GroupTTL),
+		shared: newMemo[[]string](namesakesTTL), hidden: newMemo[absence](c.GroupTTL),
 	}
 }

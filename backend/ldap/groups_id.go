@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -46,43 +47,100 @@ func (r *resolver) byDN(ctx context.Context, names []string) ([]group, error) {
 	return append(found, hidden...), err
 }
 
+// absence is why a search for groups does not find what memberOf of a user names.
+type absence int
+
+const (
+	isHidden  absence = iota // nobody may see it
+	isNoGroup                // it does not match group_filter
+	isUnclear                // neither group_filter nor its opposite is true of it
+)
+
 // hidden returns those of the groups with the given names, which no search found, that
 // nobody may see: the entry of the user says that they are its groups, and what there
-// is to read of them is not known. A group that can be read and was not found does not
-// match group_filter, and is none.
+// is to read of them is not known. The groups that such a group is in are known as far
+// as they can be seen, unless memberOf has all. A group that can be read and was not
+// found is none if group_filter is false of it.
 func (r *resolver) hidden(ctx context.Context, filters map[string]string) ([]group, error) {
+	reasons, err := r.absences(ctx, filters)
+	if err != nil {
+		return nil, err
+	}
+	var all []group
+	for _, key := range slices.Sorted(maps.Keys(reasons)) {
+		switch reasons[key] {
+		case isHidden:
+			all = append(all, group{dn: key, hidden: true})
+			r.lack(r.config.DirectGroups || r.config.listsNestedGroups(), fault.With("ldap.groups.hidden", fmt.Errorf("memberOf of the user names %s, which the service account may not read", key)))
+		case isUnclear:
+			r.lack(false, fault.With("ldap.groups.undecided", fmt.Errorf("memberOf of the user names %s, and the service account may not read what group_filter asks for", key)))
+		}
+	}
+	return all, nil
+}
+
+// listsNestedGroups reports whether memberOf of a user has groups of groups, too.
+func (c Config) listsNestedGroups() bool { return c.Preset == "389ds" || c.Preset == "freeipa" }
+
+// absences returns why each of the groups with the given names was not found.
+func (r *resolver) absences(ctx context.Context, filters map[string]string) (map[string]absence, error) {
+	reasons := map[string]absence{}
 	var asked []string
 	for key, filter := range filters {
-		if _, known := r.memory.hidden.get(key); !known {
+		if why, known := r.memory.hidden.get(key); known {
+			reasons[key] = why
+		} else {
 			asked = append(asked, filter)
 		}
 	}
 	slices.Sort(asked)
-	now, seen := time.Now(), map[string]bool{}
-	for _, filter := range oneOf(asked) {
+	now := time.Now()
+	seen, err := r.seen(ctx, asked, "")
+	if err != nil {
+		return nil, err
+	}
+	others := map[string]bool{}
+	if len(seen) > 0 {
+		if others, err = r.seen(ctx, asked, "(!"+r.config.GroupFilter+")"); err != nil {
+			return nil, err
+		}
+	}
+	for key := range filters {
+		if _, known := reasons[key]; known {
+			continue
+		}
+		why := isHidden
+		switch {
+		case others[key]:
+			why = isNoGroup
+		case seen[key]:
+			why = isUnclear
+		}
+		reasons[key] = why
+		r.memory.hidden.put(key, why, now)
+	}
+	return reasons, nil
+}
+
+// seen returns the names of the entries below the group bases that match one of some
+// alternatives, and a condition if there is one.
+func (r *resolver) seen(ctx context.Context, alternatives []string, condition string) (map[string]bool, error) {
+	names := map[string]bool{}
+	for _, filter := range oneOf(alternatives) {
+		if condition != "" {
+			filter = "(&" + condition + filter + ")"
+		}
 		for _, base := range r.config.GroupBases {
 			entries, err := r.search(ctx, query{base: base, scope: ldap.ScopeWholeSubtree, paged: true, filter: filter, attributes: []string{"1.1"}})
 			if err != nil {
 				return nil, fmt.Errorf("search groups: %w", err)
 			}
 			for _, e := range entries {
-				seen[canonicalDN(e.DN)] = true
+				names[canonicalDN(e.DN)] = true
 			}
 		}
 	}
-	var all []group
-	for key := range filters {
-		is, known := r.memory.hidden.get(key)
-		if !known {
-			is = !seen[key]
-			r.memory.hidden.put(key, is, now)
-		}
-		if is {
-			all = append(all, group{dn: key, hidden: true})
-			r.lack(true, fault.With("ldap.groups.hidden", fmt.Errorf("memberOf of the user names %s, which the service account may not read", key)))
-		}
-	}
-	return all, nil
+	return names, nil
 }
 
 // bySID returns the groups with the given security identifiers.

@@ -131,7 +131,7 @@ func TestGroupsAroundOneThatCannotBeRead(t *testing.T) {
 	b := open(t, c)
 	for range 2 { // the second time from what is remembered
 		groups, err := groupsFor(t, b, "dave", alicePass)
-		wantPart(t, groups, err, true, "above", "banned")
+		wantPart(t, groups, err, false, "above", "banned") // the group may be in others that nobody may read
 		if !slices.Contains(groups, cnDN("hidden")) {
 			t.Errorf("the group itself is not in %q", groups)
 		}
@@ -162,8 +162,8 @@ func TestNestedGroupsTakeAQuestionForEachLevel(t *testing.T) {
 	if err != nil || len(groups) != 2*202 { // dev and all too, each with its DN
 		t.Errorf("got %d names, %v, want 404", len(groups), err)
 	}
-	if n := searches(s); n > 5+2 {
-		t.Errorf("200 groups five deep took %d questions, want at most 7", n)
+	if n := searches(s); n > 5+3 { // one of them whether the base is there, which is remembered
+		t.Errorf("200 groups five deep took %d questions, want at most 8", n)
 	}
 	s.Forget()
 	if _, err := b.Groups(t.Context(), id); err != nil || searches(s) != 1 {

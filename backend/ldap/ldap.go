@@ -28,10 +28,12 @@ type Backend struct {
 	filter    userFilter
 	directory *directory
 	domains   *domains
+	schemas   *schemas
 	memory    groupMemory
 	own       memo[ownGroups] // by handle, of users who searched themselves
 	routes    memo[*server]   // by handle
 	shares    memo[share]     // by handle
+	bases     memo[struct{}]  // that are there
 	warned    memo[struct{}]  // by handle, of users whose groups are not all known
 }
 
@@ -68,10 +70,12 @@ func New(c Config) (*Backend, error) {
 		filter:    filter,
 		directory: d,
 		domains:   newDomains(c),
+		schemas:   &schemas{asking: make(chan struct{}, 1)},
 		memory:    newGroupMemory(c),
 		own:       newMemo[ownGroups](ownGroupsTTL),
 		routes:    newMemo[*server](routeTTL),
 		shares:    newMemo[share](c.LoginTimeout),
+		bases:     newMemo[struct{}](c.GroupTTL),
 		warned:    newMemo[struct{}](warnEvery),
 	}, nil
 }

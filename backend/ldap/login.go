@@ -203,9 +203,13 @@ func (b *Backend) bind(ctx context.Context, c *conn, name, password string) (onG
 // findOwn returns who a user is that was bound on c by the template, and
 // remembers the user's groups, which nobody can ask for later.
 func (b *Backend) findOwn(ctx context.Context, c *conn, bound backend.Identity) (backend.Identity, error) {
-	search := func(ctx context.Context, q query) ([]*ldap.Entry, error) {
+	var search searcher
+	search = func(ctx context.Context, q query) ([]*ldap.Entry, error) {
 		entries, err := c.search(ctx, b.config, q)
-		return entries, searchError(err, q.base)
+		if err != nil {
+			return nil, searchError(err, q.base)
+		}
+		return entries, b.confirmBase(ctx, search, q, entries)
 	}
 	e, err := b.find(ctx, search, loginOf(bound), bound.Handle)
 	if errors.Is(err, backend.ErrUnknownUser) {

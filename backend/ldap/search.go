@@ -32,6 +32,9 @@ type searcher func(context.Context, query) ([]*ldap.Entry, error)
 const (
 	pageSize   = 500
 	maxEntries = 20_000
+
+	// maxPages leaves room for pages that are not full: a server may end each early.
+	maxPages = 1000
 )
 
 // asService runs a query as the service account.
@@ -48,14 +51,31 @@ func (b *Backend) asService(ctx context.Context, q query) (entries []*ldap.Entry
 	if err != nil {
 		return nil, searchError(err, q.base)
 	}
-	return entries, nil
+	return entries, b.confirmBase(ctx, b.asService, q, entries)
+}
+
+// confirmBase makes sure that there is a base where a search in pages found nothing: of
+// one that is not there 389 Directory Server says so only where no pages are asked for.
+func (b *Backend) confirmBase(ctx context.Context, search searcher, q query, found []*ldap.Entry) error {
+	if len(found) > 0 || !q.paged {
+		return nil
+	}
+	if _, known := b.bases.get(q.base); known {
+		return nil
+	}
+	asked := time.Now()
+	_, err := search(ctx, query{base: q.base, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: []string{"1.1"}})
+	if err == nil {
+		b.bases.put(q.base, struct{}{}, asked)
+	}
+	return err
 }
 
 // search returns all that a query finds, or fails.
 func (c *conn) search(ctx context.Context, cfg Config, q query) ([]*ldap.Entry, error) {
 	var all []*ldap.Entry
 	paging := ldap.NewControlPaging(pageSize)
-	for {
+	for range maxPages {
 		request := &ldap.SearchRequest{
 			BaseDN: q.base, Scope: q.scope, Filter: q.filter, Attributes: q.attributes, SizeLimit: q.limit,
 		}
@@ -81,6 +101,7 @@ func (c *conn) search(ctx context.Context, cfg Config, q query) ([]*ldap.Entry, 
 		}
 		paging.SetCookie(next.Cookie)
 	}
+	return nil, lost(fault.With("ldap.protocol", fmt.Errorf("the server goes on after %d pages", maxPages)))
 }
 
 // ask asks one question.

@@ -10,6 +10,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"gatehouse/backend"
+	"gatehouse/backend/fault"
 )
 
 // Revalidate reads the entry of a user who logged in before: whether it is the same
@@ -65,9 +66,27 @@ func (b *Backend) readAgain(ctx context.Context, name string, wanted []string) (
 		return nil, err
 	}
 	if len(entries) != 1 {
-		return nil, fmt.Errorf("entry %q does not match user_filter: %w", name, backend.ErrUnknownUser)
+		return nil, b.unmatched(ctx, name)
 	}
 	return entries[0], nil
+}
+
+// unmatched tells an entry that does not match user_filter from one of which nobody can
+// say: the account may not read it, or not what the filter asks for, any more. Neither
+// the filter nor its opposite is true of such an entry.
+func (b *Backend) unmatched(ctx context.Context, name string) error {
+	others, err := b.asService(ctx, query{
+		base: name, scope: ldap.ScopeBaseObject, filter: "(!" + b.filter.anyone + ")", attributes: []string{"1.1"},
+	})
+	switch code, answered := codeOf(err); {
+	case answered && code == ldap.LDAPResultNoSuchObject:
+		return b.missing(ctx, name, err)
+	case err != nil:
+		return err
+	case len(others) != 1:
+		return fault.With("ldap.user.unreadable", fmt.Errorf("entry %q is there, and the service account may not read it, or not what user_filter asks for: %w", name, backend.ErrUnavailable))
+	}
+	return fmt.Errorf("entry %q does not match user_filter: %w", name, backend.ErrUnknownUser)
 }
 
 // missing tells an entry that is gone from an account that may not read it any

@@ -160,7 +160,7 @@ func (b *Backend) find(ctx context.Context, search searcher, l login, bound stri
 	case err != nil:
 		return nil, err
 	case len(found) == 0:
-		return nil, fault.With("ldap.user.unknown", backend.ErrUnknownUser)
+		return nil, b.nobodyFound(ctx)
 	case len(found) > 1:
 		return nil, errAmbiguous
 	case !b.filter.admits(found[0], l) || boundDN != nil && canonicalDN(found[0].DN) != boundDN.String():

@@ -1,0 +1,349 @@
+package ldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	ber "github.com/go-asn1-ber/asn1-ber"
+	"github.com/go-ldap/ldap/v3"
+
+	"gatehouse/backend"
+	"gatehouse/backend/fault"
+)
+
+// schema is what a directory says that there is: RFC 4512, section 4.2.
+type schema struct {
+	attributes, classes map[string]bool // names and numbers in lower case
+
+	// strict says that a filter on what is not in the schema is neither true nor false,
+	// as RFC 4511, section 4.5.1.7, has it, also below a "not". To other servers it is
+	// false.
+	strict bool
+}
+
+// schemas remembers the schema of the directory.
+type schemas struct {
+	asking chan struct{} // holds a token while the directory is asked
+
+	mu      sync.Mutex
+	known   *schema // nil: it could not be read
+	failure error   // of reading it the last time
+	until   time.Time
+}
+
+// How long it counts what the schema is, and how long the failure to read it.
+const (
+	schemaTTL   = time.Hour
+	schemaRetry = time.Minute
+)
+
+// everywhere has the attributes and the classes that no server is without; RFC 4519.
+var everywhere = schema{
+	attributes: setOf("objectClass", "cn", "sn", "o", "ou", "dc", "uid", "member", "uniqueMember", "description", "userPassword"),
+	classes:    setOf("top", "person", "organizationalPerson", "organizationalUnit", "groupOfNames", "groupOfUniqueNames"),
+}
+
+func setOf(names ...string) map[string]bool {
+	set := map[string]bool{}
+	for _, name := range names {
+		set[strings.ToLower(name)] = true
+	}
+	return set
+}
+
+// reference is a place of the configuration that names an attribute or a class.
+type reference struct {
+	key, name string
+	isClass   bool
+}
+
+func (r reference) isIn(s schema) bool {
+	if r.isClass {
+		return s.classes[strings.ToLower(r.name)]
+	}
+	return s.attributes[strings.ToLower(r.name)]
+}
+
+// String says what is meant, and where it stands.
+func (r reference) String() string {
+	if r.isClass {
+		return fmt.Sprintf("%s asks for the object class %s", r.key, r.name)
+	}
+	return fmt.Sprintf("%s names the attribute %s", r.key, r.name)
+}
+
+// filterReferences returns what a filter is about.
+func filterReferences(key string, p *ber.Packet) (all []reference) {
+	switch p.Tag {
+	case ldap.FilterAnd, ldap.FilterOr, ldap.FilterNot:
+		for _, child := range p.Children {
+			all = append(all, filterReferences(key, child)...)
+		}
+		return all
+	}
+	attribute, value := assertion(p)
+	if attribute != "" {
+		all = append(all, reference{key: key, name: attribute})
+	}
+	if value != "" && strings.EqualFold(attribute, "objectClass") {
+		all = append(all, reference{key: key, name: value, isClass: true})
+	}
+	return all
+}
+
+// assertion returns the attribute that a part of a filter is about, and for a part that
+// compares for equality the value.
+func assertion(p *ber.Packet) (attribute, value string) {
+	switch {
+	case p.Tag == ldap.FilterPresent:
+		attribute = p.Data.String()
+	case p.Tag == ldap.FilterExtensibleMatch:
+		for _, part := range p.Children {
+			if part.Tag == ldap.MatchingRuleAssertionType {
+				attribute = part.Data.String()
+			}
+		}
+	case len(p.Children) == 2:
+		attribute = p.Children[0].Data.String()
+		if p.Tag == ldap.FilterEqualityMatch {
+			value = p.Children[1].Data.String()
+		}
+	}
+	attribute, _, _ = strings.Cut(attribute, ";") // an option is none of the schema
+	return attribute, value
+}
+
+// canBe reports whether a filter can be true of an entry, and whether it can be false,
+// whatever the values are. What is not in the schema is in no entry.
+func (s schema) canBe(p *ber.Packet) (isTrue, isFalse bool) {
+	switch p.Tag {
+	case ldap.FilterNot:
+		isFalse, isTrue = s.canBe(p.Children[0])
+		return isTrue, isFalse
+	case ldap.FilterAnd, ldap.FilterOr:
+		all, some := true, false // of the children: can be true under "and", false under "or"
+		for _, child := range p.Children {
+			t, f := s.canBe(child)
+			if p.Tag == ldap.FilterOr {
+				t, f = f, t
+			}
+			all, some = all && t, some || f
+		}
+		if p.Tag == ldap.FilterOr {
+			return some, all
+		}
+		return all, some
+	}
+	for _, r := range filterReferences("", p) {
+		if !r.isIn(s) {
+			return false, !s.strict
+		}
+	}
+	return true, true
+}
+
+// schema returns the schema of the directory, nil where it cannot be read. The directory
+// is asked once in a while.
+func (b *Backend) schema(ctx context.Context) *schema {
+	s := b.schemas
+	select {
+	case s.asking <- struct{}{}:
+		defer func() { <-s.asking }()
+	case <-ctx.Done():
+		return nil
+	}
+	s.mu.Lock()
+	known, due := s.known, !time.Now().Before(s.until)
+	s.mu.Unlock()
+	if !due {
+		return known
+	}
+	now, err := b.readSchema(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failure = err; err != nil { // what was read last is as good as before
+		s.until = time.Now().Add(schemaRetry)
+		return s.known
+	}
+	s.known, s.until = now, time.Now().Add(schemaTTL)
+	return now
+}
+
+// readSchema asks the directory for its schema.
+func (b *Backend) readSchema(ctx context.Context) (*schema, error) {
+	root, err := b.readOne(ctx, "", "(objectClass=*)", "subschemaSubentry")
+	if err != nil {
+		return nil, err
+	}
+	place := first(root, "subschemaSubentry")
+	if place == "" {
+		return nil, errors.New("the server does not say where its schema is (subschemaSubentry of the root entry)")
+	}
+	entry, err := b.readOne(ctx, place, "(objectClass=subschema)", "attributeTypes", "objectClasses")
+	if err != nil {
+		return nil, err
+	}
+	s := &schema{attributes: definitions(values(entry, "attributeTypes")), classes: definitions(values(entry, "objectClasses"))}
+	if len(s.attributes) == 0 || len(s.classes) == 0 {
+		return nil, fmt.Errorf("the account may not read attributeTypes and objectClasses of %s", place)
+	}
+	s.strict, err = b.isStrict(ctx)
+	return s, err
+}
+
+// isStrict asks whether "not" makes something true of what the server does not know.
+func (b *Backend) isStrict(ctx context.Context) (bool, error) {
+	const unknown = "gatehouseNoSuchAttribute"
+	found, err := b.asService(ctx, query{
+		base: b.config.UserBases[0], scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: []string{"1.1"},
+	})
+	if err != nil || len(found) == 0 {
+		return true, err
+	}
+	found, err = b.asService(ctx, query{
+		base: b.config.UserBases[0], scope: ldap.ScopeBaseObject, filter: "(!(" + unknown + "=*))", attributes: []string{"1.1"},
+	})
+	return len(found) == 0, err
+}
+
+// readOne reads one entry, which must be there.
+func (b *Backend) readOne(ctx context.Context, name, filter string, attributes ...string) (*ldap.Entry, error) {
+	entries, err := b.asService(ctx, query{base: name, scope: ldap.ScopeBaseObject, filter: filter, attributes: attributes})
+	if err == nil && len(entries) != 1 {
+		err = fmt.Errorf("the account may not read the entry %q", name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return entries[0], nil
+}
+
+// definition takes the number and the names out of a description such as
+// ( 2.5.4.3 NAME ( 'cn' 'commonName' ) SUP name ); RFC 4512, section 4.1.
+var definition = regexp.MustCompile(`^\(\s*(\S+)(?:\s+NAME\s+(?:'([^']*)'|\(([^)]*)\)))?`)
+
+func definitions(texts []string) map[string]bool {
+	names := map[string]bool{}
+	for _, text := range texts {
+		parts := definition.FindStringSubmatch(text)
+		if parts == nil {
+			continue
+		}
+		names[strings.ToLower(parts[1])] = true
+		for _, name := range append(strings.Fields(parts[3]), parts[2]) {
+			if name = strings.Trim(name, "'"); name != "" {
+				names[strings.ToLower(name)] = true
+			}
+		}
+	}
+	return names
+}
+
+// userReferences returns what the configuration asks for to find users.
+func (b *Backend) userReferences() []reference {
+	compiled, _ := ldap.CompileFilter(b.config.UserFilter)
+	return append(filterReferences("user_filter", compiled), reference{key: "user_name_attr", name: b.config.UserNameAttr})
+}
+
+// groupReferences returns what the configuration asks for to find groups.
+func (b *Backend) groupReferences() []reference {
+	c := b.config
+	if c.GroupMode == groupsNone {
+		return nil
+	}
+	compiled, _ := ldap.CompileFilter(c.GroupFilter)
+	all := filterReferences("group_filter", compiled)
+	if c.GroupNameAttr != nameIsDN {
+		all = append(all, reference{key: "group_name_attr", name: c.GroupNameAttr})
+	}
+	for _, name := range c.GroupMemberAttrs {
+		all = append(all, reference{key: "group_member_attrs", name: name})
+	}
+	if c.GroupMode == groupsMemberOf {
+		all = append(all, reference{key: "group_mode", name: "memberOf"})
+	}
+	if c.PrimaryGroup == primaryGID {
+		all = append(all, reference{key: "primary_group", name: "gidNumber"})
+	}
+	return all
+}
+
+// filterGroupReferences returns what the groups of the configuration are made of.
+func (b *Backend) filterGroupReferences() (all []reference) {
+	for _, g := range b.config.FilterGroups {
+		if compiled, err := ldap.CompileFilter(g.Filter); err == nil {
+			all = append(all, filterReferences(fmt.Sprintf("the filter of the filter_group %q", g.Name), compiled)...)
+		}
+	}
+	return all
+}
+
+// unknown returns those references that are to nothing in the schema of the directory.
+// Where all are to what every directory has, or the schema cannot be read, it returns
+// none.
+func (b *Backend) unknown(ctx context.Context, all []reference) []reference {
+	inDoubt := slices.DeleteFunc(all, func(r reference) bool { return r.isIn(everywhere) })
+	if len(inDoubt) == 0 || b.asUser() {
+		return nil
+	}
+	s := b.schema(ctx)
+	if s == nil {
+		return nil
+	}
+	return slices.DeleteFunc(inDoubt, func(r reference) bool { return r.isIn(*s) })
+}
+
+// unknownError says that the directory does not know what the configuration asks for.
+func unknownError(all []reference) error {
+	var texts []string
+	for _, r := range all {
+		texts = append(texts, r.String())
+	}
+	return fault.With("ldap.schema.unknown", fmt.Errorf("%s, which the schema of the directory does not have: %w", strings.Join(slices.Compact(texts), ", "), backend.ErrUnavailable))
+}
+
+// nobodyFound says what it means that user_filter found nobody: nothing, where it can
+// be true of nobody since the directory does not know what it asks for.
+func (b *Backend) nobodyFound(ctx context.Context) error {
+	if err := b.matchesNobody(ctx, "user_filter", b.config.UserFilter); err != nil {
+		return err
+	}
+	return fault.With("ldap.user.unknown", backend.ErrUnknownUser)
+}
+
+// matchesNobody fails if a filter can be true of no entry, as far as that is known.
+func (b *Backend) matchesNobody(ctx context.Context, key, text string) error {
+	compiled, err := ldap.CompileFilter(text)
+	if err != nil {
+		return nil
+	}
+	unknown := b.unknown(ctx, filterReferences(key, compiled))
+	if len(unknown) == 0 {
+		return nil
+	}
+	if s := b.schema(ctx); s != nil {
+		if isTrue, _ := s.canBe(compiled); !isTrue {
+			return fmt.Errorf("%s matches nothing: %w", key, unknownError(unknown))
+		}
+	}
+	return nil
+}
+
+// doubtGroups notes what of the configuration for groups the directory does not know: a
+// group that is found by it alone is not found. A class that is not known is in no
+// entry, so that a list of classes for several kinds of directories does no harm.
+func (r *resolver) doubtGroups(ctx context.Context) {
+	unknown := slices.DeleteFunc(r.unknown(ctx, r.groupReferences()), func(u reference) bool { return u.isClass })
+	if len(unknown) > 0 {
+		nameAlone := !slices.ContainsFunc(unknown, func(u reference) bool { return u.key != "group_name_attr" })
+		r.lack(nameAlone, unknownError(unknown))
+	} else if err := r.matchesNobody(ctx, "group_filter", r.config.GroupFilter); r.config.GroupMode != groupsNone && err != nil {
+		r.lack(false, err)
+	}
+}
