@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bytes"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -26,8 +28,18 @@ var formLines = map[string][][2]string{
 	"no-break space":   {{"Content-Type", "\u00a0application/x-www-form-urlencoded\u00a0"}},
 	"first of two":     {{"Content-Type", "application/x-www-form-urlencoded"}, {"Content-Type", "text/plain"}},
 	"second of two":    {{"Content-Type", "text/plain"}, {"Content-Type", "application/x-www-form-urlencoded"}},
+	"twice the same":   {{"Content-Type", "application/x-www-form-urlencoded"}, {"Content-Type", "application/x-www-form-urlencoded"}},
 	"underscore":       {{"Content_Type", "application/x-www-form-urlencoded"}},
+	"dot beside":       {{"Content-Type", "text/plain"}, {"content.type", "application/x-www-form-urlencoded"}},
+	"broken quote":     {{"Content-Type", `application/x-www-form-urlencoded; a="b`}},
+	"comma":            {{"Content-Type", "text/plain, application/x-www-form-urlencoded"}},
+	"comma first":      {{"Content-Type", "application/x-www-form-urlencoded, text/plain"}},
+	"in a parameter":   {{"Content-Type", `application/json; a="application/x-www-form-urlencoded"`}},
+	"quoted":           {{"Content-Type", `"application/x-www-form-urlencoded"`}},
+	"empty":            {{"Content-Type", ""}},
 	"multipart":        {{"Content-Type", "multipart/form-data; boundary=x"}},
+	"multipart mixed":  {{"Content-Type", "multipart/mixed; boundary=x"}},
+	"multipart upper":  {{"Content-Type", "Multipart/Form-Data;Boundary=x"}},
 	"none":             nil,
 }
 
@@ -38,7 +50,7 @@ func formBody(lines [][2]string, parameters [][2]string) string {
 		values.Set(p[0], p[1])
 		parts += fmt.Sprintf("--x\r\nContent-Disposition: form-data; name=%q\r\n\r\n%s\r\n", p[0], p[1])
 	}
-	if len(lines) > 0 && strings.HasPrefix(lines[0][1], "multipart") {
+	if len(lines) > 0 && strings.HasPrefix(strings.ToLower(lines[0][1]), "multipart") {
 		return parts + "--x--\r\n"
 	}
 	return values.Encode()
@@ -99,7 +111,7 @@ func TestSEC1MountsInABodyReadNothing(t *testing.T) {
 			bare := sender{http.DefaultClient, upstream}
 			layer := "a layer that is nobody's business"
 			parameters := [][2]string{{"mount", digest([]byte(layer))}, {"from", "private/app"}}
-			pushLayer(t, bare, "private/app", layer)
+			pushLayer(t, bare, "/v2/private/app", layer)
 			if status, _ := bare.status(t, "POST", "/v2/public/bare/blobs/uploads/", "", "", formLines["urlencoded"], formBody(formLines["urlencoded"], parameters)); status != http.StatusCreated {
 				t.Fatalf("the registry itself answers %d: it reads no forms, and the test shows nothing", status)
 			}
@@ -120,10 +132,100 @@ func TestSEC1MountsInABodyReadNothing(t *testing.T) {
 	}
 }
 
-// pushLayer stores a layer, with the digest in the query.
+// TestSEC1RegistryBelowAPrefix: docker-registry can have its endpoints below a prefix.
+// With the root configured, the rules hold for them as below /v2/: a layer of a private
+// repository is taken over by nobody who may not read it, whether the registry is asked
+// in the query or in a form; and who may push and pull does.
+func TestSEC1RegistryBelowAPrefix(t *testing.T) {
+	const root = "/prefix/v2/"
+	for _, r := range registries {
+		t.Run(r.name, func(t *testing.T) {
+			needs(t, r.program)
+			upstream := r.startBelow(t, "/prefix/")
+			for protocol, s := range senders(withPrivateBelow(t, upstream, root)) {
+				layer := "a layer that is nobody's business, over " + protocol
+				pushLayer(t, s, root+"private/app", layer)
+				blob := "/blobs/" + digest([]byte(layer))
+				if status, _ := s.status(t, "GET", root+"private/app"+blob, pusher, pusherPassword, nil, ""); status != http.StatusOK {
+					t.Errorf("%s: a pull by the owner: status %d", protocol, status)
+				}
+				if status, _ := s.status(t, "GET", root+"private/app"+blob, puller, pullerPassword, nil, ""); status != http.StatusForbidden {
+					t.Errorf("%s: a pull by another: status %d, want 403", protocol, status)
+				}
+				form := formLines["urlencoded"]
+				parameters := formBody(form, [][2]string{{"mount", digest([]byte(layer))}, {"from", "private/app"}})
+				uploads := root + "public/app/blobs/uploads/"
+				if status, _ := s.status(t, "POST", uploads+"?"+parameters, puller, pullerPassword, nil, ""); status != http.StatusAccepted {
+					t.Errorf("%s: a mount in the query: status %d, want an ordinary upload", protocol, status)
+				}
+				if status, _ := s.status(t, "POST", uploads, puller, pullerPassword, form, parameters); status != http.StatusAccepted {
+					t.Errorf("%s: a mount in the body: status %d, want an ordinary upload", protocol, status)
+				}
+				if status, _ := s.status(t, "GET", root+"public/app"+blob, puller, pullerPassword, nil, ""); status != http.StatusNotFound {
+					t.Errorf("%s: the layer can be read: status %d", protocol, status)
+				}
+				if status, _ := s.status(t, "POST", uploads+"?"+parameters, pusher, pusherPassword, nil, ""); status != http.StatusCreated {
+					t.Errorf("%s: a mount by the owner: status %d", protocol, status)
+				}
+			}
+		})
+	}
+}
+
+// formReader is a registry that also reads the parameters of a mount from a form, by
+// the functions that distribution reads them with. It counts those that it finds there.
+type formReader struct {
+	registry http.Handler
+	found    atomic.Int64
+}
+
+func (f *formReader) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	reading := r.Clone(r.Context())
+	reading.Body = io.NopCloser(bytes.NewReader(body))
+	if !r.URL.Query().Has("mount") && reading.FormValue("mount") != "" {
+		f.found.Add(1)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	f.registry.ServeHTTP(w, r)
+}
+
+// TestSEC1FormsAreNoneForAReader is TestSEC1MountsInABodyReadNothing with the registry of
+// go-containerregistry, which keeps one store for all repositories and so shows what it
+// was asked for, not what it gave.
+func TestSEC1FormsAreNoneForAReader(t *testing.T) {
+	reader := &formReader{registry: registry.New(registry.Logger(log.New(io.Discard, "", 0)))}
+	upstream := httptest.NewServer(reader)
+	defer upstream.Close()
+	f := withPrivateRepositories(t, upstream.URL)
+	parameters := [][2]string{{"mount", digest([]byte("a layer"))}, {"from", "private/app"}}
+	const uploads = "/v2/public/app/blobs/uploads/"
+	bare := sender{http.DefaultClient, upstream.URL}
+	for i, name := range []string{"urlencoded", "multipart", "charset", "first of two"} {
+		bare.status(t, "POST", uploads, "", "", formLines[name], formBody(formLines[name], parameters))
+		if got := reader.found.Load(); got != int64(i+1) {
+			t.Fatalf("%s: the registry itself does not read it, and the test shows nothing", name)
+		}
+	}
+	reader.found.Store(0)
+	for protocol, s := range senders(f) {
+		for name, lines := range formLines {
+			status, _ := s.status(t, "POST", uploads, puller, pullerPassword, lines, formBody(lines, parameters))
+			if n := reader.found.Swap(0); status != http.StatusAccepted || n != 0 {
+				t.Errorf("%s, %s: status %d, and the registry found %d mounts in forms", protocol, name, status, n)
+			}
+		}
+	}
+}
+
+// pushLayer stores a layer in a repository of which the path is given, with the digest in the query.
 func pushLayer(t *testing.T, s sender, repository, layer string) {
 	t.Helper()
-	_, location := s.status(t, "POST", "/v2/"+repository+"/blobs/uploads/", pusher, pusherPassword, nil, "")
+	_, location := s.status(t, "POST", repository+"/blobs/uploads/", pusher, pusherPassword, nil, "")
 	if status, _ := s.status(t, "PUT", withDigest(t, location, digest([]byte(layer))), pusher, pusherPassword, [][2]string{{"Content-Type", "application/octet-stream"}}, layer); status != http.StatusCreated {
 		t.Fatalf("push to %s: status %d", repository, status)
 	}

@@ -74,27 +74,34 @@ func TestMountReadsNothing(t *testing.T) {
 // pusher alone may use what is below private/, and everybody the rest.
 func withPrivateRepositories(t *testing.T, upstream string) front {
 	t.Helper()
+	return withPrivateBelow(t, upstream, "/v2/")
+}
+
+// withPrivateBelow is withPrivateRepositories for a registry with another root.
+func withPrivateBelow(t *testing.T, upstream, root string) front {
+	t.Helper()
 	r := newRecipe(t)
 	config := filepath.Join(r.dir, "config.toml")
 	writeFile(t, config, fmt.Appendf(nil, `
 [[backend]]
 name = "local"
 type = "htpasswd"
-users_file = %q
+users_file = %[1]q
 
 [[route]]
-path = "/v2/"
-upstream = %q
+path = %[2]q
+registry = %[2]q
+upstream = %[3]q
 backend = "local"
 
   [[route.rule]]
   name = "private"
-  paths = ["/v2/private/**"]
-  require = ["user %s"]
+  paths = ["%[2]sprivate/**"]
+  require = ["user %[4]s"]
 
   [[route.rule]]
   name = "the rest"
   require = ["valid-user"]
-`, r.usersFile, upstream, pusher), 0o644)
+`, r.usersFile, root, upstream, pusher), 0o644)
 	return r.serve(t, "--config", config)
 }

@@ -100,28 +100,33 @@ func (f front) request(t *testing.T, method, path, user, password string) (*http
 	return resp, string(body)
 }
 
-// registries are the servers that gatehouse is put before. Each starts one with
-// an empty store and returns its URL.
-var registries = []struct {
+// registryProgram is a server that gatehouse is put before.
+type registryProgram struct {
 	name    string
 	program string
-	start   func(t *testing.T) string
-}{
-	{"docker-registry", "docker-registry", func(t *testing.T) string {
-		return startRegistry(t, func(config string) *exec.Cmd {
-			return command(t, "docker-registry", "serve", config)
-		})
+	command func(t *testing.T, config string) *exec.Cmd
+}
+
+// registries are those that most tests are run before.
+var registries = []registryProgram{
+	{"docker-registry", "docker-registry", func(t *testing.T, config string) *exec.Cmd {
+		return command(t, "docker-registry", "serve", config)
 	}},
-	{"distribution-v3", "registry", func(t *testing.T) string {
-		return startRegistry(t, func(config string) *exec.Cmd {
-			cmd := command(t, "registry", "serve", config)
-			cmd.Env = append(cmd.Env, "OTEL_TRACES_EXPORTER=none")
-			return cmd
-		})
+	{"distribution-v3", "registry", func(t *testing.T, config string) *exec.Cmd {
+		cmd := command(t, "registry", "serve", config)
+		cmd.Env = append(cmd.Env, "OTEL_TRACES_EXPORTER=none")
+		return cmd
 	}},
 }
 
-func startRegistry(t *testing.T, serve func(config string) *exec.Cmd) string {
+// start starts it with an empty store and returns its URL.
+func (r registryProgram) start(t *testing.T) string {
+	t.Helper()
+	return r.startBelow(t, "/")
+}
+
+// startBelow is start for a registry of which all paths begin with prefix.
+func (r registryProgram) startBelow(t *testing.T, prefix string) string {
 	t.Helper()
 	dir, addr := t.TempDir(), freeAddr(t)
 	config := filepath.Join(dir, "config.yml")
@@ -132,9 +137,10 @@ storage:
   delete: {enabled: true}
 http:
   addr: %s
+  prefix: %s
   secret: the same for every start
-`, filepath.Join(dir, "store"), addr), 0o644)
-	start(t, serve(config)).listening(t, addr)
+`, filepath.Join(dir, "store"), addr, prefix), 0o644)
+	start(t, r.command(t, config)).listening(t, addr)
 	return "http://" + addr
 }
 
