@@ -84,6 +84,9 @@ func attributeName(t string) string {
 // looksLikeDN reports whether the name of a group is meant to be a DN, or would pass
 // for one with whoever only looks at how it begins.
 func looksLikeDN(name string) bool {
+	if !strings.Contains(name, "=") {
+		return false
+	}
 	_, err := parseDN(name)
 	return err == nil || backend.ReadsAsDN(name)
 }
@@ -93,8 +96,11 @@ func looksLikeDN(name string) bool {
 // stands for itself: directories do not agree which others it equals, and who may
 // make a group must not be able to make one that passes for another.
 func fold(s string) string {
-	if !isPlain(s) {
+	switch {
+	case !isPlain(s):
 		return s
+	case isPrintableASCII(s) && !strings.Contains(s, "  ") && strings.Trim(s, " ") == s:
+		return strings.ToLower(s)
 	}
 	return strings.ToLower(norm.NFC.String(strings.Join(strings.Fields(s), " ")))
 }

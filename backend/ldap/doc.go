@@ -127,7 +127,8 @@
 // for neither, and "not group" with it lets in the members of neither. Groups are found, according to group_mode, by
 //
 //   - search: the groups that have the user as a member, then those that have
-//     these, level by level, with one question for each level;
+//     these, level by level, with one question for each 64 of them, or fewer,
+//     of which four are asked at once;
 //   - memberof: the attribute memberOf of the user, and of the groups;
 //   - token_groups: what Windows itself goes by, in one read; it has nested
 //     groups and the primary group, and no distribution groups;

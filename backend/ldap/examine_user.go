@@ -162,7 +162,7 @@ func (e *examination) wouldMatch(ctx context.Context, f *backend.Finding, l logi
 	for _, bases := range [][]string{e.config.UserBases, e.tops()} {
 		for _, base := range bases {
 			entries, err := e.asService(ctx, query{
-				base: base, scope: ldap.ScopeWholeSubtree, filter: oneOf(alternatives)[0], attributes: append(usualNames(), "objectClass"), paged: true,
+				base: base, scope: ldap.ScopeWholeSubtree, filter: anyOf(alternatives), attributes: append(usualNames(), "objectClass"), paged: true,
 			})
 			if err != nil {
 				continue // there is no suggestion then

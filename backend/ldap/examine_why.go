@@ -33,7 +33,7 @@ func (b *Backend) Explain(ctx context.Context, id backend.Identity) ([]backend.M
 	}
 	var all []backend.Membership
 	for _, g := range groups {
-		m := backend.Membership{Group: g.key(), Path: paths[g.key()]}
+		m := backend.Membership{Group: g.key, Path: paths[g.key]}
 		for _, name := range g.names {
 			if slices.Contains(names, name) {
 				m.Names = append(m.Names, name)
@@ -85,7 +85,7 @@ func (r *resolver) paths(ctx context.Context, direct []group) (map[string][]stri
 func (r *resolver) searching() *resolver {
 	b := &Backend{config: r.config}
 	b.config.GroupMode = groupsSearch
-	return &resolver{Backend: b, search: r.search, memory: newGroupMemory(b.config), dn: r.dn, entry: r.entry}
+	return &resolver{Backend: b, search: r.search, alone: r.alone, memory: newGroupMemory(b.config), dn: r.dn, entry: r.entry}
 }
 
 // follow returns the way to each group that can be come to from some groups
@@ -93,7 +93,7 @@ func (r *resolver) searching() *resolver {
 func follow(level []group, parents func(group) ([]group, error), depth int) (map[string][]string, error) {
 	paths := map[string][]string{}
 	for _, g := range level {
-		paths[g.key()] = []string{g.key()}
+		paths[g.key] = []string{g.key}
 	}
 	for ; depth > 1 && len(level) > 0; depth-- {
 		var next []group
@@ -103,8 +103,8 @@ func follow(level []group, parents func(group) ([]group, error), depth int) (map
 				return nil, err
 			}
 			for _, p := range above {
-				if _, known := paths[p.key()]; !known {
-					paths[p.key()] = append(slices.Clone(paths[g.key()]), p.key())
+				if _, known := paths[p.key]; !known {
+					paths[p.key] = append(slices.Clone(paths[g.key]), p.key)
 					next = append(next, p)
 				}
 			}
@@ -136,7 +136,7 @@ func (r *resolver) listed(ctx context.Context, name string) ([]group, error) {
 	}
 	var found []group
 	for _, dn := range values(entries[0], "memberOf") {
-		found = append(found, group{dn: dn})
+		found = append(found, r.memory.newGroup(dn))
 	}
 	if len(values(entries[0], "primaryGroupID")) == 0 {
 		return found, nil // it is a group
@@ -197,7 +197,7 @@ func (e *examination) groupQuery(ctx context.Context, r *resolver) query {
 			filters, _ = r.memberFilters() // the failure is reported below
 		}
 		if len(filters) > 0 {
-			return query{base: e.config.GroupBases[0], scope: ldap.ScopeWholeSubtree, filter: "(&" + e.config.GroupFilter + oneOf(filters)[0] + ")", attributes: e.groupAttributes()}
+			return query{base: e.config.GroupBases[0], scope: ldap.ScopeWholeSubtree, filter: "(&" + e.config.GroupFilter + anyOf(filters) + ")", attributes: e.groupAttributes()}
 		}
 	}
 	return query{base: r.dn, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: append(e.memberAttributes(), "1.1")}

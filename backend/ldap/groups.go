@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -17,18 +18,29 @@ import (
 // group is a group as the directory has it.
 type group struct {
 	dn      string   // as the server spells it
+	key     string   // the spelling of the name that all equal names share
 	names   []string // folded values of the attribute with the name
 	parents []string // names of the groups that it says it is in
+	sid     string   // the security identifier; empty unless there is one
 	hidden  bool     // nobody may read what it says
 }
 
-// key is the spelling of the name that all equal names share.
-func (g group) key() string { return canonicalDN(g.dn) }
+// newGroup returns a group of which no more than the name is known. All users share
+// one text of it.
+func (m groupMemory) newGroup(dn string) group {
+	key, known := m.keys.get(dn)
+	if !known {
+		key = canonicalDN(dn)
+		m.keys.put(dn, key, time.Now())
+	}
+	return group{dn: dn, key: key}
+}
 
 // resolver finds the groups of one user.
 type resolver struct {
 	*Backend
 	search searcher
+	alone  bool        // whether one search at a time may run
 	memory groupMemory // what search found; another account may see other groups
 	id     backend.Identity
 	dn     string      // where the entry of the user is now
@@ -225,8 +237,8 @@ func (r *resolver) memberFilters() ([]string, error) {
 	return filters, nil
 }
 
-// walk adds the groups that groups are in, level by level, each level with one
-// question for all groups of the one before. Groups in a circle come once. Where there
+// walk adds the groups that groups are in, level by level, each level with few
+// questions for all groups of the one before. Groups in a circle come once. Where there
 // are groups deeper than group_depth, the walk lacks them: without a look, a user who
 // is in a group that way would pass for one who is not.
 func (r *resolver) walk(ctx context.Context, level []group) ([]group, error) {
@@ -235,8 +247,8 @@ func (r *resolver) walk(ctx context.Context, level []group) ([]group, error) {
 	for depth := 1; len(level) > 0; depth++ {
 		var added []group
 		for _, g := range level {
-			if _, known := found[g.key()]; !known {
-				found[g.key()] = g
+			if _, known := found[g.key]; !known {
+				found[g.key] = g
 				added = append(added, g)
 			}
 		}
@@ -250,7 +262,7 @@ func (r *resolver) walk(ctx context.Context, level []group) ([]group, error) {
 		if level, err = r.parents(ctx, added); err != nil {
 			return nil, err
 		}
-		isNew := func(g group) bool { _, known := found[g.key()]; return !known }
+		isNew := func(g group) bool { _, known := found[g.key]; return !known }
 		if depth == r.config.GroupDepth {
 			if slices.ContainsFunc(level, isNew) {
 				r.lack(false, fault.With("ldap.groups.too_deep", fmt.Errorf("the user is in groups nested deeper than group_depth = %d", depth)))
@@ -285,7 +297,7 @@ func (r *resolver) parents(ctx context.Context, of []group) ([]group, error) {
 
 // holders returns the groups that have any of the given groups as a member.
 func (r *resolver) holders(ctx context.Context, of []group) ([]group, error) {
-	slices.SortFunc(of, func(a, b group) int { return strings.Compare(a.key(), b.key()) })
+	slices.SortFunc(of, func(a, b group) int { return strings.Compare(a.key, b.key) })
 	return r.find(ctx, r.holderFilters(of), true)
 }
 

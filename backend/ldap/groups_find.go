@@ -2,12 +2,15 @@ package ldap
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+	"golang.org/x/sync/errgroup"
 
 	"gatehouse/backend/fault"
 )
@@ -16,39 +19,91 @@ import (
 // answer is remembered: users in the same groups share it.
 func (r *resolver) find(ctx context.Context, alternatives []string, keep bool) ([]group, error) {
 	var found []group
+	var asked []string // and not remembered
 	for _, filter := range oneOf(alternatives) {
-		groups, known := r.memory.found.get(filter)
-		if !known || !keep {
-			asked := time.Now()
-			var err error
-			if groups, err = r.searchGroups(ctx, filter); err != nil {
-				return nil, err
-			}
-			if keep {
-				r.memory.found.put(filter, groups, asked)
-			}
+		groups, known := r.memory.found.get(digest(filter))
+		if known && keep {
+			found = append(found, groups...)
+		} else {
+			asked = append(asked, filter)
 		}
+	}
+	now := time.Now()
+	answers, err := r.searchGroups(ctx, asked)
+	if err != nil {
+		return nil, err
+	}
+	for i, groups := range answers {
 		found = append(found, groups...)
+		if keep {
+			r.memory.found.put(digest(asked[i]), groups, now)
+		}
 	}
 	return found, nil
 }
 
-// searchGroups returns the groups under the group bases that match a filter.
-func (r *resolver) searchGroups(ctx context.Context, filter string) ([]group, error) {
-	var found []group
-	for _, base := range r.config.GroupBases {
-		entries, err := r.search(ctx, query{
-			base: base, scope: ldap.ScopeWholeSubtree, paged: true, attributes: r.groupAttributes(),
-			filter: "(&" + r.config.GroupFilter + filter + ")",
-		})
-		if err != nil {
-			return nil, fmt.Errorf("search groups: %w", err)
-		}
+// digest returns what a filter is remembered by, which takes less memory.
+func digest(filter string) string {
+	sum := sha256.Sum256([]byte(filter))
+	return string(sum[:])
+}
+
+// searchGroups returns the groups under the group bases that match each of some
+// filters.
+func (r *resolver) searchGroups(ctx context.Context, filters []string) ([][]group, error) {
+	ofGroups := make([]string, len(filters))
+	for i, filter := range filters {
+		ofGroups[i] = "(&" + r.config.GroupFilter + filter + ")"
+	}
+	answers, err := r.searchAll(ctx, ofGroups, r.groupAttributes())
+	if err != nil {
+		return nil, err
+	}
+	found := make([][]group, len(filters))
+	for i, entries := range answers {
 		for _, e := range entries {
-			found = append(found, r.groupOf(e))
+			found[i] = append(found[i], r.groupOf(e))
 		}
 	}
 	return found, nil
+}
+
+// searchesAtOnce is how many searches may run at a time for one user, who is in so many
+// groups that it takes several.
+const searchesAtOnce = 4
+
+// searchAll returns what is under the group bases and matches each of some filters.
+func (r *resolver) searchAll(ctx context.Context, filters, attributes []string) ([][]*ldap.Entry, error) {
+	found := make([][]*ldap.Entry, len(filters))
+	var failed atomic.Bool
+	ask := func(i int) error {
+		for _, base := range r.config.GroupBases {
+			entries, err := r.search(ctx, query{base: base, scope: ldap.ScopeWholeSubtree, paged: true, filter: filters[i], attributes: attributes})
+			if err != nil {
+				failed.Store(true)
+				return fmt.Errorf("search groups: %w", err)
+			}
+			found[i] = append(found[i], entries...)
+		}
+		return nil
+	}
+	if len(filters) == 1 {
+		return found, ask(0)
+	}
+	var searches errgroup.Group
+	searches.SetLimit(searchesAtOnce)
+	if r.alone {
+		searches.SetLimit(1)
+	}
+	for i := range filters {
+		searches.Go(func() error {
+			if failed.Load() {
+				return nil // of which the error tells
+			}
+			return ask(i)
+		})
+	}
+	return found, searches.Wait()
 }
 
 // groupAttributes returns what is read of a group: its name, the identifier by
@@ -64,14 +119,23 @@ func (b *Backend) groupAttributes() []string {
 	return names
 }
 
-func (b *Backend) groupOf(e *ldap.Entry) group {
-	g := group{dn: e.DN, parents: values(e, "memberOf")}
-	if b.config.GroupNameAttr == nameIsDN {
+func (r *resolver) groupOf(e *ldap.Entry) group {
+	g := r.memory.newGroup(e.DN)
+	g.parents = values(e, "memberOf")
+	if all := values(e, "objectSid"); len(all) == 1 {
+		g.sid = all[0]
+	}
+	if r.config.GroupNameAttr == nameIsDN {
 		return g
 	}
-	for _, name := range values(e, b.config.GroupNameAttr) {
-		if !looksLikeDN(name) && !b.isFilterGroup(fold(name)) {
-			g.names = append(g.names, fold(name))
+	own, _ := r.shortName(g.key)
+	for _, name := range values(e, r.config.GroupNameAttr) {
+		folded := fold(name)
+		if folded == own {
+			folded = own // a part of a text that there is already
+		}
+		if !looksLikeDN(name) && !r.isFilterGroup(folded) {
+			g.names = append(g.names, folded)
 		}
 	}
 	return g
@@ -135,12 +199,13 @@ type groupMemory struct {
 	found  memo[[]group]  // by filter, by name, by security identifier
 	unique memo[bool]     // by name: whether one group alone has it
 	shared memo[[]string] // by name, for explanations: the groups that have it, where they are several
+	keys   memo[string]   // by DN as a server spells it
 	hidden memo[absence]  // by DN, of what memberOf names and no search finds: why
 }
 
 func newGroupMemory(c Config) groupMemory {
 	return groupMemory{
 		found: newMemo[[]group](c.GroupTTL), unique: newMemo[bool](c.GroupTTL),
-		shared: newMemo[[]string](namesakesTTL), hidden: newMemo[absence](c.GroupTTL),
+		shared: newMemo[[]string](namesakesTTL), hidden: newMemo[absence](c.GroupTTL), keys: newMemo[string](namesakesTTL),
 	}
 }

@@ -8,9 +8,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
-
-	"github.com/go-ldap/ldap/v3"
 
 	"gatehouse/backend/fault"
 )
@@ -26,22 +25,23 @@ func (r *resolver) byDN(ctx context.Context, names []string) ([]group, error) {
 	if r.config.Preset == "activedirectory" {
 		attribute = "distinguishedName"
 	}
-	inBase := func(name string) bool {
-		d, err := parseDN(name)
-		return err == nil && slices.ContainsFunc(bases, d.isBelow)
-	}
 	filters := map[string]string{}
 	for _, name := range names {
-		if inBase(name) {
-			filters[canonicalDN(name)] = equals(attribute, name)
+		if d, err := parseDN(name); err == nil && slices.ContainsFunc(bases, d.isBelow) {
+			filters[d.String()] = equals(attribute, name)
 		}
 	}
-	found, err := r.byKey(ctx, filters, func(e *ldap.Entry) string { return canonicalDN(e.DN) })
+	named, err := r.byName(ctx, filters)
 	if err != nil {
 		return nil, err
 	}
+	found, err := r.byKey(ctx, filters, func(g group) string { return g.key })
+	if err != nil {
+		return nil, err
+	}
+	found = append(found, named...)
 	for _, g := range found {
-		delete(filters, g.key())
+		delete(filters, g.key)
 	}
 	hidden, err := r.hidden(ctx, filters)
 	return append(found, hidden...), err
@@ -55,6 +55,42 @@ const (
 	isNoGroup                // it does not match group_filter
 	isUnclear                // neither group_filter nor its opposite is true of it
 )
+
+// byName returns those of the groups with the given names that are found by their short
+// names, and takes them out. That is one question with whether others share the short
+// names, and a server that keeps no index of the names of entries has one of these.
+func (r *resolver) byName(ctx context.Context, filters map[string]string) ([]group, error) {
+	owners := map[string][]string{}
+	for key := range filters {
+		if _, known := r.memory.found.get(key); known {
+			continue
+		}
+		if name, ok := r.shortName(key); ok {
+			owners[name] = nil
+		}
+	}
+	asked := time.Now()
+	_, groups, err := r.bearers(ctx, owners)
+	if err != nil {
+		return nil, err
+	}
+	var found []group
+	for _, g := range groups {
+		if _, wanted := filters[g.key]; wanted {
+			delete(filters, g.key)
+			found = append(found, g)
+			r.memory.found.put(g.key, []group{g}, asked)
+		}
+	}
+	return found, nil
+}
+
+// shortName returns the short name of a group, if its name begins with that.
+func (r *resolver) shortName(key string) (name string, ok bool) {
+	rdn, _, _ := strings.Cut(key, ",")
+	name, ok = strings.CutPrefix(rdn, attributeName(r.config.GroupNameAttr)+"=")
+	return name, ok && r.config.GroupNameAttr != nameIsDN && !strings.ContainsAny(name, `\+`)
+}
 
 // hidden returns those of the groups with the given names, which no search found, that
 // nobody may see: the entry of the user says that they are its groups, and what there
@@ -70,7 +106,7 @@ func (r *resolver) hidden(ctx context.Context, filters map[string]string) ([]gro
 	for _, key := range slices.Sorted(maps.Keys(reasons)) {
 		switch reasons[key] {
 		case isHidden:
-			all = append(all, group{dn: key, hidden: true})
+			all = append(all, group{dn: key, key: key, hidden: true})
 			r.lack(r.config.DirectGroups || r.config.listsNestedGroups(), fault.With("ldap.groups.hidden", fmt.Errorf("memberOf of the user names %s, which the service account may not read", key)))
 		case isUnclear:
 			r.lack(false, fault.With("ldap.groups.undecided", fmt.Errorf("memberOf of the user names %s, and the service account may not read what group_filter asks for", key)))
@@ -126,19 +162,18 @@ func (r *resolver) absences(ctx context.Context, filters map[string]string) (map
 // alternatives, and a condition if there is one.
 func (r *resolver) seen(ctx context.Context, alternatives []string, condition string) (map[string]bool, error) {
 	names := map[string]bool{}
-	for _, filter := range oneOf(alternatives) {
+	filters := oneOf(alternatives)
+	for i, filter := range filters {
 		if condition != "" {
-			filter = "(&" + condition + filter + ")"
+			filters[i] = "(&" + condition + filter + ")"
 		}
-		for _, base := range r.config.GroupBases {
-			entries, err := r.search(ctx, query{base: base, scope: ldap.ScopeWholeSubtree, paged: true, filter: filter, attributes: []string{"1.1"}})
-			if err != nil {
-				return nil, fmt.Errorf("search groups: %w", err)
-			}
-			for _, e := range entries {
-				names[canonicalDN(e.DN)] = true
-			}
-		}
+	}
+	answers, err := r.searchAll(ctx, filters, []string{"1.1"})
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range slices.Concat(answers...) {
+		names[canonicalDN(e.DN)] = true
 	}
 	return names, nil
 }
@@ -149,18 +184,13 @@ func (r *resolver) bySID(ctx context.Context, sids []string) ([]group, error) {
 	for _, sid := range sids {
 		filters["sid:"+sid] = equals("objectSid", sid)
 	}
-	return r.byKey(ctx, filters, func(e *ldap.Entry) string {
-		if sid := values(e, "objectSid"); len(sid) == 1 {
-			return "sid:" + sid[0]
-		}
-		return ""
-	})
+	return r.byKey(ctx, filters, func(g group) string { return "sid:" + g.sid })
 }
 
 // byKey returns the groups with the given keys. Those that are not remembered
 // are asked for together, with the filters given by their keys, and told apart
 // by keyOf. A group that is not there is remembered too.
-func (r *resolver) byKey(ctx context.Context, filters map[string]string, keyOf func(*ldap.Entry) string) ([]group, error) {
+func (r *resolver) byKey(ctx context.Context, filters map[string]string, keyOf func(group) string) ([]group, error) {
 	var found []group
 	var missing []string
 	answers := map[string][]group{}
@@ -174,20 +204,13 @@ func (r *resolver) byKey(ctx context.Context, filters map[string]string, keyOf f
 	}
 	slices.Sort(missing)
 	asked := time.Now()
-	for _, filter := range oneOf(missing) {
-		for _, base := range r.config.GroupBases {
-			entries, err := r.search(ctx, query{
-				base: base, scope: ldap.ScopeWholeSubtree, paged: true, attributes: r.groupAttributes(),
-				filter: "(&" + r.config.GroupFilter + filter + ")",
-			})
-			if err != nil {
-				return nil, fmt.Errorf("search groups: %w", err)
-			}
-			for _, e := range entries {
-				if key := keyOf(e); len(answers[key]) == 0 { // bases may overlap
-					answers[key] = []group{r.groupOf(e)}
-				}
-			}
+	groups, err := r.searchGroups(ctx, oneOf(missing))
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range slices.Concat(groups...) {
+		if key := keyOf(g); len(answers[key]) == 0 { // bases may overlap
+			answers[key] = []group{g}
 		}
 	}
 	for key, groups := range answers {
@@ -231,16 +254,16 @@ func (r *resolver) names(ctx context.Context, groups []group) ([]string, error) 
 	owners := map[string][]string{} // DNs by short name
 	for _, g := range groups {
 		for _, name := range g.names {
-			owners[name] = append(owners[name], g.key())
+			owners[name] = append(owners[name], g.key)
 		}
 	}
-	unique, err := r.unique(ctx, owners)
+	unique, _, err := r.bearers(ctx, owners)
 	if err != nil {
 		return nil, err
 	}
 	var all []string
 	for _, g := range groups {
-		all = append(all, g.key())
+		all = append(all, g.key)
 	}
 	r.shared = nil
 	for name := range owners {
@@ -254,11 +277,12 @@ func (r *resolver) names(ctx context.Context, groups []group) ([]string, error) 
 	return all, nil
 }
 
-// unique finds out of each name whether one group alone has it. The user need
-// not be in the other one: who may make a group somewhere must not be able to
-// pass for a member of any.
-func (r *resolver) unique(ctx context.Context, owners map[string][]string) (map[string]bool, error) {
-	unique := map[string]bool{}
+// bearers finds out of each name whether one group alone has it, and returns the groups
+// that have those names of which that is not remembered. The user need not be in the
+// other one: who may make a group somewhere must not be able to pass for a member of
+// any.
+func (r *resolver) bearers(ctx context.Context, owners map[string][]string) (unique map[string]bool, found []group, err error) {
+	unique = map[string]bool{}
 	bearers := map[string]map[string]bool{} // canonical DNs by name
 	var filters []string
 	for name, own := range owners {
@@ -274,16 +298,15 @@ func (r *resolver) unique(ctx context.Context, owners map[string][]string) (map[
 	}
 	slices.Sort(filters)
 	asked := time.Now()
-	for _, filter := range oneOf(filters) {
-		groups, err := r.searchGroups(ctx, filter)
-		if err != nil {
-			return nil, err
-		}
-		for _, g := range groups {
-			for _, name := range g.names {
-				if seen := bearers[name]; seen != nil {
-					seen[g.key()] = true
-				}
+	answers, err := r.searchGroups(ctx, oneOf(filters))
+	if err != nil {
+		return nil, nil, err
+	}
+	found = slices.Concat(answers...)
+	for _, g := range found {
+		for _, name := range g.names {
+			if seen := bearers[name]; seen != nil {
+				seen[g.key] = true
 			}
 		}
 	}
@@ -291,5 +314,5 @@ func (r *resolver) unique(ctx context.Context, owners map[string][]string) (map[
 		unique[name] = len(seen) == 1
 		r.memory.learn(name, seen, asked)
 	}
-	return unique, nil
+	return unique, found, nil
 }

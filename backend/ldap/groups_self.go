@@ -66,7 +66,7 @@ func (r *resolver) membersAndSelf(ctx context.Context) ([]group, error) {
 		entries, err := r.search(ctx, query{
 			base: base, scope: ldap.ScopeWholeSubtree, paged: true,
 			attributes: append(append(r.config.anchors(), r.config.UserNameAttr), r.groupAttributes()...),
-			filter:     "(|(&" + r.config.GroupFilter + oneOf(filters)[0] + ")" + self + ")",
+			filter:     "(|(&" + r.config.GroupFilter + anyOf(filters) + ")" + self + ")",
 		})
 		if err != nil {
 			return nil, fmt.Errorf("search groups: %w", err)

@@ -223,7 +223,7 @@ func (b *Backend) findOwn(ctx context.Context, c *conn, bound backend.Identity) 
 		return bound, err
 	}
 	asked := time.Now()
-	r := &resolver{Backend: b, search: search, memory: newGroupMemory(b.config), dn: e.DN}
+	r := &resolver{Backend: b, search: search, alone: true, memory: newGroupMemory(b.config), dn: e.DN}
 	names, err := r.groups(ctx)
 	b.own.put(e.DN, ownGroups{names, err}, asked)
 	id.Source = bound.Source

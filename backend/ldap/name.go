@@ -70,6 +70,9 @@ func validName(name string) bool {
 // isPlain reports whether s has no characters that nobody sees, and none that
 // stand for others.
 func isPlain(s string) bool {
+	if isPrintableASCII(s) {
+		return true
+	}
 	hidden := func(r rune) bool {
 		return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.IsSpace(r) && r != ' '
 	}
@@ -80,6 +83,16 @@ func isPlain(s string) bool {
 	// stand for another one (the Kelvin sign) are in neither normal form.
 	composed, decomposed := norm.NFC.String(s), norm.NFD.String(s)
 	return norm.NFKC.String(s) == composed && (s == composed || s == decomposed)
+}
+
+// isPrintableASCII reports what is so of most names, and quick to find out.
+func isPrintableASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // validPassword reports whether a password can be sent at all. An empty one

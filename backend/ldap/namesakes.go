@@ -32,7 +32,7 @@ func (b *Backend) FindNamesakes(ctx context.Context, names []string) error {
 		}
 	}
 	r := &resolver{Backend: b, search: b.asService, memory: b.memory}
-	_, err := r.unique(ctx, owners)
+	_, _, err := r.bearers(ctx, owners)
 	return err
 }
 

@@ -31,15 +31,33 @@ const (
 // startDS389 starts a server with the content of testdata/389ds.ldif.
 func startDS389(t testing.TB) *ds389 {
 	t.Helper()
+	s := makeDS389(t)
+	s.launch(t, s.ldaps)
+	t.Cleanup(s.kill)
+	s.fill(t)
+	return s
+}
+
+// startDS389With starts a server with the content of an LDIF, which it takes as it is:
+// memberOf too.
+func startDS389With(t testing.TB, content string) *ds389 {
+	t.Helper()
+	s := makeDS389(t)
+	run(t, s.path, "ldif2db", "-D", s.dir, "-n", "corp", "-i", writeFile(t, "content.ldif", []byte(content)))
+	s.launch(t, s.ldaps)
+	t.Cleanup(s.kill)
+	return s
+}
+
+// makeDS389 makes the files of a server.
+func makeDS389(t testing.TB) *ds389 {
+	t.Helper()
 	const advice = "apt-get install --no-install-recommends 389-ds-base"
 	s := &ds389{dir: t.TempDir(), ldap: freePort(t), ldaps: freePort(t)}
 	s.path = program(t, "ns-slapd", advice)
 	s.certify(t, program(t, "certutil", advice), program(t, "pk12util", advice), program(t, "openssl", "apt-get install openssl"))
 	s.configure(t)
 	s.args = []string{"-D", s.dir, "-i", filepath.Join(s.dir, "pid"), "-d", "0"}
-	s.launch(t, s.ldaps)
-	t.Cleanup(s.kill)
-	s.fill(t)
 	return s
 }
 

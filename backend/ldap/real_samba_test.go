@@ -29,6 +29,13 @@ const (
 // be chosen, so it has an address of its own.
 func startSamba(t testing.TB) *samba {
 	t.Helper()
+	return startSambaWith(t, "")
+}
+
+// startSambaWith does so with a user "crowd" and what else there is in an LDIF, unless
+// that is empty.
+func startSambaWith(t testing.TB, crowd string) *samba {
+	t.Helper()
 	const advice = "apt-get install --no-install-recommends samba samba-dsdb-modules samba-vfs-modules samba-ad-provision python3-samba winbind"
 	path, tool := program(t, "samba", advice), program(t, "samba-tool", advice)
 	if os.Getuid() != 0 {
@@ -55,6 +62,9 @@ func startSamba(t testing.TB) *samba {
 	}
 	// Not the python3 of the PATH, which need not have the modules of Samba.
 	run(t, "/usr/bin/python3", "testdata/samba_seed.py", conf, filepath.Join(s.dir, "private/sam.ldb"), realBase, realDomain, realPass, realSvcPass)
+	if crowd != "" {
+		run(t, "/usr/bin/python3", "testdata/samba_crowd.py", conf, filepath.Join(s.dir, "private/sam.ldb"), writeFile(t, "crowd.ldif", []byte(crowd)), realPass)
+	}
 	s.path, s.args = path, []string{"-s", conf, "-F", "-M", "single", "--no-process-group", "--debug-stdout", "-d", "0"}
 	s.launch(t, s.address+":636")
 	t.Cleanup(s.kill)

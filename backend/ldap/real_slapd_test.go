@@ -27,6 +27,12 @@ type slapd struct {
 // startSlapd starts a server on ports of its own.
 func startSlapd(t testing.TB) *slapd {
 	t.Helper()
+	return startSlapdWith(t, "")
+}
+
+// startSlapdWith does so with more entries.
+func startSlapdWith(t testing.TB, more string) *slapd {
+	t.Helper()
 	const advice = "apt-get install slapd"
 	path, add := program(t, "slapd", advice), program(t, "slapadd", advice)
 	s := &slapd{dir: t.TempDir(), ldap: freePort(t), ldaps: freePort(t)}
@@ -40,7 +46,7 @@ func startSlapd(t testing.TB) *slapd {
 			t.Fatal(err)
 		}
 		if file == "slapd-corp.ldif" {
-			text = append(append(text, '\n'), people()...)
+			text = append(append(text, '\n'), people()+more...)
 		}
 		run(t, add, "-q", "-f", conf, "-b", base, "-l", writeFile(t, file, text))
 	}

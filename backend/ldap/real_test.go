@@ -1,10 +1,13 @@
 package ldap
 
 import (
+	"bytes"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -88,6 +91,26 @@ func (p *process) launch(t testing.TB, address string) {
 			t.Fatalf("%s does not listen on %s:\n%s", p.path, address, text)
 		}
 	}
+}
+
+// time returns the processor time that the process has used, which Linux counts in
+// hundredths of a second; proc(5).
+func (p *process) time(t testing.TB) time.Duration {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	var ticks time.Duration
+	for _, field := range fields[11:13] { // in user mode, and in the kernel
+		n, err := strconv.Atoi(field)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ticks += time.Duration(n)
+	}
+	return ticks * 10 * time.Millisecond
 }
 
 func (p *process) signal(s os.Signal) { p.cmd.Process.Signal(s) }

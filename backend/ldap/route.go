@@ -2,12 +2,13 @@ package ldap
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 )
 
 // A route keeps all questions about one login at one server, where that can
 // answer: others may not yet have what this one has, such as a new password.
-type route struct{ to *server }
+type route struct{ to atomic.Pointer[server] }
 
 type routeKey struct{}
 
@@ -23,13 +24,13 @@ func (r *route) server() *server {
 	if r == nil {
 		return nil
 	}
-	return r.to
+	return r.to.Load()
 }
 
 // took notes which server answered.
 func (r *route) took(s *server) {
 	if r != nil {
-		r.to = s
+		r.to.Store(s)
 	}
 }
 
@@ -55,5 +56,7 @@ func (b *Backend) sameRoute(ctx context.Context, handle string) context.Context 
 		return ctx
 	}
 	s, _ := b.routes.get(handle)
-	return context.WithValue(ctx, routeKey{}, &route{s})
+	r := &route{}
+	r.took(s)
+	return context.WithValue(ctx, routeKey{}, r)
 }
