@@ -3,6 +3,7 @@ package backend_test
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"runtime"
 	"strings"
 	"sync"
@@ -141,17 +142,28 @@ func TestDoneCallerGetsNothingFromTheCache(t *testing.T) {
 	}
 }
 
-func TestQuestionKeepsTheValuesOfItsCaller(t *testing.T) {
-	type source struct{}
+// A question that nobody waits for any more must not keep the request of a stranger, and
+// its connection, in memory.
+func TestSEC2QuestionHoldsNothingOfItsRequest(t *testing.T) {
+	type request struct{}
 	f := newFake(people())
-	var got any
-	f.during = func(ctx context.Context) error { got = ctx.Value(source{}); return nil }
+	var kept any
+	var call *backend.Call
+	f.during = func(ctx context.Context) error {
+		kept, call = ctx.Value(request{}), backend.CallOf(ctx)
+		return nil
+	}
 	c := newCache(t, f, backend.CacheConfig{})
-	if _, err := c.Authenticate(context.WithValue(t.Context(), source{}, "192.0.2.1"), "alice", "alice-5ecret"); err != nil {
+	source := netip.MustParseAddr("192.0.2.1")
+	ctx := backend.WithCall(context.WithValue(t.Context(), request{}, "a large one"), &backend.Call{Source: source})
+	if _, err := c.Authenticate(ctx, "alice", "alice-5ecret"); err != nil {
 		t.Error(err)
 	}
-	if got != "192.0.2.1" {
-		t.Errorf("the backend saw value %v, want the caller's", got)
+	if kept != nil {
+		t.Errorf("the question holds %v of its request", kept)
+	}
+	if call == nil || call.Source != source {
+		t.Errorf("the backend saw the call %v, want that of %v", call, source)
 	}
 }
 

@@ -24,8 +24,8 @@ type flight[T any] struct {
 }
 
 // ask returns the answer, or an error that wraps [ErrUnavailable] once ctx is
-// done or the timeout is over. Values in ctx reach the question, its end does
-// not.
+// done or the timeout is over. The Call of ctx reaches the question, nothing else of
+// it does.
 func (f flight[T]) ask(ctx context.Context, question func(context.Context) (T, error)) (T, error) {
 	beyond, own := detached(ctx), false
 	answer := f.group.DoChan(f.key, func() (any, error) {
@@ -51,15 +51,17 @@ func (f flight[T]) ask(ctx context.Context, question func(context.Context) (T, e
 }
 
 // detached returns a context for what may go on when the caller whose ctx is has
-// left. Its Call is a copy, taken before that: the caller may use its own again
-// for the next question.
+// left. It holds a copy of the Call, taken before that: the caller may use its own
+// again for the next question. It holds nothing else of ctx, by which a request and
+// its whole connection would stay in memory for as long as a stranger's question
+// waits.
 func detached(ctx context.Context) context.Context {
-	beyond := context.WithoutCancel(ctx)
-	if call := CallOf(ctx); call != nil {
-		copied := *call
-		return WithCall(beyond, &copied)
+	call := CallOf(ctx)
+	if call == nil {
+		return context.Background()
 	}
-	return beyond
+	copied := *call
+	return WithCall(context.Background(), &copied)
 }
 
 // safely turns a panic of the question into an error. It would end the process

@@ -50,7 +50,7 @@ const (
 func (s *http2Servers) serve(c net.Conn, now *site) {
 	t, l := now.timeouts, now.limits
 	settings := http2Settings{header: t.Header, idle: t.Idle, bodyIdle: t.BodyIdle, headBytes: l.HeadBytes, streams: min(l.Streams, narrowStreams), window: narrowWindow}
-	if socketOf(c).widen(affordable(widePart, wideMemory)) {
+	if socketOf(c).widen(l.wide) {
 		settings.streams, settings.window = l.Streams, wideWindow
 	}
 	h := s.serverFor(settings)

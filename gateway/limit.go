@@ -30,6 +30,8 @@ type bounds struct {
 	Limits
 	undecided int // requests that no rule has allowed yet; see crowd
 	perUser   int // connections of clients that one user has
+	guests    int // connections of HTTP/2 on which nobody has logged in; see sockets.receive
+	wide      int // connections of HTTP/2 that have as many streams as the configuration says
 	slots     slotLimits
 	reduced   []reduction
 }
@@ -63,7 +65,9 @@ func (l Limits) bounded() bounds {
 	files := sharedFiles()
 	b.reduce("connections", &b.Connections, files/2, affordable(connectionsPart, connectionMemory))
 	b.perUser = max(fewConnections, b.Connections/2)
-	b.undecided = affordable(undecidedPart, requestMemory+b.HeadBytes)
+	b.guests = affordable(guestsPart, b.guestMemory())
+	b.wide = affordable(widePart, b.wideMemory())
+	b.undecided = affordable(undecidedPart, b.undecidedMemory())
 	b.reduce("upstream_connections", &b.UpstreamConnections, files*2/5, affordable(exchangesPart, exchangeMemory))
 	total := b.UpstreamConnections
 	b.slots = slotLimits{
@@ -72,6 +76,14 @@ func (l Limits) bounded() bounds {
 	}
 	return b
 }
+
+// undecidedMemory is what a request takes before there is a decision about it.
+func (l Limits) undecidedMemory() int { return requestMemory + l.HeadBytes }
+
+// guestMemory is what a connection of HTTP/2 takes on which nobody has logged in, with
+// all of its requests. wideMemory is that of a wide one.
+func (l Limits) guestMemory() int { return connectionMemory/2 + narrowStreams*l.undecidedMemory() }
+func (l Limits) wideMemory() int  { return wideWindow + l.Streams*l.undecidedMemory() }
 
 // reduce makes a value what file descriptors and memory have room for.
 func (b *bounds) reduce(key string, value *int, files, memory int) {

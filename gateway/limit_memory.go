@@ -11,7 +11,6 @@ const (
 	connectionMemory = 256 << 10          // records of TLS, frames, tables of HPACK, stacks, and the narrow window of HTTP/2
 	requestMemory    = 32 << 10           // of one that is not allowed yet, beside its head: stacks, and the first piece of its body
 	exchangeMemory   = 2 * bodyBufferSize // with an upstream: a piece of a body in each direction
-	wideMemory       = 2 << 20            // of a wide connection: its window, and the stacks of its streams
 )
 
 // Which part of the memory limit each of them may have in the sum.
@@ -20,6 +19,7 @@ const (
 	exchangesPart   = 4
 	undecidedPart   = 8
 	widePart        = 8
+	guestsPart      = 8
 )
 
 // A connection of HTTP/2 is wide while there is memory for it: it has the streams that
@@ -27,7 +27,7 @@ const (
 const (
 	wideWindow    = 1 << 20
 	narrowWindow  = 64 << 10
-	narrowStreams = 16
+	narrowStreams = 4
 )
 
 // assumedMemory is the limit where nobody has set one.

@@ -6,8 +6,8 @@ import (
 )
 
 // shed closes some of the sockets that are meant, and returns how many: those first on
-// which only bad logins were tried, then those of strangers, where these have more than
-// half of all, and then those that have waited longest. One that is spared ends the
+// which only bad logins were tried, and then those that have waited longest. Where
+// strangers have more than half of all, only they make room. One that is spared ends the
 // list: those behind it have more of a right to their place. It is called with mu held.
 func (s *sockets) shed(meant, spared func(*socket) bool) int {
 	type waiter struct {
@@ -25,8 +25,11 @@ func (s *sockets) shed(meant, spared func(*socket) bool) int {
 			all = append(all, waiter{c, 0, c.waits.Load()})
 		}
 	}
+	if strangers > len(s.open)/2 {
+		all = slices.DeleteFunc(all, func(w waiter) bool { return w.vouched.Load() })
+	}
 	for i, c := range all {
-		all[i].rank = c.rankToShed(strangers > len(s.open)/2)
+		all[i].rank = c.rankToShed()
 	}
 	slices.SortFunc(all, func(a, b waiter) int {
 		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.since, b.since))
@@ -44,16 +47,11 @@ func (s *sockets) shed(meant, spared func(*socket) bool) int {
 }
 
 // rankToShed says how soon s makes room; the least first.
-func (s *socket) rankToShed(manyStrangers bool) int {
-	switch {
-	case s.vouched.Load():
-		return 2
-	case s.refused.Load() > 0:
+func (s *socket) rankToShed() int {
+	if s.refused.Load() > 0 && !s.vouched.Load() {
 		return 0
-	case manyStrangers:
-		return 1
 	}
-	return 2
+	return 1
 }
 
 // makeRoom closes some of those that wait, where file descriptors have run out.

@@ -13,8 +13,9 @@ import (
 type socket struct {
 	net.Conn
 	all    *sockets
-	remote net.Addr // of the client, which a proxy may have told
-	early  []byte   // received behind what the proxy told
+	remote net.Addr      // of the client, which a proxy may have told
+	early  []byte        // received behind what the proxy told
+	left   chan struct{} // closed when it does not count any more
 
 	// unnamed is set where a proxy has handed on the connection of a client without
 	// naming it. The address is the proxy's then, and what is said is not.
@@ -31,7 +32,8 @@ type socket struct {
 	// Guarded by all.mu.
 	network     netip.Prefix // that it counts for; the zero value for none
 	handshaking bool
-	wide        bool   // has a wide window
+	wide        bool // has a wide window
+	guest       bool
 	owner       client // who has logged in on it; the zero value while nobody has
 }
 
@@ -46,10 +48,13 @@ func socketOf(c net.Conn) *socket {
 
 // vouch says that one of its requests is allowed, or from somebody who logged in.
 func (s *socket) vouch() {
-	if s != nil && !s.vouched.Load() {
-		s.vouched.Store(true)
-		s.waits.Store(0)
+	if s == nil || s.vouched.Swap(true) {
+		return
 	}
+	s.waits.Store(0)
+	s.all.mu.Lock()
+	defer s.all.mu.Unlock()
+	s.all.partWith(s)
 }
 
 // refuse notes that a login on it was refused, and with later that the client was told to
@@ -85,14 +90,17 @@ func (s *socket) setWaiting(waiting bool) {
 func (s *socket) isWaiting() bool { return s.waits.Load() != 0 }
 
 // isSettling reports whether s has just come and was refused nothing; see tenure.
-func (s *socket) isSettling() bool {
+func (s *socket) isSettling(tenure time.Duration) bool {
 	return !s.vouched.Load() && s.refused.Load() == 0 && time.Since(time.Unix(0, s.waits.Load())) < tenure
 }
 
 // Read implements [net.Conn].
 func (s *socket) Read(p []byte) (int, error) {
 	if until := s.pause.Load(); until != 0 {
-		time.Sleep(time.Until(time.Unix(0, until)))
+		select {
+		case <-time.After(time.Until(time.Unix(0, until))):
+		case <-s.left: // or it would keep its memory meanwhile
+		}
 		s.pause.CompareAndSwap(until, 0)
 	}
 	if len(s.early) == 0 {

@@ -21,6 +21,9 @@ type sockets struct {
 	of          map[client]int
 	handshaking int
 	wide        int // that have a wide window
+	guests      int
+	guestLine   chan struct{} // held by the one who is to be received next
+	guestLeft   chan struct{} // told when a guest has left
 
 	closed  atomic.Uint64 // to make room
 	refused [refusedKinds]atomic.Uint64
@@ -39,7 +42,10 @@ const (
 var refusedNames = [refusedKinds]string{"total", "address", "proxy_header", "user"}
 
 func newSockets() *sockets {
-	return &sockets{open: map[*socket]struct{}{}, from: map[netip.Prefix]int{}, of: map[client]int{}}
+	return &sockets{
+		open: map[*socket]struct{}{}, from: map[netip.Prefix]int{}, of: map[client]int{},
+		guestLine: make(chan struct{}, 1), guestLeft: make(chan struct{}, 1),
+	}
 }
 
 // shedPart is which part of those who wait make room at once. To find out who has
@@ -50,7 +56,7 @@ const shedPart = 32
 // login of it was refused. It is enough for a handshake and a first request on a busy
 // machine: where strangers come faster than those are done, each would push out the
 // next one, and a user among them would never come in.
-const tenure = time.Second
+const tenure = 2 * time.Second
 
 // roomPause is how often somebody who waits for room looks for it.
 const roomPause = 20 * time.Millisecond
@@ -59,7 +65,7 @@ const roomPause = 20 * time.Millisecond
 // which it closes, after a moment in which room might have come. Nobody else is
 // accepted meanwhile: those wait in the queue of the kernel, in their order.
 func (s *sockets) enter(c net.Conn, now *site) *socket {
-	sock := &socket{Conn: c, all: s, remote: c.RemoteAddr()}
+	sock := &socket{Conn: c, all: s, remote: c.RemoteAddr(), left: make(chan struct{})}
 	sock.waits.Store(time.Now().UnixNano())
 	network := now.cappedNetwork(addrOf(c))
 	for began := time.Now(); ; time.Sleep(roomPause) {
@@ -84,7 +90,7 @@ func (s *sockets) place(sock *socket, network netip.Prefix, now *site) (refused 
 	if s.isCrowded(network, now.limits) {
 		return refusedAddress
 	}
-	if len(s.open) >= now.limits.Connections && s.shed((*socket).isWaiting, (*socket).isSettling) == 0 {
+	if len(s.open) >= now.limits.Connections && s.shed((*socket).isWaiting, func(c *socket) bool { return c.isSettling(tenure) }) == 0 {
 		now.slots.shedAny()
 		return refusedTotal
 	}
@@ -145,8 +151,10 @@ func (s *sockets) remove(c *socket) {
 		return
 	}
 	delete(s.open, c)
+	close(c.left)
 	s.discount(c)
 	s.setHandshaking(c, false)
+	s.partWith(c)
 	if c.wide {
 		s.wide--
 	}
@@ -218,10 +226,13 @@ func (s *sockets) beginHandshake(c *socket, limit int) {
 	}
 }
 
+// endHandshake says that c has made its handshake. It has as long for its first request
+// as it had for that.
 func (s *sockets) endHandshake(c *socket) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.setHandshaking(c, false)
+	c.waits.Store(time.Now().UnixNano())
 }
 
 func nobody(*socket) bool { return false }

@@ -32,8 +32,9 @@ func newClientAt(addr string) *clientAt {
 	return &clientAt{from: net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(addr), 40000))}
 }
 
-func (c *clientAt) RemoteAddr() net.Addr { return c.from }
-func (c *clientAt) Close() error         { c.closed = true; return nil }
+func (c *clientAt) Read([]byte) (int, error) { return 0, net.ErrClosed }
+func (c *clientAt) RemoteAddr() net.Addr     { return c.from }
+func (c *clientAt) Close() error             { c.closed = true; return nil }
 
 // enterFrom has a client connect n times and returns what was let in.
 func enterFrom(s *sockets, now *site, addr string, n int) []*socket {

@@ -32,14 +32,17 @@ const (
 )
 
 func allowances() []allowance {
-	l := Limits{HeadBytes: 32 << 10}
-	head := requestMemory + l.HeadBytes
+	var l Limits
+	l.setDefaults()
+	head := l.undecidedMemory()
+	wideMemory := l.wideMemory()
 	connections, exchanges := part(connectionsPart, connectionMemory), part(exchangesPart, exchangeMemory)
 	return []allowance{
 		{"connection of a client, its TLS handshake and its narrow window included", connectionMemory, connections, "a quarter of the memory, `limits.connections`, half of the descriptors that are shared out; of these `limits.per_address`, `limits.handshakes`, and half for one user", ""},
+		{fmt.Sprintf("connection of HTTP/2 on which nobody has logged in, with %d requests that it may have under way", narrowStreams), l.guestMemory(), part(guestsPart, l.guestMemory()),
+			"an eighth of the memory; others wait behind their handshake, in their order", ""},
 		{"wide connection of HTTP/2: a window of 1 MiB and `limits.streams`", wideMemory, part(widePart, wideMemory), "an eighth of the memory; beyond, a connection is narrow", ""},
-		{"stream of a narrow connection", streamMemory, func(limit int) int { return connections(limit) * narrowStreams }, fmt.Sprintf("%d for each connection", narrowStreams),
-			"those that are not allowed yet are in the row below, and so are refusals that nobody takes; those that are allowed have an exchange or wait for one. What is left are small answers that a user does not take, for as long as `timeouts.body_idle`"},
+		{"stream of a narrow connection", streamMemory, func(limit int) int { return connections(limit) * narrowStreams }, fmt.Sprintf("%d for each connection", narrowStreams), ""},
 		{"request that no rule has allowed yet, with its head: pending logins, the waiting room of the flood control and equal questions included", head, part(undecidedPart, head),
 			"an eighth of the memory; from half of that on, backends are asked about nobody who is not remembered; beyond all of it, connections with more than a few end", ""},
 		{"request that waits for a connection to its upstream", queuedMemory, always(1024), "`limits.upstream_queue`", ""},
@@ -85,12 +88,14 @@ configuration says, the log says so at the start. This page is made from the con
 ## Who makes room
 
 - Where there are as many connections of clients as there may be, those make room on which only bad logins were tried, and then those that have been of no use for longest: on which nobody has
-  logged in since they came, or that wait for their client. A request that was allowed is not cut off for this.
+  logged in since they came, or that wait for their client. Where those on which nobody has logged in are more than half of all, only they make room. A request that was allowed is not cut off
+  for this. Whoever has just come keeps its place for %v.
+- Where there are as many connections of HTTP/2 on which nobody has logged in as there may be, they make room for the next one in the same order, after %v each.
 - A user who has half of all connections gets a 503 that says so on the next one, and that one is closed.
 - A request that finds no connection to its upstream waits for %v at most, and is then answered with 503 and `+"`Retry-After`"+`. Of those that wait, one of the client with fewest in use goes first.
 - While another request waits, a client that has moved no byte of a body for %v is cut off; of several such, one with most connections. A client that moves a little is not cut off for this, but may be by `+"`limits.body_rate`"+`.
 - Bodies over HTTP/2 move by 64 KiB in each round trip, because net/http takes in what a window allows before there is a decision and cannot open it afterwards. Over HTTP/1.1 a body is not read before the decision.
-`, slotPatience, stuckAfter)
+`, tenure, guestTenure, slotPatience, stuckAfter)
 	return b.Bytes()
 }
 

@@ -151,6 +151,10 @@ func (s *server) admit(c *socket) {
 		return
 	}
 	if secured.ConnectionState().NegotiatedProtocol == "h2" {
+		if !s.sockets.receive(c, site.limits.guests) {
+			s.dismiss(c, errNoRoom)
+			return
+		}
 		s.http2.serve(secured, site)
 		return
 	}

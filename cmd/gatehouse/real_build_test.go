@@ -17,6 +17,7 @@ var built struct {
 }
 
 func TestMain(m *testing.M) {
+	attackIfAsked()
 	code := m.Run()
 	os.RemoveAll(built.dir)
 	os.Exit(code)

@@ -3,11 +3,15 @@ package main_test
 import (
 	"bytes"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -28,13 +32,83 @@ const (
 	secondsVariable   = "GATEHOUSE_TEST_SECONDS"   // for how long
 )
 
+// attackVariable makes this program the attacker, which has a process of its own: what
+// it takes of the processors is not to be taken from the clients that are measured.
+const attackVariable = "GATEHOUSE_TEST_ATTACK"
+
+// siege is an attack from many connections.
+type siege struct {
+	Addr, CertFile string
+	Connections    int
+	End            time.Time
+	Head           int  // bytes of padding in the head of each request
+	Reads          bool // what it is answered
+}
+
+// run carries it out, and returns how many requests were sent and answers read.
+func (g siege) run() (requests, answers int64) {
+	pem, err := os.ReadFile(g.CertFile)
+	roots := x509.NewCertPool()
+	if err != nil || !roots.AppendCertsFromPEM(pem) {
+		panic(fmt.Sprintf("the certificate of the gateway: %v", err))
+	}
+	var sent, read atomic.Int64
+	var attack sync.WaitGroup
+	for i := range g.Connections {
+		s := stranger{g, roots, net.IPv4(127, 77, byte(i/200), byte(i%200+1)), fmt.Sprintf("u%d", i%10), &sent, &read}
+		attack.Go(s.attack)
+	}
+	attack.Wait()
+	return sent.Load(), read.Load()
+}
+
+// start carries it out in a process of its own. The result says how it went, at its end.
+func (g siege) start(t *testing.T) (result func() string) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	order, err := json.Marshal(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), attackVariable+"="+string(order))
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return func() string {
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the attacker: %v: %s", err, output.Bytes())
+		}
+		return output.String()
+	}
+}
+
+// attackIfAsked is the whole program where it is the attacker.
+func attackIfAsked() {
+	order := os.Getenv(attackVariable)
+	if order == "" {
+		return
+	}
+	var g siege
+	if err := json.Unmarshal([]byte(order), &g); err != nil {
+		panic(err)
+	}
+	requests, answers := g.run()
+	fmt.Printf("%d requests, %d answers", requests, answers)
+	os.Exit(0)
+}
+
 // stranger is what a connection of the attack does.
 type stranger struct {
-	f      front
+	siege
+	roots  *x509.CertPool
 	source net.IP
 	name   string
-	head   int  // bytes of padding in the head of each request
-	reads  bool // what it is answered
 
 	requests, answers *atomic.Int64
 }
@@ -43,26 +117,26 @@ type stranger struct {
 const strangerStreams = 128
 
 // attack connects again and again until the end.
-func (s stranger) attack(end time.Time) {
-	for time.Now().Before(end) {
-		s.connect(end)
+func (s stranger) attack() {
+	for time.Now().Before(s.End) {
+		s.connect()
 		time.Sleep(20 * time.Millisecond)
 	}
 }
 
 // connect sends requests with a wrong password, each with a part of a large body, as
 // much as the connection's window allows, until the connection ends.
-func (s stranger) connect(end time.Time) {
+func (s stranger) connect() {
 	d := tls.Dialer{
-		NetDialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: s.source}, Deadline: end},
-		Config:    &tls.Config{RootCAs: s.f.certificate.pool, ServerName: "registry.test", NextProtos: []string{"h2"}},
+		NetDialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: s.source}, Deadline: s.End},
+		Config:    &tls.Config{RootCAs: s.roots, ServerName: "registry.test", NextProtos: []string{"h2"}},
 	}
-	c, err := d.Dial("tcp", s.f.addr)
+	c, err := d.Dial("tcp", s.Addr)
 	if err != nil {
 		return
 	}
 	defer c.Close()
-	c.SetDeadline(end)
+	c.SetDeadline(s.End)
 	io.WriteString(c, http2.ClientPreface)
 	framer := http2.NewFramer(c, c)
 	framer.WriteSettings()
@@ -70,7 +144,7 @@ func (s stranger) connect(end time.Time) {
 	var reading sync.WaitGroup
 	defer reading.Wait()
 	defer c.Close()
-	if s.reads {
+	if s.Reads {
 		reading.Go(func() { s.read(framer, answered) })
 	}
 	for stream := uint32(1); ; {
@@ -81,7 +155,7 @@ func (s stranger) connect(end time.Time) {
 			stream += 2
 		}
 		for range strangerStreams {
-			if s.reads {
+			if s.Reads {
 				if _, ok := <-answered; !ok {
 					return
 				}
@@ -127,7 +201,7 @@ func (s stranger) send(framer *http2.Framer, stream uint32) error {
 	for _, field := range [][2]string{
 		{":method", "POST"}, {":scheme", "https"}, {":authority", "registry.test"}, {":path", "/v2/x/blobs/uploads/"},
 		{"authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte(password))},
-		{"content-length", "16777216"}, {"x-padding", strings.Repeat("x", s.head)},
+		{"content-length", "16777216"}, {"x-padding", strings.Repeat("x", s.Head)},
 	} {
 		e.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]})
 	}
@@ -152,11 +226,11 @@ func TestSEC2StrangersTakeLittleMemory(t *testing.T) {
 		maxMemory = 200 << 20
 	)
 	connections, seconds := scale(t, strangersVariable, 40), scale(t, secondsVariable, 2)
-	for name, shape := range map[string]stranger{
-		"who read":          {reads: true},
+	for name, shape := range map[string]siege{
+		"who read":          {Reads: true},
 		"who do not read":   {},
-		"with large heads":  {reads: true, head: 30 << 10},
-		"who do both worse": {head: 30 << 10},
+		"with large heads":  {Reads: true, Head: 30 << 10},
+		"who do both worse": {Head: 30 << 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRecipe(t)
@@ -167,28 +241,22 @@ func TestSEC2StrangersTakeLittleMemory(t *testing.T) {
 			f := front{start(t, cmd), addr, r.certificate}
 			f.listening(t, addr)
 			f.pull(t, nil) // and is remembered
-			var requests, answers atomic.Int64
-			var attack sync.WaitGroup
-			end := time.Now().Add(time.Duration(seconds) * time.Second)
-			for i := range connections {
-				s := shape
-				s.f, s.source, s.name = f, net.IPv4(127, 77, byte(i/200), byte(i%200+1)), fmt.Sprintf("u%d", i%10)
-				s.requests, s.answers = &requests, &answers
-				attack.Go(func() { s.attack(end) })
-			}
+			shape.Addr, shape.CertFile, shape.Connections = addr, r.certificate.certFile, connections
+			shape.End = time.Now().Add(time.Duration(seconds) * time.Second)
+			result := shape.start(t)
 			kept := f.certificate.client(f.addr)
 			defer kept.CloseIdleConnections()
 			var times []time.Duration
-			for time.Now().Before(end) {
+			for time.Now().Before(shape.End) {
 				times = append(times, f.pull(t, nil), f.pull(t, kept))
 				time.Sleep(20 * time.Millisecond)
 			}
-			attack.Wait()
+			attack := result()
 			slices.Sort(times)
 			peak := f.peakMemory(t)
 			f.cmd.Process.Kill() // or it would first answer everybody who is still to be refused
-			t.Logf("%d connections of %d streams for %d s: %d requests, %d answers; %d pulls beside them, the median in %v, the slowest in %v; peak memory %d MiB",
-				connections, strangerStreams, seconds, requests.Load(), answers.Load(), len(times), times[len(times)/2], times[len(times)-1], peak>>20)
+			t.Logf("%d connections of %d streams for %d s: %s; %d pulls beside them, the median in %v, the slowest in %v; peak memory %d MiB",
+				connections, strangerStreams, seconds, attack, len(times), times[len(times)/2], times[len(times)-1], peak>>20)
 			if peak > maxMemory && raceFlag == "-race=false" {
 				t.Errorf("the gateway took %d MiB, more than %d", peak>>20, maxMemory>>20)
 			}

@@ -1,0 +1,123 @@
+package gateway
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// received is a guest that was received, or not.
+type received struct {
+	name int
+	ok   bool
+}
+
+// receiveAll has each of them ask to be received, one after the other, and returns what
+// comes of it as it comes.
+func receiveAll(s *sockets, in []*socket, limit int) <-chan received {
+	came := make(chan received, len(in))
+	for i, c := range in {
+		go func() { came <- received{i, s.receive(c, limit)} }()
+		synctest.Wait() // it stands in the line
+	}
+	return came
+}
+
+// Guests are as few as memory demands. The others come in their order when one of them
+// logs in, has only tried bad logins, or was silent for its time.
+func TestSEC2GuestsAreReceivedInTheirOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := &site{slots: newSlots(), limits: testLimits()}
+		now.limits.Connections = 10
+		s := newSockets()
+		in := enterFrom(s, now, "192.0.2.1", 6)
+		began := time.Now()
+		came := receiveAll(s, in, 2)
+		for i := range 2 {
+			if got := <-came; got != (received{i, true}) {
+				t.Fatalf("received %v, want connection %d", got, i)
+			}
+		}
+		for i, step := range []struct {
+			what   string
+			leave  func()
+			closed int
+		}{
+			{"one logs in", func() { in[0].vouch() }, -1},
+			{"one is refused", func() { in[1].refuse(false) }, 1},
+			{"one hangs up", func() { in[2].Close() }, 2},
+		} {
+			if len(came) > 0 {
+				t.Fatalf("%s: connection %v was received too early", step.what, <-came)
+			}
+			step.leave()
+			if got := <-came; got != (received{i + 2, true}) {
+				t.Fatalf("%s: received %v, want connection %d", step.what, got, i+2)
+			}
+			if step.closed >= 0 && !isClosed(in[step.closed]) {
+				t.Errorf("%s: connection %d goes on", step.what, step.closed)
+			}
+		}
+		if waited := time.Since(began); waited >= guestTenure {
+			t.Errorf("it took %v to receive five", waited)
+		}
+		if got := <-came; got != (received{5, true}) || !isClosed(in[3]) {
+			t.Errorf("received %v, want connection 5 in place of 3", got)
+		}
+		if waited := time.Since(began); waited < guestTenure {
+			t.Errorf("a silent guest had its place for %v only", waited)
+		}
+		if isClosed(in[0]) || isClosed(in[4]) {
+			t.Error("one was closed that should not have been")
+		}
+	})
+}
+
+// Whoever waits to be received keeps its place: it is the gateway that lets it wait.
+func TestSEC2WhoWaitsToBeReceivedIsNotShed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := &site{slots: newSlots(), limits: testLimits()}
+		now.limits.Connections = 4
+		s := newSockets()
+		in := enterFrom(s, now, "192.0.2.1", 4)
+		in[0].vouch()
+		came := receiveAll(s, in[1:], 1)
+		<-came
+		time.Sleep(guestTenure / 2)
+		enterFrom(s, now, "192.0.2.2", 1)
+		for i, want := range []bool{false, true, false, false} {
+			if isClosed(in[i]) != want {
+				t.Errorf("connection %d is closed: %v, want %v", i, !want, want)
+			}
+		}
+		in[2].Close()
+		in[3].Close()
+		<-came
+		<-came
+	})
+}
+
+// A connection whose reading pauses has gone as soon as it is closed, or its memory would
+// be there for the length of the pause and count for nothing.
+func TestSEC2PausedConnectionEndsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := &site{slots: newSlots(), limits: testLimits()}
+		s := newSockets()
+		c := enterFrom(s, now, "192.0.2.1", 1)[0]
+		c.refuse(true)
+		began := time.Now()
+		ended := make(chan error)
+		go func() {
+			_, err := c.Read(make([]byte, 1))
+			ended <- err
+		}()
+		synctest.Wait()
+		c.Close()
+		if err := <-ended; err == nil {
+			t.Error("a closed connection could be read")
+		}
+		if waited := time.Since(began); waited > 0 {
+			t.Errorf("it took %v to end", waited)
+		}
+	})
+}
