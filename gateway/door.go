@@ -27,14 +27,6 @@ type entry struct {
 	index  int    // of the route
 }
 
-// admit takes r in, and notes in e what it finds out, also where it refuses r.
-func (d *door) admit(r *http.Request, c *clientConn, e *entry) *problem {
-	if p := d.read(r, e); p != nil {
-		return p
-	}
-	return d.locate(r, c, e)
-}
-
 // read refuses what is malformed. Of several faults it tells the one that comes first in
 // a head.
 func (d *door) read(r *http.Request, e *entry) (p *problem) {

@@ -79,7 +79,7 @@ func (x *exchange) run(ctx context.Context, refusal *problem) (completed bool) {
 	if refusal == nil {
 		refusal = x.site.door.read(x.r, &x.entry)
 	}
-	if refusal == nil && x.isHealthCheck() {
+	if refusal == nil && isHealthCheck(x.r, x.site.health) {
 		return x.serveHealth()
 	}
 	if m := x.site.metrics; m != nil {

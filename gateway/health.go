@@ -53,10 +53,18 @@ func checkHealth(cfg Config) error {
 	return nil
 }
 
-// isHealthCheck reports whether the request asks how the gateway is. A load balancer
-// may ask without a Host, as HAProxy does, or by an address.
-func (x *exchange) isHealthCheck() bool {
-	return x.r.RequestURI == x.site.health && x.site.health != ""
+// isHealthCheck reports whether r asks how the gateway is at a health path. A load
+// balancer may ask without a Host, as HAProxy does, or by an address.
+func isHealthCheck(r *http.Request, path string) bool {
+	return r.RequestURI == path && path != ""
+}
+
+// healthStatus returns what a health check is answered while the gateway serves.
+func healthStatus(method string) int {
+	if method != http.MethodGet && method != http.MethodHead {
+		return http.StatusMethodNotAllowed
+	}
+	return http.StatusOK
 }
 
 // serveHealth answers a health check. It is in no log and no metric: a load balancer asks
@@ -79,11 +87,11 @@ func (x *exchange) serveHealth() (completed bool) {
 // answerHealth says whether clients should be sent here.
 func (x *exchange) answerHealth() {
 	text := "ok\n"
-	x.status = http.StatusOK
+	x.status = healthStatus(x.r.Method)
 	h := x.w.Header()
 	switch {
-	case x.r.Method != http.MethodGet && x.r.Method != http.MethodHead:
-		x.status, text = http.StatusMethodNotAllowed, "GET or HEAD only\n"
+	case x.status != http.StatusOK:
+		text = "GET or HEAD only\n"
 		h.Set("Allow", "GET, HEAD")
 	case x.site.sites.state.Load() == isDraining:
 		x.status, text = http.StatusServiceUnavailable, "draining\n"

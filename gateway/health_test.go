@@ -168,3 +168,39 @@ func TestHealthPathsThatTakeSomethingAwayAreRefused(t *testing.T) {
 		t.Errorf("New: %v", err)
 	}
 }
+
+// The rulebook tells a health check from other requests as the gateway does.
+func TestRulebookKnowsHealthChecks(t *testing.T) {
+	up := newCapture(t)
+	route := recipeRoute(t, up.url())
+	route.Path, route.Hosts = "/", []string{"registry.test"}
+	tg := startGateway(t, withHealth(nil), route)
+	book, err := NewRulebook([]Route{route})
+	if err != nil {
+		t.Fatal(err)
+	}
+	book.HealthPath = healthPath
+	checks := 0
+	for _, target := range []string{healthPath, healthPath + "?", healthPath + "/", "/-/HEALTHZ", "http://registry.test" + healthPath, "/v2/"} {
+		for _, method := range []string{"GET", "HEAD", "POST", "OPTIONS", "FOO"} {
+			for _, host := range []string{"registry.test", "other.test", "10.0.0.1:5043", "a b"} {
+				a := book.Explain(Question{Method: method, Target: target, Host: host, Source: loopback})
+				if a.Health {
+					checks++
+					if i := book.RouteFor(host, target); i >= 0 {
+						t.Errorf("%s at %s would go to route %d", target, host, i)
+					}
+				}
+				w := tg.dial(t)
+				w.send(t, method+" "+target+" HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n")
+				resp := w.answer(t, method)
+				if isCheck := resp.Header.Get("X-Request-Id") == ""; resp.StatusCode != a.Status || isCheck != a.Health {
+					t.Errorf("%s %s at %s: %d, a check: %v; foreseen %d, %v", method, target, host, resp.StatusCode, isCheck, a.Status, a.Health)
+				}
+			}
+		}
+	}
+	if checks != 12 {
+		t.Errorf("%d health checks, want one for each of four known methods at three hosts", checks)
+	}
+}

@@ -15,6 +15,9 @@ import (
 // up to the upstream, and asks neither that nor a backend anything that takes time. It may be used from
 // any number of goroutines at once.
 type Rulebook struct {
+	// HealthPath is that of the [Config]. It may be set before the first question.
+	HealthPath string
+
 	door     door
 	policies []*Policy         // of the routes, by index
 	backends []backend.Backend // likewise
@@ -79,8 +82,7 @@ type Answer struct {
 	// Status, Code and Message are what the client is told: the status, and the
 	// code and the message of the one error in the body. They are zero where
 	// the request is passed on, or the verdict is one that nobody is told. An
-	// allowed request that the gateway answers itself, OPTIONS with Max-Forwards 0,
-	// has a status alone.
+	// allowed request that the gateway answers itself has a status alone.
 	Status  int
 	Code    string
 	Message string
@@ -96,6 +98,11 @@ type Answer struct {
 	// repository is mounted are taken out, so that an ordinary upload begins.
 	MountIgnored bool
 
+	// Health says that it is a check by a load balancer, which the gateway answers
+	// itself at any host, before rules and logins. Its status is that of a gateway
+	// that serves.
+	Health bool
+
 	// Readable says that the page on another host whose script asks, as the field
 	// Origin of the question names it, may read the answer.
 	Readable bool
@@ -105,8 +112,8 @@ type Answer struct {
 // host, and -1 if there is none or the request would be refused before it is
 // looked for.
 func (b *Rulebook) RouteFor(host, target string) int {
-	at, p := b.find(Question{Method: http.MethodGet, Host: host, Target: target})
-	if p != nil {
+	at, health, p := b.find(Question{Method: http.MethodGet, Host: host, Target: target})
+	if p != nil || health {
 		return -1
 	}
 	return at.index
@@ -114,9 +121,12 @@ func (b *Rulebook) RouteFor(host, target string) int {
 
 // Explain answers q.
 func (b *Rulebook) Explain(q Question) Answer {
-	at, p := b.find(q)
-	if p != nil {
+	at, health, p := b.find(q)
+	switch {
+	case p != nil:
 		return answerOf(p)
+	case health:
+		return healthAnswer(q.Method)
 	}
 	origins := b.origins[at.index]
 	if origins.preflight(q.Method, q.Header) {
@@ -145,11 +155,26 @@ func (b *Rulebook) Explain(q Question) Answer {
 	return a
 }
 
-// find takes q in at the door.
-func (b *Rulebook) find(q Question) (e entry, p *problem) {
+// find takes q in at the door. A health check goes no further than that.
+func (b *Rulebook) find(q Question) (e entry, health bool, p *problem) {
 	c := clientConn{source: q.Source, serverName: canonicalServerName(q.ServerName)}
-	p = b.door.admit(q.request(), &c, &e)
-	return e, p
+	r := q.request()
+	if p = b.door.read(r, &e); p != nil {
+		return e, false, p
+	}
+	if isHealthCheck(r, b.HealthPath) {
+		return e, true, nil
+	}
+	return e, false, b.door.locate(r, &c, &e)
+}
+
+// healthAnswer returns what becomes of a health check.
+func healthAnswer(method string) Answer {
+	a := Answer{Verdict: Allowed, Status: healthStatus(method), Health: true}
+	if a.Status != http.StatusOK {
+		a.Verdict = Denied
+	}
+	return a
 }
 
 // request returns the request that q is about, as the readers of heads would.

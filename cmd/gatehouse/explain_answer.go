@@ -21,7 +21,7 @@ const (
 // verdictOf returns what an answer is for whoever gets it.
 func verdictOf(a gateway.Answer) verdict {
 	switch {
-	case a.Verdict == gateway.Allowed && (a.Status == 0 || a.Status == http.StatusNoContent):
+	case a.Verdict == gateway.Allowed && a.Status < http.StatusMultipleChoices: // 0 where the upstream answers
 		return verdictAllow
 	case a.Status == http.StatusUnauthorized:
 		return verdictLogin
@@ -42,6 +42,7 @@ type explanation struct {
 	User    user   `json:"user"`
 
 	Verdict verdict `json:"verdict"`
+	Health  bool    `json:"health,omitempty"` // it is a check by a load balancer
 	Status  int     `json:"status,omitempty"` // of the answer; 0 where the upstream gives it
 	Code    string  `json:"code,omitempty"`   // of the error in its body
 	Message string  `json:"message,omitempty"`
@@ -89,7 +90,7 @@ func explain(q gateway.Question, a gateway.Answer) explanation {
 	d := a.Trace.Decision
 	e := explanation{
 		Method: q.Method, Target: q.Target, Host: q.Host, From: q.Source.String(), User: userOf(q.Who),
-		Verdict: verdictOf(a), Status: a.Status, Code: a.Code, Message: a.Message, Signed: a.Signed,
+		Verdict: verdictOf(a), Health: a.Health, Status: a.Status, Code: a.Code, Message: a.Message, Signed: a.Signed,
 		Rule: d.Rule, Requires: d.Requires,
 	}
 	if e.Verdict != verdictUndecided {
@@ -107,6 +108,9 @@ func explain(q gateway.Question, a gateway.Answer) explanation {
 	}
 	if e.Verdict == verdictUndecided && a.Status == 0 {
 		e.Notes = append(e.Notes, fmt.Sprintf("the answer depends on the groups of %s: name them with --groups, or have the backend asked with --live", e.User.Name))
+	}
+	if a.Health {
+		e.Notes = append(e.Notes, "this is the path of [health], for load balancers: it is the same at every host and without a login, and is never passed on; while the gateway ends the status is 503")
 	}
 	if a.MountIgnored {
 		e.Notes = append(e.Notes, "mount and from are taken out: the client uploads the layer as any other")

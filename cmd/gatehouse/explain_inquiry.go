@@ -38,6 +38,7 @@ func newInquiry(a *assembly) (*inquiry, error) {
 	if err != nil {
 		return nil, err
 	}
+	book.HealthPath = a.gateway.HealthPath
 	for _, r := range a.gateway.Routes {
 		if r.Backend == nil {
 			return nil, fmt.Errorf("the route %q has no backend that could be opened", r.Name())

@@ -157,6 +157,8 @@ func (e explanation) clientSees(id string) string {
 		return "the answer of the service behind the gateway"
 	case e.Status == 0:
 		return "-"
+	case e.Health:
+		return status + " from the gateway itself"
 	case e.Status == http.StatusNoContent:
 		return status + " from the gateway itself: a browser may send what the script of the page wants"
 	case e.Method == http.MethodHead:

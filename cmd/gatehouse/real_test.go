@@ -47,6 +47,7 @@ var programs = map[string]string{
 	"docker-registry":         "apt-get install docker-registry",
 	"dpkg-deb":                "apt-get install dpkg",
 	"dockerd":                 "apt-get install docker.io, and run the tests as root",
+	"haproxy":                 "apt-get install haproxy",
 	"h2spec":                  "go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible",
 	"nfpm":                    "go install github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0",
 	"promtool":                "apt-get install prometheus",
