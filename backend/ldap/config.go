@@ -66,6 +66,7 @@ type Config struct {
 	GroupFilter      string
 	GroupNameAttr    string
 	GroupMemberAttrs []string
+	MemberOfAttr     string // of a user and of a group, with the DNs of its groups; default memberOf
 	GroupDepth       int
 	DirectGroups     bool // groups in groups do not count
 	PrimaryGroup     string
@@ -125,6 +126,9 @@ const (
 
 // followsAliases reports whether searches find the entries that aliases stand for.
 func (c Config) followsAliases() bool { return c.Dereference == derefAlways }
+
+// memberOf returns the attribute that names the groups of an entry.
+func (c Config) memberOf() string { return cmp.Or(c.MemberOfAttr, "memberOf") }
 
 // nameIsDN is the GroupNameAttr of groups that have no name but the DN.
 const nameIsDN = "dn"

@@ -54,6 +54,8 @@ func TestConfigurationsThatCannotWork(t *testing.T) {
 		{func(c *Config) { c.GroupFilter = "(objectClass=group" }, "group_filter: "},
 		{func(c *Config) { c.GroupNameAttr = "cn)(x" }, "group_name_attr: "},
 		{func(c *Config) { c.GroupMemberAttrs = []string{"member)("} }, "group_member_attrs: "},
+		{func(c *Config) { c.MemberOfAttr = "isMemberOf" }, "member_of_attr: it is not read"},
+		{func(c *Config) { c.GroupMode, c.MemberOfAttr = groupsMemberOf, "is member" }, "member_of_attr: "},
 		{func(c *Config) { c.PrimaryGroup = "yes" }, "primary_group: "},
 		{func(c *Config) { c.GroupDepth = 101 }, "group_depth: "},
 		{func(c *Config) { c.GroupDepth, c.DirectGroups = 3, true }, "group_depth: "},

@@ -62,6 +62,8 @@
 //	group_filter            * "(objectClass=*)": what is a group
 //	group_name_attr           "cn": what rules call a group, besides its DN
 //	group_member_attrs      * ["member", "uniqueMember"]
+//	member_of_attr            "memberOf", which group_mode = "memberof" reads of users
+//	                          and groups; "isMemberOf" in some directories
 //	group_nesting             true; false: groups in groups do not count
 //	group_depth               10: groups in groups, so many deep; of a user in
 //	                          deeper ones, those are not known
@@ -129,11 +131,23 @@
 //   - search: the groups that have the user as a member, then those that have
 //     these, level by level, with one question for each 64 of them, or fewer,
 //     of which four are asked at once;
-//   - memberof: the attribute memberOf of the user, and of the groups;
+//   - memberof: the attribute memberOf of the user, and of the groups, or the one
+//     that member_of_attr names;
 //   - token_groups: what Windows itself goes by, in one read; it has nested
 //     groups and the primary group, and no distribution groups;
 //   - in_chain: a matching rule of Active Directory. In a large domain it can
 //     take minutes for one user.
+//
+// Dynamic groups are made of a search: a groupOfURLs has the URLs of it in memberURL.
+// Who is in one is for the server to say. In OpenLDAP that takes an overlay: dynlist
+// from version 2.5 on (dynlist-attrset groupOfURLs memberURL member), whose members
+// are found like others, and which makes memberOf too (…member+memberOf@groupOfNames);
+// or autogroup, which writes the members into the group. The preset openldap looks for
+// groupOfURLs besides the other two classes. Older versions of dynlist show members and
+// find nobody by them: there a [[backend.filter_group]] with the filter of the URL does
+// the same. In 389 Directory Server and FreeIPA automatic membership (the plug-in of that
+// name) writes users into ordinary groups. Where a directory does nothing of that, nobody
+// is in a groupOfURLs.
 //
 // Pages and ranges of values are read to the end. What cannot be read whole is
 // an outage, never fewer groups.

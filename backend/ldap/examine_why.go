@@ -126,7 +126,7 @@ const maxDepth = 100
 // there to be read.
 func (r *resolver) listed(ctx context.Context, name string) ([]group, error) {
 	entries, err := r.search(ctx, query{
-		base: name, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: []string{"memberOf", "primaryGroupID", "objectSid"},
+		base: name, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: []string{r.config.memberOf(), "primaryGroupID", "objectSid"},
 	})
 	if code, answered := codeOf(err); answered && (code == ldap.LDAPResultNoSuchObject || code == ldap.LDAPResultReferral) {
 		return nil, nil
@@ -135,7 +135,7 @@ func (r *resolver) listed(ctx context.Context, name string) ([]group, error) {
 		return nil, err
 	}
 	var found []group
-	for _, dn := range values(entries[0], "memberOf") {
+	for _, dn := range values(entries[0], r.config.memberOf()) {
 		found = append(found, r.memory.newGroup(dn))
 	}
 	if len(values(entries[0], "primaryGroupID")) == 0 {
@@ -222,7 +222,7 @@ func (e *examination) doubt(ctx context.Context, f *backend.Finding, id backend.
 		}
 		r := (&resolver{Backend: e.Backend, search: e.asService, dn: id.Handle}).searching()
 		if groups, err := r.find(ctx, []string{equals("member", id.Handle), equals("uniqueMember", id.Handle)}, false); err == nil && len(groups) > 0 {
-			return noMemberOf(groups[0])
+			return e.config.noMemberOf(groups[0])
 		}
 	}
 	return nil

@@ -110,7 +110,7 @@ func (b *Backend) memberAttributes() []string {
 	case groupsTokens:
 		return []string{"tokenGroups"}
 	case groupsMemberOf:
-		names = append(names, "memberOf")
+		names = append(names, c.memberOf())
 	case groupsSearch:
 		if slices.ContainsFunc(c.GroupMemberAttrs, holdsNames) {
 			names = append(names, c.UserNameAttr)
@@ -174,20 +174,20 @@ func (r *resolver) direct(ctx context.Context) ([]group, error) {
 // value is no answer by itself: a user in no group has none, and so has one of whom the
 // account may not read it.
 func (r *resolver) listedGroups(ctx context.Context) ([]group, error) {
-	names := values(r.entry, "memberOf")
+	names := values(r.entry, r.config.memberOf())
 	if len(names) > 0 || r.asUser() {
 		return r.byDN(ctx, names)
 	}
 	found, err := r.find(ctx, r.holderFilters([]group{{dn: r.dn}}), false)
 	if len(found) > 0 {
-		r.lack(false, noMemberOf(found[0]))
+		r.lack(false, r.config.noMemberOf(found[0]))
 	}
 	return found, err
 }
 
 // noMemberOf says that memberOf of a user is empty although a group has the user.
-func noMemberOf(g group) error {
-	return fault.With("ldap.groups.no_memberof", fmt.Errorf("memberOf of the user is empty, or the account may not read it, and %s has the user as a member", g.dn))
+func (c Config) noMemberOf(g group) error {
+	return fault.With("ldap.groups.no_memberof", fmt.Errorf("%s of the user is empty, or the account may not read it, and %s has the user as a member", c.memberOf(), g.dn))
 }
 
 // mustHaveGID reports whether the entry of the user is of a class that has a gidNumber

@@ -78,7 +78,7 @@ func (r *resolver) searchAll(ctx context.Context, filters, attributes []string) 
 	var failed atomic.Bool
 	ask := func(i int) error {
 		for _, base := range r.config.GroupBases {
-			entries, err := r.search(ctx, query{base: base, scope: ldap.ScopeWholeSubtree, paged: true, filter: filters[i], attributes: attributes})
+			entries, err := r.searchMembers(ctx, query{base: base, scope: ldap.ScopeWholeSubtree, paged: true, filter: filters[i], attributes: attributes})
 			if err != nil {
 				failed.Store(true)
 				return fmt.Errorf("search groups: %w", err)
@@ -106,6 +106,43 @@ func (r *resolver) searchAll(ctx context.Context, filters, attributes []string) 
 	return found, searches.Wait()
 }
 
+// searchMembers runs a query that may ask for the members of groups. OpenLDAP finds
+// dynamic groups by their members only where the answer comes whole: on pages they are
+// missing without a word. Where a limit does not let all come at once, the pages have
+// the other groups, and the dynamic ones come by themselves.
+func (r *resolver) searchMembers(ctx context.Context, q query) ([]*ldap.Entry, error) {
+	if !r.config.mayBeDynamic() {
+		return r.search(ctx, q)
+	}
+	whole := q
+	whole.paged = false
+	entries, err := r.search(ctx, whole)
+	if !isAtLimit(err) {
+		return entries, err
+	}
+	if entries, err = r.search(ctx, q); err != nil {
+		return nil, err
+	}
+	whole.filter = "(&(objectClass=" + dynamicClass + ")" + q.filter + ")"
+	dynamic, err := r.search(ctx, whole)
+	return append(entries, dynamic...), err
+}
+
+// dynamicClass is the class of groups whose members a server makes of a search.
+const dynamicClass = "groupOfURLs"
+
+// mayBeDynamic reports whether groups may be of dynamicClass in a server that has its
+// own way with them.
+func (c Config) mayBeDynamic() bool {
+	return c.Preset == "" || c.Preset == "openldap" || strings.Contains(strings.ToLower(c.GroupFilter), strings.ToLower(dynamicClass))
+}
+
+// isAtLimit reports whether a server ended its answer at a limit of its size.
+func isAtLimit(err error) bool {
+	code, answered := codeOf(err)
+	return answered && (code == ldap.LDAPResultSizeLimitExceeded || code == ldap.LDAPResultAdminLimitExceeded)
+}
+
 // groupAttributes returns what is read of a group: its name, the identifier by
 // which a token names it, and, where that is how groups nest, its own groups.
 func (b *Backend) groupAttributes() []string {
@@ -114,14 +151,14 @@ func (b *Backend) groupAttributes() []string {
 		names = append(names, b.config.GroupNameAttr)
 	}
 	if b.config.GroupMode == groupsMemberOf {
-		names = append(names, "memberOf")
+		names = append(names, b.config.memberOf())
 	}
 	return names
 }
 
 func (r *resolver) groupOf(e *ldap.Entry) group {
 	g := r.memory.newGroup(e.DN)
-	g.parents = values(e, "memberOf")
+	g.parents = values(e, r.config.memberOf())
 	if all := values(e, "objectSid"); len(all) == 1 {
 		g.sid = all[0]
 	}

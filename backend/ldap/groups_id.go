@@ -107,9 +107,9 @@ func (r *resolver) hidden(ctx context.Context, filters map[string]string) ([]gro
 		switch reasons[key] {
 		case isHidden:
 			all = append(all, group{dn: key, key: key, hidden: true})
-			r.lack(r.config.DirectGroups || r.config.listsNestedGroups(), fault.With("ldap.groups.hidden", fmt.Errorf("memberOf of the user names %s, which the service account may not read", key)))
+			r.lack(r.config.DirectGroups || r.config.listsNestedGroups(), fault.With("ldap.groups.hidden", fmt.Errorf("%s of the user names %s, which the service account may not read", r.config.memberOf(), key)))
 		case isUnclear:
-			r.lack(false, fault.With("ldap.groups.undecided", fmt.Errorf("memberOf of the user names %s, and the service account may not read what group_filter asks for", key)))
+			r.lack(false, fault.With("ldap.groups.undecided", fmt.Errorf("%s of the user names %s, and the service account may not read what group_filter asks for", r.config.memberOf(), key)))
 		}
 	}
 	return all, nil

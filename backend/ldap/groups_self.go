@@ -63,7 +63,7 @@ func (r *resolver) membersAndSelf(ctx context.Context) ([]group, error) {
 	self = "(&" + equals(r.config.UserNameAttr, r.id.User) + self + ")" // the name is indexed
 	var found []group
 	for _, base := range r.config.GroupBases {
-		entries, err := r.search(ctx, query{
+		entries, err := r.searchMembers(ctx, query{
 			base: base, scope: ldap.ScopeWholeSubtree, paged: true,
 			attributes: append(append(r.config.anchors(), r.config.UserNameAttr), r.groupAttributes()...),
 			filter:     "(|(&" + r.config.GroupFilter + anyOf(filters) + ")" + self + ")",

@@ -24,10 +24,11 @@ func presets() map[string]Config {
 			GroupMemberAttrs: []string{"member"},
 			PrimaryGroup:     primarySID,
 		},
+		// Of a groupOfURLs the overlays dynlist and autogroup make the members.
 		"openldap": {
 			UserFilter:       "(&(objectClass=person)(uid={user}))",
 			GroupMode:        groupsSearch,
-			GroupFilter:      "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames))",
+			GroupFilter:      "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=groupOfURLs))",
 			GroupMemberAttrs: []string{"member", "uniqueMember"},
 		},
 		"rfc2307": {

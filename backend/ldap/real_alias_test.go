@@ -1,6 +1,10 @@
 package ldap
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -10,10 +14,16 @@ import (
 	"gatehouse/backend/fault"
 )
 
-// admin returns a connection that may change what is in the server.
-func (s *slapd) admin(t testing.TB) *ldap.Conn {
+// admin returns a connection that may change what is below base in the server.
+func (s *slapd) admin(t testing.TB, base string) *ldap.Conn {
 	t.Helper()
-	c, err := ldap.DialURL(s.ldapURL)
+	authority, err := os.ReadFile(filepath.Join(s.dir, "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(authority)
+	c, err := ldap.DialURL(s.ldapsURL, ldap.DialWithTLSConfig(&tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +66,7 @@ func TestSlapdAliases(t *testing.T) {
 	if _, err := b.Revalidate(t.Context(), hidden); verdict(err) != "unavailable" {
 		t.Errorf("the anchor is not shown any more: got %v", err)
 	}
-	admin := s.admin(t)
+	admin := s.admin(t, base)
 	for i, name := range []string{"first", "second", "third"} {
 		if _, err := b.Revalidate(t.Context(), id); err != nil {
 			t.Errorf("with %d aliases left: %v", 3-i, err)

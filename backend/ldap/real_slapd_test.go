@@ -22,6 +22,7 @@ type slapd struct {
 	ldap, ldaps       string // addresses
 	ldapURL, ldapsURL string
 	socket            string
+	autogroup         bool // it has that overlay
 }
 
 // startSlapd starts a server on ports of its own.
@@ -40,7 +41,7 @@ func startSlapdWith(t testing.TB, more string) *slapd {
 	certify(t, s.dir, "127.0.0.1", "directory.example")
 	s.configure(t)
 	conf := filepath.Join(s.dir, "slapd.conf")
-	for base, file := range map[string]string{base: "slapd-corp.ldif", "dc=dyn,dc=example": "slapd-dyn.ldif"} {
+	for base, file := range map[string]string{base: "slapd-corp.ldif", "dc=dyn,dc=example": "slapd-dyn.ldif", "dc=auto,dc=example": "slapd-auto.ldif"} {
 		text, err := os.ReadFile(filepath.Join("testdata", file))
 		if err != nil {
 			t.Fatal(err)
@@ -64,6 +65,7 @@ func (s *slapd) configure(t testing.TB) {
 	values := struct {
 		Dir, Modules string
 		Schemas      []string
+		Autogroup    bool
 	}{Dir: s.dir}
 	for _, dir := range []string{"/usr/lib/ldap", "/usr/lib64/openldap", "/usr/lib/openldap"} {
 		if _, err := os.Stat(dir); err == nil && values.Modules == "" {
@@ -81,6 +83,9 @@ func (s *slapd) configure(t testing.TB) {
 	if len(values.Schemas) != 5 || values.Modules == "" {
 		missing(t, "the schemas or the modules of slapd are not where they usually are")
 	}
+	overlays, _ := filepath.Glob(filepath.Join(values.Modules, "autogroup.*"))
+	values.Autogroup = len(overlays) > 0
+	s.autogroup = values.Autogroup
 	conf, err := os.Create(filepath.Join(s.dir, "slapd.conf"))
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +94,7 @@ func (s *slapd) configure(t testing.TB) {
 	if err := template.Must(template.ParseFiles("testdata/slapd.conf")).Execute(conf, values); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"corp", "dyn"} {
+	for _, name := range []string{"corp", "dyn", "auto"} {
 		if err := os.Mkdir(filepath.Join(s.dir, name), 0o700); err != nil {
 			t.Fatal(err)
 		}

@@ -43,10 +43,11 @@ const (
 	schemaRetry = time.Minute
 )
 
-// everywhere has the attributes and the classes that no server is without; RFC 4519.
+// everywhere has the attributes and the classes that no server is without (RFC 4519), and
+// the one that the preset openldap names beside these, in case that there is.
 var everywhere = schema{
 	attributes: setOf("objectClass", "cn", "sn", "o", "ou", "dc", "uid", "member", "uniqueMember", "description", "userPassword"),
-	classes:    setOf("top", "person", "organizationalPerson", "organizationalUnit", "groupOfNames", "groupOfUniqueNames"),
+	classes:    setOf("top", "person", "organizationalPerson", "organizationalUnit", "groupOfNames", "groupOfUniqueNames", dynamicClass),
 }
 
 func setOf(names ...string) map[string]bool {
@@ -266,7 +267,11 @@ func (b *Backend) groupReferences() []reference {
 		all = append(all, reference{key: "group_member_attrs", name: name})
 	}
 	if c.GroupMode == groupsMemberOf {
-		all = append(all, reference{key: "group_mode", name: "memberOf"})
+		key := "group_mode"
+		if c.MemberOfAttr != "" {
+			key = "member_of_attr"
+		}
+		all = append(all, reference{key: key, name: c.memberOf()})
 	}
 	if c.PrimaryGroup == primaryGID {
 		all = append(all, reference{key: "primary_group", name: "gidNumber"})

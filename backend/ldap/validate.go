@@ -138,6 +138,13 @@ func (c Config) validateGroups(add adder) {
 	}
 	checkFilter(add, "group_filter", c.GroupFilter)
 	checkAttribute(add, "group_name_attr", c.GroupNameAttr)
+	switch {
+	case c.MemberOfAttr == "":
+	case c.GroupMode != groupsMemberOf:
+		add("member_of_attr", "it is not read with group_mode = %q: set group_mode = \"memberof\" or leave it out", c.GroupMode)
+	default:
+		checkAttribute(add, "member_of_attr", c.MemberOfAttr)
+	}
 	for _, attr := range c.GroupMemberAttrs {
 		checkAttribute(add, "group_member_attrs", attr)
 	}

@@ -40,6 +40,7 @@ type ldapKeys struct {
 	GroupFilter      string            `toml:"group_filter"`                                                  // filter that groups match
 	GroupNameAttr    string            `toml:"group_name_attr"`                                               // attribute with the name that rules use, besides the DN; "dn" for that alone
 	GroupMemberAttrs []string          `toml:"group_member_attrs"`                                            // attributes of a group that name its members
+	MemberOfAttr     string            `toml:"member_of_attr"`                                                // attribute of users and groups that names their groups, with group_mode = "memberof"; some directories call it isMemberOf
 	GroupNesting     *bool             `toml:"group_nesting"`                                                 // whether the groups count that the groups of a user are in; not set: true
 	GroupDepth       int               `toml:"group_depth" min:"1" max:"100"`                                 // how deep groups in groups are followed; of a user in deeper ones those count as not known, and a rule that needs one is 503
 	PrimaryGroup     string            `toml:"primary_group" oneof:"none sid gid"`                            // how the primary group of a user is found
@@ -91,7 +92,7 @@ func (k ldapKeys) config(t backendTable) ldap.Config {
 		BindDN: k.BindDN, BindPassword: k.bindPassword(t), SASLExternal: k.SASLExternal, BindTemplate: k.BindTemplate,
 		Domains: k.Domains, UserBases: k.UserBases, UserScope: k.UserScope, UserFilter: k.UserFilter, UserNameAttr: k.UserNameAttr, Dereference: k.Dereference,
 		GroupMode: k.GroupMode, GroupBases: k.GroupBases, GroupFilter: k.GroupFilter, GroupNameAttr: k.GroupNameAttr,
-		GroupMemberAttrs: k.GroupMemberAttrs, GroupDepth: k.GroupDepth, DirectGroups: k.GroupNesting != nil && !*k.GroupNesting, PrimaryGroup: k.PrimaryGroup,
+		GroupMemberAttrs: k.GroupMemberAttrs, MemberOfAttr: k.MemberOfAttr, GroupDepth: k.GroupDepth, DirectGroups: k.GroupNesting != nil && !*k.GroupNesting, PrimaryGroup: k.PrimaryGroup,
 		LoginTimeout: k.LoginTimeout.Duration, ConnectTimeout: k.ConnectTimeout.Duration, OperationTimeout: k.OperationTimeout.Duration,
 		MaxConnections: k.MaxConnections, IdleTimeout: k.IdleTimeout.Duration, MaxLifetime: k.MaxLifetime.Duration,
 		RefuseGraceLogins: k.RefuseGraceLogins,
