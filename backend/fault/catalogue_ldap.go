@@ -39,6 +39,7 @@ var directoryUsers = []Entry{
 	{"ldap.user.ambiguous", "More than one entry matches the name, so that it is nobody's.", "narrow `user_bases` or `user_filter` until one entry is left"},
 	{"ldap.user.unusable", "The entry of the user has no name that can be used, or several.", "correct the entry, or set `user_name_attr` to an attribute with one value that can be searched for"},
 	{"ldap.user.no_anchor", "The entry of a user who logged in before does not show the attribute any more by which it is told from an entry made anew under its name.", "let the service account read `entryUUID`, `nsUniqueId`, `ipaUniqueID` or `objectGUID`, whichever the directory has, at every server of `urls`"},
+	{"ldap.user.known_by_dn", "Entries of users show none of the attributes by which an entry is told from one made anew under its name, so that users are known by their DN alone.", "let the service account read `entryUUID`, `nsUniqueId`, `ipaUniqueID` or `objectGUID`, whichever the directory has"},
 	{"ldap.user.unreadable", "The entry of a user who logged in before is there, and the service account may not read it any more, or not what `user_filter` asks for.", "give the account back the right to read and search the entries of users"},
 	{"ldap.user.hidden", "The password is right, and the user may not read the own entry.", "let users read their own entries, or set `bind_dn` to an account that looks users up"},
 	{"ldap.user.wrong_password", "The directory refuses the password of the user.", "have the user type it again, and log out first where a client has stored an old one; the directory counted one wrong password"},
@@ -54,7 +55,7 @@ var directoryUsers = []Entry{
 }
 
 var directoryGroups = []Entry{
-	{"ldap.groups.unreadable", "The account may not read what tells the groups of a user.", "give it that right: in Active Directory put it into the group Windows Authorization Access Group"},
+	{"ldap.groups.unreadable", "The account may not read what tells the groups of a user, or who is in a group.", "give it that right: in Active Directory put it into the group Windows Authorization Access Group"},
 	{"ldap.groups.too_many", "The user is in more groups than are followed.", "look for groups that contain each other, or narrow `group_bases`"},
 	{"ldap.groups.too_deep", "The user is in groups that are nested deeper than `group_depth`. The groups up to there count; a rule that needs another one, or the absence of one, cannot be decided.", "raise `group_depth`, or set `group_nesting = false` if groups in groups are not to count"},
 	{"ldap.groups.hidden", "memberOf of a user names a group that the service account may not read. The group counts by its DN; a rule that calls it by a short name cannot be decided, nor one that needs a group which this one may be in.", "let the service account read the group, or name the group by its DN in the rule"},

@@ -40,6 +40,7 @@ func (b *Backend) Examine(ctx context.Context, what backend.Examination, report 
 			e.base(ctx, "group base", base)
 		}
 	}
+	e.survey(ctx)
 	e.groupsOfRules(ctx)
 	if what.User == "" {
 		e.lockOut(ctx, backend.Identity{})

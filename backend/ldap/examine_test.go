@@ -65,7 +65,7 @@ func hasFailed(findings []backend.Finding) bool {
 func TestExaminationOfWhatWorks(t *testing.T) {
 	s := start(t, ldaptest.Config{})
 	findings := examine(t, configFor(t, s), backend.Examination{User: "alice", Password: alicePass, Groups: []string{"dev", cnDN("ALL")}, OptionalGroups: []string{"elsewhere"}})
-	want := []string{"TCP", "TLS", "rootDSE", "service bind", "user base", "group of a rule", "group of a rule", "group of a rule", "user", "account", "groups", "lock-out", "user bind", "load", "load"}
+	want := []string{"TCP", "TLS", "rootDSE", "service bind", "user base", "schema", "anchor", "password change", "group of a rule", "group of a rule", "group of a rule", "user", "account", "groups", "lock-out", "user bind", "load", "load"}
 	if got := stepsOf(findings); !slices.Equal(got, want) || hasFailed(findings) {
 		t.Errorf("got steps %q, want %q without a failure", got, want)
 	}

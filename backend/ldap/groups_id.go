@@ -21,10 +21,7 @@ func (r *resolver) byDN(ctx context.Context, names []string) ([]group, error) {
 	for i, base := range r.config.GroupBases {
 		bases[i], _ = parseDN(base)
 	}
-	attribute := "entryDN" // RFC 5020
-	if r.config.Preset == "activedirectory" {
-		attribute = "distinguishedName"
-	}
+	attribute := r.nameAttribute()
 	filters := map[string]string{}
 	for _, name := range names {
 		if d, err := parseDN(name); err == nil && slices.ContainsFunc(bases, d.isBelow) {
@@ -45,6 +42,14 @@ func (r *resolver) byDN(ctx context.Context, names []string) ([]group, error) {
 	}
 	hidden, err := r.hidden(ctx, filters)
 	return append(found, hidden...), err
+}
+
+// nameAttribute returns the attribute that has the DN of an entry.
+func (b *Backend) nameAttribute() string {
+	if b.config.Preset == "activedirectory" {
+		return "distinguishedName"
+	}
+	return "entryDN" // RFC 5020
 }
 
 // absence is why a search for groups does not find what memberOf of a user names.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
@@ -30,11 +31,12 @@ type Backend struct {
 	domains   *domains
 	schemas   *schemas
 	memory    groupMemory
-	own       memo[ownGroups] // by handle, of users who searched themselves
-	routes    memo[*server]   // by handle
-	shares    memo[share]     // by handle
-	bases     memo[struct{}]  // that are there
-	warned    memo[struct{}]  // by handle, of users whose groups are not all known
+	own       memo[ownGroups]          // by handle, of users who searched themselves
+	routes    memo[*server]            // by handle
+	shares    memo[share]              // by handle
+	bases     memo[struct{}]           // that are there
+	blind     atomic.Pointer[[]string] // groups of rules whose members nobody can ask for
+	warned    memo[struct{}]           // by handle, of users whose groups are not all known
 }
 
 // ownGroups is what a user found of the own groups.

@@ -18,12 +18,15 @@ func TestLDAP8NoSilentNo(t *testing.T) {
 		o := s.office(t)
 		o.checkSilence(t, true)
 		o.checkBlind(t, "cn=blind,ou=system,"+base)
+		o.checkSurvey(t, "cn=blind,ou=system,"+base)
 	})
 	t.Run("389", func(t *testing.T) {
 		s := startDS389(t)
 		o := s.office(t)
 		o.checkSilence(t, false)
-		o.blind(t)
+		o.blind(t, "blind", "title || memberOf")
+		o.blind(t, "blinder", "member || nsUniqueId || entryUUID || pwdUpdateTime || passwordExpirationTime")
+		o.checkSurvey(t, "cn=blinder,ou=system,"+base)
 		o.checkBlind(t, "cn=blind,ou=system,"+base)
 		o.checkBlindMemberOf(t, "cn=blind,ou=system,"+base)
 		o.checkLimits(t, "cn=blind,ou=system,"+base)
@@ -32,6 +35,7 @@ func TestLDAP8NoSilentNo(t *testing.T) {
 		s := startSamba(t)
 		o := s.office(t)
 		o.checkSilence(t, false)
+		o.checkSurvey(t, "")
 	})
 }
 
@@ -102,17 +106,17 @@ func (s silence) check(t *testing.T, b *Backend) {
 	}
 }
 
-// blind makes an account that may not read titles nor memberOf.
-func (o office) blind(t *testing.T) {
+// blind makes an account that may read all but some attributes.
+func (o office) blind(t *testing.T, cn, attributes string) {
 	t.Helper()
-	const name = "cn=blind,ou=system," + base
+	name := "cn=" + cn + ",ou=system," + base
 	r := ldap.NewAddRequest(name, nil)
 	r.Attribute("objectClass", []string{"organizationalRole", "simpleSecurityObject"})
-	r.Attribute("cn", []string{"blind"})
+	r.Attribute("cn", []string{cn})
 	r.Attribute("userPassword", []string{realSvcPass})
 	o.do(t, o.admin.Add(r))
 	m := ldap.NewModifyRequest(base, nil)
-	m.Add("aci", []string{`(targetattr != "title || memberOf || userPassword")(version 3.0; acl "blind"; allow (read, search, compare) userdn = "ldap:///` + name + `";)`})
+	m.Add("aci", []string{`(targetattr != "userPassword || ` + attributes + `")(version 3.0; acl "` + cn + `"; allow (read, search, compare) userdn = "ldap:///` + name + `";)`})
 	o.do(t, o.admin.Modify(m))
 }
 
@@ -179,4 +183,62 @@ func (o office) checkLimits(t *testing.T, account string) {
 			o.do(t, o.admin.Modify(m))
 		})
 	}
+}
+
+// checkSurvey has a directory say by what its users are told apart, and when passwords
+// were changed, to the service account and to one that may not read either.
+func (o office) checkSurvey(t *testing.T, blind string) {
+	o.hire(t, "max", "Zeroth-Pass0!")
+	o.setPassword(t, o.dn("max", o.here), "Zeroth-Pass0!", "First-Pass1!")
+	c := o.config
+	c.GroupMode = groupsSearch
+	until(t, func() bool { // 389 notes the time after it has answered
+		remarks, err := open(t, c).Survey(t.Context(), []string{"dev", "CN=All," + o.groups})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return !strings.Contains(remarkOn(remarks, "password change").Text, "none of")
+	})
+	remarks, _ := open(t, c).Survey(t.Context(), []string{"dev", "CN=All," + o.groups})
+	if r := remarkOn(remarks, "password change"); !strings.Contains(r.Text, o.changed) || r.Code != "" {
+		t.Errorf("got %+v, want %s", r, o.changed)
+	}
+	if r := remarkOn(remarks, "anchor"); r.Text != "users are told apart by "+o.anchor+", wherever their entries are moved to" || r.Code != "" {
+		t.Errorf("got %+v, want %s", r, o.anchor)
+	}
+	if r := remarkOn(remarks, "schema"); r.Code != "" || len(remarks) != 3 {
+		t.Errorf("got %+v, want nothing else", remarks)
+	}
+	if blind == "" {
+		return
+	}
+	c.BindDN = blind
+	b := open(t, c)
+	remarks, err := b.Survey(t.Context(), []string{"dev"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := remarkOn(remarks, "anchor"); r.Code != "ldap.user.known_by_dn" {
+		t.Errorf("an account that may not read identifiers: got %+v", r)
+	}
+	if r := remarkOn(remarks, "password change"); !strings.Contains(r.Text, "none of") || r.Advice == "" {
+		t.Errorf("an account that may not read when passwords were changed: got %+v", r)
+	}
+	if r := remarkOn(remarks, "members of cn=dev,"+canonicalDN(o.groups)); r.Code != "ldap.groups.unreadable" {
+		t.Errorf("an account that may not read members: got %+v", remarks)
+	}
+	id, _ := authenticate(t, b, "alice", realPass)
+	if groups, err := b.Groups(t.Context(), id); backend.IncompleteOf(err) == nil || fault.Of(err) != "ldap.groups.unreadable" {
+		t.Errorf("got %q, %v, want that nobody can say who is in the group dev", groups, err)
+	}
+}
+
+// remarkOn returns the remark on a subject.
+func remarkOn(remarks []backend.Remark, subject string) backend.Remark {
+	for _, r := range remarks {
+		if r.Subject == subject {
+			return r
+		}
+	}
+	return backend.Remark{}
 }

@@ -23,6 +23,7 @@ type query struct {
 	attributes []string
 	limit      int  // entries that are asked for; 0: no limit
 	paged      bool // whether there may be more than a server returns at once
+	sample     bool // whether a part will do, up to the limit
 }
 
 // searcher runs a query, as the service account or as a user.
@@ -83,6 +84,9 @@ func (c *conn) search(ctx context.Context, cfg Config, q query) ([]*ldap.Entry, 
 			request.Controls = []ldap.Control{paging}
 		}
 		result, err := c.ask(ctx, cfg, request)
+		if code, answered := codeOf(err); q.sample && answered && code == ldap.LDAPResultSizeLimitExceeded && result != nil {
+			return result.Entries, nil
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -129,3 +129,28 @@ func TestCLI3TheGatewaySaysThatANameIsShared(t *testing.T) {
 		}
 	}
 }
+
+// The log and doctor say by what users are told apart, and whether it is seen when a
+// password was changed.
+func TestLDAP3TheGatewaySaysWhoUsersAre(t *testing.T) {
+	s, _, run := newPatient(t)
+	says := func(args string, code int, want ...string) {
+		t.Helper()
+		stdout, stderr, got := run(strings.Fields(args)...)
+		for _, want := range want {
+			if got != code || !strings.Contains(stdout+stderr, want) {
+				t.Errorf("%s: exit code %d, want %d and %q in\n%s%s", args, got, code, want, stdout, stderr)
+			}
+		}
+	}
+	says("doctor", 0, "ok    corp  anchor", "told apart by entryUUID", "ok    corp  password change", "until the new one is used")
+	says("check --live --strict", 0)
+	s.Hide("entryUUID")
+	says("doctor", 0, "known by their DN alone", "-> let the service account read entryUUID")
+	says("check --live", 0, "known by their DN alone")
+	f, _ := administerDirectory(t, s)
+	eventually(t, "the log says who users are", func() bool {
+		log := f.output.String()
+		return strings.Contains(log, "code=ldap.user.known_by_dn") && strings.Contains(log, "none of")
+	})
+}

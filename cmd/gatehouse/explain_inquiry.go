@@ -161,8 +161,9 @@ func (q *inquiry) hear(ctx context.Context, route int) (testimony, error) {
 		return t, nil
 	}
 	r := q.assembly.gateway.Routes[route]
-	if q.live {
+	if q.live && len(q.heard) == 0 {
 		q.assembly.findNamesakes(ctx) // who cannot be asked fails below
+		q.assembly.survey(ctx)
 	}
 	t, err := q.who.hear(ctx, q.witness, routeBackend{q.assembly.config.Routes[route].Backend, r.Backend, r.Backends})
 	q.heard[route] = t

@@ -56,6 +56,13 @@ func (a *assembly) warnOfNamesakes(ctx context.Context) {
 		i := slices.Index(a.config.backendNames(), n.backend)
 		a.report.warnf(a.config.origin.at("backend", i, "name"), "%v", n)
 	}
+	surveyed, failure := a.survey(ctx)
+	for _, r := range surveyed {
+		if i := slices.Index(a.config.backendNames(), r.backend); r.Code != "" {
+			a.report.warnf(a.config.origin.at("backend", i, "name"), "backend %q: %s; %s", r.backend, r.Text, r.Advice)
+		}
+	}
+	err = errors.Join(err, failure)
 	if err != nil {
 		a.report.warnf(a.config.origin.doc.start(), "%v", err)
 	}
@@ -68,17 +75,21 @@ const namesakesEvery = time.Hour
 // namesakesTimeout bounds a look.
 const namesakesTimeout = time.Minute
 
-// watchNamesakes says in the log which names of groups in the rules are shared, of each
-// configuration and once in a while, until ctx is done.
+// watchNamesakes says in the log which names of groups in the rules are shared, and what
+// a survey of the backends finds, of each configuration and once in a while, until ctx is
+// done.
 func (d *daemon) watchNamesakes(ctx context.Context) {
+	told := map[string]bool{}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(namesakesEvery):
 		case <-d.renewed:
+			clear(told)
 		}
 		d.tellNamesakes(ctx)
+		d.tellSurvey(ctx, told)
 	}
 }
 
