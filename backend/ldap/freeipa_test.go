@@ -28,12 +28,17 @@ func TestFreeIPAStatesAndCompatTree(t *testing.T) {
 		{DN: "uid=alice,cn=users,cn=compat," + base, Attributes: map[string][]string{"objectClass": {"top", "posixAccount"}, "uid": {"alice"}}},
 	}
 	entries[5].Password = svcPass
-	c := configFor(t, start(t, ldaptest.Config{Entries: entries}))
+	s := start(t, ldaptest.Config{Entries: entries})
+	c := configFor(t, s)
 	c.Preset, c.BindDN, c.GroupMode, c.UserFilter = "freeipa", entries[5].DN, groupsNone, ""
 	b := open(t, c)
 	for user, want := range map[string]string{"alice": "in", "oldpass": "locked", "gone": "locked", "off": "locked"} {
+		s.Forget()
 		if _, got := authenticate(t, b, user, alicePass); got != want {
 			t.Errorf("%s: got %s, want %s", user, got, want)
+		}
+		if n := searches(s); n != 1 { // which has the state too
+			t.Errorf("%s: the login took %d searches, want one", user, n)
 		}
 		if _, err := backend.LookUp(t.Context(), b, user); verdict(err) != want {
 			t.Errorf("%s, without a password: got %v, want %s", user, err, want)

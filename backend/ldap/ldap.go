@@ -34,6 +34,7 @@ type Backend struct {
 	own       memo[ownGroups]          // by handle, of users who searched themselves
 	routes    memo[*server]            // by handle
 	shares    memo[share]              // by handle
+	states    memo[accountState]       // by handle, where it counts after the bind
 	bases     memo[struct{}]           // that are there
 	blind     atomic.Pointer[[]string] // groups of rules whose members nobody can ask for
 	warned    memo[struct{}]           // by handle, of users whose groups are not all known
@@ -77,6 +78,7 @@ func New(c Config) (*Backend, error) {
 		own:       newMemo[ownGroups](ownGroupsTTL),
 		routes:    newMemo[*server](routeTTL),
 		shares:    newMemo[share](c.LoginTimeout),
+		states:    newMemo[accountState](c.LoginTimeout),
 		bases:     newMemo[struct{}](c.GroupTTL),
 		warned:    newMemo[struct{}](warnEvery),
 	}, nil

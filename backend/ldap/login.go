@@ -95,6 +95,7 @@ func (b *Backend) parse(ctx context.Context, user string) (login, error) {
 }
 
 func (b *Backend) resolve(ctx context.Context, l login) (backend.Identity, error) {
+	began := time.Now()
 	bound, err := b.bindName(l)
 	if err != nil {
 		return backend.Identity{}, err
@@ -119,6 +120,11 @@ func (b *Backend) resolve(ctx context.Context, l login) (backend.Identity, error
 			return backend.Identity{}, fmt.Errorf("user %q: %w", id.User, err)
 		}
 	}
+	if b.enforcesStates() {
+		if state, err := b.accountState(ctx, e, began); err == nil {
+			b.states.put(id.Handle, state, began)
+		}
+	}
 	b.keepRoute(ctx, id.Handle)
 	return id, nil
 }
@@ -141,13 +147,28 @@ func (b *Backend) verify(ctx context.Context, id backend.Identity, password stri
 	case err != nil:
 		return backend.Identity{}, fmt.Errorf("user %q: %w", id.User, err)
 	}
-	if b.enforcesStates() {
-		if _, err := b.Revalidate(ctx, id); err != nil {
-			return backend.Identity{}, err
-		}
+	if err := b.enforceState(ctx, id); err != nil {
+		return backend.Identity{}, err
 	}
 	b.using(id.Handle, began)
 	return id, nil
+}
+
+// enforceState fails for a user whose password is right and whose account may not be
+// used, where the directory does not see to that. It goes by what the login found in the
+// entry, so that it takes no other question.
+func (b *Backend) enforceState(ctx context.Context, id backend.Identity) error {
+	if !b.enforcesStates() {
+		return nil
+	}
+	switch state, known := b.states.get(id.Handle); {
+	case !known:
+		_, err := b.Revalidate(ctx, id)
+		return err
+	case state.text != "":
+		return fmt.Errorf("user %q: %w", id.User, state.refusal())
+	}
+	return nil
 }
 
 // asUser reports whether users search with their own rights.

@@ -155,7 +155,7 @@ func (b *Backend) find(ctx context.Context, search searcher, l login, bound stri
 	if err != nil && strings.Contains(bound, "@") {
 		filter = "(|" + filter + equals("userPrincipalName", bound) + ")"
 	}
-	found, err := b.findAll(ctx, search, filter, boundDN)
+	found, err := b.findAll(ctx, search, filter, boundDN, b.enforcedAttributes()...)
 	switch {
 	case err != nil:
 		return nil, err
@@ -183,7 +183,7 @@ func (b *Backend) findAll(ctx context.Context, search searcher, filter string, o
 	for _, base := range bases {
 		entries, err := search(ctx, query{
 			base: base, scope: scope, filter: filter, limit: b.enoughUsers(),
-			attributes: slices.Concat(b.userAttributes(), b.filter.attributes(), wanted),
+			attributes: b.entryAttributes(wanted...),
 		})
 		if code, answered := codeOf(err); answered && code == ldap.LDAPResultSizeLimitExceeded {
 			return nil, errAmbiguous
@@ -199,6 +199,22 @@ func (b *Backend) findAll(ctx context.Context, search searcher, filter string, o
 		}
 	}
 	return found, nil
+}
+
+// entryAttributes returns what is read of an entry that may be the user's.
+func (b *Backend) entryAttributes(wanted ...string) []string {
+	names := slices.Concat(b.userAttributes(), b.filter.attributes(), wanted)
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// enforcedAttributes returns what a login reads of the state of an account, where that
+// counts after the bind.
+func (b *Backend) enforcedAttributes() []string {
+	if !b.enforcesStates() {
+		return nil
+	}
+	return stateAttributes()
 }
 
 // enoughUsers is how many entries are asked for to know whether there is one alone.
