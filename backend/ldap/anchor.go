@@ -138,7 +138,7 @@ func (b *Backend) entryBehindAlias(ctx context.Context, id backend.Identity, wan
 	if anchored, ok := anchorFilter(id.Anchor); ok {
 		filter = "(|" + anchored + filter + ")"
 	}
-	found, err := b.findAll(ctx, b.asService, "(&"+b.filter.anyone+filter+")", nil, wanted...)
+	found, err := b.findAll(ctx, b.asService, "(&"+b.filter.anyone+filter+")", nil, b.entryAttributes(wanted))
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +164,7 @@ func (b *Backend) findMoved(ctx context.Context, id backend.Identity) (*ldap.Ent
 	if !ok {
 		return nil, nil
 	}
-	found, err := b.findAll(ctx, b.asService, "(&"+b.filter.anyone+filter+")", nil)
+	found, err := b.findAll(ctx, b.asService, "(&"+b.filter.anyone+filter+")", nil, b.atLogin)
 	if err != nil {
 		return nil, err
 	}
@@ -195,8 +195,11 @@ var changeTimes = []struct {
 // is wanted, it is the only one that is looked at.
 func changedOf(e *ldap.Entry, wanted string) string {
 	for _, t := range changeTimes {
-		moment, ok := t.read(first(e, t.attribute))
-		if ok && (wanted == "" || wanted == t.attribute) {
+		text := first(e, t.attribute)
+		if text == "" || wanted != "" && wanted != t.attribute {
+			continue
+		}
+		if moment, ok := t.read(text); ok {
 			return t.attribute + ":" + moment
 		}
 	}

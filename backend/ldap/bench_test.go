@@ -55,7 +55,7 @@ func BenchmarkLogin(b *testing.B) {
 			c := s.config(b)
 			c.MaxConnections = workers
 			directory := open(b, c)
-			alone := newLibrary(b, s, workers, directory.entryAttributes())
+			alone := newLibrary(b, s, workers, directory.atLogin)
 			ours := func(int) error {
 				_, err := directory.Authenticate(b.Context(), "alice", realPass)
 				return err

@@ -27,6 +27,7 @@ var (
 type Backend struct {
 	config    Config
 	filter    userFilter
+	atLogin   []string // attributes that a login reads of the entry of a user
 	directory *directory
 	domains   *domains
 	schemas   *schemas
@@ -68,7 +69,7 @@ func New(c Config) (*Backend, error) {
 		return nil, err
 	}
 	warnOf(c)
-	return &Backend{
+	b := &Backend{
 		config:    c,
 		filter:    filter,
 		directory: d,
@@ -81,7 +82,9 @@ func New(c Config) (*Backend, error) {
 		states:    newMemo[accountState](c.LoginTimeout),
 		bases:     newMemo[struct{}](c.GroupTTL),
 		warned:    newMemo[struct{}](warnEvery),
-	}, nil
+	}
+	b.atLogin = b.entryAttributes(b.enforcedAttributes())
+	return b, nil
 }
 
 // Close closes all connections. It returns nil.

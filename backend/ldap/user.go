@@ -155,7 +155,7 @@ func (b *Backend) find(ctx context.Context, search searcher, l login, bound stri
 	if err != nil && strings.Contains(bound, "@") {
 		filter = "(|" + filter + equals("userPrincipalName", bound) + ")"
 	}
-	found, err := b.findAll(ctx, search, filter, boundDN, b.enforcedAttributes()...)
+	found, err := b.findAll(ctx, search, filter, boundDN, b.atLogin)
 	switch {
 	case err != nil:
 		return nil, err
@@ -171,7 +171,7 @@ func (b *Backend) find(ctx context.Context, search searcher, l login, bound stri
 
 // findAll returns the entries of users that match a filter, or two of them. Who
 // searches with the own rights may often read no more than the own entry.
-func (b *Backend) findAll(ctx context.Context, search searcher, filter string, own dn, wanted ...string) ([]*ldap.Entry, error) {
+func (b *Backend) findAll(ctx context.Context, search searcher, filter string, own dn, wanted []string) ([]*ldap.Entry, error) {
 	bases, scope := b.config.UserBases, ldap.ScopeWholeSubtree
 	switch {
 	case own != nil && b.asUser():
@@ -183,7 +183,7 @@ func (b *Backend) findAll(ctx context.Context, search searcher, filter string, o
 	for _, base := range bases {
 		entries, err := search(ctx, query{
 			base: base, scope: scope, filter: filter, limit: b.enoughUsers(),
-			attributes: b.entryAttributes(wanted...),
+			attributes: wanted,
 		})
 		if code, answered := codeOf(err); answered && code == ldap.LDAPResultSizeLimitExceeded {
 			return nil, errAmbiguous
@@ -201,8 +201,9 @@ func (b *Backend) findAll(ctx context.Context, search searcher, filter string, o
 	return found, nil
 }
 
-// entryAttributes returns what is read of an entry that may be the user's.
-func (b *Backend) entryAttributes(wanted ...string) []string {
+// entryAttributes returns what is read of an entry that may be the user's, with what
+// else is wanted.
+func (b *Backend) entryAttributes(wanted []string) []string {
 	names := slices.Concat(b.userAttributes(), b.filter.attributes(), wanted)
 	slices.Sort(names)
 	return slices.Compact(names)
@@ -239,7 +240,7 @@ func (b *Backend) isOnlyOne(ctx context.Context, e *ldap.Entry) error {
 	if err != nil {
 		return err
 	}
-	found, err := b.findAll(ctx, b.asService, "(&"+b.filter.anyone+equals(b.config.UserNameAttr, name)+")", nil)
+	found, err := b.findAll(ctx, b.asService, "(&"+b.filter.anyone+equals(b.config.UserNameAttr, name)+")", nil, b.atLogin)
 	switch {
 	case err != nil:
 		return err
