@@ -167,6 +167,26 @@ func (o office) checkIdentities(t *testing.T) {
 	t.Run("LDAP-2", func(t *testing.T) { o.checkMoved(t, b) })
 	t.Run("LDAP-3", func(t *testing.T) { o.checkRecreated(t, b) })
 	t.Run("LDAP-9", func(t *testing.T) { o.checkChanged(t, b) })
+	t.Run("revalidation", o.checkRevalidation)
+}
+
+// checkRevalidation counts what is asked to know whether a user still may log in.
+func (o office) checkRevalidation(t *testing.T) {
+	var asked []string
+	c := o.config
+	c.Observe = func(op backend.Operation) { asked = append(asked, op.Name) }
+	b := open(t, c)
+	o.hire(t, "rita", "R1ta-Pass!")
+	id, got := authenticate(t, b, "rita", "R1ta-Pass!")
+	if got != "in" {
+		t.Fatalf("got %s", got)
+	}
+	for range 3 {
+		asked = nil
+		if _, err := b.Revalidate(t.Context(), id); err != nil || !slices.Equal(asked, []string{opSearch}) {
+			t.Errorf("got %v, after %q, want one search", err, asked)
+		}
+	}
 }
 
 func (o office) checkMoved(t *testing.T, b *Backend) {
