@@ -29,6 +29,7 @@ const (
 	queuedMemory = 16 << 10 // of a request that waits for an upstream: stacks and its head
 	idleMemory   = 8 << 10  // of a connection to an upstream that nobody uses
 	streamMemory = 12 << 10 // stacks of a stream
+	hashMemory   = 64 << 20 // of a password hash, as its file says; bcrypt and SHA-crypt take none
 )
 
 func allowances() []allowance {
@@ -45,6 +46,8 @@ func allowances() []allowance {
 		{"stream of a narrow connection", streamMemory, func(limit int) int { return connections(limit) * narrowStreams }, fmt.Sprintf("%d for each connection", narrowStreams), ""},
 		{"request that no rule has allowed yet, with its head: pending logins, the waiting room of the flood control and equal questions included", head, part(undecidedPart, head),
 			"an eighth of the memory; from half of that on, backends are asked about nobody who is not remembered; beyond all of it, connections with more than a few end", ""},
+		{"password hash that is being computed, such as the second recommendation of RFC 9106 for argon2id", hashMemory, part(hashesPart, hashMemory),
+			"a quarter of the memory, in which all backends wait for their turn; a file of users with a hash that takes more is refused; as many as there are processors for each backend", ""},
 		{"request that waits for a connection to its upstream", queuedMemory, always(1024), "`limits.upstream_queue`", ""},
 		{"exchange with an upstream, downloads and uploads", exchangeMemory, exchanges, "a quarter of the memory, `limits.upstream_connections`, two fifths of the descriptors that are shared out; of these `limits.upstream_per_client`, at most half for one client, and three quarters for one of several upstreams", ""},
 		{"connection to an upstream that nobody uses", idleMemory, func(limit int) int { return exchanges(limit) / 4 }, "a quarter of the connections to upstreams", ""},

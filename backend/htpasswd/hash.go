@@ -21,6 +21,9 @@ type hash interface {
 	// those that need much memory.
 	cost(n int) int
 
+	// memory returns how many bytes matches takes, as far as that counts.
+	memory() int
+
 	// legacy reports whether the hash is of a kind that gives away its
 	// passwords to whoever steals the file.
 	legacy() bool
@@ -80,6 +83,7 @@ func parseLocked(string) (hash, error) { return locked{}, nil }
 
 func (locked) matches(string) bool { return false }
 func (locked) cost(int) int        { return 0 }
+func (locked) memory() int         { return 0 }
 func (locked) legacy() bool        { return false }
 
 func isLocked(h hash) bool {

@@ -12,7 +12,7 @@ import (
 // argon2id is a hash of RFC 9106 in the string form of the Password Hashing
 // Competition: $argon2id$v=19$m=19456,t=2,p=1$SALT$KEY.
 type argon2id struct {
-	memory    int // KiB
+	memoryKiB int
 	passes    int
 	lanes     int
 	salt, key []byte
@@ -40,7 +40,7 @@ func parseArgon2id(text string) (hash, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := argon2id{memory: m, passes: t, lanes: p}
+	h := argon2id{memoryKiB: m, passes: t, lanes: p}
 	var okSalt, okKey bool
 	h.salt, okSalt = decode(base64.RawStdEncoding, fields[4])
 	h.key, okKey = decode(base64.RawStdEncoding, fields[5])
@@ -75,9 +75,10 @@ func argon2Parameters(text string) (m, t, p int, err error) {
 
 func (h argon2id) matches(password string) bool {
 	key := argon2.IDKey([]byte(password), h.salt,
-		uint32(h.passes), uint32(h.memory), uint8(h.lanes), uint32(len(h.key)))
+		uint32(h.passes), uint32(h.memoryKiB), uint8(h.lanes), uint32(len(h.key)))
 	return subtle.ConstantTimeCompare(key, h.key) == 1
 }
 
-func (h argon2id) cost(int) int { return h.memory * h.passes / 60 }
+func (h argon2id) cost(int) int { return h.memoryKiB * h.passes / 60 }
+func (h argon2id) memory() int  { return h.memoryKiB << 10 }
 func (h argon2id) legacy() bool { return false }

@@ -51,4 +51,5 @@ func (h bcryptHash) matches(password string) bool {
 }
 
 func (h bcryptHash) cost(int) int { return 1 << h.exponent() }
+func (h bcryptHash) memory() int  { return 0 }
 func (h bcryptHash) legacy() bool { return false }

@@ -30,6 +30,7 @@ func (h md5Crypt) matches(password string) bool {
 }
 
 func (h md5Crypt) cost(n int) int { return 4 + n/12 }
+func (h md5Crypt) memory() int    { return 0 }
 func (h md5Crypt) legacy() bool   { return true }
 
 // md5CryptKey follows Poul-Henning Kamp's crypt-md5.c, whose order of steps is

@@ -30,6 +30,7 @@ func (h sha1Hash) matches(password string) bool {
 }
 
 func (h sha1Hash) cost(int) int { return 0 }
+func (h sha1Hash) memory() int  { return 0 }
 func (h sha1Hash) legacy() bool { return true }
 
 // shaCrypt is a hash of the SHA-256-based ("$5$") or SHA-512-based ("$6$")
@@ -93,4 +94,5 @@ func (h shaCrypt) matches(password string) bool {
 
 // cost: a round sums up nearly twice the password besides its own state.
 func (h shaCrypt) cost(n int) int { return h.rounds * (100 + n) / 100 / h.perUnit }
+func (h shaCrypt) memory() int    { return 0 }
 func (h shaCrypt) legacy() bool   { return false }

@@ -50,4 +50,5 @@ func (h yescryptHash) matches(password string) bool {
 }
 
 func (h yescryptHash) cost(int) int { return h.work / 160 }
+func (h yescryptHash) memory() int  { return h.work * 128 }
 func (h yescryptHash) legacy() bool { return false }

@@ -23,7 +23,8 @@
 //
 // A refusal takes as long as the most expensive hash in the file, whoever the
 // user is and whether there is such a user, so that its time tells nothing.
-// No more hashes are computed at once than there are processors.
+// No more hashes are computed at once than there are processors, and than the memory has
+// room for; see [Memory].
 package htpasswd
 
 import (
@@ -64,6 +65,10 @@ type Config struct {
 	// group.
 	GroupsFile string
 
+	// Memory bounds the hashes that are computed at once. The backends of a process
+	// share one. Default: one of 256 MiB for this backend.
+	Memory *Memory
+
 	// Log takes what there is to say of the files. Default: nothing.
 	Log *slog.Logger
 }
@@ -92,11 +97,14 @@ func New(c Config) (*Backend, error) {
 	if c.UsersFile == "" {
 		return nil, errors.New("no users file is set")
 	}
+	if c.Memory == nil {
+		c.Memory = NewMemory(defaultMemory)
+	}
 	b := &Backend{
 		config: c,
 		log:    c.Log,
 		seed:   maphash.MakeSeed(),
-		slots:  newSlots(runtime.GOMAXPROCS(0), queueLength),
+		slots:  newSlots(runtime.GOMAXPROCS(0), queueLength, c.Memory),
 	}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
@@ -132,7 +140,8 @@ func (b *Backend) Authenticate(ctx context.Context, user, password string) (back
 		return backend.Identity{}, refusal
 	}
 	right := false
-	err := b.slots.do(ctx, func() { right = check(h, users.dearest, password) })
+	// Everybody takes the same memory: a wait for it tells nobody whose hash takes none.
+	err := b.slots.do(ctx, users.memory, func() { right = check(h, users.dearest, password) })
 	switch {
 	case err != nil:
 		return backend.Identity{}, err
@@ -238,6 +247,9 @@ func (b *Backend) loadUsers() (*users, error) {
 		b.log.Warn("every user of this machine may read the file; run chmod o-r", "file", b.config.UsersFile)
 	}
 	users, err := parseUsers(b.config.UsersFile, text)
+	if err == nil {
+		err = b.config.Memory.check(users)
+	}
 	if err != nil {
 		return nil, fault.With("htpasswd.users.malformed", fmt.Errorf("users file cannot be used:\n%w", err))
 	}

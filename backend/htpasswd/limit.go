@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"golang.org/x/sync/semaphore"
+
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
 )
@@ -13,23 +15,52 @@ import (
 // finds the queue full is told at once to come back later.
 const queueLength = 256
 
+// Memory bounds what the hashes take that are computed at once, by all backends that
+// share it. Each argon2id or yescrypt hash takes as much as its file says, before it is
+// known whether the guess is right: enough guesses at once would end the process.
+type Memory struct {
+	total int
+	free  *semaphore.Weighted
+}
+
+// NewMemory returns a bound of so many bytes.
+func NewMemory(total int) *Memory {
+	return &Memory{total, semaphore.NewWeighted(int64(total))}
+}
+
+// defaultMemory has room for two of the largest hashes.
+const defaultMemory = 2 * argon2MemoryMax << 10
+
+// check returns what is wrong with a file of users, of which no hash could be computed
+// if it took more than there is.
+func (m *Memory) check(u *users) error {
+	if u.memory <= m.total {
+		return nil
+	}
+	return fmt.Errorf("%s: the hash takes %d MiB of memory, and all that are computed at once may take %d MiB, a quarter of the memory limit: set the password anew with gatehouse passwd, or give the program more memory",
+		u.memoryAt, u.memory>>20, m.total>>20)
+}
+
 // slots bounds how many hashes are computed at once. More of them than there
 // are processors would finish no sooner, and would take the processors away
 // from the requests of everybody who is logged in already.
 type slots struct {
+	memory  *Memory
 	running chan struct{}
 	present chan struct{} // running or waiting
 }
 
-func newSlots(running, waiting int) slots {
+func newSlots(running, waiting int, memory *Memory) slots {
 	return slots{
+		memory:  memory,
 		running: make(chan struct{}, running),
 		present: make(chan struct{}, running+waiting),
 	}
 }
 
-// do calls f once there is a slot for it.
-func (s slots) do(ctx context.Context, f func()) error {
+// do calls f once there is a slot for it, and the memory that it takes. Whoever waits for
+// memory keeps no slot from those who need none.
+func (s slots) do(ctx context.Context, memory int, f func()) error {
 	if ctx.Err() != nil {
 		return gaveUp(ctx)
 	}
@@ -38,6 +69,12 @@ func (s slots) do(ctx context.Context, f func()) error {
 		defer func() { <-s.present }()
 	default:
 		return fault.With("backend.overloaded", fmt.Errorf("%w: too many logins at once", backend.ErrUnavailable))
+	}
+	if memory > 0 { // else it would wait behind those who need some
+		if s.memory.free.Acquire(ctx, int64(memory)) != nil {
+			return gaveUp(ctx)
+		}
+		defer s.memory.free.Release(int64(memory))
 	}
 	select {
 	case s.running <- struct{}{}:

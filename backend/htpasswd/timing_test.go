@@ -16,6 +16,7 @@ type fakeHash struct {
 
 func (h fakeHash) matches(password string) bool { *h.asked++; return password == h.password }
 func (h fakeHash) cost(int) int                 { return 0 }
+func (h fakeHash) memory() int                  { return 0 }
 func (h fakeHash) legacy() bool                 { return false }
 
 func TestRefusalAsksTheDearestHash(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 type users struct {
 	hashes   map[string]string // by name
 	dearest  hash              // what every refusal has to cost
+	memory   int               // the most that a hash takes
+	memoryAt string            // where that is, in the form FILE:LINE
 	warnings []string
 }
 
@@ -105,6 +107,9 @@ func (u *usersParser) entry(line string, unfinished bool) error {
 	u.hashes[name] = text
 	if h.cost(0) > u.dearest.cost(0) || isLocked(u.dearest) {
 		u.dearest = h
+	}
+	if h.memory() > u.memory {
+		u.memory, u.memoryAt = h.memory(), fmt.Sprintf("%s:%d", u.file, u.number)
 	}
 	if h.legacy() {
 		u.legacy++

@@ -2,10 +2,12 @@ package main
 
 import (
 	"strings"
+	"sync"
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
 	"gatehouse/backend/htpasswd"
+	"gatehouse/gateway"
 )
 
 // htpasswdKeys are the keys of a [[backend]] of type htpasswd.
@@ -14,11 +16,15 @@ type htpasswdKeys struct {
 	GroupsFile string `toml:"groups_file"` // group file with lines GROUP: NAME NAME…; without it nobody is in any group
 }
 
+// hashMemory is shared by all backends, those of the configuration before a reload too.
+var hashMemory = sync.OnceValue(func() *htpasswd.Memory { return htpasswd.NewMemory(gateway.HashMemory()) })
+
 // openHTPasswd opens a backend that reads password and group files.
 func openHTPasswd(k htpasswdKeys, t backendTable) (backend.Backend, error) {
 	cfg := htpasswd.Config{
 		UsersFile:  t.file(k.UsersFile, "users_file"),
 		GroupsFile: t.file(k.GroupsFile, "groups_file"),
+		Memory:     hashMemory(),
 		Log:        t.log,
 	}
 	if cfg.UsersFile == "" {
