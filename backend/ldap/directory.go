@@ -228,7 +228,7 @@ func (d *directory) known() []*server {
 
 // order returns the servers in the order in which they are to be asked.
 func (d *directory) order(ctx context.Context) []*server {
-	servers := d.all(ctx)
+	servers := d.fit(ctx, d.all(ctx))
 	if !d.config.Spread || len(servers) < 2 {
 		return servers
 	}

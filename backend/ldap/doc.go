@@ -48,7 +48,7 @@
 //	                          activedirectory by default those of user_bases, as
 //	                          the forest calls them, and the suffixes of principal
 //	                          names
-//	user_bases                where users are
+//	user_bases                where users are; [""] for all of a forest, see below
 //	user_scope                "sub", or "one": directly under the bases
 //	user_filter             * "(uid={user})"; {user} is the name as typed,
 //	                          {account} the name without a domain
@@ -151,6 +151,22 @@
 //
 // Pages and ranges of values are read to the end. What cannot be read whole is
 // an outage, never fewer groups.
+//
+// # A forest of several trees
+//
+// With user_bases = [""] users of all domains of a forest of Active Directory log in.
+// They are found and bound in a global catalog, which urls have to name by its port:
+//
+//	urls = ["ldaps://gc.corp.example:3269", "ldaps://dc1.corp.example", "ldaps://dc1.sales.test"]
+//	user_bases = [""]
+//
+// A catalog does not have the members of domain-local groups, nor all that says whether
+// an account may be used. The groups of a user, and the state of the account, are asked
+// of a controller of the user's own domain if urls name one, at the port 636. Of users
+// of another domain the groups are those that count in the whole forest; a rule that
+// needs another one, or the absence of one, cannot be decided, and the log says so once
+// in a while. Who has a name that somebody of another domain has too cannot log in by it
+// alone, but by the principal name.
 //
 // # When something fails
 //

@@ -141,7 +141,7 @@ func (b *Backend) readDomains(ctx context.Context) (names, suffixes []string, er
 func (b *Backend) hasUsersIn(domain string) bool {
 	top, err := parseDN(domain)
 	return err == nil && slices.ContainsFunc(b.config.UserBases, func(text string) bool {
-		base, err := parseDN(text)
-		return err == nil && base.isBelow(top)
+		base, err := parseBase(text)
+		return err == nil && (len(base) == 0 || base.isBelow(top))
 	})
 }

@@ -104,7 +104,7 @@ func (e *examination) inGroupBases(name string) bool {
 // isPlaceOfGroups reports whether groups are searched for where an entry is.
 func (b *Backend) isPlaceOfGroups(name dn) bool {
 	return slices.ContainsFunc(b.config.GroupBases, func(text string) bool {
-		base, err := parseDN(text)
+		base, err := parseBase(text)
 		return err == nil && name.isBelow(base)
 	})
 }

@@ -91,6 +91,7 @@ func (r *resolver) resolve(ctx context.Context) (direct, all []group, names []st
 	if err := r.readEntry(ctx); err != nil {
 		return nil, nil, nil, err
 	}
+	r.doubtDomain(ctx)
 	if direct, err = r.direct(ctx); err != nil {
 		return nil, nil, nil, err
 	}
@@ -109,6 +110,9 @@ func (b *Backend) memberAttributes() []string {
 	case groupsNone:
 		return nil
 	case groupsTokens:
+		if c.isForest() {
+			return []string{"tokenGroups", "tokenGroupsGlobalAndUniversal"}
+		}
 		return []string{"tokenGroups"}
 	case groupsMemberOf:
 		names = append(names, c.memberOf())
@@ -136,8 +140,11 @@ func (r *resolver) direct(ctx context.Context) ([]group, error) {
 	switch r.config.GroupMode {
 	case groupsTokens:
 		sids := values(r.entry, "tokenGroups")
+		if len(sids) == 0 && r.missing != nil { // a global catalog does not have all of them
+			sids = values(r.entry, "tokenGroupsGlobalAndUniversal")
+		}
 		if len(sids) == 0 { // each user has a primary group at least
-			return nil, fault.With("ldap.groups.unreadable", errors.New("read tokenGroups of the user: the account may not; put it into the group Windows Authorization Access Group"))
+			return nil, errNoTokens
 		}
 		return r.bySID(ctx, sids)
 	case groupsMemberOf:

@@ -19,7 +19,7 @@ import (
 func (r *resolver) byDN(ctx context.Context, names []string) ([]group, error) {
 	bases := make([]dn, len(r.config.GroupBases))
 	for i, base := range r.config.GroupBases {
-		bases[i], _ = parseDN(base)
+		bases[i], _ = parseBase(base)
 	}
 	attribute := r.nameAttribute()
 	filters := map[string]string{}

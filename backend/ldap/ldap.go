@@ -134,10 +134,14 @@ func (b *Backend) Groups(ctx context.Context, id backend.Identity) ([]string, er
 // warnOfMissing says in the log, once in a while for each user, that groups are
 // missing.
 func (b *Backend) warnOfMissing(id backend.Identity, missing *backend.Incomplete) {
-	if _, said := b.warned.get(id.Handle); said {
+	about := id.Handle
+	if fault.Of(missing.Cause) == "ldap.groups.other_domain" {
+		about = missing.Cause.Error() // of all users of the domain
+	}
+	if _, said := b.warned.get(about); said {
 		return
 	}
-	b.warned.put(id.Handle, struct{}{}, time.Now())
+	b.warned.put(about, struct{}{}, time.Now())
 	b.config.Log.Warn("not all groups of a user are known; rules that need one of the others cannot be decided",
 		"user", id.User, "dn", id.Handle, fault.Attr, string(fault.Of(missing.Cause)), "error", missing.Cause)
 }

@@ -40,7 +40,7 @@ const (
 
 // asService runs a query as the service account.
 func (b *Backend) asService(ctx context.Context, q query) (entries []*ldap.Entry, err error) {
-	err = b.directory.ask(ctx, func(c *conn) error {
+	err = b.directory.ask(b.directory.at(ctx, q.base), func(c *conn) error {
 		entries, err = c.search(ctx, b.config, q)
 		return err
 	})

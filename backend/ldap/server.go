@@ -27,8 +27,9 @@ type server struct {
 
 	ctx       context.Context // done when the server is no longer one of the directory
 	cancel    context.CancelFunc
-	suspected atomic.Bool // somebody is finding out whether it answers
-	late      atomic.Bool // a connection took so long that others were tried
+	suspected atomic.Bool            // somebody is finding out whether it answers
+	domain    atomic.Pointer[string] // in a forest: of which it is a controller
+	late      atomic.Bool            // a connection took so long that others were tried
 }
 
 func (d *directory) newServer(a address) *server {

@@ -47,7 +47,7 @@ func (b *Backend) Revalidate(ctx context.Context, id backend.Identity) (backend.
 func (b *Backend) isPlaceOfUsers(name string) bool {
 	own, err := parseDN(name)
 	return err == nil && slices.ContainsFunc(b.config.UserBases, func(text string) bool {
-		base, err := parseDN(text)
+		base, err := parseBase(text)
 		return err == nil && own.isBelow(base) && (b.config.UserScope != "one" || len(own) == len(base)+1)
 	})
 }
@@ -95,7 +95,7 @@ func (b *Backend) unmatched(ctx context.Context, name string) error {
 func (b *Backend) missing(ctx context.Context, name string, cause error) error {
 	own, _ := parseDN(name)
 	for _, text := range b.config.UserBases {
-		if base, err := parseDN(text); err != nil || !own.isBelow(base) {
+		if base, err := parseBase(text); err != nil || !own.isBelow(base) {
 			continue
 		}
 		if _, err := b.asService(ctx, query{base: text, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: []string{"1.1"}}); err != nil {

@@ -22,6 +22,7 @@ func (c Config) validate() error {
 	c.validateServers(add)
 	c.validateAccount(add)
 	c.validateUsers(add)
+	c.checkForest(add)
 	c.validateGroups(add)
 	switch {
 	case c.DirectGroups && c.GroupDepth != 0:
@@ -163,7 +164,7 @@ func (c Config) validateGroups(add adder) {
 const maxFilterGroups = 32
 
 func checkBase(add adder, key, base string) {
-	if dn, err := parseDN(base); err != nil || len(dn) == 0 {
+	if _, err := parseBase(base); err != nil {
 		add(key, "%q is no name of an entry: want something like \"ou=people,dc=corp,dc=example\"", base)
 	}
 }

@@ -62,7 +62,7 @@ func (w *way) reach(ctx context.Context) (*server, *conn, error) {
 	for {
 		if len(w.servers) == 0 && !w.resolved && len(w.tried) > 0 {
 			w.resolved = true
-			w.add(w.directory.resolveNow(ctx))
+			w.add(w.directory.fit(ctx, w.directory.resolveNow(ctx)))
 		}
 		if len(w.servers) == 0 {
 			return nil, nil, w.failure()

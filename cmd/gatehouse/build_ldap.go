@@ -29,7 +29,7 @@ type ldapKeys struct {
 	BindTemplate           string `toml:"bind_template"`            // name to log in as, with {user} in it, where no account looks users up
 
 	Domains      []string `toml:"domains"`                          // domains that may stand in user@domain and DOMAIN\user; not set: with the preset activedirectory those of user_bases, as the forest calls them (CORP, corp.example), and the suffixes of principal names
-	UserBases    []string `toml:"user_bases"`                       // entries below which users are
+	UserBases    []string `toml:"user_bases"`                       // entries below which users are; [""]: all of a forest of Active Directory, with a global catalog (port 3269) in urls
 	UserScope    string   `toml:"user_scope" oneof:"sub one"`       // how far below the bases users are: anywhere or directly
 	UserFilter   string   `toml:"user_filter"`                      // filter by which a user is found, with {user} (as typed) or {account} (without a domain)
 	UserNameAttr string   `toml:"user_name_attr"`                   // attribute with the name that rules and logs use

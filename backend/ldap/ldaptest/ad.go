@@ -20,7 +20,7 @@ func (s *Server) virtual(e *Entry, scope int) *Entry {
 	if full.Attributes == nil {
 		full.Attributes = map[string][]string{}
 	}
-	full.Operational = append([]string{"tokenGroups"}, e.Operational...)
+	full.Operational = append([]string{"tokenGroups", "tokenGroupsGlobalAndUniversal"}, e.Operational...)
 	var groups []string
 	for _, g := range s.tree.groupsOf(e.DN, false) {
 		groups = append(groups, g.DN)
@@ -29,11 +29,19 @@ func (s *Server) virtual(e *Entry, scope int) *Entry {
 	full.Attributes["distinguishedName"] = []string{e.DN}
 	full.folded = maps.Clone(e.folded)
 	full.indexAttribute("memberOf")
-	if scope == scopeBase {
-		full.Attributes["tokenGroups"] = s.tree.tokenGroups(e)
+	switch {
+	case scope != scopeBase:
+	case s.config.Catalog:
+		full.Attributes["tokenGroupsGlobalAndUniversal"] = s.tree.tokenGroups(e, "2", domainLocal)
+	default:
+		full.Attributes["tokenGroups"] = s.tree.tokenGroups(e, "2")
 	}
 	return &full
 }
+
+// domainLocal is the groupType of a security group that counts in its own domain alone;
+// [MS-ADTS], section 2.2.12.
+const domainLocal = "-2147483644"
 
 // nearest returns the name of the lowest entry at or above dn that exists.
 func (t tree) nearest(dn string) string {
@@ -55,6 +63,9 @@ func (s *Server) rootDSE() *ber.Packet {
 	}}
 	if s.config.ActiveDirectory {
 		e.Attributes["supportedCapabilities"] = []string{"1.2.840.113556.1.4.800"}
+	}
+	if s.config.Domain != "" {
+		e.Attributes["defaultNamingContext"] = []string{s.config.Domain}
 	}
 	if s.config.Configuration != "" {
 		e.Attributes["configurationNamingContext"] = []string{s.config.Configuration}

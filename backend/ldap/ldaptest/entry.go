@@ -187,9 +187,9 @@ func (t tree) groupsOf(name string, nested bool) []*Entry {
 	return found
 }
 
-// tokenGroups returns the identifiers of all security groups that e is in, its
-// primary group among them.
-func (t tree) tokenGroups(e *Entry) []string {
+// tokenGroups returns the identifiers of all groups that e is in, its primary group
+// among them, but of some types: of distribution groups (2) there is no trace in a token.
+func (t tree) tokenGroups(e *Entry, without ...string) []string {
 	var sids []string
 	starts := []string{e.DN}
 	if primary := t.primaryGroup(e); primary != nil {
@@ -198,7 +198,7 @@ func (t tree) tokenGroups(e *Entry) []string {
 	}
 	for _, start := range starts {
 		for _, g := range t.groupsOf(start, true) {
-			if !slices.Contains(g.values("groupType"), "2") { // of distribution groups there is no trace in a token
+			if !slices.ContainsFunc(g.values("groupType"), func(kind string) bool { return slices.Contains(without, kind) }) {
 				sids = append(sids, g.values("objectSid")...)
 			}
 		}

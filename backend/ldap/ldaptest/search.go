@@ -76,7 +76,7 @@ func (c *conn) find(q query, m message) (entries []*ber.Packet, references []str
 	if refusal, ok := c.maySearch(); !ok {
 		return nil, nil, refusal
 	}
-	if _, ok := s.tree[foldDN(q.base)]; !ok {
+	if _, ok := s.tree[foldDN(q.base)]; !ok && !(s.config.Catalog && q.base == "") {
 		return nil, nil, Answer{Code: noSuchObject, MatchedDN: s.tree.nearest(q.base)}
 	}
 	var found []*Entry

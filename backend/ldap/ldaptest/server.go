@@ -31,6 +31,15 @@ type Config struct {
 	// without being stored, and diagnostics carry its codes.
 	ActiveDirectory bool
 
+	// Domain is the name of the domain that the server is a controller of, which the
+	// root DSE tells.
+	Domain string
+
+	// Catalog answers as the port of a global catalog does: there is a subtree of
+	// everything, and tokenGroups has no value; tokenGroupsGlobalAndUniversal leaves
+	// domain-local groups out.
+	Catalog bool
+
 	// Configuration is the name of the configuration partition, which the root DSE
 	// tells. What is in it has to be among the Entries.
 	Configuration string
