@@ -186,7 +186,7 @@ func (r *resolver) listedGroups(ctx context.Context) ([]group, error) {
 	if len(names) > 0 || r.asUser() {
 		return r.byDN(ctx, names)
 	}
-	found, err := r.find(ctx, r.holderFilters([]group{{dn: r.dn}}), false)
+	found, err := r.find(ctx, holderFilters([]group{{dn: r.dn}}, r.config.memberDNs()), false)
 	if len(found) > 0 {
 		r.lack(false, r.config.noMemberOf(found[0]))
 	}
@@ -306,17 +306,71 @@ func (r *resolver) parents(ctx context.Context, of []group) ([]group, error) {
 // holders returns the groups that have any of the given groups as a member.
 func (r *resolver) holders(ctx context.Context, of []group) ([]group, error) {
 	slices.SortFunc(of, func(a, b group) int { return strings.Compare(a.key, b.key) })
-	return r.find(ctx, r.holderFilters(of), true)
+	attributes := r.config.memberDNs()
+	if len(of) > manyGroups {
+		var err error
+		if attributes, err = r.inUse(ctx, attributes); err != nil {
+			return nil, err
+		}
+	}
+	return r.find(ctx, holderFilters(of, attributes), true)
 }
 
-// holderFilters returns the filters for what has any of the given entries as a member.
-func (r *resolver) holderFilters(of []group) []string {
+// manyGroups are so many that it is worth a question whether any group has members in
+// an attribute. A server that keeps no index of an attribute looks at all groups to
+// answer each question about it.
+const manyGroups = alternativesMax / 2
+
+// inUse returns those of some attributes that any group has.
+func (r *resolver) inUse(ctx context.Context, attributes []string) ([]string, error) {
+	var used []string
+	for _, attribute := range attributes {
+		is, known := r.memory.used.get(attribute)
+		if !known {
+			asked := time.Now()
+			var err error
+			if is, err = r.anyGroupHas(ctx, attribute); err != nil {
+				return nil, err
+			}
+			r.memory.used.put(attribute, is, asked)
+		}
+		if is {
+			used = append(used, attribute)
+		}
+	}
+	return used, nil
+}
+
+// anyGroupHas reports whether any group has an attribute.
+func (r *resolver) anyGroupHas(ctx context.Context, attribute string) (bool, error) {
+	for _, base := range r.config.GroupBases {
+		entries, err := r.search(ctx, query{
+			base: base, scope: ldap.ScopeWholeSubtree, limit: 1, attributes: []string{"1.1"},
+			filter: "(&" + r.config.GroupFilter + "(" + attribute + "=*))",
+		})
+		code, answered := codeOf(err)
+		switch {
+		case len(entries) > 0, answered && code == ldap.LDAPResultSizeLimitExceeded:
+			return true, nil
+		case err != nil:
+			return false, fmt.Errorf("search groups: %w", err)
+		}
+	}
+	return false, nil
+}
+
+// memberDNs returns the attributes of groups that hold the names of entries.
+func (c Config) memberDNs() []string {
+	return slices.DeleteFunc(slices.Clone(c.GroupMemberAttrs), holdsNames)
+}
+
+// holderFilters returns the filters for what has any of the given entries as a member,
+// in one of some attributes.
+func holderFilters(of []group, attributes []string) []string {
 	var filters []string
 	for _, g := range of {
-		for _, attribute := range r.config.GroupMemberAttrs {
-			if !holdsNames(attribute) {
-				filters = append(filters, equals(attribute, g.dn))
-			}
+		for _, attribute := range attributes {
+			filters = append(filters, equals(attribute, g.dn))
 		}
 	}
 	return filters

@@ -236,6 +236,7 @@ type groupMemory struct {
 	found  memo[[]group]  // by filter, by name, by security identifier
 	unique memo[bool]     // by name: whether one group alone has it
 	shared memo[[]string] // by name, for explanations: the groups that have it, where they are several
+	used   memo[bool]     // by attribute: whether any group has it
 	keys   memo[string]   // by DN as a server spells it
 	hidden memo[absence]  // by DN, of what memberOf names and no search finds: why
 }
@@ -244,5 +245,6 @@ func newGroupMemory(c Config) groupMemory {
 	return groupMemory{
 		found: newMemo[[]group](c.GroupTTL), unique: newMemo[bool](c.GroupTTL),
 		shared: newMemo[[]string](namesakesTTL), hidden: newMemo[absence](c.GroupTTL), keys: newMemo[string](namesakesTTL),
+		used: newMemo[bool](c.GroupTTL),
 	}
 }

@@ -202,6 +202,12 @@ func startOpenLDAP(t *testing.T, public string) (string, *strings.Replacer) {
 // runOpenLDAP does the same for those who want to stop it.
 func runOpenLDAP(t *testing.T, public string) (string, *process) {
 	t.Helper()
+	return runOpenLDAPWith(t, public, "")
+}
+
+// runOpenLDAPWith does so with more entries.
+func runOpenLDAPWith(t *testing.T, public, more string) (string, *process) {
+	t.Helper()
 	dir, addr := t.TempDir(), freeAddr(t)
 	certifyDirectory(t, dir, host)
 	publishAuthority(t, dir, public)
@@ -210,7 +216,7 @@ func runOpenLDAP(t *testing.T, public string) (string, *process) {
 	}
 	conf := filepath.Join(dir, "slapd.conf")
 	writeFile(t, conf, []byte(strings.ReplaceAll(readTestdata(t, "openldap.conf"), "@DIR@", dir)), 0o600)
-	writeFile(t, filepath.Join(dir, "corp.ldif"), []byte(strings.NewReplacer("@USER@", directoryUserPassword, "@ACCOUNT@", directoryAccountPassword).Replace(readTestdata(t, "openldap.ldif"))), 0o600)
+	writeFile(t, filepath.Join(dir, "corp.ldif"), []byte(strings.NewReplacer("@USER@", directoryUserPassword, "@ACCOUNT@", directoryAccountPassword).Replace(readTestdata(t, "openldap.ldif")+"\n"+more)), 0o600)
 	runToEnd(t, "slapadd", "-q", "-f", conf, "-l", filepath.Join(dir, "corp.ldif"))
 	url := "ldaps://" + addr
 	p := start(t, command(t, "slapd", "-f", conf, "-d", "0", "-h", url))

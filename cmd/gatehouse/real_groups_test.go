@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // A service behind a gateway is told the groups that an OpenLDAP has, in each form, and
@@ -66,4 +69,78 @@ user_bases = ["dc=corp,dc=example"]
 	if text := string(output); !strings.Contains(text, "and groups_header_bytes is 62") || !strings.Contains(text, "403") {
 		t.Errorf("explain says\n%s", text)
 	}
+}
+
+// A user in more groups than anybody needs pushes by a rule that names one of them, and
+// not by one that names another group. .ci/long has 10,000 of them.
+func TestPushByOneOfManyGroups(t *testing.T) {
+	needs(t, "slapd", "slapadd")
+	n := manyGroups(t)
+	place, content := entriesOfGroups(n)
+	r := newRecipe(t)
+	url, _ := runOpenLDAPWith(t, r.dir, content)
+	writeFile(t, filepath.Join(r.dir, "ldap-password"), []byte(directoryAccountPassword+"\n"), 0o600)
+	config := strings.NewReplacer("@URL@", url, "@UPSTREAM@", taking(t),
+		"user_bases", "login_timeout = \"1m\" # what it takes is reported, on however busy a machine\nuser_bases").Replace(slapdBackend) + `
+[[route]]
+path = "/v2/"
+backend = "people"
+upstream = "` + taking(t) + `"
+`
+	for path, group := range map[string]string{"first": groupName(0), "last": groupName(n - 1), "dn": `\"CN=` + groupName(n/2) + "," + place + `\"`, "other": groupName(n)} {
+		config += fmt.Sprintf("  [[route.rule]]\n  name = %q\n  paths = [\"/v2/%s/**\"]\n  require = [\"group %s\"]\n", path, path, group)
+	}
+	path := filepath.Join(r.dir, "many.toml")
+	writeFile(t, path, []byte("listen = [\"127.0.0.1:0\"]\n"+config), 0o600)
+	f := r.serve(t, "--config", path)
+	start := time.Now()
+	for _, act := range []struct {
+		user, repository string
+		want             int
+	}{
+		{"alice", "first", 200}, {"alice", "last", 200}, {"alice", "dn", 200}, {"alice", "other", 403},
+		{"bob", "first", 403}, {"bob", "dn", 403}, {"bob", "other", 200},
+	} {
+		resp, body := f.request(t, "PUT", "/v2/"+act.repository+"/manifests/1", act.user, directoryUserPassword)
+		if resp.StatusCode != act.want {
+			t.Errorf("%s pushes to %s: %s %s, want %d", act.user, act.repository, resp.Status, body, act.want)
+		}
+		t.Logf("%s, in %d groups, pushes to %s: answered after %v", act.user, n, act.repository, time.Since(start))
+		start = time.Now()
+	}
+}
+
+// manyGroups returns how many groups the user is in.
+func manyGroups(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("GATEHOUSE_TEST_GROUPS")
+	if text == "" {
+		return 300
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func groupName(i int) string { return fmt.Sprintf("team-%s-%05d", strings.Repeat("t", 60), i) }
+
+// entriesOfGroups returns a place with n groups that alice is in, and one more that bob
+// is in. Their DNs have 300 bytes.
+func entriesOfGroups(n int) (place, content string) {
+	var b strings.Builder
+	place = "dc=corp,dc=example"
+	for _, unit := range []string{"a", "b", "c"} {
+		place = "ou=" + strings.Repeat(unit, 64) + "," + place
+		fmt.Fprintf(&b, "dn: %s\nobjectClass: organizationalUnit\n\n", place)
+	}
+	for i := range n + 1 {
+		member := "alice"
+		if i == n {
+			member = "bob"
+		}
+		fmt.Fprintf(&b, "dn: cn=%s,%s\nobjectClass: groupOfNames\ncn: %s\nmember: uid=%s,dc=corp,dc=example\n\n", groupName(i), place, groupName(i), member)
+	}
+	return place, b.String()
 }
