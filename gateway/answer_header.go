@@ -98,18 +98,23 @@ func (x *exchange) localReference(ref string, anyPort bool) string {
 	if !x.isHere(u, anyPort) {
 		return ref
 	}
-	i := strings.Index(ref, "//")
-	path := strings.IndexAny(ref[i+2:], "/?#")
-	if path < 0 {
-		return "/"
-	}
-	switch local := ref[i+2+path:]; {
-	case strings.HasPrefix(local, "//"), strings.HasPrefix(local, `/\`):
+	local := behindAuthority(ref)
+	if strings.HasPrefix(local, "//") || strings.HasPrefix(local, `/\`) {
 		return ref // by itself it would name a host, the second to browsers
-	case local[0] != '/':
-		return "/" + local
+	}
+	return local
+}
+
+// behindAuthority returns what a URL that names a host has behind that, as a path.
+func behindAuthority(ref string) string {
+	_, rest, _ := strings.Cut(ref, "//")
+	switch i := strings.IndexAny(rest, "/?#"); {
+	case i < 0:
+		return "/"
+	case rest[i] == '/':
+		return rest[i:]
 	default:
-		return local
+		return "/" + rest[i:]
 	}
 }
 

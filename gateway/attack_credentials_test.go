@@ -255,7 +255,7 @@ func TestGroupNamesReachTheUpstreamUnmistakably(t *testing.T) {
 	route.Backend = &oracle{id: backend.Identity{User: "bob"}, groups: []string{"a,b", "c%2Cd", "e\r\nX-Evil: y", "grün", ""}}
 	tg := startGateway(t, nil, route)
 	tg.do(t, "push", "GET", "/v2/", nil)
-	if got, want := up.last(t).Header.Get("X-Remote-Groups"), "a%2Cb,c%252Cd,e%0D%0AX-Evil: y,grün,"; got != want {
+	if got, want := up.last(t).Header.Get("X-Remote-Groups"), "a%2Cb,c%252Cd,e%0D%0AX-Evil: y,gr%C3%BCn,"; got != want {
 		t.Errorf("groups %q, want %q", got, want)
 	}
 }

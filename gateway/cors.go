@@ -102,6 +102,9 @@ func (x *exchange) answerPreflight() *problem {
 	if fields := only(x.r.Header["Access-Control-Request-Headers"]); fields != "" && fieldListBytes.containsAll(fields) {
 		h["Access-Control-Allow-Headers"] = []string{fields}
 	}
+	if x.conn.http1 != nil && x.upload != nil {
+		h.Set("Connection", "close") // nobody reads the body, which no browser sends
+	}
 	x.pace.step()
 	x.w.WriteHeader(x.status)
 	x.settleUpload()

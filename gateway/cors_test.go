@@ -289,3 +289,27 @@ func TestOriginsThatAreNoneAreRefused(t *testing.T) {
 		t.Error("an empty list is taken")
 	}
 }
+
+// Nobody reads the body of a preflight, so that the connection ends, and the answer says so.
+func TestPreflightWithABodyEndsTheConnection(t *testing.T) {
+	route := recipeRoute(t, newCapture(t).url())
+	route.CORSOrigins = []string{"https://ui.example"}
+	tg := startGateway(t, nil, route)
+	const head = "OPTIONS /v2/x HTTP/1.1\r\nHost: localhost\r\nOrigin: https://ui.example\r\nAccess-Control-Request-Method: GET\r\n"
+	for name, request := range map[string]string{
+		"small":    head + "Content-Length: 5\r\n\r\nhello",
+		"withheld": head + "Content-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+		"unended":  head + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+	} {
+		w := tg.dial(t)
+		w.send(t, request)
+		if resp := w.answer(t, "OPTIONS"); resp.StatusCode != 204 || !resp.Close || !w.ended() {
+			t.Errorf("%s: status %d, says that it ends: %v", name, resp.StatusCode, resp.Close)
+		}
+	}
+	w := tg.dial(t)
+	w.send(t, head+"\r\n")
+	if resp := w.answer(t, "OPTIONS"); resp.StatusCode != 204 || resp.Close {
+		t.Errorf("without a body: status %d, says that it ends: %v", resp.StatusCode, resp.Close)
+	}
+}

@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	errMountFrom   parseError = "query parameter from: not a repository name"
-	errMountDigest parseError = "query parameter mount: not a digest"
+	errMountFrom   parseError = "query parameter from: not a repository name; name the repository without a tag, such as team/app"
+	errMountDigest parseError = "query parameter mount: not a digest; give that of the layer, such as sha256: and 64 digits"
 )
 
 // maxMountSources bounds the work that one mount can cause.
@@ -84,15 +84,26 @@ func (x *exchange) guardMount() *problem {
 	return nil
 }
 
-func (x *exchange) mayMount(m mount) (bool, *problem) {
+// judge returns what decide makes of a request to read the blob: the first answer that is
+// not a yes, or the last. A source that goes another way than the request at e, or that
+// nobody can tell, is denied.
+func (m mount) judge(r *router, e *entry, decide func(source string) (Decision, *problem)) (d Decision, p *problem) {
+	d.Verdict = Denied
 	for _, source := range m.sources {
-		if x.site.routeFor(x.host, source) != x.route {
-			return false, nil
+		if r.lookup(e.host, source) != e.index {
+			return Decision{Verdict: Denied}, nil
 		}
-		d, p := x.judge(Request{Method: http.MethodGet, Path: source, Source: x.from.addr})
-		if p != nil || d.Verdict != Allowed {
-			return false, p
+		if d, p = decide(source); p != nil || d.Verdict != Allowed {
+			return d, p
 		}
 	}
-	return len(m.sources) > 0, nil
+	return d, nil
+}
+
+// mayMount reports whether the user may read the blob.
+func (x *exchange) mayMount(m mount) (bool, *problem) {
+	d, p := m.judge(x.site.door.router, &x.entry, func(source string) (Decision, *problem) {
+		return x.judge(Request{Method: http.MethodGet, Path: source, Source: x.from.addr})
+	})
+	return p == nil && d.Verdict == Allowed, p
 }

@@ -1,8 +1,8 @@
 package gateway
 
 const (
-	errParamMethod parseError = "query parameter that stands for another method, which nothing of a registry has"
-	errParamUpload parseError = "query parameter of an upload given twice or in another spelling"
+	errParamMethod parseError = "query parameter that stands for another method, which nothing of a registry has; leave it out and send that method"
+	errParamUpload parseError = "query parameter of an upload given twice or in another spelling; give each of mount, from, digest and _state once, spelled so"
 )
 
 // methodParams are the names by which frameworks read another method from the query,

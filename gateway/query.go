@@ -7,10 +7,10 @@ import (
 )
 
 const (
-	errQueryByte     parseError = "request target: character that does not belong in a query"
-	errQueryText     parseError = "request target: query with control characters or invalid UTF-8"
-	errQueryCount    parseError = "request target: too many query parameters"
-	errQuerySecurity parseError = "request target: query parameter mount or from given twice or in another spelling"
+	errQueryByte     parseError = "request target: character that does not belong in a query; percent-encode it"
+	errQueryText     parseError = "request target: query with control characters or invalid UTF-8; send UTF-8, without them"
+	errQueryCount    parseError = "request target: more than 1000 query parameters; send fewer"
+	errQuerySecurity parseError = "request target: query parameter mount or from given twice or in another spelling; give each once, spelled so"
 )
 
 // maxParams bounds the work that one query can cause.

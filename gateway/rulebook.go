@@ -234,23 +234,16 @@ func (b *Rulebook) explainMount(q Question, at entry) Answer {
 		return answerOf(badRequest(err.Error()))
 	case !ok:
 		return Answer{Verdict: Allowed}
-	case len(m.sources) == 0:
-		return Answer{Verdict: Allowed, MountIgnored: true}
 	}
-	for _, source := range m.sources {
-		if b.door.router.lookup(at.host, source) != at.index {
-			return Answer{Verdict: Allowed, MountIgnored: true}
-		}
-		req := Request{Method: http.MethodGet, Path: source, Source: q.Source}
-		switch d := policy.Decide(req, q.Who, nil); d.Verdict {
-		case Allowed:
-		case Denied:
-			return Answer{Verdict: Allowed, MountIgnored: true}
-		default:
-			return q.answer(policy, req, d)
-		}
+	req := Request{Method: http.MethodGet, Source: q.Source}
+	d, _ := m.judge(b.door.router, &at, func(source string) (Decision, *problem) {
+		req.Path = source
+		return policy.Decide(req, q.Who, nil), nil
+	})
+	if d.Verdict == Allowed || d.Verdict == Denied {
+		return Answer{Verdict: Allowed, MountIgnored: d.Verdict == Denied}
 	}
-	return Answer{Verdict: Allowed}
+	return q.answer(policy, req, d)
 }
 
 // explainGroups answers an allowed request, which has the answer a until now, as far as

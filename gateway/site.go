@@ -65,7 +65,15 @@ func newSite(cfg Config, before *site) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{door: door{router, cfg.TrustedProxies, cfg.Limits.HeadFields}, log: cfg.Log, timeouts: cfg.Timeouts, limits: cfg.Limits.bounded(), onRelease: cfg.Released, metrics: cfg.Metrics, health: cfg.HealthPath}
+	s := &site{
+		door:      door{router, cfg.TrustedProxies, cfg.Limits.HeadFields},
+		log:       cfg.Log,
+		timeouts:  cfg.Timeouts,
+		limits:    cfg.Limits.bounded(),
+		onRelease: cfg.Released,
+		metrics:   cfg.Metrics,
+		health:    cfg.HealthPath,
+	}
 	if s.slots = newSlots(); before != nil {
 		s.slots = before.slots
 	}

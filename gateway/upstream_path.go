@@ -127,13 +127,7 @@ func (x *exchange) backReference(ref string, anyPort bool, asked string) (string
 	case u.Host != "" && !x.isHere(u, anyPort):
 		return ref, true
 	case u.Host != "":
-		_, rest, _ := strings.Cut(ref, "//")
-		if i := strings.IndexAny(rest, "/?#"); i >= 0 && rest[i] == '/' {
-			return x.route.path.back(rest[i:])
-		} else if i >= 0 {
-			return x.route.path.back("/" + rest[i:])
-		}
-		return x.route.path.back("/")
+		return x.route.path.back(behindAuthority(ref))
 	case u.Scheme != "" || strings.HasPrefix(ref, "//"):
 		return "", false // which some take for a path, and others for a host
 	case ref == "" || ref[0] == '?' || ref[0] == '#':
