@@ -77,6 +77,8 @@ func attributeName(t string) string {
 		return "uid"
 	case "0.9.2342.19200300.100.1.25", "domaincomponent":
 		return "dc"
+	case "1.3.6.1.1.1.1.12": // RFC 2307
+		return "memberuid"
 	}
 	return strings.ToLower(t)
 }

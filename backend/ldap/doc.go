@@ -105,6 +105,11 @@
 // by something else than the name, such as an address, costs one search more: no
 // other entry may have the same name.
 //
+// A key or a filter may call an attribute by any name that the schema has for it, or by
+// its number: userid and 0.9.2342.19200300.100.1.1 are uid. What a name or a number means
+// that is in no preset and not in RFC 4519 is looked up in the schema, once an hour.
+// Filters go to the server as they are; Samba finds nobody by a number in one.
+//
 // With dereference = "always" an alias below user_bases stands for an entry anywhere.
 // The user is that entry, under whatever alias it was found: with its name, its
 // password, its anchor, and the groups that have its own DN as a member, not that of

@@ -132,7 +132,7 @@ func (b *Backend) memberAttributes() []string {
 
 // holdsNames reports whether the values of an attribute with members are the
 // names of users and not of entries; RFC 2307, section 3.
-func holdsNames(attribute string) bool { return strings.EqualFold(attribute, "memberUid") }
+func holdsNames(attribute string) bool { return attributeName(attribute) == "memberuid" }
 
 // direct returns the groups that the user is in without regard to nesting, as
 // far as the mode tells one from the other.

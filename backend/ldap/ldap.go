@@ -28,6 +28,7 @@ type Backend struct {
 	config    Config
 	filter    userFilter
 	atLogin   []string // attributes that a login reads of the entry of a user
+	ownNames  []string // of attributes; see ownAttributes
 	directory *directory
 	domains   *domains
 	schemas   *schemas
@@ -72,6 +73,7 @@ func New(c Config) (*Backend, error) {
 	b := &Backend{
 		config:    c,
 		filter:    filter,
+		ownNames:  ownAttributes(c, filter),
 		directory: d,
 		domains:   newDomains(c),
 		schemas:   &schemas{asking: make(chan struct{}, 1)},

@@ -115,10 +115,12 @@ func (b *Backend) resolve(ctx context.Context, l login) (backend.Identity, error
 	if err != nil {
 		return backend.Identity{}, err
 	}
-	if !b.filter.asksFor(b.config.UserNameAttr, l, id.User) {
-		if err := b.isOnlyOne(ctx, e); err != nil {
-			return backend.Identity{}, fmt.Errorf("user %q: %w", id.User, err)
-		}
+	asked, err := b.asksForName(ctx, l, id.User)
+	if err == nil && !asked {
+		err = b.isOnlyOne(ctx, e)
+	}
+	if err != nil {
+		return backend.Identity{}, fmt.Errorf("user %q: %w", id.User, err)
 	}
 	if b.enforcesStates() {
 		if state, err := b.accountState(ctx, e, began); err == nil {
@@ -230,7 +232,7 @@ func (b *Backend) findOwn(ctx context.Context, c *conn, bound backend.Identity) 
 		if err != nil {
 			return nil, searchError(err, q.base)
 		}
-		return entries, b.confirmBase(ctx, search, q, entries)
+		return entries, b.finish(ctx, search, q, entries)
 	}
 	e, err := b.find(ctx, search, loginOf(bound), bound.Handle)
 	if errors.Is(err, backend.ErrUnknownUser) {

@@ -19,7 +19,7 @@ import (
 
 // schema is what a directory says that there is: RFC 4512, section 4.2.
 type schema struct {
-	attributes, classes map[string]bool // names and numbers in lower case
+	attributes, classes map[string]string // by name or number the first name of it, all in lower case
 
 	// strict says that a filter on what is not in the schema is neither true nor false,
 	// as RFC 4511, section 4.5.1.7, has it, also below a "not". To other servers it is
@@ -50,10 +50,10 @@ var everywhere = schema{
 	classes:    setOf("top", "person", "organizationalPerson", "organizationalUnit", "groupOfNames", "groupOfUniqueNames", dynamicClass),
 }
 
-func setOf(names ...string) map[string]bool {
-	set := map[string]bool{}
+func setOf(names ...string) map[string]string {
+	set := map[string]string{}
 	for _, name := range names {
-		set[strings.ToLower(name)] = true
+		set[strings.ToLower(name)] = strings.ToLower(name)
 	}
 	return set
 }
@@ -66,9 +66,9 @@ type reference struct {
 
 func (r reference) isIn(s schema) bool {
 	if r.isClass {
-		return s.classes[strings.ToLower(r.name)]
+		return s.classes[strings.ToLower(r.name)] != ""
 	}
-	return s.attributes[strings.ToLower(r.name)]
+	return s.attributes[strings.ToLower(r.name)] != ""
 }
 
 // String says what is meant, and where it stands.
@@ -229,18 +229,17 @@ func (b *Backend) readOne(ctx context.Context, name, filter string, attributes .
 // ( 2.5.4.3 NAME ( 'cn' 'commonName' ) SUP name ); RFC 4512, section 4.1.
 var definition = regexp.MustCompile(`^\(\s*(\S+)(?:\s+NAME\s+(?:'([^']*)'|\(([^)]*)\)))?`)
 
-func definitions(texts []string) map[string]bool {
-	names := map[string]bool{}
+func definitions(texts []string) map[string]string {
+	names := map[string]string{}
 	for _, text := range texts {
 		parts := definition.FindStringSubmatch(text)
 		if parts == nil {
 			continue
 		}
-		names[strings.ToLower(parts[1])] = true
-		for _, name := range append(strings.Fields(parts[3]), parts[2]) {
-			if name = strings.Trim(name, "'"); name != "" {
-				names[strings.ToLower(name)] = true
-			}
+		all := strings.Fields(strings.ToLower(strings.ReplaceAll(parts[2]+" "+parts[3], "'", " ")))
+		all = append(all, strings.ToLower(parts[1]))
+		for _, name := range all {
+			names[name] = all[0]
 		}
 	}
 	return names

@@ -52,7 +52,15 @@ func (b *Backend) asService(ctx context.Context, q query) (entries []*ldap.Entry
 	if err != nil {
 		return nil, searchError(err, q.base)
 	}
-	return entries, b.confirmBase(ctx, b.asService, q, entries)
+	return entries, b.finish(ctx, b.asService, q, entries)
+}
+
+// finish makes an answer one to the question that was asked.
+func (b *Backend) finish(ctx context.Context, search searcher, q query, found []*ldap.Entry) error {
+	if err := b.nameAsAsked(ctx, found, q.attributes); err != nil {
+		return err
+	}
+	return b.confirmBase(ctx, search, q, found)
 }
 
 // confirmBase makes sure that there is a base where a search in pages found nothing: of

@@ -128,12 +128,18 @@ func (f userFilter) admits(e *ldap.Entry, l login) bool {
 	})
 }
 
-// asksFor reports whether the filter for a login asks for an attribute with the
-// given value, so that it would have found all who have it.
-func (f userFilter) asksFor(attribute string, l login, value string) bool {
-	return slices.ContainsFunc(f.tests, func(t equality) bool {
-		return strings.EqualFold(t.attribute, attribute) && fold(fill(t.value, l.user, l.account)) == value
-	})
+// asksForName reports whether the filter for a login asks for the attribute with the
+// name, and for this value of it, so that it would have found all who have it.
+func (b *Backend) asksForName(ctx context.Context, l login, value string) (bool, error) {
+	for _, t := range b.filter.tests {
+		if fold(fill(t.value, l.user, l.account)) != value {
+			continue
+		}
+		if same, err := b.sameAttribute(ctx, t.attribute, b.config.UserNameAttr); same || err != nil {
+			return same, err
+		}
+	}
+	return false, nil
 }
 
 // attributes returns what admits needs of an entry.
@@ -274,7 +280,7 @@ func singleName(e *ldap.Entry, attribute string) (string, error) {
 			rdn := parsed.RDNs[0].Attributes
 			names = slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 				return !slices.ContainsFunc(rdn, func(a *ldap.AttributeTypeAndValue) bool {
-					return strings.EqualFold(a.Type, attribute) && fold(a.Value) == fold(name)
+					return attributeName(a.Type) == attributeName(attribute) && fold(a.Value) == fold(name)
 				})
 			})
 		}
