@@ -32,9 +32,9 @@ const (
 	secondsVariable   = "GATEHOUSE_TEST_SECONDS"   // for how long
 )
 
-// attackVariable makes this program the attacker, which has a process of its own: what
+// attackOrder makes this program the attacker, which has a process of its own: what
 // it takes of the processors is not to be taken from the clients that are measured.
-const attackVariable = "GATEHOUSE_TEST_ATTACK"
+const attackOrder = "GATEHOUSE_TEST_ATTACK"
 
 // siege is an attack from many connections.
 type siege struct {
@@ -74,7 +74,7 @@ func (g siege) start(t *testing.T) (result func() string) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), attackVariable+"="+string(order))
+	cmd.Env = append(os.Environ(), attackOrder+"="+string(order))
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Start(); err != nil {
@@ -90,7 +90,7 @@ func (g siege) start(t *testing.T) (result func() string) {
 
 // attackIfAsked is the whole program where it is the attacker.
 func attackIfAsked() {
-	order := os.Getenv(attackVariable)
+	order := os.Getenv(attackOrder)
 	if order == "" {
 		return
 	}
