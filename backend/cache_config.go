@@ -10,7 +10,8 @@ import (
 // a field means its default.
 type CacheConfig struct {
 	// Size bounds the number of good logins, of bad logins and of groups, each
-	// by itself. Default 10,000.
+	// by itself. Default 10,000. The groups of all users have no more than 4 Mi
+	// names together.
 	Size int
 
 	// TTL is how long a good login counts. It is also how long a password that

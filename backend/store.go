@@ -15,6 +15,10 @@ import (
 // of the others: they must not push out anybody else's.
 const maxLogins = 4
 
+// maxNames is how many names of groups are kept of all users together, in about 16 bytes
+// each beside their texts, which users share. The groups of who was here last stay.
+const maxNames = 4 << 20
+
 // A store holds what a [Cache] knows. Good logins, bad logins and groups are
 // kept apart, so that a flood of one kind pushes out no other. One lock covers
 // all: they change together, and under it nothing is done but that.
@@ -24,6 +28,8 @@ type store struct {
 	good   answers[key, login]
 	bad    answers[key, error]
 	groups answers[Identity, membership]
+	names  int              // in groups
+	room   int              // for names
 	logins map[string][]key // of good, by Identity.User, oldest first
 	era    *era
 }
@@ -50,11 +56,11 @@ type era struct {
 }
 
 func newStore(cfg CacheConfig) (*store, error) {
-	s := &store{logins: make(map[string][]key), era: new(era)}
+	s := &store{logins: make(map[string][]key), era: new(era), room: maxNames}
 	var errs [3]error
 	s.good, errs[0] = newAnswers(cfg.Size, s.forget)
 	s.bad, errs[1] = newAnswers[key, error](cfg.Size, nil)
-	s.groups, errs[2] = newAnswers[Identity, membership](cfg.Size, nil)
+	s.groups, errs[2] = newAnswers(cfg.Size, func(_ Identity, e *answer[membership]) { s.names -= len(e.value.groups.names) })
 	s.configure(cfg)
 	return s, errors.Join(errs[:]...)
 }

@@ -119,3 +119,32 @@ func newTestStore(t *testing.T) *store {
 	}
 	return s
 }
+
+// Users in many groups push out each other's groups, by the names that there are, and
+// whatever leaves is not counted any more.
+func TestNamesOfGroupsAreBounded(t *testing.T) {
+	s, err := newStore(CacheConfig{Size: 100, TTL: time.Minute, GroupsTTL: time.Minute, NegativeTTL: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.room = 1000
+	id := func(i int) Identity { return Identity{User: fmt.Sprint("user", i)} }
+	keep := func(i, names int) {
+		s.keepGroups(s.era, id(i), answer[roll]{value: roll{names: make([]string, names)}, asked: time.Now()})
+	}
+	for i := range 20 {
+		keep(i, 300)
+		keep(i, 300) // in place of the former
+	}
+	if got := s.groups.lru.Len(); got != 3 || s.names != 900 || !s.knowsGroups(id(19)) || s.knowsGroups(id(16)) || s.groups.evicted != 17 {
+		t.Errorf("got the groups of %d users with %d names, %d pushed out, want the last 3 with 900, and 17", got, s.names, s.groups.evicted)
+	}
+	s.rename(s.era, id(19), id(20))
+	keep(21, 2000) // more than there is room for
+	if !s.knowsGroups(id(21)) || s.groups.lru.Len() != 1 || s.names != 2000 {
+		t.Errorf("got the groups of %d users with %d names, want the last one's alone", s.groups.lru.Len(), s.names)
+	}
+	if s.purge(); s.names != 0 {
+		t.Errorf("%d names are counted after a purge", s.names)
+	}
+}

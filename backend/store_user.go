@@ -33,7 +33,17 @@ func (s *store) keepGroups(e *era, id Identity, a answer[roll]) {
 		return
 	}
 	value := membership{a.value, s.latest(id, key{})}
-	s.groups.put(id, answer[membership]{value: value, version: a.version, asked: a.asked})
+	s.putGroups(id, answer[membership]{value: value, version: a.version, asked: a.asked})
+}
+
+// putGroups stores groups, and makes room for them where there is none.
+func (s *store) putGroups(id Identity, e answer[membership]) {
+	s.groups.put(id, e)
+	s.names += len(e.value.groups.names)
+	for s.names > s.room && s.groups.lru.Len() > 1 {
+		s.groups.lru.RemoveOldest()
+		s.groups.evicted++
+	}
 }
 
 // knowsGroups reports whether there are groups of id, of any age.
@@ -76,7 +86,7 @@ func (s *store) rename(e *era, id, now Identity) {
 	}
 	if groups, ok := s.groups.lru.Peek(id); ok {
 		s.groups.lru.Remove(id)
-		s.groups.put(now, *groups)
+		s.putGroups(now, *groups)
 	}
 }
 
