@@ -51,7 +51,7 @@ func (r Route) CheckOrigin(i int) error {
 	case !ok || err != nil || !schemePattern.MatchString(scheme):
 		return fmt.Errorf("%q is not an origin: write scheme, host and perhaps a port, without a path, such as \"https://ui.example\"", text)
 	case slices.Contains(r.CORSOrigins[:i], text):
-		return fmt.Errorf("the origin %s is in the list twice", text)
+		return fmt.Errorf("the origin %s is in the list twice: take one out", text)
 	}
 	sent := strings.ToLower(scheme) + "://" + host
 	if _, port, err := net.SplitHostPort(authority); err == nil && port != defaultPort[strings.ToLower(scheme)] {
@@ -68,7 +68,7 @@ func (r Route) origins() (origins, error) {
 		return nil, nil
 	}
 	if len(r.CORSOrigins) == 0 {
-		return nil, errors.New("the list of origins is empty: name one, or leave it out")
+		return nil, ErrNoOrigins
 	}
 	o := make(origins, len(r.CORSOrigins))
 	var errs []error

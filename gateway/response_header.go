@@ -28,7 +28,7 @@ func (r Route) CheckResponseHeader(i int) error {
 	}
 	for _, earlier := range r.ResponseHeaders[:i] {
 		if other, _ := cutResponseHeader(earlier); strings.EqualFold(other, name) {
-			return fmt.Errorf("the header %s is in the list twice", name)
+			return fmt.Errorf("the header %s is in the list twice: take one out", name)
 		}
 	}
 	return nil

@@ -51,11 +51,11 @@ func (r *router) add(route Route, index int) error {
 		return addPlace(&r.any, p, route, "")
 	}
 	if len(route.Hosts) == 0 {
-		return errors.New("the list of hosts is empty: name a host, or leave it out for any")
+		return ErrNoHosts
 	}
 	var errs []error
-	for _, host := range route.Hosts {
-		if err := CheckHostPattern(host); err != nil {
+	for i, host := range route.Hosts {
+		if err := route.CheckHost(i); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -75,14 +75,26 @@ func addPlace(places *[]place, p place, route Route, host string) error {
 	i, taken := slices.BinarySearchFunc(*places, p, func(a, b place) int {
 		return cmp.Or(cmp.Compare(len(b.path), len(a.path)), cmp.Compare(a.path, b.path))
 	})
-	switch {
-	case taken && (*places)[i].index == p.index:
-		return fmt.Errorf("host %q is in the list twice", host)
-	case taken:
+	if taken {
 		return fmt.Errorf("another route has the same host %q and path %q: make it one route with all the rules", host, route.Path)
 	}
 	*places = slices.Insert(*places, i, p)
 	return nil
+}
+
+// ErrNoHosts and ErrNoOrigins say that a list of a [Route] is there and empty.
+var (
+	ErrNoHosts   = errors.New("hosts is an empty list: name a host, or leave the key out for any")
+	ErrNoOrigins = errors.New("cors_origins is an empty list: name an origin, or leave the key out")
+)
+
+// CheckHost reports why the name at index i cannot be in r.Hosts.
+func (r Route) CheckHost(i int) error {
+	host := r.Hosts[i]
+	if slices.Contains(r.Hosts[:i], host) {
+		return fmt.Errorf("host %q is in the list twice: take one out", host)
+	}
+	return CheckHostPattern(host)
 }
 
 // CheckHostPattern refuses what no request's host can match as a name in

@@ -30,7 +30,7 @@ func (a *assembly) checkListen() {
 	for i, addr := range c.Listen {
 		at := c.origin.at("listen", i)
 		if slices.Contains(c.Listen[:i], addr) {
-			a.report.errorf(at, "%s is in the list twice", addr)
+			a.report.errorf(at, "%s is in the list twice: take one out", addr)
 		}
 		loopback, err := checkListenAddress(addr)
 		switch {

@@ -22,17 +22,15 @@ func (a *assembly) checkHosts(i int, r RouteConfig) {
 		a.report.errorf(a.at(i, "hosts"), "host and hosts are both set: put all the names into hosts, and take host out")
 		return
 	case r.Hosts != nil && len(r.Hosts) == 0:
-		a.report.errorf(a.at(i, "hosts"), "hosts is an empty list: name a host, or leave the key out for any")
+		a.report.errorf(a.at(i, "hosts"), "%v", gateway.ErrNoHosts)
 	case strings.HasPrefix(r.Host, "*."):
 		a.report.errorf(a.at(i, "host"), "host is one name: write hosts = [%q] for all that it stands for", r.Host)
 		return
 	}
-	for j, host := range r.hosts() {
-		if err := gateway.CheckHostPattern(host); err != nil {
+	route := gateway.Route{Hosts: r.hosts()}
+	for j := range route.Hosts {
+		if err := route.CheckHost(j); err != nil {
 			a.report.errorf(a.hostPlace(i, j), "%v", err)
-		}
-		if slices.Contains(r.hosts()[:j], host) {
-			a.report.errorf(a.hostPlace(i, j), "%s is in the list twice", host)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 // checkOrigins checks the pages whose scripts may use a route.
 func (a *assembly) checkOrigins(i int, r RouteConfig) {
 	if r.CORSOrigins != nil && len(r.CORSOrigins) == 0 {
-		a.report.errorf(a.at(i, "cors_origins"), "cors_origins is an empty list: name an origin, or leave the key out")
+		a.report.errorf(a.at(i, "cors_origins"), "%v", gateway.ErrNoOrigins)
 	}
 	route := gateway.Route{CORSOrigins: r.CORSOrigins}
 	for j, origin := range r.CORSOrigins {
