@@ -2,7 +2,7 @@ package fault
 
 var directory = []Entry{
 	{"ldap.starttls.refused", "The server does not encrypt the connection when it is asked to.", "give the server a certificate, or use ldaps:// in `urls`"},
-	{"ldap.starttls.tls_port", "The port of the server takes TLS from the first byte on, and not StartTLS.", "write ldaps:// in `urls` and leave `start_tls` out"},
+	{"ldap.starttls.tls_port", "The port of the server takes TLS from the first byte on, and neither StartTLS nor anything in the clear.", "write ldaps:// in `urls` and leave `start_tls` and `insecure_plaintext` out"},
 	{"ldap.tls.starttls_port", "The port of the server takes TLS when it is asked to start it, and not from the first byte on.", "write ldap:// in `urls` and `start_tls = true`, or the port for ldaps, 636"},
 	{"ldap.tls.rsa_key_exchange", "The server has cipher suites without forward secrecy alone (RSA key exchange), which are not used.", "enable ECDHE suites or TLS 1.3 at the server; until then set GODEBUG=tlsrsakex=1 in the environment of gatehouse"},
 	{"ldap.protocol", "The server said something that LDAP does not allow at that point.", "see the text; check that the address is that of a directory and not of a proxy before it"},

@@ -52,9 +52,8 @@ func (b *Backend) accountState(ctx context.Context, e *ldap.Entry, now time.Time
 func (b *Backend) lockEndOfAD(ctx context.Context, e *ldap.Entry) time.Time {
 	since, err := strconv.ParseInt(first(e, "lockoutTime"), 10, 64)
 	policy := first(e, "msDS-ResultantPSO")
-	if own, _ := parseDN(e.DN); policy == "" {
-		top := slices.IndexFunc(own, func(rdn string) bool { return strings.HasPrefix(rdn, "dc=") })
-		policy = own[max(top, 0):].String()
+	if policy == "" {
+		policy = topOf(e.DN)
 	}
 	if err != nil || since <= 0 {
 		return time.Time{}
@@ -84,26 +83,51 @@ func (b *Backend) lockState(ctx context.Context, e *ldap.Entry, now time.Time) (
 	switch {
 	case since == "":
 		return accountState{}, nil
-	case since == lockedForGood || err != nil || policy == "":
+	case since == lockedForGood || err != nil:
 		return accountState{text: stateLocked}, nil
 	}
-	entries, err := b.asService(ctx, query{
-		base: policy, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: []string{"pwdLockoutDuration"},
-	})
+	q := query{base: policy, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: []string{"pwdLockoutDuration"}}
+	if policy == "" {
+		q.base, q.scope, q.filter, q.paged = topOf(e.DN), ldap.ScopeWholeSubtree, "(objectClass=pwdPolicy)", true
+	}
+	entries, err := b.asService(ctx, q)
 	if errors.Is(err, backend.ErrUnavailable) {
 		return accountState{}, err
 	}
-	if len(entries) == 1 {
-		seconds, err := strconv.Atoi(first(entries[0], "pwdLockoutDuration"))
-		switch end := start.Add(time.Duration(seconds) * time.Second); {
-		case err != nil || seconds <= 0:
-		case now.After(end):
-			return accountState{}, nil
-		default:
-			return accountState{stateLocked, end}, nil
-		}
+	switch end := start.Add(lockoutDuration(entries)); {
+	case end.Equal(start):
+	case now.After(end):
+		return accountState{}, nil
+	default:
+		return accountState{stateLocked, end}, nil
 	}
 	return accountState{text: stateLocked}, nil
+}
+
+// lockoutDuration returns how long all of some policies lock an account, 0 for ever or
+// where they do not agree: an entry does not show that its policy is the default one of
+// the server.
+func lockoutDuration(policies []*ldap.Entry) time.Duration {
+	text := ""
+	for i, p := range policies {
+		own := first(p, "pwdLockoutDuration")
+		if i > 0 && own != text {
+			return 0
+		}
+		text = own
+	}
+	seconds, err := strconv.Atoi(text)
+	if err != nil || seconds <= 0 {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
+}
+
+// topOf returns the top of the tree that an entry is in.
+func topOf(name string) string {
+	own, _ := parseDN(name)
+	top := slices.IndexFunc(own, func(rdn string) bool { return strings.HasPrefix(rdn, "dc=") })
+	return own[max(top, 0):].String()
 }
 
 // lockedForGood is the time of a lock that an administrator set.

@@ -22,13 +22,21 @@ func (t *trust) diagnose(ctx context.Context, a address, failure error) error {
 		return recoded(startedTLS, failure)
 	case !starts && code == "ldap.tls.not_tls" && t.startsTLS(ctx, a):
 		return recoded("ldap.tls.starttls_port", failure)
-	case strings.HasSuffix(failure.Error(), "tls: handshake failure") && t.hasRSAKeyExchange(ctx, a, starts):
+	case (code == "ldap.tls.not_tls" || strings.HasSuffix(failure.Error(), "tls: handshake failure")) && t.hasRSAKeyExchange(ctx, a, starts):
 		return recoded("ldap.tls.rsa_key_exchange", failure)
 	}
 	return failure
 }
 
-// startedTLS says that StartTLS was asked of a server which had started it.
+// diagnosePlain is diagnose for the first question on a connection in the clear.
+func (t *trust) diagnosePlain(ctx context.Context, a address, failure error) error {
+	if a.scheme != "ldap" || t.encryption(a) != "" || !isLost(failure) || ctx.Err() != nil || !t.speaksTLS(ctx, a) {
+		return failure
+	}
+	return lost(advised(recoded(startedTLS, failure)))
+}
+
+// startedTLS says that something else was said to a server which begins with TLS.
 const startedTLS fault.Code = "ldap.starttls.tls_port"
 
 // recoded returns a failure with another code: that nearest to the cause counts, and so
@@ -58,7 +66,8 @@ func (t *trust) startsTLS(ctx context.Context, a address) bool {
 }
 
 // hasRSAKeyExchange reports whether a server has cipher suites without forward secrecy,
-// which Go does not offer unless it is told to.
+// which Go does not offer unless it is told to. A server that has no others says so by an
+// alert, or hangs up, as those with GnuTLS do.
 func (t *trust) hasRSAKeyExchange(ctx context.Context, a address, starts bool) bool {
 	var suites []uint16
 	for _, s := range tls.InsecureCipherSuites() {

@@ -76,7 +76,7 @@ func (e *examination) tryServer(ctx context.Context, a address) bool {
 		e.server = a
 	}
 	e.rootDSE(ctx, c, a)
-	return e.serviceBind(ctx, c)
+	return e.serviceBind(ctx, c, a)
 }
 
 // connect returns a connection to a server, encrypted for its name, or nil.
@@ -163,7 +163,7 @@ func adviceOnChain(chain []*x509.Certificate, err error) string {
 }
 
 // serviceBind logs in as whoever searches.
-func (e *examination) serviceBind(ctx context.Context, c *conn) bool {
+func (e *examination) serviceBind(ctx context.Context, c *conn, a address) bool {
 	subject := cmp.Or(e.config.BindDN, "anonymous")
 	switch {
 	case e.config.SASLExternal:
@@ -173,6 +173,6 @@ func (e *examination) serviceBind(ctx context.Context, c *conn) bool {
 	}
 	command := e.ldapsearch(query{filter: "(objectClass=*)", attributes: []string{"1.1"}})
 	return e.step("service bind", subject, command, func(*backend.Finding) error {
-		return e.directory.account.bind(ctx, c, newTurn())
+		return e.directory.trust.diagnosePlain(ctx, a, e.directory.account.bind(ctx, c, newTurn()))
 	})
 }

@@ -51,7 +51,7 @@ func (e *examination) rootDSE(ctx context.Context, c *conn, a address) {
 	e.step("rootDSE", a.String(), e.anonymous(q), func(f *backend.Finding) error {
 		entries, err := c.search(ctx, e.config, q)
 		if err != nil && isLost(err) {
-			return err
+			return e.directory.trust.diagnosePlain(ctx, a, err)
 		}
 		if err != nil || len(entries) != 1 {
 			f.Text = "it does not say what it is"

@@ -1,8 +1,10 @@
 package ldap
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -241,4 +243,41 @@ func remarkOn(remarks []backend.Remark, subject string) backend.Remark {
 		}
 	}
 	return backend.Remark{}
+}
+
+// TestCLI2LockedUntil locks an account of a real directory by wrong passwords. Until when
+// that is comes from the entry or from the policy.
+func TestCLI2LockedUntil(t *testing.T) {
+	for name, start := range map[string]func(*testing.T) Config{
+		"slapd": func(t *testing.T) Config {
+			s := startSlapd(t)
+			o := s.office(t)
+			for _, policy := range []string{"default", "short", "grace"} { // which one it is, the entry does not show
+				m := ldap.NewModifyRequest("cn="+policy+",ou=policies,"+base, nil)
+				m.Replace("pwdLockoutDuration", []string{"1800"})
+				o.do(t, o.admin.Modify(m))
+			}
+			return o.config
+		},
+		"389":   func(t *testing.T) Config { return startDS389(t).office(t).config },
+		"samba": func(t *testing.T) Config { return startSamba(t).office(t).config },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := open(t, start(t))
+			for range 3 {
+				authenticate(t, b, "lockme", wrongGuess)
+			}
+			id, err := b.Resolve(t.Context(), "lockme")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = b.Revalidate(t.Context(), id)
+			_, text, ok := strings.Cut(fmt.Sprint(err), "the account is locked until ")
+			moment, _, _ := strings.Cut(text, ": ")
+			end, parseErr := time.Parse(time.RFC3339, moment)
+			if verdict(err) != "locked" || !ok || parseErr != nil || time.Until(end) < 20*time.Minute || time.Until(end) > 2*time.Hour {
+				t.Errorf("got %v, want that it is locked, and until when", err)
+			}
+		})
+	}
 }

@@ -67,7 +67,7 @@ func (s *server) openSearch(ctx context.Context) (*conn, error) {
 	}
 	if err != nil {
 		c.close()
-		return nil, err
+		return nil, s.directory.trust.diagnosePlain(ctx, s.address, err)
 	}
 	c.look = func(c *conn, question int, kept bool) {
 		s.directory.background(func() { s.look(c, question, kept) })

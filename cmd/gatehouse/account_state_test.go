@@ -15,6 +15,7 @@ var stated = []struct {
 	{"bydisabling", "userAccountControl", "514", "the account is disabled"},
 	{"bylock", "pwdAccountLockedTime", "000001010000Z", "the account is locked"},
 	{"bylockof389", "accountUnlockTime", "20991231235959Z", "the account is locked until 2099-12-31T23:59:59Z"},
+	{"bylockofopenldap", "pwdAccountLockedTime", "20991231230000Z", "the account is locked until 2100-01-01T00:00:00Z"},
 	{"byexpiry", "pwdEndTime", "20200101000000Z", "the account has expired"},
 	{"bypassword", "msDS-User-Account-Control-Computed", "8388608", "the password has expired"},
 	{"byreset", "pwdReset", "TRUE", "the password must be changed first"},
@@ -24,6 +25,11 @@ var stated = []struct {
 // not be used, without a password. Each names the state and ends as for a "no".
 func TestCLI2EveryCommandKnowsTheStateOfAnAccount(t *testing.T) {
 	s, _, run := newPatient(t)
+	if err := s.Set(ldaptest.Entry{DN: "cn=policy," + directoryBase, Attributes: map[string][]string{
+		"objectClass": {"pwdPolicy"}, "cn": {"policy"}, "pwdLockoutDuration": {"3600"},
+	}}); err != nil {
+		t.Fatal(err)
+	}
 	for _, a := range stated {
 		if err := s.Set(ldaptest.Entry{DN: "uid=" + a.name + "," + directoryBase, Password: "x", Attributes: map[string][]string{
 			"objectClass": {"person"}, "uid": {a.name}, a.attribute: {a.value},
