@@ -84,6 +84,10 @@ type Identity struct {
 	// logins which it still lets in. A [Cache] spends no further one for as long as
 	// a [Revalidator] lets the user go on.
 	OnGrace bool
+
+	// Expires says when the password expires, as RFC 3339 has it, in UTC. Empty where
+	// the backend does not tell, or is configured to find that too far off.
+	Expires string
 }
 
 // The answers that are not a success; see the package documentation.

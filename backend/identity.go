@@ -42,7 +42,7 @@ func (id Identity) SameAs(other Identity) Sameness {
 // moved keeps its count, and one that is made anew under an old name begins another.
 func (id Identity) account() Identity {
 	if id.Anchor == "" {
-		id.Changed, id.OnGrace = "", false
+		id.Changed, id.OnGrace, id.Expires = "", false, ""
 		return id
 	}
 	return Identity{User: id.User, Source: id.Source, Anchor: id.Anchor}
@@ -50,13 +50,13 @@ func (id Identity) account() Identity {
 
 // parts returns all of id for a key.
 func (id Identity) parts() []string {
-	return []string{id.User, id.Handle, id.Source, id.Anchor, id.Changed, strconv.FormatBool(id.OnGrace)}
+	return []string{id.User, id.Handle, id.Source, id.Anchor, id.Changed, strconv.FormatBool(id.OnGrace), id.Expires}
 }
 
 // clone returns id with texts of its own. A text that is part of what a client sent
 // would keep all of that in memory, and the password is in it.
 func (id Identity) clone() Identity {
-	for _, text := range []*string{&id.User, &id.Handle, &id.Source, &id.Anchor, &id.Changed} {
+	for _, text := range []*string{&id.User, &id.Handle, &id.Source, &id.Anchor, &id.Changed, &id.Expires} {
 		*text = strings.Clone(*text)
 	}
 	return id

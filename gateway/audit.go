@@ -16,9 +16,10 @@ type auditRecord struct {
 	Time       time.Time `json:"time"`
 	ID         string    `json:"id"`
 	Source     string    `json:"source"`
-	User       string    `json:"user,omitempty"`    // whom a backend vouched for
-	Groups     []string  `json:"groups,omitempty"`  // of the user, those that rules of the route name
-	Claimed    string    `json:"claimed,omitempty"` // the name that was sent, where nobody vouched for it
+	User       string    `json:"user,omitempty"`                // whom a backend vouched for
+	Groups     []string  `json:"groups,omitempty"`              // of the user, those that rules of the route name
+	ExpiresIn  int64     `json:"password_expires_in,omitempty"` // seconds, where the backend says that it is soon
+	Claimed    string    `json:"claimed,omitempty"`             // the name that was sent, where nobody vouched for it
 	Backend    string    `json:"backend,omitempty"`
 	Cache      string    `json:"cache,omitempty"`
 	Method     string    `json:"method"`
@@ -102,6 +103,7 @@ func (x *exchange) auditRecord() auditRecord {
 	}
 	if x.who.LoggedIn {
 		r.User, r.Groups = x.who.Identity.User, x.route.policy.named(x.who)
+		r.ExpiresIn = secondsUntil(x.who.Identity.Expires, x.start)
 	} else {
 		r.Claimed = bounded(x.claimed)
 	}
@@ -123,4 +125,14 @@ func (x *exchange) describeContent(r *auditRecord) {
 	if said := x.w.Header().Get("Docker-Content-Digest"); len(said) <= maxAuditDigest && oci.IsDigest(said) {
 		r.Digest = said // which is what there is, whatever was asked for
 	}
+}
+
+// secondsUntil returns how long it is from now to a time as RFC 3339 has it: 0 if there
+// is none, or it is over.
+func secondsUntil(moment string, now time.Time) int64 {
+	end, err := time.Parse(time.RFC3339, moment)
+	if err != nil || !end.After(now) {
+		return 0
+	}
+	return int64(end.Sub(now) / time.Second)
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,10 +14,12 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"gatehouse/backend"
 	"gatehouse/gateway/oci"
 )
 
@@ -387,6 +390,33 @@ func TestLostRecordsAreCountedOverReloads(t *testing.T) {
 		}
 		if got := tg.Stats().AuditDropped; got != step.want {
 			t.Errorf("after reload %d: %d lost records, want %d", i, got, step.want)
+		}
+	}
+}
+
+// expiring vouches for users whose passwords expire at a time.
+type expiring struct {
+	people
+	end string
+}
+
+func (e expiring) Authenticate(ctx context.Context, user, password string) (backend.Identity, error) {
+	id, err := e.people.Authenticate(ctx, user, password)
+	id.Expires = e.end
+	return id, err
+}
+
+func TestAuditSaysThatAPasswordExpires(t *testing.T) {
+	for end, want := range map[string]bool{
+		"": false, time.Now().Add(time.Hour).UTC().Format(time.RFC3339): true, time.Now().Add(-time.Hour).UTC().Format(time.RFC3339): false,
+	} {
+		log, path := auditOf(t)
+		route := recipeRoute(t, newCapture(t).url())
+		route.Backend = expiring{everyone, end}
+		tg := startGateway(t, func(c *Config) { c.Audit = log }, route)
+		tg.do(t, "pull", "GET", "/v2/x", nil)
+		if got := audited(t, path, 1)[0].ExpiresIn; (got > 0) != want || got > 3600 {
+			t.Errorf("end %q: got %d s, want some: %v", end, got, want)
 		}
 	}
 }

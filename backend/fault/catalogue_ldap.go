@@ -49,6 +49,7 @@ var directoryUsers = []Entry{
 	{"ldap.user.expired", "The account has expired.", "extend it in the directory, if the user is to log in"},
 	{"ldap.user.password_expired", "The password of the user has expired.", "have the user set a new one"},
 	{"ldap.user.grace", "The password of the user has expired, and the directory allows a few more logins, of which this was one.", "have the user set a new one; `refuse_grace_logins = true` refuses such logins"},
+	{"ldap.user.expiring", "The password of the user expires within `warn_password_expiry`.", "have the user set a new one in time"},
 	{"ldap.user.password_change", "The user must set another password first.", "have the user set a new one"},
 	{"ldap.user.hours", "The user may not log in at this hour.", "change the hours of the account in the directory, if that is wrong"},
 	{"ldap.user.computer", "The user may not log in from this computer.", "add the machine of the gateway to those that the account may log in from"},

@@ -88,7 +88,7 @@ func (b *Backend) identityAs(e *ldap.Entry, id backend.Identity) (backend.Identi
 	kind, _, _ := strings.Cut(id.Anchor, ":")
 	attribute, _, _ := strings.Cut(id.Changed, ":")
 	now.Anchor, now.Changed, now.Source = b.anchorOf(e, kind), changedOf(e, attribute), id.Source
-	now.OnGrace = id.OnGrace
+	now.OnGrace, now.Expires = id.OnGrace, b.expiresOf(e, id.Expires, time.Now())
 	return now, err
 }
 
@@ -238,6 +238,9 @@ func (b *Backend) userAttributes() []string {
 	names := append(b.config.anchors(), b.config.UserNameAttr)
 	for _, t := range changeTimes {
 		names = append(names, t.attribute)
+	}
+	if b.config.WarnPasswordExpiry > 0 {
+		names = append(names, expiryAttributes()...)
 	}
 	return names
 }

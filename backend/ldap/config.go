@@ -78,6 +78,9 @@ type Config struct {
 	// has expired, which it does a few times.
 	RefuseGraceLogins bool
 
+	// WarnPasswordExpiry is how long before its end a password expires soon. 0 never.
+	WarnPasswordExpiry time.Duration
+
 	// LoginTimeout bounds a whole login, ConnectTimeout what it takes to have
 	// a connection that can be used, OperationTimeout one question.
 	LoginTimeout, ConnectTimeout, OperationTimeout time.Duration

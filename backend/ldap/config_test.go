@@ -61,6 +61,7 @@ func TestConfigurationsThatCannotWork(t *testing.T) {
 		{func(c *Config) { c.GroupDepth, c.DirectGroups = 3, true }, "group_depth: "},
 		{func(c *Config) { c.GroupMode, c.DirectGroups = groupsTokens, true }, "group_nesting: "},
 		{func(c *Config) { c.MaxConnections = -1 }, "max_connections: "},
+		{func(c *Config) { c.WarnPasswordExpiry = -time.Second }, "warn_password_expiry: "},
 		{func(c *Config) { c.LoginTimeout = -time.Second }, "login_timeout: "},
 		{func(c *Config) { c.FilterGroups = []struct{ Name, Filter string }{{"", "(a=b)"}} }, "filter_group: "},
 		{func(c *Config) { c.FilterGroups = []struct{ Name, Filter string }{{"cn=admin,dc=x", "(a=b)"}} }, "filter_group: "},

@@ -73,6 +73,10 @@
 //
 //	refuse_grace_logins       false; true: no login after the password has expired,
 //	                          though the directory allows a few
+//	warn_password_expiry      how long before a password expires the audit log has
+//	                          password_expires_in, and the log and a metric say so;
+//	                          not set: never. OpenLDAP tells within its own
+//	                          pwdExpireWarning, and at a login with the password alone
 //	login_timeout             "10s" for all of a login
 //	connect_timeout           "3s" to connect, with TLS and the account's bind
 //	operation_timeout         "4s" for one question

@@ -136,11 +136,17 @@ func (b *Backend) verify(ctx context.Context, id backend.Identity, password stri
 	tried := false
 	err := b.directory.bindAs(ctx, func(c *conn) error {
 		tried = true
-		onGrace, err := b.bind(ctx, c, id.Handle, password)
+		start := time.Now()
+		said, err := b.bind(ctx, c, id.Handle, password)
 		if err == nil && b.asUser() {
 			id, err = b.findOwn(ctx, c, id)
 		}
-		id.OnGrace = onGrace
+		if id.OnGrace = said.onGrace; id.Expires == "" {
+			id.Expires = said.expires
+		}
+		if err == nil {
+			b.warnOfExpiry(c, id.Handle, id.Expires, start)
+		}
 		return err
 	})
 	switch {
@@ -196,31 +202,40 @@ func (b *Backend) bindName(l login) (string, error) {
 	return strings.Replace(b.config.BindTemplate, "{user}", name, 1), nil
 }
 
-// bind checks a password, with one bind on a connection of its own. It reports whether
-// that was one of the logins that the directory allows after the password has expired.
-func (b *Backend) bind(ctx context.Context, c *conn, name, password string) (onGrace bool, err error) {
+// bindNews is what a directory says beside that a password is right.
+type bindNews struct {
+	onGrace bool   // it has expired, and this was one of the logins that are left
+	expires string // see backend.Identity.Expires
+}
+
+// bind checks a password, with one bind on a connection of its own.
+func (b *Backend) bind(ctx context.Context, c *conn, name, password string) (said bindNews, err error) {
 	start := time.Now()
 	controls, err := c.bind(ctx, b.config.OperationTimeout, name, password)
 	c.meter.count(opBind, start, err)
 	if err != nil {
-		return false, err
+		return said, err
 	}
 	for _, control := range controls {
-		p, ok := control.(*ldap.ControlBeheraPasswordPolicy)
-		switch {
-		case !ok:
-		case p.Grace >= 0:
-			c.meter.count(opGrace, start, nil)
-			b.config.Log.Warn(fmt.Sprintf("the password of a user has expired, %d grace logins left", p.Grace), "dn", name, "logins_left", p.Grace, fault.Attr, "ldap.user.grace")
-			if b.config.RefuseGraceLogins {
-				return false, lockedError(statePasswordExpired)
+		switch p := control.(type) {
+		case *ldap.ControlVChuPasswordWarning:
+			said.expires = b.soonExpires(start.Add(time.Duration(p.Expire)*time.Second), start)
+		case *ldap.ControlBeheraPasswordPolicy:
+			switch {
+			case p.Grace >= 0:
+				c.meter.count(opGrace, start, nil)
+				b.config.Log.Warn(fmt.Sprintf("the password of a user has expired, %d grace logins left", p.Grace), "dn", name, "logins_left", p.Grace, fault.Attr, "ldap.user.grace")
+				if b.config.RefuseGraceLogins {
+					return said, lockedError(statePasswordExpired)
+				}
+				said.onGrace = true
+			case p.Expire >= 0:
+				b.config.Log.Info("the password of a user is about to expire", "dn", name, "seconds", p.Expire)
+				said.expires = b.soonExpires(start.Add(time.Duration(p.Expire)*time.Second), start)
 			}
-			onGrace = true
-		case p.Expire >= 0:
-			b.config.Log.Info("the password of a user is about to expire", "dn", name, "seconds", p.Expire)
 		}
 	}
-	return onGrace, nil
+	return said, nil
 }
 
 // findOwn returns who a user is that was bound on c by the template, and

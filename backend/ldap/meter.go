@@ -24,6 +24,7 @@ const (
 	opAccount  = "account"  // a bind of the service account
 	opBind     = "bind"     // a bind of a user
 	opGrace    = "grace"    // a bind of a user that the directory allowed after the password has expired, of a few
+	opExpiring = "expiring" // a bind of a user whose password expires soon
 	opSearch   = "search"   // one question, or one page of its answer
 	opPing     = "ping"     // a question about nothing
 )

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
@@ -267,7 +268,7 @@ func (b *Backend) identity(e *ldap.Entry) (backend.Identity, error) {
 	if err != nil {
 		return backend.Identity{}, fault.With("ldap.user.unusable", fmt.Errorf("entry %q: %w", e.DN, err))
 	}
-	return backend.Identity{User: fold(name), Handle: e.DN, Anchor: b.anchorOf(e, ""), Changed: changedOf(e, "")}, nil
+	return backend.Identity{User: fold(name), Handle: e.DN, Anchor: b.anchorOf(e, ""), Changed: changedOf(e, ""), Expires: b.expiresOf(e, "", time.Now())}, nil
 }
 
 // singleName returns the value of the attribute with the user's name, and of

@@ -37,7 +37,7 @@ func (c Config) validate() error {
 	}
 	for key, d := range map[string]time.Duration{
 		"login_timeout": c.LoginTimeout, "connect_timeout": c.ConnectTimeout, "operation_timeout": c.OperationTimeout,
-		"idle_timeout": c.IdleTimeout, "max_lifetime": c.MaxLifetime, "group_ttl": c.GroupTTL,
+		"idle_timeout": c.IdleTimeout, "max_lifetime": c.MaxLifetime, "group_ttl": c.GroupTTL, "warn_password_expiry": c.WarnPasswordExpiry,
 	} {
 		if d < 0 {
 			add(key, "%v is negative", d)

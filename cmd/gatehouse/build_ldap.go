@@ -48,6 +48,8 @@ type ldapKeys struct {
 
 	RefuseGraceLogins bool `toml:"refuse_grace_logins"` // refuse logins that the directory allows after the password has expired, which it does a few times
 
+	WarnPasswordExpiry Duration `toml:"warn_password_expiry" min:"1m" max:"8760h"` // how long before the password of a user expires the audit log, the log and the metrics say so; not set: never
+
 	LoginTimeout     Duration `toml:"login_timeout" min:"100ms" max:"10m"`     // for a whole login
 	ConnectTimeout   Duration `toml:"connect_timeout" min:"100ms" max:"10m"`   // to connect to a server and log in to it
 	OperationTimeout Duration `toml:"operation_timeout" min:"100ms" max:"10m"` // for one question
@@ -95,8 +97,8 @@ func (k ldapKeys) config(t backendTable) ldap.Config {
 		GroupMemberAttrs: k.GroupMemberAttrs, MemberOfAttr: k.MemberOfAttr, GroupDepth: k.GroupDepth, DirectGroups: k.GroupNesting != nil && !*k.GroupNesting, PrimaryGroup: k.PrimaryGroup,
 		LoginTimeout: k.LoginTimeout.Duration, ConnectTimeout: k.ConnectTimeout.Duration, OperationTimeout: k.OperationTimeout.Duration,
 		MaxConnections: k.MaxConnections, IdleTimeout: k.IdleTimeout.Duration, MaxLifetime: k.MaxLifetime.Duration,
-		RefuseGraceLogins: k.RefuseGraceLogins,
-		GroupTTL:          k.GroupTTL.Duration, Log: t.log, Observe: t.observe,
+		RefuseGraceLogins: k.RefuseGraceLogins, WarnPasswordExpiry: k.WarnPasswordExpiry.Duration,
+		GroupTTL: k.GroupTTL.Duration, Log: t.log, Observe: t.observe,
 	}
 	for _, g := range k.FilterGroups {
 		c.FilterGroups = append(c.FilterGroups, struct{ Name, Filter string }(g))
