@@ -21,13 +21,16 @@ func (e *examination) user(ctx context.Context) {
 		return
 	}
 	e.step("account", id.User, e.ldapsearch(query{base: id.Handle, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: stateAttributes()}), func(f *backend.Finding) error {
-		_, err := e.Revalidate(ctx, id)
+		now, err := e.Revalidate(ctx, id)
 		switch {
 		case errors.Is(err, errors.ErrUnsupported):
 			f.Text = "without a service account nobody can say whether it may be used"
 			return nil
 		case err == nil:
 			f.Text = "it may be used, as far as the service account may read its state"
+			if now.Expires != "" {
+				f.Text += "; its password expires on " + now.Expires
+			}
 		}
 		return err
 	})

@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,4 +138,14 @@ func TestDS389PasswordThatExpiresSoon(t *testing.T) {
 func TestSambaPasswordThatExpiresSoon(t *testing.T) {
 	s := startSamba(t)
 	expiring(t, s.config(t), realPass, 11*365*24*time.Hour)
+}
+
+func TestDoctorSaysWhenAPasswordExpires(t *testing.T) {
+	e := person("alice", alicePass)
+	e.Attributes["passwordExpirationTime"] = []string{"20991231235959Z"}
+	c := configFor(t, start(t, ldaptest.Config{Entries: append(company(), e)}))
+	c.WarnPasswordExpiry = 100 * 365 * 24 * time.Hour
+	if f := find(examine(t, c, backend.Examination{User: "alice"}), "account", ""); f.Failed || !strings.Contains(f.Text, "its password expires on 2099-12-31T23:59:00Z") {
+		t.Errorf("got %+v", f)
+	}
 }
