@@ -63,7 +63,14 @@ func (x *exchange) takeSlot() error {
 	if x.upload != nil {
 		x.upload.slot = x.slot
 	}
-	return x.site.slots.acquire(x.ctx, x.slot)
+	err := x.site.slots.acquire(x.ctx, x.slot)
+	switch sock := socketOf(x.conn.conn); {
+	case err == nil:
+		sock.resume()
+	case errors.Is(err, slotErrors[tooManyOfClient]) && !x.site.door.proxies.trusts(x.conn.source):
+		sock.hold()
+	}
+	return err
 }
 
 // stop ends an exchange that waits for its client. Another exchange calls it, from its

@@ -6,7 +6,8 @@ import (
 )
 
 // shed closes some of the sockets that are meant, and returns how many: those first on
-// which only bad logins were tried, and then those that have waited longest. Where
+// which only bad logins were tried, then those that have sent nothing, and then those that
+// have waited longest. Where
 // strangers have more than half of all, only they make room. One that is spared ends the
 // list: those behind it have more of a right to their place. It is called with mu held.
 func (s *sockets) shed(meant, spared func(*socket) bool) int {
@@ -48,10 +49,14 @@ func (s *sockets) shed(meant, spared func(*socket) bool) int {
 
 // rankToShed says how soon s makes room; the least first.
 func (s *socket) rankToShed() int {
-	if s.refused.Load() > 0 && !s.vouched.Load() {
+	switch {
+	case s.vouched.Load():
+	case s.refused.Load() > 0:
 		return 0
+	case !s.spoke.Load():
+		return 1
 	}
-	return 1
+	return 2
 }
 
 // makeRoom closes some of those that wait, where file descriptors have run out.

@@ -24,10 +24,13 @@ type socket struct {
 	// waits is since when it has been of no use to anybody, in nanoseconds since 1970:
 	// since it came, and, once somebody has vouched for it, since nobody has a request
 	// on it. It is 0 while it is of use.
-	waits   atomic.Int64
-	vouched atomic.Bool
-	refused atomic.Int32 // logins on it, while nobody has vouched for it
-	pause   atomic.Int64 // until when nothing is read from it, as waits
+	waits      atomic.Int64
+	vouched    atomic.Bool
+	spoke      atomic.Bool  // the client has sent something
+	refused    atomic.Int32 // logins on it, while nobody has vouched for it
+	turnedAway atomic.Bool  // its user has too many others
+	held       atomic.Int32 // how often in a row nothing was read from it for a moment
+	pause      atomic.Int64 // until when nothing is read from it, as waits
 
 	// Guarded by all.mu.
 	network     netip.Prefix // that it counts for; the zero value for none
@@ -58,16 +61,30 @@ func (s *socket) vouch() {
 }
 
 // refuse notes that a login on it was refused, and with later that the client was told to
-// come back. Then nothing is read from it for a moment, which grows each time. An honest
-// client does not notice; one that floods the gateway waits instead of costing others
-// their turn.
+// come back.
 func (s *socket) refuse(later bool) {
 	if s == nil || s.vouched.Load() {
 		return
 	}
-	n := s.refused.Add(1)
+	s.refused.Add(1)
 	if later {
-		s.pause.Store(time.Now().Add(min(minPause<<min(n, 8), maxPause)).UnixNano())
+		s.hold()
+	}
+}
+
+// hold has nothing read from s for a moment, which grows each time until resume. An
+// honest client does not notice; one that floods the gateway waits instead of costing
+// others their turn.
+func (s *socket) hold() {
+	if s != nil {
+		s.pause.Store(time.Now().Add(min(minPause<<min(s.held.Add(1), 8), maxPause)).UnixNano())
+	}
+}
+
+// resume says that its client got what it asked for.
+func (s *socket) resume() {
+	if s != nil && s.held.Load() > 0 {
+		s.held.Store(0)
 	}
 }
 
@@ -91,6 +108,9 @@ func (s *socket) isWaiting() bool { return s.waits.Load() != 0 }
 
 // isSettling reports whether s has just come and was refused nothing; see tenure.
 func (s *socket) isSettling(tenure time.Duration) bool {
+	if !s.spoke.Load() {
+		tenure = min(tenure, silentTenure)
+	}
 	return !s.vouched.Load() && s.refused.Load() == 0 && time.Since(time.Unix(0, s.waits.Load())) < tenure
 }
 
@@ -104,7 +124,11 @@ func (s *socket) Read(p []byte) (int, error) {
 		s.pause.CompareAndSwap(until, 0)
 	}
 	if len(s.early) == 0 {
-		return s.Conn.Read(p)
+		n, err := s.Conn.Read(p)
+		if n > 0 && !s.spoke.Load() {
+			s.spoke.Store(true)
+		}
+		return n, err
 	}
 	n := copy(p, s.early)
 	if s.early = s.early[n:]; len(s.early) == 0 {

@@ -58,6 +58,10 @@ const shedPart = 32
 // next one, and a user among them would never come in.
 const tenure = 2 * time.Second
 
+// silentTenure is that of a client that has sent nothing. An honest one begins its
+// handshake at once.
+const silentTenure = 500 * time.Millisecond
+
 // roomPause is how often somebody who waits for room looks for it.
 const roomPause = 20 * time.Millisecond
 
@@ -176,6 +180,8 @@ func (s *socket) claim(user client, limit int) bool {
 	case !open || s.owner != (client{}):
 	case s.all.of[user] >= limit:
 		s.all.refused[refusedUser].Add(1)
+		s.turnedAway.Store(true)
+		s.refused.Add(1) // and it makes room first
 		return false
 	default:
 		s.owner = user

@@ -157,12 +157,37 @@ func TestStrangersHaveHalfOfTheConnections(t *testing.T) {
 			user.vouch()
 			user.setWaiting(true)
 			time.Sleep(time.Minute)
-			enterFrom(s, now, "192.0.2.2", strangers)
+			for _, c := range enterFrom(s, now, "192.0.2.2", strangers) {
+				c.spoke.Store(true)
+			}
 			if late := enterFrom(s, now, "192.0.2.3", 1); len(late) != 1 || isClosed(user) != want {
 				t.Errorf("beside %d strangers: the user is closed: %v, want %v", strangers, isClosed(user), want)
 			}
 		})
 	}
+}
+
+// Whoever has sent nothing makes room before a user who waits, and has less time.
+func TestSilentConnectionMakesRoomFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := &site{slots: newSlots(), limits: testLimits()}
+		now.limits.Connections = 3
+		s := newSockets()
+		in := enterFrom(s, now, "192.0.2.1", 3)
+		in[0].vouch()
+		in[0].setWaiting(true)
+		in[1].spoke.Store(true)
+		began := time.Now()
+		enterFrom(s, now, "192.0.2.2", 1)
+		for i, want := range []bool{false, false, true} {
+			if isClosed(in[i]) != want {
+				t.Errorf("connection %d is closed: %v, want %v", i, !want, want)
+			}
+		}
+		if waited := time.Since(began); waited < silentTenure || waited >= tenure {
+			t.Errorf("it made room after %v, want %v", waited, silentTenure)
+		}
+	})
 }
 
 // Bad logins alone cost a connection its place first.

@@ -55,6 +55,9 @@ func (x *exchange) login() *problem {
 		return unauthorized(fault.With("login.malformed", err))
 	}
 	x.claimed = user
+	if s := socketOf(x.conn.conn); s != nil && s.turnedAway.Load() {
+		x.abort(errTurnedAway) // the first request on it was told why
+	}
 	x.call.Source, x.call.Remembered = x.from.addr, x.isCrowded()
 	id, err := x.route.backend.Authenticate(backend.WithCall(x.ctx, &x.call), user, password)
 	if err == nil {
@@ -80,6 +83,8 @@ func (x *exchange) login() *problem {
 	}
 	return x.noAnswer("login", err)
 }
+
+var errTurnedAway = fault.With("login.connections", errors.New("a request on a connection that its user has too many of"))
 
 // claimConnection counts the connection for the user, unless it is that of a proxy
 // that speaks for many, and reports false for one too many.

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +38,9 @@ type slots struct {
 	used      int
 	clients   map[client]int
 	upstreams map[string]int // by address
-	waiting   []*slot        // in the order in which they came
+	waiting   lines
+	arrived   uint64    // requests that have begun to wait
+	calm      time.Time // until when nobody is stuck
 
 	idle    atomic.Int64 // connections that nobody uses
 	maxIdle atomic.Int64
@@ -55,7 +58,9 @@ type slot struct {
 
 	prev, next *slot
 	used       bool
-	turn       chan bool // of one that waits: true if it is its turn, false if it is sent away
+	turn       chan bool     // of one that waits: true if it is its turn, false if it is sent away
+	place      *list.Element // in its line; nil for one that does not wait
+	came       uint64        // which one it was to begin to wait
 
 	waits [2]atomic.Int64 // since when, by direction, the client has been waited for; 0 while it is not
 	ended atomic.Bool     // the holder was told to stop
@@ -88,8 +93,16 @@ var (
 	errStuckClient = fault.With("request.stuck", errors.New("the client moved no byte while others had to wait: it was cut off"))
 )
 
+// slotErrors are errNoSlot with the obstacle that was met.
+var slotErrors = func() (all [obstacles]error) {
+	for o, name := range obstacleNames {
+		all[o] = fmt.Errorf("%w (%s)", errNoSlot, name)
+	}
+	return all
+}()
+
 func newSlots() *slots {
-	k := &slots{clients: map[client]int{}, upstreams: map[string]int{}}
+	k := &slots{clients: map[client]int{}, upstreams: map[string]int{}, waiting: lines{of: map[client]*list.List{}}}
 	k.all.prev, k.all.next = &k.all, &k.all
 	return k
 }
@@ -111,7 +124,7 @@ func (k *slots) acquire(ctx context.Context, s *slot) error {
 	}
 	if errors.Is(err, errNoSlot) {
 		k.refused[met].Add(1)
-		err = fmt.Errorf("%w (%s)", err, obstacleNames[met])
+		err = slotErrors[met]
 	}
 	return err
 }
@@ -163,7 +176,7 @@ func (k *slots) release(s *slot) {
 	k.used--
 	decrement(k.clients, s.client)
 	decrement(k.upstreams, s.upstream)
-	for len(k.waiting) > 0 && k.grant() {
+	for k.waiting.n > 0 && k.grant() {
 	}
 }
 
@@ -173,19 +186,34 @@ func decrement[K comparable](counts map[K]int, key K) {
 	}
 }
 
+// stuckPause is how long nobody is looked for after nobody was stuck. To look at all of
+// them for each request that is refused would cost others more than the refusal does.
+const stuckPause = 100 * time.Millisecond
+
 // shedStuck makes room for s: of the exchanges that stand in its way and whose clients
 // move nothing, it ends one of the client that has most slots. It is called with mu held.
 func (k *slots) shedStuck(s *slot, met obstacle) {
+	now := time.Now()
+	if now.Before(k.calm) {
+		return
+	}
 	var worst *slot
-	until := time.Now().Add(-stuckAfter).UnixNano()
+	anyone := false
+	until := now.Add(-stuckAfter).UnixNano()
 	for o := k.all.next; o != &k.all; o = o.next {
+		if !o.isStuck(until) {
+			continue
+		}
+		anyone = true
 		switch {
-		case !o.isStuck(until),
-			met == tooManyOfUpstream && o.upstream != s.upstream,
+		case met == tooManyOfUpstream && o.upstream != s.upstream,
 			met == tooManyOfClient && o.client != s.client:
 		case worst == nil || k.clients[o.client] > k.clients[worst.client]:
 			worst = o
 		}
+	}
+	if !anyone {
+		k.calm = now.Add(stuckPause)
 	}
 	if worst != nil {
 		k.shed.Add(1)
@@ -262,7 +290,7 @@ func (k *slots) dropIdle(n int) { k.idle.Add(-int64(n)) }
 func (k *slots) counts() (used, waiting int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.used, len(k.waiting)
+	return k.used, k.waiting.n
 }
 
 // busy is the answer where a slot is not to be had.

@@ -179,7 +179,7 @@ func TestSlotOfACallerThatHasGone(t *testing.T) {
 		}
 		late.slot.turn = make(chan bool, 1)
 		k.mu.Lock()
-		k.waiting = append(k.waiting, &late.slot)
+		k.waiting.join(&late.slot)
 		k.mu.Unlock()
 		k.release(&first.slot)
 		k.giveUp(&late.slot) // its turn had come

@@ -1,26 +1,17 @@
 package main_test
 
 import (
-	"bytes"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 )
 
 // The test in this file attacks the program from connections on which nobody has logged
@@ -32,111 +23,17 @@ const (
 	secondsVariable   = "GATEHOUSE_TEST_SECONDS"   // for how long
 )
 
-// attackOrder makes this program the attacker, which has a process of its own: what
-// it takes of the processors is not to be taken from the clients that are measured.
-const attackOrder = "GATEHOUSE_TEST_ATTACK"
-
-// siege is an attack from many connections.
-type siege struct {
-	Addr, CertFile string
-	Connections    int
-	End            time.Time
-	Head           int  // bytes of padding in the head of each request
-	Reads          bool // what it is answered
-}
-
-// run carries it out, and returns how many requests were sent and answers read.
-func (g siege) run() (requests, answers int64) {
-	pem, err := os.ReadFile(g.CertFile)
-	roots := x509.NewCertPool()
-	if err != nil || !roots.AppendCertsFromPEM(pem) {
-		panic(fmt.Sprintf("the certificate of the gateway: %v", err))
-	}
-	var sent, read atomic.Int64
-	var attack sync.WaitGroup
-	for i := range g.Connections {
-		s := stranger{g, roots, net.IPv4(127, 77, byte(i/200), byte(i%200+1)), fmt.Sprintf("u%d", i%10), &sent, &read}
-		attack.Go(s.attack)
-	}
-	attack.Wait()
-	return sent.Load(), read.Load()
-}
-
-// start carries it out in a process of its own. The result says how it went, at its end.
-func (g siege) start(t *testing.T) (result func() string) {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	order, err := json.Marshal(g)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), attackOrder+"="+string(order))
-	var output bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	return func() string {
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("the attacker: %v: %s", err, output.Bytes())
-		}
-		return output.String()
-	}
-}
-
-// attackIfAsked is the whole program where it is the attacker.
-func attackIfAsked() {
-	order := os.Getenv(attackOrder)
-	if order == "" {
-		return
-	}
-	var g siege
-	if err := json.Unmarshal([]byte(order), &g); err != nil {
-		panic(err)
-	}
-	requests, answers := g.run()
-	fmt.Printf("%d requests, %d answers", requests, answers)
-	os.Exit(0)
-}
-
-// stranger is what a connection of the attack does.
-type stranger struct {
-	siege
-	roots  *x509.CertPool
-	source net.IP
-	name   string
-
-	requests, answers *atomic.Int64
-}
-
-// strangerStreams is how many requests it has under way.
+// strangerStreams is how many requests a connection has under way.
 const strangerStreams = 128
 
-// attack connects again and again until the end.
-func (s stranger) attack() {
-	for time.Now().Before(s.End) {
-		s.connect()
-		time.Sleep(20 * time.Millisecond)
-	}
-}
-
-// connect sends requests with a wrong password, each with a part of a large body, as
-// much as the connection's window allows, until the connection ends.
-func (s stranger) connect() {
-	d := tls.Dialer{
-		NetDialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: s.source}, Deadline: s.End},
-		Config:    &tls.Config{RootCAs: s.roots, ServerName: "registry.test", NextProtos: []string{"h2"}},
-	}
-	c, err := d.Dial("tcp", s.Addr)
+// sendWrongPasswords sends requests with a wrong password, each with a part of a large
+// body, as much as the connection's window allows, until the connection ends.
+func (s attacker) sendWrongPasswords() {
+	c, err := s.dial("h2")
 	if err != nil {
 		return
 	}
 	defer c.Close()
-	c.SetDeadline(s.End)
 	io.WriteString(c, http2.ClientPreface)
 	framer := http2.NewFramer(c, c)
 	framer.WriteSettings()
@@ -165,7 +62,7 @@ func (s stranger) connect() {
 }
 
 // read takes the answers, and says when each has ended.
-func (s stranger) read(framer *http2.Framer, answered chan<- struct{}) {
+func (s attacker) read(framer *http2.Framer, answered chan<- struct{}) {
 	defer close(answered)
 	for {
 		f, err := framer.ReadFrame()
@@ -193,26 +90,11 @@ func (s stranger) read(framer *http2.Framer, answered chan<- struct{}) {
 	}
 }
 
-func (s stranger) send(framer *http2.Framer, stream uint32) error {
-	var block bytes.Buffer
-	e := hpack.NewEncoder(&block)
-	e.SetMaxDynamicTableSize(0)
+func (s attacker) send(framer *http2.Framer, stream uint32) error {
 	password := fmt.Sprintf("%s:wrong%d", s.name, s.requests.Add(1))
-	for _, field := range [][2]string{
-		{":method", "POST"}, {":scheme", "https"}, {":authority", "registry.test"}, {":path", "/v2/x/blobs/uploads/"},
-		{"authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte(password))},
-		{"content-length", "16777216"}, {"x-padding", strings.Repeat("x", s.Head)},
-	} {
-		e.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]})
-	}
-	const most = 16 << 10 // in a frame
-	first := block.Next(most)
-	err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: first, EndHeaders: block.Len() == 0})
-	for block.Len() > 0 && err == nil {
-		next := block.Next(most)
-		err = framer.WriteContinuation(stream, block.Len() == 0, next)
-	}
-	if err != nil {
+	if err := sendFields(framer, stream, false, ":method", "POST", ":scheme", "https", ":authority", "registry.test", ":path", "/v2/x/blobs/uploads/",
+		"authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(password)),
+		"content-length", "16777216", "x-padding", strings.Repeat("x", s.Head)); err != nil {
 		return err
 	}
 	return framer.WriteData(stream, false, make([]byte, (64<<10)/strangerStreams-1))
@@ -241,7 +123,8 @@ func TestSEC2StrangersTakeLittleMemory(t *testing.T) {
 			f := front{start(t, cmd), addr, r.certificate}
 			f.listening(t, addr)
 			f.pull(t, nil) // and is remembered
-			shape.Addr, shape.CertFile, shape.Connections = addr, r.certificate.certFile, connections
+			shape.Pause = 20 * time.Millisecond
+			shape.Kind, shape.Addr, shape.CertFile, shape.Connections = "strangers", addr, r.certificate.certFile, connections
 			shape.End = time.Now().Add(time.Duration(seconds) * time.Second)
 			result := shape.start(t)
 			kept := f.certificate.client(f.addr)
