@@ -45,6 +45,7 @@ type conn struct {
 	cause    error // why the connection was closed while it waited
 	stray    bool  // something came that nobody asked for
 	received int   // since the question was asked
+	numbers  numbers
 	tapping  bool
 	tapped   []byte
 }
@@ -53,7 +54,7 @@ func newConn(raw, stream net.Conn) *conn {
 	c := &conn{raw: raw}
 	c.limit.expire = func() { raw.Close() }
 	c.patience.expire = c.wonder
-	c.ldap = ldap.NewConn(&tap{stream, c.see}, true)
+	c.ldap = ldap.NewConn(&tap{stream, c.see, c.note}, true)
 	c.ldap.Start()
 	return c
 }
@@ -187,7 +188,14 @@ func (c *conn) see(b []byte) error {
 	if c.tapping {
 		c.tapped = append(c.tapped, b...)
 	}
-	return nil
+	return c.numbers.check(b)
+}
+
+// note notes what is asked.
+func (c *conn) note(request []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.numbers.note(request)
 }
 
 // ping asks the server for nothing of an entry, to find out whether it still answers:

@@ -89,9 +89,10 @@ func isBusy(err error) bool {
 	return answered
 }
 
-// isGone reports whether a question was lost because the connection ended.
+// isGone reports whether a question was lost because the connection ended, and not
+// because the server said something that makes no sense.
 func isGone(ctx context.Context, err error) bool {
-	return isLost(err) && !isBusy(err) && !errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
+	return isLost(err) && !isBusy(err) && fault.Of(err) != "ldap.protocol" && !errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
 }
 
 // bindAs has f bind as a user on a connection that nothing else uses. What f

@@ -2,10 +2,17 @@ package ldap
 
 import "net"
 
-// tap lets a conn see what comes in.
+// tap lets a conn see what comes in, and what goes out, a request at a time.
 type tap struct {
 	net.Conn
-	see func([]byte) error
+	see  func([]byte) error
+	note func([]byte)
+}
+
+// Write writes to the connection.
+func (t *tap) Write(b []byte) (int, error) {
+	t.note(b)
+	return t.Conn.Write(b)
 }
 
 // Read reads from the connection, and fails where see does.
