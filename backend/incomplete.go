@@ -42,7 +42,7 @@ func (e *Incomplete) Unwrap() []error {
 	return []error{e.Cause, ErrUnavailable}
 }
 
-var errShared = fault.Kind("ldap.groups.ambiguous", "a name of several groups")
+var errShared = fault.Kind("groups.ambiguous", "a name of several groups")
 
 // IncompleteOf returns what err says of groups that came with it, nil if none did.
 func IncompleteOf(err error) *Incomplete {

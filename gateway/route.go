@@ -82,9 +82,11 @@ func addPlace(places *[]place, p place, route Route, host string) error {
 	return nil
 }
 
-// ErrNoHosts and ErrNoOrigins say that a list of a [Route] is there and empty.
+// Lists of a [Route] that are there and empty.
 var (
-	ErrNoHosts   = errors.New("hosts is an empty list: name a host, or leave the key out for any")
+	// ErrNoHosts says that there is no host.
+	ErrNoHosts = errors.New("hosts is an empty list: name a host, or leave the key out for any")
+	// ErrNoOrigins says that there is no origin.
 	ErrNoOrigins = errors.New("cors_origins is an empty list: name an origin, or leave the key out")
 )
 

@@ -143,7 +143,7 @@ func (e *examination) groupByName(ctx context.Context, f *backend.Finding, q que
 		f.Details = append(f.Details, entry.DN)
 	}
 	f.Advice = "name one of them by its DN in the rule, as in \"group \\\"" + found[0].DN + "\\\"\", or narrow group_bases"
-	return fault.With("ldap.groups.ambiguous", fmt.Errorf("%d groups share the name, so that it counts for none of them", len(found)))
+	return fault.With("groups.ambiguous", fmt.Errorf("%d groups share the name, so that it counts for none of them", len(found)))
 }
 
 // securityEnabled is the bit of groupType without which a group is in no token;

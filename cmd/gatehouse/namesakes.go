@@ -102,6 +102,6 @@ func (d *daemon) tellNamesakes(ctx context.Context) {
 		d.log.Info("rules", "problem", err)
 	}
 	for _, n := range all {
-		d.log.Warn("rules", "problem", n.String(), fault.Attr, "ldap.groups.ambiguous")
+		d.log.Warn("rules", "problem", n.String(), fault.Attr, "groups.ambiguous")
 	}
 }
