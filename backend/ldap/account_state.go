@@ -194,14 +194,24 @@ func hasPassed(text string, now time.Time) bool {
 	return text != "" && (err != nil || !now.Before(end))
 }
 
-// hasExpiredInAD reports whether a time of Active Directory, in units of 100 ns
-// since 1601, is over; 0 and the greatest one mean never.
+// hasExpiredInAD reports whether a time of Active Directory is over; 0 and the greatest
+// one mean never.
 func hasExpiredInAD(text string, now time.Time) bool {
 	if text == "" {
 		return false
 	}
+	at, err := parseFileTime(text)
+	return err != nil || !at.IsZero() && !at.After(now)
+}
+
+// parseFileTime reads a time of Active Directory. It is zero for 0 and less, which say
+// that there is none.
+func parseFileTime(text string) (time.Time, error) {
 	units, err := strconv.ParseInt(text, 10, 64)
-	return err != nil || units > 0 && !fileTime(units).After(now)
+	if err != nil || units <= 0 {
+		return time.Time{}, err
+	}
+	return fileTime(units), nil
 }
 
 // fileTime returns a time that is counted in units of 100 ns since 1601, as Active

@@ -217,11 +217,8 @@ func readGeneralized(text string) (string, bool) {
 // readFileTime reads a time of Active Directory. 0 says that the password must be
 // changed, and not when it was.
 func readFileTime(text string) (string, bool) {
-	units, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || units <= 0 {
-		return "", false
-	}
-	return fileTime(units).Format(sortable), true
+	at, err := parseFileTime(text)
+	return at.Format(sortable), err == nil && !at.IsZero()
 }
 
 // readShadowDay reads a number of days since 1970.

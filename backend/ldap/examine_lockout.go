@@ -243,7 +243,7 @@ func failures(e *ldap.Entry, p lockPolicy, now time.Time) int {
 			total++
 		}
 	}
-	if at := fromFileTime(first(e, "badPasswordTime")); at.IsZero() || counts(at) {
+	if at, _ := parseFileTime(first(e, "badPasswordTime")); at.IsZero() || counts(at) {
 		total = max(total, number("badPwdCount"))
 	}
 	if reset, err := parseTime(first(e, "retryCountResetTime")); err != nil || now.Before(reset) {
@@ -253,14 +253,4 @@ func failures(e *ldap.Entry, p lockPolicy, now time.Time) int {
 		total = max(total, number("krbLoginFailedCount"))
 	}
 	return total
-}
-
-// fromFileTime reads a time of Active Directory, in units of 100 ns since 1601.
-func fromFileTime(text string) time.Time {
-	const unitsTo1970, unitsPerSecond = 116_444_736_000_000_000, 10_000_000
-	units, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || units == 0 {
-		return time.Time{}
-	}
-	return time.Unix((units-unitsTo1970)/unitsPerSecond, 0)
 }

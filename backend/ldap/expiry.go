@@ -25,8 +25,8 @@ func expiryAttributes() []string {
 func expiryOf(e *ldap.Entry) (end time.Time, told bool) {
 	if text := first(e, "msDS-UserPasswordExpiryTimeComputed"); text != "" {
 		const never = 1<<63 - 1 // [MS-ADTS], section 3.1.1.4.5.36
-		units, err := strconv.ParseInt(text, 10, 64)
-		return fileTime(units), err == nil && units > 0 && units < never
+		end, err := parseFileTime(text)
+		return end, err == nil && !end.IsZero() && end.Before(fileTime(never))
 	}
 	for _, attribute := range []string{"krbPasswordExpiration", "passwordExpirationTime"} {
 		if end, err := parseTime(first(e, attribute)); err == nil {
