@@ -96,6 +96,21 @@ func (b *Backend) identityAs(e *ldap.Entry, id backend.Identity) (backend.Identi
 // what it calls an entry has not replaced it.
 var errNoAnchor = fault.With("ldap.user.no_anchor", fmt.Errorf("the entry does not show the attribute by which the user was told from others; the service account may not read it any more: %w", backend.ErrUnavailable))
 
+// checkSame returns nil if e is the entry of the user that id is of. The error is
+// [backend.ErrUnknownUser] if it is somebody else's, and [backend.ErrUnavailable] if e
+// does not show what would tell the two apart. An identity without an anchor has
+// nothing but its name to be compared by, which the caller has looked for.
+func (b *Backend) checkSame(e *ldap.Entry, id backend.Identity) error {
+	now, _ := b.identityAs(e, id) // its name is for others to judge
+	switch same := now.SameAs(id); {
+	case same == backend.Same, same == backend.Unrelated && id.Anchor == "":
+		return nil
+	case same == backend.Unrelated:
+		return fmt.Errorf("entry %q: %w", e.DN, errNoAnchor)
+	}
+	return fmt.Errorf("entry %q is of another account, which was made anew under the name: %w", e.DN, backend.ErrUnknownUser)
+}
+
 // entryOf returns the entry of a user who logged in before, with the attributes that
 // are wanted besides those of [Backend.userAttributes]: at the place where it was, or
 // wherever it has been moved to. It fails with [backend.ErrUnknownUser] if there is
@@ -106,17 +121,9 @@ func (b *Backend) entryOf(ctx context.Context, id backend.Identity, wanted ...st
 	}
 	e, err := b.readAgain(ctx, id.Handle, wanted)
 	if err == nil {
-		now, _ := b.identityAs(e, id) // its name is for others to judge
-		switch now.SameAs(id) {
-		case backend.Same:
+		if err = b.checkSame(e, id); err == nil {
 			return e, nil
-		case backend.Unrelated:
-			if id.Anchor == "" {
-				return e, nil
-			}
-			return nil, fmt.Errorf("entry %q: %w", e.DN, errNoAnchor)
 		}
-		err = fmt.Errorf("entry %q is of another account, which was made anew under the name: %w", e.DN, backend.ErrUnknownUser)
 	}
 	if !errors.Is(err, backend.ErrUnknownUser) || errors.Is(err, backend.ErrUnavailable) {
 		return nil, err
@@ -144,15 +151,11 @@ func (b *Backend) entryBehindAlias(ctx context.Context, id backend.Identity, wan
 	}
 	err = fmt.Errorf("no alias below user_bases leads to entry %q any more: %w", id.Handle, backend.ErrUnknownUser)
 	for _, e := range found {
-		now, _ := b.identityAs(e, id) // its name is for others to judge
-		switch now.SameAs(id) {
-		case backend.Same:
+		switch unlike := b.checkSame(e, id); {
+		case unlike == nil:
 			return e, nil
-		case backend.Unrelated:
-			if id.Anchor == "" {
-				return e, nil
-			}
-			err = fmt.Errorf("entry %q: %w", e.DN, errNoAnchor)
+		case !errors.Is(unlike, backend.ErrUnknownUser):
+			err = unlike
 		}
 	}
 	return nil, err
