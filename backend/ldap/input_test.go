@@ -78,7 +78,7 @@ func TestLDAP8BadAnswersToASearchFindNothingOut(t *testing.T) {
 func TestAnswersInPiecesAreRead(t *testing.T) {
 	raw := append(append(entryMessage(1, "uid="+strings.Repeat("x", 70_000)), entryMessage(1, "uid=bob")...), doneMessage(1, 0)...)
 	for _, size := range []int{1, 7, 4096, len(raw)} {
-		n := numbers{sent: 1}
+		n := numbers{open: []int64{1}}
 		for rest := raw; len(rest) > 0; {
 			part := min(size, len(rest))
 			if err := n.check(rest[:part]); err != nil || n.opaque {
@@ -86,7 +86,7 @@ func TestAnswersInPiecesAreRead(t *testing.T) {
 			}
 			rest = rest[part:]
 		}
-		if n.left != 0 || len(n.head) != 0 {
+		if n.left != 0 || len(n.head) != 0 || len(n.open) != 0 {
 			t.Errorf("in pieces of %d: %d bytes are missing", size, n.left)
 		}
 	}
@@ -135,5 +135,21 @@ func TestLDAP8EndlessAnswersEnd(t *testing.T) {
 				t.Errorf("the server was asked %d times, want a few times %d at most", n, tt.most)
 			}
 		})
+	}
+}
+
+// A search that waits long is passed by another question on its connection. Both answers
+// are read, in any order, and each once.
+func TestLDAP10AnswersMayOvertakeEachOther(t *testing.T) {
+	n := numbers{}
+	n.note(doneMessage(1, 0)) // any message with the number of a request
+	n.note(doneMessage(2, 0))
+	for _, answer := range [][]byte{entryMessage(1, "uid=alice"), doneMessage(2, 0), entryMessage(1, "uid=bob"), doneMessage(1, 0)} {
+		if err := n.check(answer); err != nil {
+			t.Errorf("got %v", err)
+		}
+	}
+	if err := n.check(doneMessage(2, 0)); fault.Of(err) != "ldap.protocol" {
+		t.Errorf("a second answer: got %v, want that it is foreign", err)
 	}
 }
