@@ -25,7 +25,7 @@ func TestNewRefusesWhatCannotBeServedSafely(t *testing.T) {
 		"empty query":          {func(_ *Config, r *Route) { r.Upstream.URL = "http://registry/base?" }, "take the query"},
 		"registry in the path": {func(_ *Config, r *Route) { r.Upstream.URL = "http://registry/base/v2/" }, "segment v2"},
 		"dots of upstream":     {func(_ *Config, r *Route) { r.Upstream.URL = "http://registry/base/../x" }, "no request could have"},
-		"no origins":           {func(_ *Config, r *Route) { r.CORSOrigins = []string{} }, "list of origins is empty"},
+		"no origins":           {func(_ *Config, r *Route) { r.CORSOrigins = []string{} }, "cors_origins is an empty list"},
 		"any origin":           {func(_ *Config, r *Route) { r.CORSOrigins = []string{"*"} }, "name each origin"},
 		"managed header":       {func(_ *Config, r *Route) { r.ResponseHeaders = []string{"Location: /"} }, "sets for each answer"},
 		"relative socket":      {func(_ *Config, r *Route) { r.Upstream.URL = "unix:run.sock" }, "unix:/path/to/socket"},
