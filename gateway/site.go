@@ -178,15 +178,6 @@ func (s *site) openUpstream(cfg Upstream, before *site) (*upstream, error) {
 	return fresh, nil
 }
 
-// routeFor returns the route that takes requests for path at host, both canonical,
-// or nil.
-func (s *site) routeFor(host, path string) *route {
-	if i := s.door.router.lookup(host, path); i >= 0 {
-		return s.routes[i]
-	}
-	return nil
-}
-
 // close gives up what the routes hold.
 func (s *site) close() {
 	for _, r := range s.routes {
