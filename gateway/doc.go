@@ -31,7 +31,9 @@
 //	answer_header.go    answer fields that a client gets
 //
 // Of what clients can take, limit.go has the bounds and limit_memory.go what each
-// thing costs; crowd.go counts the requests that nobody has allowed yet.
+// thing costs. limit_sockets.go counts connections and limit_shed.go says which of them
+// makes room; limit_guests.go lets in those of HTTP/2 on which nobody has logged in;
+// crowd.go counts the requests that nobody has allowed yet.
 //
 // The package knows nothing of any kind of backend: it asks a
 // [backend.Backend] and treats all of them the same.
