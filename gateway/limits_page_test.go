@@ -95,10 +95,11 @@ configuration says, the log says so at the start. This page is made from the con
   for this. Whoever has just come keeps its place for %v, or for %v if it sends nothing.
 - Where there are as many connections of HTTP/2 on which nobody has logged in as there may be, they make room for the next one in the same order, after %v each.
 - A user who has half of all connections gets a 503 that says so on the next one, and that one is closed.
-- A request that finds no connection to its upstream waits for %v at most, and is then answered with 503 and `+"`Retry-After`"+`. Of those that wait, one of the client with fewest in use goes first.
+- A request that finds no connection to its upstream waits for %v at most, and is then answered with 503 and `+"`Retry-After`"+`. Of those that wait, one of the client with fewest in use goes first. Where the client
+  itself has as many as one may have, nothing is read from the connection for %v, and longer each time up to %v; likewise after a login that is put off.
 - While another request waits, a client that has moved no byte of a body for %v is cut off; of several such, one with most connections. A client that moves a little is not cut off for this, but may be by `+"`limits.body_rate`"+`.
 - Bodies over HTTP/2 move by 64 KiB in each round trip, because net/http takes in what a window allows before there is a decision and cannot open it afterwards. Over HTTP/1.1 a body is not read before the decision.
-`, tenure, silentTenure, guestTenure, slotPatience, stuckAfter)
+`, tenure, silentTenure, guestTenure, slotPatience, 2*minPause, maxPause, stuckAfter)
 	return b.Bytes()
 }
 
