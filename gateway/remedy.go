@@ -9,10 +9,11 @@ import (
 // remedies says what would let the request pass that the rules do not let pass,
 // each a way by itself, for those who write the rules.
 func (p *Policy) remedies(deciding *rule, req Request, who Subject) []string {
+	ways := p.lengthenings(req, who)
 	if deciding == nil {
-		return append([]string{"add " + p.newRule(req, p.itemsFor(who))}, p.widenings(req, who)...)
+		return append(append(ways, "add "+p.newRule(req, p.itemsFor(who))), p.widenings(req, who)...)
 	}
-	ways := waysTo(deciding.require, req, who)
+	ways = append(ways, waysTo(deciding.require, req, who)...)
 	if who.LoggedIn && deciding.Name != BuiltinRule {
 		ways = append(ways, "add "+strings.Join(quoted(p.itemsFor(who)), " or ")+" to require of "+deciding.label())
 	}

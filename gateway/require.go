@@ -232,6 +232,34 @@ func groupsIn(r Requirement) []principal {
 	return groups
 }
 
+// Name is a user or a group in a requirement, as it is written there: the name of a
+// backend may stand before it, with a colon.
+type Name struct {
+	Group bool // and not a user
+	Name  string
+}
+
+// String returns the name as a requirement has it, such as "group pusher".
+func (n Name) String() string {
+	if n.Group {
+		return principal{kind: groupKind, name: n.Name}.String()
+	}
+	return principal{kind: userKind, name: n.Name}.String()
+}
+
+// Names returns the users and groups in r, which [ParseRequire] made, each once.
+func Names(r Requirement) []Name {
+	var names []Name
+	leaves(r, func(leaf Requirement) {
+		if p, ok := leaf.(principal); ok {
+			if n := (Name{p.kind == groupKind, p.name}); !slices.Contains(names, n) {
+				names = append(names, n)
+			}
+		}
+	})
+	return names
+}
+
 // NamedGroups returns the groups that r asks about, each once and in words, such
 // as "group pusher".
 func NamedGroups(r Requirement) []string {

@@ -24,7 +24,7 @@ func (p *Policy) Warnings() []Warning {
 	unbound := false
 	for i := range p.route.Rules {
 		r := &p.rules[i]
-		for _, text := range slices.Concat(p.hidden(i), p.anonymous(r), p.unreachable(r), p.names(r), p.unclaimed(r.Rule)) {
+		for _, text := range slices.Concat(p.hidden(i), p.anonymous(r), p.unreachable(r), p.short(r), p.names(r), p.unclaimed(r.Rule)) {
 			list = append(list, Warning{Rule: r.Name, Position: r.Position, Text: text})
 		}
 		if !unbound && p.bindsNoMethod(r) {
@@ -67,15 +67,26 @@ func (r *rule) coversPattern(q pattern) bool {
 }
 
 // anonymous warns of a rule that lets in whoever has not logged in. Clients send
-// a password only after a 401, and a registry's clients ask for it at its root.
+// a password only after a 401, and a registry's clients ask for it at its root. Nothing
+// is said of what these clients never ask for.
 func (p *Policy) anonymous(r *rule) []string {
-	if !r.admitsStrangers() {
+	if !p.concernsRegistry(r) || !r.admitsStrangers() {
 		return nil
 	}
 	if p.registry != "" && p.deciding(Request{Method: "GET", Path: p.registry}) == r {
 		return []string{"it lets requests to " + p.registry + ` through without a login: there "docker login" takes any password for good, and docker never sends one`}
 	}
 	return []string{"it lets requests through without a login: clients that log in at all send no password here, and with Basic authentication docker cannot both pull without a login and push with one"}
+}
+
+// concernsRegistry reports whether a client of the registry may make a request that r is
+// about.
+func (p *Policy) concernsRegistry(r *rule) bool {
+	if p.registry == "" || r.methods&^methodBit("OPTIONS") == 0 {
+		return false
+	}
+	root := slices.Collect(segments(p.registry))
+	return len(r.paths) == 0 || slices.ContainsFunc(r.paths, func(q pattern) bool { return q.meets(root) })
 }
 
 // admitsStrangers tries the rule from each address that it names and from one
@@ -105,6 +116,15 @@ func (p *Policy) unreachable(r *rule) []string {
 		if !q.meets(prefix) {
 			texts = append(texts, fmt.Sprintf("its path %s matches nothing: the route takes only what is below %s", q, prefix))
 		}
+	}
+	return texts
+}
+
+// short warns of paths that no client of the registry asks for.
+func (p *Policy) short(r *rule) []string {
+	var texts []string
+	for _, s := range p.shortPaths(r) {
+		texts = append(texts, s.String())
 	}
 	return texts
 }

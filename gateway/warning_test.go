@@ -28,7 +28,7 @@ func TestWarnings(t *testing.T) {
 		}, []string{`late: it never decides: earlier rules ("head", "put")`}},
 		{"hidden in part", []Rule{
 			{Name: "team", Paths: team, Require: push},
-			{Name: "rest", Paths: []string{"/v2/team/x", "/v2/x"}, Require: user},
+			{Name: "rest", Paths: []string{"/v2/team/x/**", "/v2/x/**"}, Require: user},
 		}, nil},
 		{"hidden but for a method", []Rule{
 			{Name: "pull", Methods: []string{"HEAD"}, Require: push},
@@ -50,7 +50,7 @@ func TestWarnings(t *testing.T) {
 			{Name: "near", Require: mustRequire(t, all("valid-user", "ip 10.0.0.0/8"))},
 		}, nil},
 		{"outside of the route", []Rule{
-			{Name: "r", Paths: []string{"/v1/**", "/v2/a", "/*", "/**/x", "/v2", "/", "/*/a"}, Require: user},
+			{Name: "r", Paths: []string{"/v1/**", "/v2/a/**", "/*", "/**/x", "/v2", "/", "/*/a"}, Require: user},
 		}, []string{"r: its path /v1/** matches nothing", "r: its path / matches nothing"}},
 		{"bare names on a chain", []Rule{
 			{Name: "r", Require: mustRequire(t, "user alice", all("group corp:devs", "not group ops"))},

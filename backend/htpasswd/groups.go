@@ -10,6 +10,8 @@ import (
 // groups are the groups of each user, by the user's name.
 type groups struct {
 	of       map[string][]string
+	names    []string        // of all groups, also of those without members
+	known    map[string]bool // the same
 	warnings []string
 }
 
@@ -18,7 +20,7 @@ type groups struct {
 // with the next one. A group with several lines has the members of all of them.
 // Names of groups are equal whatever the case of their ASCII letters.
 func parseGroups(file, text string) (*groups, error) {
-	g := &groups{of: make(map[string][]string)}
+	g := &groups{of: make(map[string][]string), known: make(map[string]bool)}
 	var bad, shapeless, commas list
 	some := false
 	number := 0
@@ -78,6 +80,10 @@ func (g *groups) add(name, members string) error {
 		return errors.New("the name of the group is empty")
 	case strings.IndexByte(name, 0) >= 0 || strings.IndexByte(members, 0) >= 0:
 		return errors.New("there is a NUL in it")
+	}
+	if !g.known[group] {
+		g.known[group] = true
+		g.names = append(g.names, group)
 	}
 	for {
 		var user string

@@ -108,6 +108,7 @@ func (c *Config) assembleAfter(before *assembly, s surroundings) *assembly {
 	a.checkAudit()
 	a.checkAdmin()
 	a.openBackends(s)
+	a.warnOfStrangers()
 	a.checkRefusals()
 	a.checkRoutes()
 	for i := range c.Routes {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,9 +31,9 @@ func (a *assembly) checkQualifiers(i int, rules []gateway.Rule) {
 	c := a.config
 	sources := c.sources(c.Routes[i].Backend)
 	for j, r := range rules {
-		for _, group := range gateway.NamedGroups(r.Require) {
-			name, _, qualified := strings.Cut(strings.Trim(strings.TrimPrefix(group, "group "), `"`), ":")
-			if qualified && slices.Contains(c.backendNames(), name) && !slices.Contains(sources, name) {
+		for _, group := range gateway.Names(r.Require) {
+			name, _, qualified := strings.Cut(group.Name, ":")
+			if group.Group && qualified && slices.Contains(c.backendNames(), name) && !slices.Contains(sources, name) {
 				a.report.errorf(a.at(i, "rule", j, "require"), "%s: the backend %q vouches for none of the users of this route, and what stands before the colon says who vouched; "+
 					"write the name of the group alone, or %s:… instead", group, name, strings.Join(sources, ":… or "))
 			}
@@ -44,13 +45,10 @@ func (a *assembly) checkQualifiers(i int, rules []gateway.Rule) {
 // chain those are judged that say which member they are of: another may have the rest.
 func (a *assembly) checkGroupNames(i int, rules []gateway.Rule) {
 	for j, r := range rules {
-		for _, group := range gateway.NamedGroups(r.Require) {
-			source, name := a.config.Routes[i].Backend, strings.Trim(strings.TrimPrefix(group, "group "), `"`)
-			if before, after, ok := strings.Cut(name, ":"); ok && slices.Contains(a.config.sources(source), before) {
-				source, name = before, after
-			}
-			checker, ok := a.bare[source].(interface{ CheckGroup(name string) error })
-			if !ok {
+		for _, group := range gateway.Names(r.Require) {
+			source, name := a.qualified(i, group)
+			checker, ok := a.bare[cmp.Or(source, a.config.Routes[i].Backend)].(interface{ CheckGroup(name string) error })
+			if !ok || !group.Group {
 				continue
 			}
 			if err := checker.CheckGroup(name); err != nil {

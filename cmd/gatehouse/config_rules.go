@@ -144,6 +144,7 @@ func (a *assembly) warnOfRules(i int, route gateway.Route, rules []gateway.Rule)
 	a.checkQualifiers(i, rules)
 	a.checkGroupNames(i, rules)
 	a.warnOfGroups(i, rules)
+	a.warnOfNames(i, rules)
 	asks := func(r gateway.Rule) bool { return len(gateway.NamedGroups(r.Require)) > 0 }
 	if route.GroupsHeader != "" && route.GroupsHeaderForm == gateway.GroupsNamed && !slices.ContainsFunc(rules, asks) {
 		a.report.warnf(a.at(i, "groups_header_form"), "no rule of the route names a group, so that groups_header is always empty: name those that the upstream is to be told of, or have it be \"short\"")

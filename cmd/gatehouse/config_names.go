@@ -1,0 +1,181 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"gatehouse/backend"
+	"gatehouse/backend/spell"
+	"gatehouse/gateway"
+)
+
+// roster is a backend that can list its users and groups. What it does not list there
+// is not.
+type roster interface {
+	UserNames() []string
+	GroupNames() []string
+
+	// Strangers returns the members of its groups that are none of its users.
+	Strangers() []string
+}
+
+// maxStrangers bounds how many members of groups are named that are no users.
+const maxStrangers = 20
+
+// warnOfNames reports users and groups in the rules of the route at index i that nobody
+// can be, or be in.
+func (a *assembly) warnOfNames(i int, rules []gateway.Rule) {
+	for j, r := range rules {
+		for k, item := range a.config.Routes[i].Rules[j].Require {
+			// An item of a good list is good by itself.
+			requirement, err := gateway.ParseRequire([]any{item})
+			if err != nil {
+				continue
+			}
+			for _, text := range a.deadNames(i, gateway.Names(requirement)) {
+				a.report.warnf(a.at(i, "rule", j, "require", k), "rule %q: %s", r.Name, text)
+			}
+		}
+	}
+}
+
+// deadNames says what is wrong with those of names that nobody can have on the route at
+// index i. The names are those of one item of a requirement.
+func (a *assembly) deadNames(i int, names []gateway.Name) (texts []string) {
+	for j, n := range names {
+		source, name := a.qualified(i, n)
+		text := a.impossible(source, n, name)
+		if known, ok := a.rosterOf(i, source, n.Group); text == "" && ok && !slices.Contains(known, a.spelled(i, source, n.Group, name)) {
+			text = a.unlisted(i, source, n, name)
+			if next := j + 1; n.Group && next < len(names) && !slices.Contains(known, names[next].Name) {
+				text += fmt.Sprintf("; if it is one name, put that in double quotes: 'group \"%s %s\"'", name, names[next].Name)
+			}
+		}
+		if text != "" {
+			texts = append(texts, text)
+		}
+	}
+	return texts
+}
+
+// qualified takes the name of a backend of the route off the name n.
+func (a *assembly) qualified(i int, n gateway.Name) (source, name string) {
+	if source, name, ok := strings.Cut(n.Name, ":"); ok && slices.Contains(a.config.sources(a.config.Routes[i].Backend), source) {
+		return source, name
+	}
+	return "", n.Name
+}
+
+// spelled returns name as the backends of the route at index i spell it.
+func (a *assembly) spelled(i int, source string, group bool, name string) string {
+	spelling := backend.SpellingOf(a.backends[a.config.Routes[i].Backend], source)
+	if group {
+		return spelling.CanonicalGroup(name)
+	}
+	return spelling.CanonicalUser(name)
+}
+
+// impossible says why nobody has the name of n, whatever the backends know.
+func (a *assembly) impossible(source string, n gateway.Name, name string) string {
+	if strings.HasPrefix(name, "$") {
+		return fmt.Sprintf("%s is taken literally: nothing is put in place of what begins with $", n)
+	}
+	if n.Group || strings.Contains(name, ":") { // which is warned of as a wrong qualifier
+		return ""
+	}
+	typed, err := gateway.UserName(name)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("%s matches nobody: no login can have the name (%v)", n, err)
+	case typed != name:
+		return fmt.Sprintf("%s matches nobody: logins have the name in composed form (NFC); write %q", n, typed)
+	case backend.ReadsAsDN(name) && strings.Contains(name, ","):
+		return fmt.Sprintf("%s matches nobody: users are called what they type, and not by their DN", n)
+	}
+	return ""
+}
+
+// unlisted says that no backend of the route at index i lists the name of n, and what
+// was probably meant.
+func (a *assembly) unlisted(i int, source string, n gateway.Name, name string) string {
+	what, other, article := "user", "group", "nobody is called so"
+	if n.Group {
+		what, other, article = "group", "user", "nobody is in such a group"
+	}
+	text := fmt.Sprintf("%s matches nobody: %s in the files of the backend %q", n, article, a.config.Routes[i].Backend)
+	if others, ok := a.rosterOf(i, source, !n.Group); ok && slices.Contains(others, a.spelled(i, source, !n.Group, name)) {
+		return text + fmt.Sprintf(", but there is a %s of that name: write %s", other, gateway.Name{Group: !n.Group, Name: n.Name})
+	}
+	known, _ := a.rosterOf(i, source, n.Group)
+	if hint := spell.DidYouMean(name, known); hint != "" {
+		return text + hint
+	}
+	return text + fmt.Sprintf("; make the %s, or take it out of the rule", what)
+}
+
+// rosterOf returns the names of all users or groups that the backends of the route at
+// index i know: of the one called source, or of all if it is empty. It fails where one
+// of them cannot list them, or knows no groups at all, which is reported elsewhere.
+func (a *assembly) rosterOf(i int, source string, groups bool) (names []string, ok bool) {
+	for _, name := range a.asked(a.config.Routes[i].Backend, source, groups) {
+		b, isRoster := a.bare[name].(roster)
+		switch {
+		case !isRoster:
+			return nil, false
+		case groups:
+			names = append(names, b.GroupNames()...)
+		default:
+			names = append(names, b.UserNames()...)
+		}
+	}
+	return names, len(names) > 0
+}
+
+// asked returns the names of the backends that the one called name asks for users of
+// source, or for groups of these.
+func (a *assembly) asked(name, source string, groups bool) []string {
+	i := slices.Index(a.config.backendNames(), name)
+	if i < 0 || !a.config.Backends[i].isComposite() {
+		return []string{name}
+	}
+	var list []string
+	for _, m := range a.config.mentions(a.config.Backends[i]) {
+		if m.vouches && (source == "" || m.name == source) || groups && !m.vouches {
+			list = append(list, m.name)
+		}
+	}
+	return list
+}
+
+// warnOfStrangers reports members of groups that are no users. Of backends in a chain
+// nothing is said: their groups may be for the users of another.
+func (a *assembly) warnOfStrangers() {
+	c := a.config
+	for i, table := range c.Backends {
+		b, ok := a.bare[table.Name()].(roster)
+		if !ok || c.isMentioned(table.Name()) {
+			continue
+		}
+		names := b.Strangers()
+		if len(names) == 0 {
+			continue
+		}
+		users := b.UserNames()
+		var shown []string
+		for _, name := range names[:min(len(names), maxStrangers)] {
+			shown = append(shown, fmt.Sprintf("%q%s", name, strings.TrimPrefix(spell.DidYouMean(name, users), ";")))
+		}
+		if more := len(names) - len(shown); more > 0 {
+			shown = append(shown, fmt.Sprintf("and %d more", more))
+		}
+		a.report.warnf(c.origin.at("backend", i, "groups_file"), "members of groups for whom the users file has no line: %s", strings.Join(shown, ", "))
+	}
+}
+
+// isMentioned reports whether another backend is made of the one called name.
+func (c *Config) isMentioned(name string) bool {
+	return slices.ContainsFunc(c.Backends, func(b BackendConfig) bool {
+		return slices.ContainsFunc(c.mentions(b), func(m mention) bool { return m.name == name })
+	})
+}
