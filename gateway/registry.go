@@ -38,7 +38,7 @@ func (r Route) CheckRegistry() error {
 	switch root := r.RegistryRoot(); {
 	case root == "":
 		return nil
-	case !canonicalPath(root) || strings.ContainsAny(root, `*?%\;#`):
+	case (Route{Path: root}).CheckPath() != nil:
 		return fmt.Errorf("registry %q: write the path that all requests to the registry begin with, such as \"/v2/\" or \"/nexus/v2/\"", r.Registry)
 	case !oci.IsRoot(root):
 		return fmt.Errorf("registry %q: the paths of a registry begin with a segment v2 behind any prefix: write %q", r.Registry, root+"v2/")

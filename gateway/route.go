@@ -40,11 +40,8 @@ func newRouter(routes []Route) (*router, error) {
 }
 
 func (r *router) add(route Route, index int) error {
-	if err := checkPattern(route.Path); err != nil {
-		return fmt.Errorf("path %q: %w", route.Path, err)
-	}
-	if strings.Contains(route.Path, "*") {
-		return fmt.Errorf("path %q: it is a prefix and takes everything below it already: leave the * out", route.Path)
+	if err := route.CheckPath(); err != nil {
+		return err
 	}
 	p := place{path: strings.TrimSuffix(route.Path, "/"), index: index}
 	if route.Hosts == nil {
@@ -89,6 +86,17 @@ var (
 	// ErrNoOrigins says that there is no origin.
 	ErrNoOrigins = errors.New("cors_origins is an empty list: name an origin, or leave the key out")
 )
+
+// CheckPath reports why requests cannot be told by r.Path, which is a prefix.
+func (r Route) CheckPath() error {
+	if err := checkPattern(r.Path); err != nil {
+		return fmt.Errorf("path %q: %w", r.Path, err)
+	}
+	if strings.Contains(r.Path, "*") {
+		return fmt.Errorf("path %q: it is a prefix and takes everything below it already: leave the * out", r.Path)
+	}
+	return nil
+}
 
 // CheckHost reports why the name at index i cannot be in r.Hosts.
 func (r Route) CheckHost(i int) error {

@@ -108,11 +108,10 @@ func (a *assembly) checkRoutes() {
 }
 
 func (a *assembly) checkRoutePath(i int, r RouteConfig) {
-	switch {
-	case r.Path == "" && a.config.origin.table("route", i).table["path"] == nil:
+	if r.Path == "" && a.config.origin.table("route", i).table["path"] == nil {
 		a.missing("path", "say which requests this route takes, such as path = \"/v2/\"", "route", i)
-	case !canonicalPrefix(r.Path):
-		a.report.errorf(a.at(i, "path"), "path %q can match nothing: it must begin with \"/\" and have no empty, \".\" or \"..\" segment and none of * ? %% ; # \\, because requests with these are refused", r.Path)
+	} else if err := (gateway.Route{Path: r.Path}).CheckPath(); err != nil {
+		a.report.errorf(a.at(i, "path"), "%v", err)
 	}
 }
 
@@ -126,15 +125,6 @@ func (a *assembly) checkHealth() {
 			a.report.errorf(c.origin.at("health", "path"), "%v", err)
 		}
 	}
-}
-
-// canonicalPrefix reports whether paths that begin with path are ever let in.
-func canonicalPrefix(path string) bool {
-	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, `*?%\;#`) || strings.ContainsFunc(path, unicode.IsControl) {
-		return false
-	}
-	segments := strings.Split(strings.TrimSuffix(path[1:], "/"), "/")
-	return path == "/" || !slices.ContainsFunc(segments, func(s string) bool { return s == "" || s == "." || s == ".." })
 }
 
 // checkUpstream checks where a route leads and the files for the way there.

@@ -23,8 +23,9 @@ func (r RouteConfig) registry() string {
 func (a *assembly) registry(i int) string {
 	r := a.config.Routes[i]
 	root := r.registry()
-	if err := (gateway.Route{Path: r.Path, Registry: root}).CheckRegistry(); err != nil {
-		if canonicalPrefix(r.Path) { // of which the rest is said already
+	route := gateway.Route{Path: r.Path, Registry: root}
+	if err := route.CheckRegistry(); err != nil {
+		if route.CheckPath() == nil { // of which the rest is said already
 			a.report.errorf(a.at(i, "registry"), "%v", err)
 		}
 		return gateway.NoRegistry
