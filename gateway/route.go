@@ -31,8 +31,9 @@ func newRouter(routes []Route) (*router, error) {
 	}
 	r := &router{exact: map[string][]place{}, wildcard: map[string][]place{}}
 	var errs []error
+	taken := Places{}
 	for i, route := range routes {
-		if err := r.add(route, i); err != nil {
+		if err := errors.Join(r.add(route, i), taken.Take(route)); err != nil {
 			errs = append(errs, fmt.Errorf("route %d: %w", i+1, err))
 		}
 	}
@@ -45,7 +46,8 @@ func (r *router) add(route Route, index int) error {
 	}
 	p := place{path: strings.TrimSuffix(route.Path, "/"), index: index}
 	if route.Hosts == nil {
-		return addPlace(&r.any, p, route, "")
+		r.any = withPlace(r.any, p)
+		return nil
 	}
 	if len(route.Hosts) == 0 {
 		return ErrNoHosts
@@ -60,23 +62,41 @@ func (r *router) add(route Route, index int) error {
 		if parent, ok := strings.CutPrefix(host, "*"); ok {
 			at, key = r.wildcard, parent
 		}
-		places := at[key]
-		errs = append(errs, addPlace(&places, p, route, host))
-		at[key] = places
+		at[key] = withPlace(at[key], p)
 	}
 	return errors.Join(errs...)
 }
 
-// addPlace puts p among the places of a host.
-func addPlace(places *[]place, p place, route Route, host string) error {
-	i, taken := slices.BinarySearchFunc(*places, p, func(a, b place) int {
+// withPlace returns the places of a host with p among them.
+func withPlace(places []place, p place) []place {
+	i, _ := slices.BinarySearchFunc(places, p, func(a, b place) int {
 		return cmp.Or(cmp.Compare(len(b.path), len(a.path)), cmp.Compare(a.path, b.path))
 	})
-	if taken {
-		return fmt.Errorf("another route has the same host %q and path %q: make it one route with all the rules", host, route.Path)
+	return slices.Insert(places, i, p)
+}
+
+// Places are the pairs of a host and a path that routes have taken. No two routes may
+// have one: nobody could say which of them a request is for.
+type Places map[struct{ host, path string }]bool
+
+// Take takes the places of r, and reports the first of them that another route has.
+func (p Places) Take(r Route) error {
+	hosts := slices.Compact(slices.Sorted(slices.Values(r.Hosts)))
+	if hosts == nil {
+		hosts = []string{""}
 	}
-	*places = slices.Insert(*places, i, p)
-	return nil
+	var err error
+	for _, host := range hosts {
+		at := struct{ host, path string }{host, strings.TrimSuffix(r.Path, "/")}
+		switch {
+		case p[at] && host == "":
+			err = fmt.Errorf("another route has the same hosts (any) and path %q: make it one route with all the rules", r.Path)
+		case p[at]:
+			err = cmp.Or(err, fmt.Errorf("another route has the same host %q and path %q: make it one route with all the rules", host, r.Path))
+		}
+		p[at] = true
+	}
+	return err
 }
 
 // Lists of a [Route] that are there and empty.

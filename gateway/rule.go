@@ -42,20 +42,18 @@ func NewPolicy(r Route) (*Policy, error) {
 	p := &Policy{route: r, registry: r.RegistryRoot()}
 	// Whoever keeps a Policy to explain a decision later keeps no more.
 	p.route.Backend, p.route.Upstream = nil, Upstream{}
-	seen := make(map[string]bool)
 	var errs []error
 	if err := r.CheckRegistry(); err != nil {
 		errs = append(errs, err)
 	}
 	for i, from := range r.Rules {
 		c, err := compileRule(from, r)
-		if err == nil && seen[from.Name] {
-			err = errors.New("another rule of the route has the same name: names stand in logs and refusals and must differ")
+		if err == nil {
+			err = r.CheckRuleIsNamedOnce(i)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", describeRule(i, from), err))
 		}
-		seen[from.Name] = true
 		p.rules = append(p.rules, c)
 		p.groups = append(p.groups, groupsIn(c.require)...)
 	}
@@ -114,6 +112,16 @@ func checkRuleName(name string) error {
 		return errors.New("its name has control characters")
 	case name == BuiltinRule:
 		return errors.New("the name is taken by a rule that every route has")
+	}
+	return nil
+}
+
+// CheckRuleIsNamedOnce reports why the rule at index i cannot have its name, which an
+// earlier one has.
+func (r Route) CheckRuleIsNamedOnce(i int) error {
+	name := r.Rules[i].Name
+	if slices.ContainsFunc(r.Rules[:i], func(earlier Rule) bool { return earlier.Name == name }) {
+		return fmt.Errorf("another rule of the route has the same name %q: names stand in logs and refusals and must differ", name)
 	}
 	return nil
 }

@@ -92,11 +92,13 @@ func (a *assembly) checkRoutes() {
 	if len(c.Routes) == 0 {
 		a.missing("route", "without a [[route]] there is nothing that anybody could reach")
 	}
-	seen := map[string]bool{}
+	taken := gateway.Places{}
 	for i, r := range c.Routes {
 		a.checkRoutePath(i, r)
 		a.checkHosts(i, r)
-		a.checkPlaces(i, r, seen)
+		if err := taken.Take(gateway.Route{Path: r.Path, Hosts: r.hosts()}); err != nil {
+			a.report.errorf(a.at(i, "path"), "%v", err)
+		}
 		a.checkRouteBackend(i, r)
 		a.checkUpstream(i, r)
 		a.checkHeaders(i, r)

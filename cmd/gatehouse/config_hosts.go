@@ -1,7 +1,6 @@
 package main
 
 import (
-	"slices"
 	"strings"
 
 	"gatehouse/gateway"
@@ -41,23 +40,6 @@ func (a *assembly) hostPlace(i, j int) place {
 		return a.at(i, "host")
 	}
 	return a.at(i, "hosts", j)
-}
-
-// checkPlaces refuses two routes for one path of one host. Seen holds the places of
-// those before.
-func (a *assembly) checkPlaces(i int, r RouteConfig, seen map[string]bool) {
-	path := strings.TrimSuffix(r.Path, "/")
-	hosts := slices.Compact(slices.Sorted(slices.Values(r.hosts())))
-	if hosts == nil {
-		hosts = []string{""}
-	}
-	for _, host := range hosts {
-		at := host + " " + path
-		if seen[at] {
-			a.report.errorf(a.at(i, "path"), "another route has the same %s and path: make it one route with all the rules", strings.TrimSpace("host "+host))
-		}
-		seen[at] = true
-	}
 }
 
 // sampleHost returns a host that a name of a route stands for.

@@ -28,8 +28,8 @@ func (a *assembly) rules(i int, route gateway.Route) []gateway.Rule {
 		}
 		rules[j].Require = a.requirement(i, j)
 		a.checkRule(i, j, route, rules[j])
-		if r.Name != "" && slices.ContainsFunc(c.Rules[:j], func(earlier RuleConfig) bool { return earlier.Name == r.Name }) {
-			a.report.errorf(a.at(i, "rule", j, "name"), "another rule of the route is called %q too: names stand in logs and refusals and must differ", r.Name)
+		if err := (gateway.Route{Rules: rules}).CheckRuleIsNamedOnce(j); err != nil && r.Name != "" {
+			a.report.errorf(a.at(i, "rule", j, "name"), "%v", err)
 		}
 	}
 	unread := false // or a misspelt key would be warned of for what it leaves out
