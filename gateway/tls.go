@@ -74,18 +74,15 @@ func (c *certificate) reload() {
 	c.log.Info("certificate reloaded", "file", c.files.CertFile)
 }
 
-// maxPEMSize bounds the size of a file with certificates or a key.
-const maxPEMSize = 4 << 20
-
 // LoadKeyPair reads a certificate chain and its key, both PEM, and checks that
 // others will take them: that the two belong together and that the certificate is
 // valid today. The key file must not be readable by everybody. Leaf is set.
 func LoadKeyPair(certFile, keyFile string) (tls.Certificate, error) {
-	chain, _, err := watch.Read(certFile, watch.Limits{MaxSize: maxPEMSize})
+	chain, err := watch.ReadPEM(certFile)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("certificate: %w", err)
 	}
-	key, _, err := watch.Read(keyFile, watch.Limits{MaxSize: maxPEMSize, Secret: true})
+	key, err := watch.ReadKey(keyFile)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("private key: %w", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -122,15 +121,12 @@ func (u *upstream) configureTLS(cfg Upstream) error {
 	host, _, _ := net.SplitHostPort(u.address)
 	u.tls = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: cmp.Or(cfg.ServerName, host)}
 	if cfg.CAFile != "" {
-		pem, _, err := watch.Read(cfg.CAFile, watch.Limits{MaxSize: maxPEMSize})
+		authorities, text, err := watch.ReadAuthorities(cfg.CAFile)
 		if err != nil {
 			return fmt.Errorf("authorities of the upstream: %w", err)
 		}
-		u.tls.RootCAs = x509.NewCertPool()
-		if !u.tls.RootCAs.AppendCertsFromPEM([]byte(pem)) {
-			return fault.With("tls.certificate.no_authority", fmt.Errorf("authorities of the upstream: %s holds no certificate in PEM form", cfg.CAFile))
-		}
-		sum.Write([]byte(pem))
+		u.tls.RootCAs = authorities
+		sum.Write([]byte(text))
 	}
 	if (cfg.CertFile == "") != (cfg.KeyFile == "") {
 		return errors.New("client certificate for the upstream: certificate and key are given together or not at all")

@@ -2,7 +2,6 @@ package ldap
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -19,9 +18,6 @@ type trust struct {
 	current atomic.Pointer[tls.Config]
 	stop    func()
 }
-
-// pemMax bounds a file of certificates; the bundle of a distribution has 0.2 MiB.
-const pemMax = 4 << 20
 
 func newTrust(c Config) (*trust, error) {
 	t := &trust{config: c, stop: func() {}}
@@ -53,14 +49,11 @@ func (t *trust) reload() {
 func (t *trust) load() error {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if t.config.CAFile != "" {
-		text, _, err := watch.Read(t.config.CAFile, watch.Limits{MaxSize: pemMax})
+		authorities, _, err := watch.ReadAuthorities(t.config.CAFile)
 		if err != nil {
 			return fmt.Errorf("ca_file: %w", err)
 		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM([]byte(text)) {
-			return fault.With("tls.certificate.no_authority", fmt.Errorf("ca_file: %s holds no certificate in PEM form", t.config.CAFile))
-		}
+		c.RootCAs = authorities
 	}
 	if t.config.CertFile != "" {
 		cert, err := t.clientCertificate()
@@ -74,11 +67,11 @@ func (t *trust) load() error {
 }
 
 func (t *trust) clientCertificate() (tls.Certificate, error) {
-	cert, _, err := watch.Read(t.config.CertFile, watch.Limits{MaxSize: pemMax})
+	cert, err := watch.ReadPEM(t.config.CertFile)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("cert_file: %w", err)
 	}
-	key, _, err := watch.Read(t.config.KeyFile, watch.Limits{MaxSize: pemMax, Secret: true})
+	key, err := watch.ReadKey(t.config.KeyFile)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("key_file: %w", err)
 	}

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -19,16 +17,13 @@ type pair struct {
 	certAt, keyAt     place
 }
 
-// maxPEMSize bounds the size of a file with certificates.
-const maxPEMSize = 4 << 20
-
 // soon is how long before its end a certificate is warned of.
 const soon = 14 * 24 * time.Hour
 
 // checkPair checks that a certificate and its key can be used. It reads each by
 // itself first, to say of either where it was named.
 func (a *assembly) checkPair(p pair) {
-	_, _, errCert := watch.Read(p.certFile, watch.Limits{MaxSize: maxPEMSize})
+	_, errCert := watch.ReadPEM(p.certFile)
 	if errCert != nil {
 		a.report.errorf(p.certAt, "certificate: %v", errCert)
 	}
@@ -50,11 +45,7 @@ func (a *assembly) checkPair(p pair) {
 
 // checkAuthorities checks a file with the certificates of authorities.
 func (a *assembly) checkAuthorities(path string, at place) {
-	text, _, err := watch.Read(path, watch.Limits{MaxSize: maxPEMSize})
-	if err == nil && !x509.NewCertPool().AppendCertsFromPEM([]byte(text)) {
-		err = fmt.Errorf("%s holds no certificate in PEM", path)
-	}
-	if err != nil {
+	if _, _, err := watch.ReadAuthorities(path); err != nil {
 		a.report.errorf(at, "authorities: %v", err)
 	}
 }
