@@ -15,12 +15,12 @@ const (
 	// characters.
 	bcryptLength = len("$2y$12$") + 22 + 31
 
-	// bcryptInput is how much of a password bcrypt looks at.
-	bcryptInput = 72
+	// BcryptInput is how many bytes of a password bcrypt looks at.
+	BcryptInput = 72
 
-	// bcryptCostMax takes one second or two for each login; 31, the greatest
+	// BcryptCostMax takes one second or two for each login; 31, the greatest
 	// there is, would be days.
-	bcryptCostMax = 15
+	BcryptCostMax = 15
 )
 
 // parseBcrypt is strict where the bcrypt package is not: that ignores what
@@ -31,8 +31,8 @@ func parseBcrypt(text string) (hash, error) {
 		return nil, malformed("bcrypt")
 	}
 	h := bcryptHash(text)
-	if c := h.exponent(); c < bcrypt.MinCost || c > bcryptCostMax {
-		return nil, fmt.Errorf("bcrypt cost %d is not within %d and %d", c, bcrypt.MinCost, bcryptCostMax)
+	if c := h.exponent(); c < bcrypt.MinCost || c > BcryptCostMax {
+		return nil, fmt.Errorf("bcrypt cost %d is not within %d and %d", c, bcrypt.MinCost, BcryptCostMax)
 	}
 	return h, nil
 }
@@ -45,9 +45,9 @@ func (h bcryptHash) exponent() int {
 // matches refuses a password of which bcrypt would see the beginning only, and
 // takes its time over it as over any other.
 func (h bcryptHash) matches(password string) bool {
-	seen := password[:min(len(password), bcryptInput)]
+	seen := password[:min(len(password), BcryptInput)]
 	err := bcrypt.CompareHashAndPassword([]byte(h), []byte(seen))
-	return err == nil && len(password) <= bcryptInput
+	return err == nil && len(password) <= BcryptInput
 }
 
 func (h bcryptHash) cost(int) int { return 1 << h.exponent() }

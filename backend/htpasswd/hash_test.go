@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/go-crypt/x/crypt"
+
+	"gatehouse/backend"
 )
 
 // password is that of every hash in testdata/hashes.htpasswd, which htpasswd,
@@ -279,7 +281,7 @@ func FuzzParseHash(f *testing.F) {
 			}
 			return
 		}
-		if c := h.cost(passwordMax); c < 0 || c > 1<<17 {
+		if c := h.cost(backend.PasswordMax); c < 0 || c > 1<<17 {
 			t.Errorf("%q may cost %d", text, c)
 		}
 		if isLocked(h) {

@@ -34,7 +34,6 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -52,9 +51,6 @@ var (
 
 // fileMax holds three million users with bcrypt hashes.
 const fileMax = 256 << 20
-
-// passwordMax bounds the work that one guess can make.
-const passwordMax = 1 << 10
 
 // Config is what a [Backend] is made from.
 type Config struct {
@@ -136,7 +132,7 @@ func (b *Backend) Authenticate(ctx context.Context, user, password string) (back
 	users := b.current.Load().users
 	h := users.hash(user)
 	refusal := refusalOf(h)
-	if password == "" || len(password) > passwordMax || strings.IndexByte(password, 0) >= 0 {
+	if !backend.CanBePassword(password) {
 		return backend.Identity{}, refusal
 	}
 	right := false

@@ -161,7 +161,7 @@ func parsePasswords(text string) ([]string, error) {
 	lines := strings.Split(strings.TrimRight(text, "\r\n"), "\n")
 	for i, line := range lines {
 		lines[i] = strings.TrimSuffix(line, "\r")
-		if !validPassword(lines[i]) {
+		if !backend.CanBePassword(lines[i]) {
 			return nil, fmt.Errorf("line %d is empty or too long", i+1)
 		}
 	}

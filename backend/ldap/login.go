@@ -22,7 +22,7 @@ func (b *Backend) Authenticate(ctx context.Context, user, password string) (back
 	if err != nil {
 		return backend.Identity{}, err
 	}
-	if !validPassword(password) {
+	if !backend.CanBePassword(password) {
 		return backend.Identity{}, errNoPassword
 	}
 	ctx = b.startRoute(ctx)
@@ -59,7 +59,7 @@ func (b *Backend) Verify(ctx context.Context, id backend.Identity, password stri
 	case strings.TrimSpace(id.Handle) == "":
 		// The name of nobody, as whom every password is right; RFC 4513, section 5.1.
 		return backend.Identity{}, fmt.Errorf("user %q has no entry: %w", id.User, backend.ErrUnknownUser)
-	case !validPassword(password):
+	case !backend.CanBePassword(password):
 		return backend.Identity{}, errNoPassword
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.verifyTimeout())

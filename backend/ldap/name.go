@@ -11,12 +11,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// No directory has longer names, and no password is longer than the bound that
-// other backends have; RFC 4513 sets none.
-const (
-	nameMax     = 256
-	passwordMax = 1 << 10
-)
+// nameMax is the length of the longest name: no directory has longer ones.
+const nameMax = 256
 
 // login is a name that somebody logs in with.
 type login struct {
@@ -93,13 +89,6 @@ func isPrintableASCII(s string) bool {
 		}
 	}
 	return true
-}
-
-// validPassword reports whether a password can be sent at all. An empty one
-// must not be: RFC 4513, section 5.1.2, lets a server answer success to it
-// whoever the user is.
-func validPassword(password string) bool {
-	return password != "" && len(password) <= passwordMax && strings.IndexByte(password, 0) < 0
 }
 
 // CanonicalUser returns name in lower case and without a domain that is known.

@@ -121,8 +121,8 @@ func checkUserName(user string) error {
 
 // hash asks for a password and returns its hash.
 func (o passwdOptions) hash(cmd *cobra.Command) (string, error) {
-	if o.cost < bcrypt.MinCost || o.cost > bcryptCostMax {
-		return "", fmt.Errorf("the cost of bcrypt is %d and must be from %d to %d", o.cost, bcrypt.MinCost, bcryptCostMax)
+	if o.cost < bcrypt.MinCost || o.cost > htpasswd.BcryptCostMax {
+		return "", fmt.Errorf("the cost of bcrypt is %d and must be from %d to %d", o.cost, bcrypt.MinCost, htpasswd.BcryptCostMax)
 	}
 	password, err := readPassword(cmd, o.stdin, true)
 	if err != nil {

@@ -14,13 +14,9 @@ import (
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/term"
-)
 
-// What gatehouse accepts of passwords and costs.
-const (
-	passwordMax    = 1 << 10
-	bcryptInputMax = 72
-	bcryptCostMax  = 15
+	"gatehouse/backend"
+	"gatehouse/backend/htpasswd"
 )
 
 // The parameters that OWASP recommends for argon2id, in its cheatsheet on
@@ -36,7 +32,7 @@ const (
 // set, since it cannot be seen.
 func readPassword(cmd *cobra.Command, stdin, twice bool) (string, error) {
 	if stdin {
-		text, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), passwordMax+3))
+		text, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), backend.PasswordMax+3))
 		password := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
 		return password, err
 	}
@@ -70,8 +66,8 @@ func checkPassword(password string) error {
 	switch {
 	case password == "":
 		return errors.New("the password is empty")
-	case len(password) > passwordMax:
-		return fmt.Errorf("the password is longer than %d bytes", passwordMax)
+	case len(password) > backend.PasswordMax:
+		return fmt.Errorf("the password is longer than %d bytes", backend.PasswordMax)
 	case strings.ContainsFunc(password, unicode.IsControl):
 		return errors.New("the password contains a control character or more than one line")
 	}
@@ -79,8 +75,8 @@ func checkPassword(password string) error {
 }
 
 func bcryptHash(password string, cost int) (string, error) {
-	if len(password) > bcryptInputMax {
-		return "", fmt.Errorf("the password is longer than %d bytes, and bcrypt would ignore the rest; choose a shorter one or pass --argon2id", bcryptInputMax)
+	if len(password) > htpasswd.BcryptInput {
+		return "", fmt.Errorf("the password is longer than %d bytes, and bcrypt would ignore the rest; choose a shorter one or pass --argon2id", htpasswd.BcryptInput)
 	}
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), cost)
 	if err != nil {
