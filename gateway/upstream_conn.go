@@ -6,8 +6,9 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"syscall"
 	"time"
+
+	"gatehouse/backend/idle"
 )
 
 // upstreamConn is a connection to an upstream. It is used by one exchange at a
@@ -19,33 +20,22 @@ type upstreamConn struct {
 	reused bool        // has carried an exchange before
 	expiry *time.Timer // closes the connection when it has been idle for long
 
-	tls  bool            // bytes may wait between the socket and br
-	raw  syscall.RawConn // of the socket; nil where there is none
-	peek func(fd uintptr)
-	idle bool
+	tls    bool // bytes may wait between the socket and br
+	socket *idle.Socket
 }
 
 func newUpstreamConn(conn, socket net.Conn) *upstreamConn {
-	c := &upstreamConn{Conn: conn, header: make(http.Header, 16), br: bufio.NewReader(conn), tls: conn != socket}
-	if s, ok := socket.(syscall.Conn); ok {
-		if raw, err := s.SyscallConn(); err == nil {
-			c.raw, c.peek = raw, c.peekSocket
-		}
+	return &upstreamConn{
+		Conn: conn, header: make(http.Header, 16), br: bufio.NewReader(conn),
+		tls: conn != socket, socket: idle.NewSocket(socket),
 	}
-	return c
 }
 
 // quiet reports whether an idle connection is still open and has nothing to
 // say. Bytes that come unasked, such as the body of an answer that has none,
 // would be taken for the answer to the next request, which is another user's.
 func (c *upstreamConn) quiet() bool {
-	if c.br.Buffered() > 0 || c.tls && !c.quietRecords() {
-		return false
-	}
-	if c.raw == nil {
-		return true
-	}
-	return c.raw.Control(c.peek) == nil && c.idle
+	return c.br.Buffered() == 0 && (!c.tls || c.quietRecords()) && c.socket.Quiet()
 }
 
 // quietRecords reports whether no TLS record that has been received holds more
@@ -54,10 +44,4 @@ func (c *upstreamConn) quietRecords() bool {
 	c.SetReadDeadline(time.Unix(1, 0))
 	_, err := c.br.Peek(1)
 	return errors.Is(err, os.ErrDeadlineExceeded)
-}
-
-func (c *upstreamConn) peekSocket(fd uintptr) {
-	var b [1]byte
-	_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	c.idle = err == syscall.EAGAIN
 }

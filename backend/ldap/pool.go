@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
+	"gatehouse/backend/idle"
 )
 
 // pool keeps connections of one kind to one server.
@@ -140,7 +141,7 @@ func (p *pool) pop(since time.Duration) *conn {
 }
 
 func (p *pool) isUsable(c *conn, now time.Time) bool {
-	return !c.isClosing() && now.Before(c.expires) && now.Sub(c.since) < p.idleTimeout && (!p.once || isQuiet(c.raw))
+	return !c.isClosing() && now.Before(c.expires) && now.Sub(c.since) < p.idleTimeout && (!p.once || idle.NewSocket(c.raw).Quiet())
 }
 
 // put gives a connection back after a question with the given outcome. Only an
