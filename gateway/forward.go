@@ -64,11 +64,11 @@ func (x *exchange) takeSlot() error {
 		x.upload.slot = x.slot
 	}
 	err := x.site.slots.acquire(x.ctx, x.slot)
-	switch sock := socketOf(x.conn.conn); {
+	switch own := x.ownSocket(); {
 	case err == nil:
-		sock.resume()
-	case errors.Is(err, slotErrors[tooManyOfClient]) && !x.site.door.proxies.trusts(x.conn.source):
-		sock.hold()
+		own.resume()
+	case errors.Is(err, slotErrors[tooManyOfClient]):
+		own.hold()
 	}
 	return err
 }

@@ -121,3 +121,27 @@ func TestSEC2PausedConnectionEndsAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// Whoever has just logged in is not the one to make room, at whatever moment that is.
+func TestSEC2LoginIsNotShedHalfway(t *testing.T) {
+	now := &site{slots: newSlots(), limits: testLimits()}
+	now.limits.Connections = 1000
+	s := newSockets()
+	others := enterFrom(s, now, "192.0.2.1", 3)
+	for _, c := range others {
+		c.vouch()
+	}
+	for range 10_000 {
+		c, next := enterFrom(s, now, "192.0.2.2", 1)[0], enterFrom(s, now, "192.0.2.3", 1)[0]
+		s.tryReceive(c, 1)
+		done := make(chan struct{})
+		go func() { defer close(done); c.vouch() }()
+		s.tryReceive(next, 1)
+		<-done
+		if isClosed(c) {
+			t.Fatal("a connection was closed while its user logged in")
+		}
+		c.Close()
+		next.Close()
+	}
+}

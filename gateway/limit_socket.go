@@ -51,12 +51,15 @@ func socketOf(c net.Conn) *socket {
 
 // vouch says that one of its requests is allowed, or from somebody who logged in.
 func (s *socket) vouch() {
-	if s == nil || s.vouched.Swap(true) {
+	if s == nil || s.vouched.Load() {
+		return
+	}
+	s.all.mu.Lock() // or it would be shed between these steps
+	defer s.all.mu.Unlock()
+	if s.vouched.Swap(true) {
 		return
 	}
 	s.waits.Store(0)
-	s.all.mu.Lock()
-	defer s.all.mu.Unlock()
 	s.all.partWith(s)
 }
 

@@ -21,6 +21,7 @@ type sockets struct {
 	of          map[client]int
 	handshaking int
 	wide        int // that have a wide window
+	wideFrom    map[netip.Prefix]int
 	guests      int
 	guestLine   chan struct{} // held by the one who is to be received next
 	guestLeft   chan struct{} // told when a guest has left
@@ -43,7 +44,7 @@ var refusedNames = [refusedKinds]string{"total", "address", "proxy_header", "use
 
 func newSockets() *sockets {
 	return &sockets{
-		open: map[*socket]struct{}{}, from: map[netip.Prefix]int{}, of: map[client]int{},
+		open: map[*socket]struct{}{}, from: map[netip.Prefix]int{}, wideFrom: map[netip.Prefix]int{}, of: map[client]int{},
 		guestLine: make(chan struct{}, 1), guestLeft: make(chan struct{}, 1),
 	}
 }
@@ -161,6 +162,7 @@ func (s *sockets) remove(c *socket) {
 	s.partWith(c)
 	if c.wide {
 		s.wide--
+		decrement(s.wideFrom, c.network)
 	}
 	if c.owner != (client{}) {
 		decrement(s.of, c.owner)
@@ -190,6 +192,10 @@ func (s *socket) claim(user client, limit int) bool {
 	return true
 }
 
+// wideShare is the part of the wide windows that one network may have: connections have
+// them before anybody has logged in.
+const wideShare = 4
+
 // widen reports whether there is memory to give s a wide window, of which there may be
 // limit.
 func (s *socket) widen(limit int) bool {
@@ -198,10 +204,11 @@ func (s *socket) widen(limit int) bool {
 	}
 	s.all.mu.Lock()
 	defer s.all.mu.Unlock()
-	if _, ok := s.all.open[s]; !ok || s.all.wide >= limit {
+	if _, ok := s.all.open[s]; !ok || s.all.wide >= limit || s.network.IsValid() && s.all.wideFrom[s.network] >= max(1, limit/wideShare) {
 		return false
 	}
 	s.all.wide++
+	s.all.wideFrom[s.network]++
 	s.wide = true
 	return true
 }

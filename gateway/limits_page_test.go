@@ -42,7 +42,7 @@ func allowances() []allowance {
 		{"connection of a client, its TLS handshake and its narrow window included", connectionMemory, connections, "a quarter of the memory, `limits.connections`, half of the descriptors that are shared out; of these `limits.per_address`, `limits.handshakes`, and half for one user", ""},
 		{fmt.Sprintf("connection of HTTP/2 on which nobody has logged in, with %d requests that it may have under way", narrowStreams), l.guestMemory(), part(guestsPart, l.guestMemory()),
 			"an eighth of the memory; others wait behind their handshake, in their order", ""},
-		{"wide connection of HTTP/2: a window of 1 MiB and `limits.streams`", wideMemory, part(widePart, wideMemory), "an eighth of the memory; beyond, a connection is narrow", ""},
+		{"wide connection of HTTP/2: a window of 1 MiB and `limits.streams`", wideMemory, part(widePart, wideMemory), fmt.Sprintf("an eighth of the memory, of which one network has 1/%d at most; beyond, a connection is narrow", wideShare), ""},
 		{"stream of a narrow connection", streamMemory, func(limit int) int { return connections(limit) * narrowStreams }, fmt.Sprintf("%d for each connection", narrowStreams), ""},
 		{"request that no rule has allowed yet, with its head: pending logins, the waiting room of the flood control and equal questions included", head, part(undecidedPart, head),
 			"an eighth of the memory; from half of that on, backends are asked about nobody who is not remembered; beyond all of it, connections with more than a few end", ""},
@@ -88,6 +88,8 @@ configuration says, the log says so at the start. This page is made from the con
 		fmt.Fprintf(&b, "| %d | %d | %d | %d | %d |\n", all, all-shared, shared/2, shared*2/5, shared/10)
 	}
 	fmt.Fprintf(&b, `
+Some of the rows hold the same memory: what a connection without a login has under way is in the row of connections and in that of requests that no rule has allowed, too.
+
 ## Who makes room
 
 - Where there are as many connections of clients as there may be, those make room on which only bad logins were tried, then those that have sent nothing, and then those that have been of no use for

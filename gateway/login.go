@@ -55,7 +55,7 @@ func (x *exchange) login() *problem {
 		return unauthorized(fault.With("login.malformed", err))
 	}
 	x.claimed = user
-	if s := socketOf(x.conn.conn); s != nil && s.turnedAway.Load() {
+	if s := x.ownSocket(); s != nil && s.turnedAway.Load() {
 		x.abort(errTurnedAway) // the first request on it was told why
 	}
 	x.call.Source, x.call.Remembered = x.from.addr, x.isCrowded()
@@ -64,7 +64,7 @@ func (x *exchange) login() *problem {
 		err = checkIdentity(id)
 	}
 	if refused := backend.Refused(err) || errors.Is(err, backend.ErrThrottled) || x.call.Remembered && err != nil; refused {
-		socketOf(x.conn.conn).refuse(!backend.Refused(err))
+		x.ownSocket().refuse(!backend.Refused(err))
 	}
 	switch {
 	case err == nil:
@@ -84,6 +84,16 @@ func (x *exchange) login() *problem {
 	return x.noAnswer("login", err)
 }
 
+// ownSocket returns the connection that the client has for itself. It is nil for that of
+// a trusted proxy, which speaks for many: what one of them does must not be laid to the
+// others.
+func (x *exchange) ownSocket() *socket {
+	if x.site.door.proxies.trusts(x.conn.source) {
+		return nil
+	}
+	return socketOf(x.conn.conn)
+}
+
 var errTurnedAway = fault.With("login.connections", errors.New("a request on a connection that its user has too many of"))
 
 // claimConnection counts the connection for the user, unless it is that of a proxy
@@ -93,7 +103,7 @@ func (x *exchange) claimConnection() bool {
 		return true
 	}
 	user := clientOf(x.who, x.from.addr)
-	if !x.site.door.proxies.trusts(x.conn.source) && !socketOf(x.conn.conn).claim(user, x.site.limits.perUser) {
+	if !x.ownSocket().claim(user, x.site.limits.perUser) {
 		return false
 	}
 	x.conn.claimed.Store(true)

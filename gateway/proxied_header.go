@@ -31,6 +31,7 @@ func (s *sockets) readProxyHeader(c *socket, now *site) error {
 	if n := in.Buffered(); n > 0 {
 		early, _ := in.Peek(n)
 		c.early = early
+		c.spoke.Store(true)
 	}
 	if client, ok := header.SourceAddr.(*net.TCPAddr); ok && header.Command.IsProxy() {
 		return s.readdress(c, client, now)

@@ -102,7 +102,7 @@ var slotErrors = func() (all [obstacles]error) {
 }()
 
 func newSlots() *slots {
-	k := &slots{clients: map[client]int{}, upstreams: map[string]int{}, waiting: lines{of: map[client]*list.List{}}}
+	k := &slots{clients: map[client]int{}, upstreams: map[string]int{}, waiting: newLines()}
 	k.all.prev, k.all.next = &k.all, &k.all
 	return k
 }

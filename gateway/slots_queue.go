@@ -1,28 +1,39 @@
 package gateway
 
 import (
+	"cmp"
 	"container/list"
 	"context"
 	"time"
 )
 
-// lines are the requests that wait for a slot, those of each client in the order in which
-// they came. What a request costs here depends on how many clients wait, not on how many
-// requests one of them has: all others would wait for that.
+// lines are the requests that wait for a slot, those of one client for one upstream in the
+// order in which they came: what hinders the first of them hinders them all. What a
+// request costs here depends on how many lines there are, not on how long they are: all
+// others would wait for that.
 type lines struct {
-	of map[client]*list.List // of *slot; none is empty
-	n  int
+	of      map[line]*list.List // of *slot; none is empty
+	clients map[client]int      // how many of each wait
+	n       int
 }
 
-// join has s wait behind the others of its client.
+// line is what the requests of a line have in common.
+type line struct {
+	client   client
+	upstream string
+}
+
+func newLines() lines { return lines{of: map[line]*list.List{}, clients: map[client]int{}} }
+
+// join has s wait behind the others of its line.
 func (l *lines) join(s *slot) {
-	line := l.of[s.client]
-	if line == nil {
-		line = list.New()
-		l.of[s.client] = line
+	key := line{s.client, s.upstream}
+	if l.of[key] == nil {
+		l.of[key] = list.New()
 	}
 	s.turn = make(chan bool, 1)
-	s.place = line.PushBack(s)
+	s.place = l.of[key].PushBack(s)
+	l.clients[s.client]++
 	l.n++
 }
 
@@ -31,32 +42,25 @@ func (l *lines) leave(s *slot) {
 	if s.place == nil {
 		return
 	}
-	line := l.of[s.client]
-	line.Remove(s.place)
+	key := line{s.client, s.upstream}
+	if l.of[key].Remove(s.place); l.of[key].Len() == 0 {
+		delete(l.of, key)
+	}
 	s.place = nil
+	decrement(l.clients, s.client)
 	l.n--
-	if line.Len() == 0 {
-		delete(l.of, s.client)
-	}
 }
 
-// lengthOf returns how many requests of a client wait.
-func (l *lines) lengthOf(c client) int {
-	if line := l.of[c]; line != nil {
-		return line.Len()
-	}
-	return 0
-}
-
-// longest returns the line of which most wait, or nil.
-func (l *lines) longest() *list.List {
-	var most *list.List
-	for _, line := range l.of {
-		if most == nil || line.Len() > most.Len() {
-			most = line
+// lastOfMost returns the last one of the client of which most wait, and how many these
+// are, or nil.
+func (l *lines) lastOfMost() (last *slot, waiting int) {
+	for key, requests := range l.of {
+		s := requests.Back().Value.(*slot)
+		if n := l.clients[key.client]; n > waiting || n == waiting && s.came > last.came {
+			last, waiting = s, n
 		}
 	}
-	return most
+	return last, waiting
 }
 
 // awaitTurn waits until it is the turn of s, which is in the queue. After an error s
@@ -92,12 +96,9 @@ func (k *slots) giveUp(s *slot) {
 // such the one that has waited longest, and reports whether there was one.
 func (k *slots) grant() bool {
 	var best *slot
-	for c, line := range k.waiting.of {
-		if best != nil && k.clients[c] > k.clients[best.client] {
-			continue
-		}
-		s := k.firstUnhindered(line)
-		if s != nil && (best == nil || k.clients[c] < k.clients[best.client] || s.came < best.came) {
+	for _, requests := range k.waiting.of {
+		s := requests.Front().Value.(*slot)
+		if k.obstacle(s) == unhindered && (best == nil || k.goesBefore(s, best)) {
 			best = s
 		}
 	}
@@ -110,18 +111,8 @@ func (k *slots) grant() bool {
 	return true
 }
 
-// firstUnhindered returns the first slot of a line that may be let in, or nil.
-func (k *slots) firstUnhindered(line *list.List) *slot {
-	for e := line.Front(); e != nil; e = e.Next() {
-		switch s := e.Value.(*slot); k.obstacle(s) {
-		case unhindered:
-			return s
-		case tooManyOfUpstream: // another one may have room
-		default:
-			return nil
-		}
-	}
-	return nil
+func (k *slots) goesBefore(s, other *slot) bool {
+	return cmp.Or(cmp.Compare(k.clients[s.client], k.clients[other.client]), cmp.Compare(s.came, other.came)) < 0
 }
 
 // enqueue has s wait, and reports whether there is room for it. Where too many wait, the
@@ -138,11 +129,10 @@ func (k *slots) enqueue(s *slot) bool {
 
 // sendAway makes room for s, unless its own client has most of those that wait.
 func (k *slots) sendAway(s *slot) bool {
-	longest := k.waiting.longest()
-	if longest == nil || longest.Len() <= k.waiting.lengthOf(s.client)+1 {
+	last, waiting := k.waiting.lastOfMost()
+	if last == nil || waiting <= k.waiting.clients[s.client]+1 {
 		return false
 	}
-	last := longest.Back().Value.(*slot)
 	k.waiting.leave(last)
 	last.turn <- false
 	return true

@@ -67,6 +67,9 @@ rules what the user may do, and passes on what is allowed.`,
 		Version:       readVersion().String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
+
+		// Each command judges a configuration by the memory that there is, as serve does.
+		PersistentPreRun: func(*cobra.Command, []string) { limitMemory() },
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

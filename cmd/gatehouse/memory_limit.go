@@ -29,7 +29,7 @@ func limitMemory() {
 }
 
 // Where there is little memory, garbage is collected sooner, at some cost in processor
-// time: what clients can take comes to two fifths of it, and must not double.
+// time: what clients can take comes to a good part of it, and must not double.
 const (
 	littleMemory  = 1 << 30
 	littleGarbage = 40 // percent of what is in use

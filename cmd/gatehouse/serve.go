@@ -77,7 +77,6 @@ func serveSource(cmd *cobra.Command, upstream, users, groups string) (configSour
 
 // serve runs the gateway that source describes until a signal comes.
 func serve(cmd *cobra.Command, source configSource) error {
-	limitMemory()
 	d, err := newDaemon(source, cmd.ErrOrStderr(), cmd.OutOrStdout())
 	if err != nil {
 		return &exitError{2, err}

@@ -1,0 +1,68 @@
+package gateway
+
+import (
+	"net/netip"
+	"testing"
+)
+
+// theSocket returns the one connection of a client that is open.
+func (tg *testGateway) theSocket(t *testing.T) *socket {
+	t.Helper()
+	s := tg.server.sockets
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.open) != 1 {
+		t.Fatalf("%d connections are open, want one", len(s.open))
+	}
+	for c := range s.open {
+		return c
+	}
+	return nil
+}
+
+// What one client does must not be laid to the others whom a proxy speaks for: after a
+// login that was put off, only the connection of a client itself is not read from.
+func TestSEC3ConnectionOfAProxyIsNotHeld(t *testing.T) {
+	for name, trusted := range map[string]bool{"a client": false, "a proxy": true} {
+		overBoth(t, func(t *testing.T, change func(*Config)) {
+			route := recipeRoute(t, newCapture(t).url())
+			route.Backend = flooded{}
+			tg := startGateway(t, func(c *Config) {
+				change(c)
+				if trusted {
+					c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+				}
+			}, route)
+			if resp := tg.do(t, "alice", "GET", "/v2/x", nil); resp.StatusCode != 429 {
+				t.Fatalf("%s: status %d", name, resp.StatusCode)
+			}
+			c := tg.theSocket(t)
+			if held := c.pause.Load() != 0; held == trusted {
+				t.Errorf("%s: its connection is held: %v", name, held)
+			}
+			if first := c.rankToShed() == 0; first == trusted {
+				t.Errorf("%s: its connection makes room first: %v", name, first)
+			}
+		})
+	}
+}
+
+// A connection that its user has too many of answers one request, and ends the others
+// without asking anybody about them.
+func TestSEC3TurnedAwayConnectionEndsItsOtherRequests(t *testing.T) {
+	up := newCapture(t)
+	tg := startGateway(t, withTLS(t), recipeRoute(t, up.url()))
+	h := dialH2(t, tg)
+	h.request(true, ":method", "GET", ":scheme", "https", ":authority", "localhost", ":path", "/v2/")
+	if got := h.outcome(); got != "401" {
+		t.Fatalf("without a login: %s", got)
+	}
+	tg.theSocket(t).turnedAway.Store(true)
+	h.beginFields(3, true, ":method", "GET", ":scheme", "https", ":authority", "localhost", ":path", "/v2/x", "authorization", basic("alice"))
+	if got := h.outcome(); got != "reset" {
+		t.Errorf("another request: %s, want a reset", got)
+	}
+	if n, _, _ := up.counts(); n != 0 {
+		t.Errorf("%d requests reached the upstream", n)
+	}
+}
