@@ -50,6 +50,7 @@ func TestSEC2GuestsAreReceivedInTheirOrder(t *testing.T) {
 			if len(came) > 0 {
 				t.Fatalf("%s: connection %v was received too early", step.what, <-came)
 			}
+			time.Sleep(time.Millisecond) // or two would have waited equally long
 			step.leave()
 			if got := <-came; got != (received{i + 2, true}) {
 				t.Fatalf("%s: received %v, want connection %d", step.what, got, i+2)
