@@ -2,6 +2,7 @@ package backend
 
 import (
 	"errors"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -15,9 +16,19 @@ import (
 // of the others: they must not push out anybody else's.
 const maxLogins = 4
 
-// maxNames is how many names of groups are kept of all users together, in about 16 bytes
-// each beside their texts, which users share. The groups of who was here last stay.
-const maxNames = 4 << 20
+// maxNames is how many names of groups are kept of all users together at most. The groups
+// of who was here last stay. A name takes nameMemory bytes beside its text, which users
+// share; all of them may have a namesPart of the memory limit in force.
+const (
+	maxNames   = 4 << 20
+	nameMemory = 16
+	namesPart  = 16
+)
+
+func roomForNames() int {
+	limit := debug.SetMemoryLimit(-1) // which only asks
+	return int(min(maxNames, limit/namesPart/nameMemory))
+}
 
 // A store holds what a [Cache] knows. Good logins, bad logins and groups are
 // kept apart, so that a flood of one kind pushes out no other. One lock covers
@@ -56,7 +67,7 @@ type era struct {
 }
 
 func newStore(cfg CacheConfig) (*store, error) {
-	s := &store{logins: make(map[string][]key), era: new(era), room: maxNames}
+	s := &store{logins: make(map[string][]key), era: new(era), room: roomForNames()}
 	var errs [3]error
 	s.good, errs[0] = newAnswers(cfg.Size, s.forget)
 	s.bad, errs[1] = newAnswers[key, error](cfg.Size, nil)

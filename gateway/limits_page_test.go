@@ -88,7 +88,7 @@ configuration says, the log says so at the start. This page is made from the con
 		fmt.Fprintf(&b, "| %d | %d | %d | %d | %d |\n", all, all-shared, shared/2, shared*2/5, shared/10)
 	}
 	fmt.Fprintf(&b, `
-Some of the rows hold the same memory: what a connection without a login has under way is in the row of connections and in that of requests that no rule has allowed, too.
+Each cache of credentials keeps names of groups in a sixteenth of the memory at most. Some of the rows hold the same memory: what a connection without a login has under way is in the row of connections and in that of requests that no rule has allowed, too.
 
 ## Who makes room
 
