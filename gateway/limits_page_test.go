@@ -47,7 +47,7 @@ func allowances() []allowance {
 		{"request that no rule has allowed yet, with its head: pending logins, the waiting room of the flood control and equal questions included", head, part(undecidedPart, head),
 			"an eighth of the memory; from half of that on, backends are asked about nobody who is not remembered; beyond all of it, connections with more than a few end", ""},
 		{"password hash that is being computed, such as the second recommendation of RFC 9106 for argon2id", hashMemory, part(hashesPart, hashMemory),
-			"a quarter of the memory, in which all backends wait for their turn; a file of users with a hash that takes more is refused; as many as there are processors for each backend", ""},
+			"a quarter of the memory, in which all backends wait for their turn; each backend computes as many at once as there are processors; a file of users with a hash that takes more than the whole is refused", ""},
 		{"request that waits for a connection to its upstream", queuedMemory, always(1024), "`limits.upstream_queue`", ""},
 		{"exchange with an upstream, downloads and uploads", exchangeMemory, exchanges, "a quarter of the memory, `limits.upstream_connections`, two fifths of the descriptors that are shared out; of these `limits.upstream_per_client`, at most half for one client, and three quarters for one of several upstreams", ""},
 		{"connection to an upstream that nobody uses", idleMemory, func(limit int) int { return exchanges(limit) / 4 }, "a quarter of the connections to upstreams", ""},

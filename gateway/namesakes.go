@@ -48,7 +48,7 @@ func (r *rule) sharedNames(who Subject) []string {
 			return
 		}
 		if all := p.namesakes(who); len(all) > 0 {
-			notes = append(notes, fmt.Sprintf("%d groups share the name %s, so that it counts for none of them, and \"not %s\" lets in the members of none of them: %s",
+			notes = append(notes, fmt.Sprintf("%d groups share the name %s, so that it counts for none of them, and \"not %s\" keeps the members of all of them out: %s",
 				len(all), p.name, p, strings.Join(all, "; ")))
 		}
 	})

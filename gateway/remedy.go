@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"gatehouse/backend"
 )
 
 // remedies says what would let the request pass that the rules do not let pass,
@@ -39,7 +41,7 @@ func (p *Policy) itemsFor(who Subject) []string {
 	}
 	names := []string{principal{kind: userKind, source: source, name: who.Identity.User}.String()}
 	for _, group := range who.Groups {
-		if !strings.Contains(group, "=") { // shorter than a distinguished name
+		if !backend.ReadsAsDN(group) { // it is shorter than one
 			return append(names, principal{kind: groupKind, source: source, name: group}.String())
 		}
 	}

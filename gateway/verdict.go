@@ -2,12 +2,12 @@ package gateway
 
 // Verdict is what a requirement, a rule and a whole [Policy] say of a request.
 //
-// Verdicts are the values of Kleene's three-valued logic, with two kinds of
+// Verdicts are the values of Kleene's three-valued logic, with several kinds of
 // unknown: a fact that is missing makes the answer unknown only where the
 // answer depends on it. Nobody is asked to log in for a decision that does not
 // turn on who they are, and no directory that fails turns "not known" into "not
-// a member". The two kinds do not meet in one evaluation, because what depends
-// on groups depends on the login until there is one.
+// a member". NeedsLogin and NeedsGroups do not meet in one evaluation, because
+// what depends on groups depends on the login until there is one.
 type Verdict int
 
 // The verdicts from false to true, so that "and" is the least of them and "or"

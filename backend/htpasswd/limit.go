@@ -37,7 +37,7 @@ func (m *Memory) check(u *users) error {
 	if u.memory <= m.total {
 		return nil
 	}
-	return fmt.Errorf("%s: the hash takes %d MiB of memory, and all that are computed at once may take %d MiB, a quarter of the memory limit: set the password anew with gatehouse passwd, or give the program more memory",
+	return fmt.Errorf("%s: the hash takes %d MiB of memory, and all that are computed at once may take %d MiB: set the password anew with gatehouse passwd, or give the program more memory",
 		u.memoryAt, u.memory>>20, m.total>>20)
 }
 

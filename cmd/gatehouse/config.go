@@ -142,7 +142,7 @@ type RouteConfig struct {
 	UserHeader           string   `toml:"user_header"`                               // header that tells the upstream the name of the user; not set: none
 	GroupsHeader         string   `toml:"groups_header"`                             // header that tells the upstream the groups of the user; not set: none
 	GroupsHeaderForm     string   `toml:"groups_header_form" oneof:"short dn named"` // what groups_header has: "short" names, "dn" for distinguished names (attribute=…), or those that rules of the route name ("named"), as they are named there
-	GroupsHeaderBytes    int      `toml:"groups_header_bytes" min:"1" max:"65536"`   // size of what groups_header has, as far as the upstream takes such a line
+	GroupsHeaderBytes    int      `toml:"groups_header_bytes" min:"1" max:"65536"`   // most bytes of the value of groups_header; servers take lines of 8 KiB or so
 	GroupsHeaderOver     string   `toml:"groups_header_over" oneof:"refuse omit"`    // what becomes of a request where that is not enough: it is refused, or the header left out ("omit"); it never has some of the groups
 	RemoveHeaders        []string `toml:"remove_headers"`                            // headers of requests that the upstream does not get, besides those that tell it who somebody is or where a request comes from; one * begins or ends a name
 	KeepHeaders          []string `toml:"keep_headers"`                              // headers of requests that the upstream gets although they tell it such things, each by its exact name
