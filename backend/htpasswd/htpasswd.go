@@ -49,8 +49,9 @@ var (
 	_ backend.Revalidator   = (*Backend)(nil)
 )
 
-// fileMax holds three million users with bcrypt hashes.
-const fileMax = 256 << 20
+// FileMax is the size of the largest file that is read. It holds three million users
+// with bcrypt hashes.
+const FileMax = 256 << 20
 
 // Config is what a [Backend] is made from.
 type Config struct {
@@ -235,7 +236,7 @@ func (b *Backend) load() error {
 }
 
 func (b *Backend) loadUsers() (*users, error) {
-	text, mode, err := watch.Read(b.config.UsersFile, watch.Limits{MaxSize: fileMax})
+	text, mode, err := watch.Read(b.config.UsersFile, watch.Limits{MaxSize: FileMax})
 	if err != nil {
 		return nil, fmt.Errorf("users file: %w", err)
 	}
@@ -256,7 +257,7 @@ func (b *Backend) loadGroups() (*groups, error) {
 	if b.config.GroupsFile == "" {
 		return &groups{}, nil
 	}
-	text, _, err := watch.Read(b.config.GroupsFile, watch.Limits{MaxSize: fileMax})
+	text, _, err := watch.Read(b.config.GroupsFile, watch.Limits{MaxSize: FileMax})
 	if err != nil {
 		return nil, fmt.Errorf("groups file: %w", err)
 	}

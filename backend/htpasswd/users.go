@@ -38,7 +38,7 @@ func parseUsers(file, text string) (*users, error) {
 		file:  file,
 		users: users{hashes: make(map[string]string, strings.Count(text, "\n")+1), dearest: locked{}},
 	}
-	text = strings.TrimPrefix(text, "\ufeff")
+	text = strings.TrimPrefix(text, byteOrderMark)
 	for line := range strings.Lines(text) {
 		u.number++
 		u.line(line)
@@ -72,7 +72,7 @@ func (u *usersParser) line(line string) {
 		err = errors.New("it ends in a backslash, by which Apache joins it with the next line; write it as one line")
 	case entry == "" || entry[0] == '#':
 	default:
-		err = u.entry(strings.TrimLeft(line, blanks), !strings.HasSuffix(line, "\n"))
+		err = u.entry(line, !strings.HasSuffix(line, "\n"))
 	}
 	if err != nil {
 		u.bad.add(fmt.Sprintf("%s:%d: %v", u.file, u.number, err))
@@ -82,15 +82,14 @@ func (u *usersParser) line(line string) {
 // entry reads a line that has a user. The last line of a file may lack its
 // line feed, but then it may also have been cut off.
 func (u *usersParser) entry(line string, unfinished bool) error {
-	name, rest, ok := strings.Cut(line, ":")
-	text, _, _ := strings.Cut(rest, ":")
-	text = strings.TrimRight(text, blanks)
+	l := cutLine(line)
+	name, text := l.Name, l.Hash
 	switch {
-	case !ok:
+	case !strings.Contains(line, ":"):
 		return errors.New("there is no colon in it; want NAME:HASH")
 	case name == "":
 		return errors.New("the name is empty")
-	case unfinished && rest == "":
+	case unfinished && text+l.After == "":
 		return fmt.Errorf("user %q: it ends before the hash", name)
 	}
 	h, err := parseHash(text)

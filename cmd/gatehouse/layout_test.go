@@ -197,7 +197,7 @@ func TestCoreNamesNoKindOfBackend(t *testing.T) {
 var shownBesides = map[string][]string{
 	"backend/htpasswd": {
 		"Memory", "NewMemory", // which all files share
-		"BcryptCostMax", "BcryptInput", // for the command that makes hashes
+		"BcryptCostMax", "BcryptInput", "FileMax", "Line", "Lines", // for the command that edits files
 	},
 }
 

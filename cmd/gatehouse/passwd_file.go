@@ -9,60 +9,24 @@ import (
 	"strings"
 	"syscall"
 
+	"gatehouse/backend/htpasswd"
 	"gatehouse/backend/watch"
 )
-
-// passwdFileMax is the size of the largest password file that gatehouse reads.
-const passwdFileMax = 256 << 20
-
-// A passwdLine is a line of a password file, cut where it may be changed. The
-// parts put together are the line, byte for byte.
-type passwdLine struct {
-	before string // blanks and a byte order mark
-	name   string // empty if the line is no entry
-	hash   string
-	after  string // further fields, and the end of the line
-}
-
-const lineBlanks = " \t\r\n\v\f"
-
-func parsePasswdLine(line string) passwdLine {
-	rest := strings.TrimLeft(strings.TrimPrefix(line, "\ufeff"), lineBlanks)
-	name, fields, ok := strings.Cut(rest, ":")
-	if !ok || name == "" || name[0] == '#' {
-		return passwdLine{after: line}
-	}
-	hash := fields
-	if end := strings.IndexByte(fields, ':'); end >= 0 {
-		hash = fields[:end]
-	}
-	hash = strings.TrimRight(hash, lineBlanks)
-	return passwdLine{line[:len(line)-len(rest)], name, hash, fields[len(hash):]}
-}
-
-func (l passwdLine) String() string {
-	if l.name == "" {
-		return l.after
-	}
-	return l.before + l.name + ":" + l.hash + l.after
-}
 
 // setUser gives user a new hash, in the line that counts or in a new one at the
 // end of text, and reports whether there was such a line. Further lines for the
 // user count for nothing and are dropped.
 func setUser(text, user, hash string) (changed string, known bool) {
 	var b strings.Builder
-	for line := range strings.Lines(text) {
-		l := parsePasswdLine(line)
-		if l.name == user {
+	for l := range htpasswd.Lines(text) {
+		if l.Name == user {
 			if known {
 				continue
 			}
 			known = true
-			l.hash = hash
-			line = l.String()
+			l.Hash = hash
 		}
-		b.WriteString(line)
+		b.WriteString(l.String())
 	}
 	if known {
 		return b.String(), true
@@ -81,14 +45,13 @@ func setUser(text, user, hash string) (changed string, known bool) {
 // which would come to count.
 func removeUser(text, user string) (changed string, known bool) {
 	var b strings.Builder
-	for line := range strings.Lines(text) {
-		l := parsePasswdLine(line)
-		if l.name != user {
-			b.WriteString(line)
+	for l := range htpasswd.Lines(text) {
+		if l.Name != user {
+			b.WriteString(l.String())
 			continue
 		}
 		known = true
-		if strings.HasPrefix(l.before, "\ufeff") {
+		if strings.HasPrefix(l.Before, "\ufeff") {
 			b.WriteString("\ufeff")
 		}
 	}
@@ -115,7 +78,7 @@ func readPasswdFile(path string, create bool) (text string, info fs.FileInfo, er
 	case create && info.Size() > 0:
 		return "", nil, fmt.Errorf("%s exists already; leave -c out to change it", path)
 	}
-	text, _, err = watch.Read(path, watch.Limits{MaxSize: passwdFileMax})
+	text, _, err = watch.Read(path, watch.Limits{MaxSize: htpasswd.FileMax})
 	return text, info, err
 }
 

@@ -79,7 +79,7 @@ func (l *listedUser) describeCost(rest string) {
 }
 
 func (o passwdOptions) listUsers(cmd *cobra.Command, path string) error {
-	text, _, err := watch.Read(path, watch.Limits{MaxSize: passwdFileMax})
+	text, _, err := watch.Read(path, watch.Limits{MaxSize: htpasswd.FileMax})
 	if err != nil {
 		return err
 	}
@@ -103,16 +103,15 @@ func (o passwdOptions) listUsers(cmd *cobra.Command, path string) error {
 func usersOf(text string) []listedUser {
 	users := []listedUser{}
 	known := map[string]bool{}
-	for line := range strings.Lines(text) {
-		l := parsePasswdLine(line)
-		if l.name == "" {
+	for l := range htpasswd.Lines(text) {
+		if l.Name == "" {
 			continue
 		}
-		u := describe(l.name, l.hash)
-		if known[l.name] {
+		u := describe(l.Name, l.Hash)
+		if known[l.Name] {
 			u.Remark = "ignored: the first line of a user counts"
 		}
-		known[l.name] = true
+		known[l.Name] = true
 		users = append(users, u)
 	}
 	return users
