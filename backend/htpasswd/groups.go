@@ -18,13 +18,14 @@ type groups struct {
 // parseGroups reads a file as Apache's mod_authz_groupfile does: GROUP: NAME
 // NAME…, names with blanks in quotes. A backslash at the end of a line joins it
 // with the next one. A group with several lines has the members of all of them.
-// Names of groups are equal whatever the case of their ASCII letters.
+// Names of groups are equal whatever the case of their ASCII letters. A file of comments
+// alone has no groups yet; one with nothing in it may be one that is being written.
 func parseGroups(file, text string) (*groups, error) {
 	g := &groups{of: make(map[string][]string), known: make(map[string]bool)}
 	var bad, shapeless, commas list
-	some := false
 	number := 0
 	text = strings.TrimPrefix(text, "\ufeff")
+	empty := strings.Trim(text, blanks) == ""
 	for text != "" {
 		var line string
 		first := number + 1
@@ -38,18 +39,18 @@ func parseGroups(file, text string) (*groups, error) {
 			shapeless.add(fmt.Sprint(first))
 			continue
 		}
-		if err := g.add(name, members); err != nil {
+		// Apache takes all colons there for one.
+		if err := g.add(name, strings.TrimLeft(members, ":")); err != nil {
 			bad.add(fmt.Sprintf("%s:%d: %v", file, first, err))
 		}
 		if strings.Contains(members, ",") {
 			commas.add(fmt.Sprint(first))
 		}
-		some = true
 	}
 	switch {
 	case len(bad) > 0:
 		return nil, bad.err()
-	case !some:
+	case empty, len(g.names) == 0 && len(shapeless) > 0:
 		return nil, fmt.Errorf("%s: there is no group in it: a line is GROUP: NAME NAME…, and GROUP: makes one without members", file)
 	}
 	if len(shapeless) > 0 {
@@ -62,12 +63,17 @@ func parseGroups(file, text string) (*groups, error) {
 }
 
 // logicalLine takes the next line off text, joined with those that it is
-// continued on, and counts them all.
+// continued on, and counts them all. Without a line feed behind it a backslash at the
+// end is a part of the line.
 func logicalLine(text string, number int) (line, rest string, last int) {
 	for more := true; more && text != ""; number++ {
 		var part string
-		part, text, _ = strings.Cut(text, "\n")
-		part, more = strings.CutSuffix(strings.TrimSuffix(part, "\r"), `\`)
+		var ended bool
+		part, text, ended = strings.Cut(text, "\n")
+		part = strings.TrimSuffix(part, "\r")
+		if more = ended && strings.HasSuffix(part, `\`); more {
+			part = strings.TrimSuffix(part, `\`)
+		}
 		line += part
 	}
 	return line, text, number

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestGroupsFileIsReadAsByApache(t *testing.T) {
+func TestFILE2GroupsFileIsReadAsByApache(t *testing.T) {
 	tests := []struct {
 		name, text string
 		want       map[string][]string // groups by user
@@ -19,7 +19,10 @@ func TestGroupsFileIsReadAsByApache(t *testing.T) {
 		{"comma", "g:dave,erin\n", map[string][]string{"dave,erin": {"g"}}},
 		{"blanks around the name", "  g3 : frank\n\tg6: ivan\n", map[string][]string{"frank": {"g3"}, "ivan": {"g6"}}},
 		{"tabs", "g:\tmia\tnat\n", map[string][]string{"mia": {"g"}, "nat": {"g"}}},
-		{"second colon", "g:: leo\n", map[string][]string{"leo": {"g"}, ":": {"g"}}},
+		{"second colon", "g:: leo\n", map[string][]string{"leo": {"g"}}},
+		{"second colon before a name", "g::leo\n", map[string][]string{"leo": {"g"}}},
+		{"third colon behind a blank", "g: :leo\n", map[string][]string{":leo": {"g"}}},
+		{"comments only", "# nobody yet\n", map[string][]string{}},
 		{"no colon", "nocolon gina\ng: bob\n", map[string][]string{"bob": {"g"}}},
 		{"no members", "g:\n", map[string][]string{}},
 		{"quoted name", `g: "two words" henry 'it is'`, map[string][]string{"two words": {"g"}, "henry": {"g"}, "it is": {"g"}}},
@@ -33,7 +36,9 @@ func TestGroupsFileIsReadAsByApache(t *testing.T) {
 		{"continued line with CRLF", "g: pat \\\r\nquin\r\n", map[string][]string{"pat": {"g"}, "quin": {"g"}}},
 		{"continued name", "g: pat\\\nty\n", map[string][]string{"patty": {"g"}}},
 		{"continued comment", "# g: \\\nalice\nh: bob\n", map[string][]string{"bob": {"h"}}},
-		{"continued past the end", `g: alice \`, map[string][]string{"alice": {"g"}}},
+		{"backslash at the end of the file", `g: alice \`, map[string][]string{"alice": {"g"}, `\`: {"g"}}},
+		{"backslash behind the last name", `g: alice bo\`, map[string][]string{"alice": {"g"}, `bo\`: {"g"}}},
+		{"backslash and line feed at the end", "g: alice bo\\\n", map[string][]string{"alice": {"g"}, "bo": {"g"}}},
 		{"case of groups, not of users", "G11: Olga\ng11: olga\n", map[string][]string{"Olga": {"g11"}, "olga": {"g11"}}},
 		{"case beyond ASCII is kept", "GÜ\u212a: bob\n", map[string][]string{"bob": {"gÜ\u212a"}}},
 		{"no nesting", "a: alice\nb: a\n", map[string][]string{"alice": {"a"}, "a": {"b"}}},
@@ -58,7 +63,7 @@ func TestGroupsFileIsReadAsByApache(t *testing.T) {
 func TestGroupsFileIsRefusedWhole(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"empty", "", "groups: there is no group"},
-		{"comments only", "# c\n", "groups: there is no group"},
+		{"blanks only", " \n\n", "groups: there is no group"},
 		{"no colon anywhere", "pusher alice\n", "groups: there is no group"},
 		{"no name", "g: a\n : alice\n", "groups:2: the name of the group is empty"},
 		{"open quote", "g: \"alice bob\nh: carol\n", "groups:1: a quote is not closed"},

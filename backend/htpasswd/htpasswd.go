@@ -62,6 +62,10 @@ type Config struct {
 	// group.
 	GroupsFile string
 
+	// CheckName reports why no login can have a name, nil if one can. Lines with such
+	// names are warned of. Default: every name is taken for one that a login can have.
+	CheckName func(name string) error
+
 	// Memory bounds the hashes that are computed at once. The backends of a process
 	// share one. Default: one of 256 MiB for this backend.
 	Memory *Memory
@@ -243,7 +247,7 @@ func (b *Backend) loadUsers() (*users, error) {
 	if mode&0o004 != 0 {
 		b.log.Warn("every user of this machine may read the file; run chmod o-r", "file", b.config.UsersFile)
 	}
-	users, err := parseUsers(b.config.UsersFile, text)
+	users, err := parseUsers(b.config.UsersFile, text, b.config.CheckName)
 	if err == nil {
 		err = b.config.Memory.check(users)
 	}

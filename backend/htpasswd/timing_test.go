@@ -86,7 +86,7 @@ func TestDearestHashIsTheDecoy(t *testing.T) {
 	u, err := parseUsers("users", strings.Join([]string{
 		"a:!", "b:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", "c:$2y$05$" + strings.Repeat("c", 53),
 		"d:$2y$07$" + strings.Repeat("d", 53), "e:$2y$06$" + strings.Repeat("e", 53), "f:",
-	}, "\n")+"\n")
+	}, "\n")+"\n", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

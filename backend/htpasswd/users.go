@@ -32,10 +32,12 @@ func (u *users) hash(name string) hash {
 // fields ignored, and of two lines for one name the first counts. It is
 // stricter where Apache lets nobody in by the line and says nothing: there, and
 // where a line could be read in two ways, the whole file is refused. The error
-// lists all such lines, in the form FILE:LINE.
-func parseUsers(file, text string) (*users, error) {
+// lists all such lines, in the form FILE:LINE. Names are judged by check, if it is not
+// nil.
+func parseUsers(file, text string, check func(name string) error) (*users, error) {
 	u := &usersParser{
 		file:  file,
+		check: check,
 		users: users{hashes: make(map[string]string, strings.Count(text, "\n")+1), dearest: locked{}},
 	}
 	text = strings.TrimPrefix(text, byteOrderMark)
@@ -56,10 +58,12 @@ func parseUsers(file, text string) (*users, error) {
 type usersParser struct {
 	users
 	file       string
-	number     int // of the line
+	check      func(name string) error // of names; may be nil
+	number     int                     // of the line
 	bad        list
 	legacy     int
 	duplicates list
+	nameless   list
 }
 
 func (u *usersParser) line(line string) {
@@ -104,6 +108,11 @@ func (u *usersParser) entry(line string, unfinished bool) error {
 		return nil
 	}
 	u.hashes[name] = text
+	if u.check != nil {
+		if err := u.check(name); err != nil {
+			u.nameless.add(fmt.Sprintf("%s:%d: %q (%v)", u.file, u.number, name, err))
+		}
+	}
 	if h.cost(0) > u.dearest.cost(0) || isLocked(u.dearest) {
 		u.dearest = h
 	}
@@ -127,6 +136,9 @@ func printable(name string) string {
 func (u *usersParser) warn() {
 	if u.legacy > 0 {
 		u.warnings = append(u.warnings, fmt.Sprintf("%d passwords have a hash that is quick to guess from ({SHA}, $apr1$ or $1$); set them again with gatehouse passwd", u.legacy))
+	}
+	if len(u.nameless) > 0 {
+		u.warnings = append(u.warnings, "users who can never log in, as no login can have the name: "+u.nameless.join(", "))
 	}
 	if len(u.duplicates) > 0 {
 		u.warnings = append(u.warnings, "users with more than one line, of which the first counts: "+u.duplicates.join(", "))

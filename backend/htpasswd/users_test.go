@@ -1,6 +1,7 @@
 package htpasswd
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -42,7 +43,7 @@ func TestUsersFileIsReadAsByApache(t *testing.T) {
 		{"long comment", "#" + long + "\nalice:" + one + "\n", map[string]string{"alice": one}},
 	}
 	for _, tt := range tests {
-		u, err := parseUsers("users", tt.text)
+		u, err := parseUsers("users", tt.text, nil)
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
@@ -73,7 +74,7 @@ func TestUsersFileIsRefusedWhole(t *testing.T) {
 		{"second byte order mark", "\ufeffalice:" + one + "\n\ufeffbob:x\n", "users:2: user"},
 	}
 	for _, tt := range tests {
-		u, err := parseUsers("users", tt.text)
+		u, err := parseUsers("users", tt.text, nil)
 		if err == nil {
 			t.Errorf("%s: was read as %v", tt.name, u.hashes)
 			continue
@@ -93,7 +94,7 @@ func TestEveryBadLineIsListedWithoutItsHash(t *testing.T) {
 		"$2y$31$CANARY:dave",
 		"erin:$2x$10$CANARY",
 		"frank:$2y$31$" + strings.Repeat("a", 53),
-	}, "\n"))
+	}, "\n"), nil)
 	if err == nil {
 		t.Fatal("the file was read")
 	}
@@ -112,7 +113,7 @@ func TestEveryBadLineIsListedWithoutItsHash(t *testing.T) {
 }
 
 func TestListOfBadLinesIsBounded(t *testing.T) {
-	_, err := parseUsers("users", strings.Repeat("x\n", 100_000))
+	_, err := parseUsers("users", strings.Repeat("x\n", 100_000), nil)
 	if err == nil || len(err.Error()) > 10_000 || !strings.HasSuffix(err.Error(), "and 99900 more") {
 		t.Errorf("got %.100s…", err)
 	}
@@ -128,11 +129,11 @@ func TestFileCutInsideItsLastLineIsRefused(t *testing.T) {
 		if line[0] == '#' {
 			continue
 		}
-		if _, err := parseUsers("users", "first:"+one+"\n"+line); err != nil {
+		if _, err := parseUsers("users", "first:"+one+"\n"+line, nil); err != nil {
 			t.Fatalf("whole line %q: %v", line, err)
 		}
 		for n := 1; n < len(line)-1; n++ {
-			if _, err := parseUsers("users", "first:"+one+"\n"+line[:n]); err == nil {
+			if _, err := parseUsers("users", "first:"+one+"\n"+line[:n], nil); err == nil {
 				t.Errorf("a file that ends in %q was read", line[:n])
 			}
 		}
@@ -143,7 +144,7 @@ func TestUsersFileWarnings(t *testing.T) {
 	u, err := parseUsers("users", strings.Join([]string{
 		"a:" + one, "b:$apr1$Bo1Xhuxr$K9258dc9rx7Oq5JYikZEK0", "c:$1$NvAH03SQ$FkH3deLieh0pdooj1C2vN.",
 		"d:!", "a:" + two, "c:*",
-	}, "\n"))
+	}, "\n"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +167,7 @@ func FuzzParseUsers(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		u, err := parseUsers("users", text)
+		u, err := parseUsers("users", text, nil)
 		if err != nil {
 			return
 		}
@@ -183,7 +184,7 @@ func FuzzParseUsers(f *testing.F) {
 		for name, text := range u.hashes {
 			fmt.Fprintf(&plain, "%s:%s:\n", name, text)
 		}
-		again, err := parseUsers("users", plain.String())
+		again, err := parseUsers("users", plain.String(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -191,4 +192,20 @@ func FuzzParseUsers(f *testing.F) {
 			t.Errorf("first -, then +\n%s", diff)
 		}
 	})
+}
+
+// A name that no login can have is warned of with its line; the line stays.
+func TestFILE1NamesThatNoLoginCanHaveAreWarnedOf(t *testing.T) {
+	u, err := parseUsers("users", "ok:"+one+"\ntab\tuser:"+one+"\nbob:"+one+"\njos\xe9:"+one+"\n", func(name string) error {
+		if name == "ok" || name == "bob" {
+			return nil
+		}
+		return errors.New("why")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `users who can never log in, as no login can have the name: users:2: "tab\tuser" (why), users:4: "jos\xe9" (why)`; len(u.warnings) == 0 || u.warnings[len(u.warnings)-1] != want {
+		t.Errorf("got %q, want %q", u.warnings, want)
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 
@@ -24,6 +25,7 @@ func openHTPasswd(k htpasswdKeys, t backendTable) (backend.Backend, error) {
 	cfg := htpasswd.Config{
 		UsersFile:  t.file(k.UsersFile, "users_file"),
 		GroupsFile: t.file(k.GroupsFile, "groups_file"),
+		CheckName:  checkTypedName,
 		Memory:     hashMemory(),
 		Log:        t.log,
 	}
@@ -39,6 +41,15 @@ func openHTPasswd(k htpasswdKeys, t backendTable) (backend.Backend, error) {
 		return nil, nil
 	}
 	return b, nil
+}
+
+// checkTypedName reports why nobody comes to be known by name in a login.
+func checkTypedName(name string) error {
+	typed, err := gateway.UserName(name)
+	if err == nil && typed != name {
+		err = fmt.Errorf("logins have it in composed form (NFC): %q", typed)
+	}
+	return err
 }
 
 // reportFiles reports all that is wrong with files of users and groups.

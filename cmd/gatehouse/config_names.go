@@ -84,13 +84,10 @@ func (a *assembly) impossible(source string, n gateway.Name, name string) string
 	if n.Group || strings.Contains(name, ":") { // which is warned of as a wrong qualifier
 		return ""
 	}
-	typed, err := gateway.UserName(name)
-	switch {
-	case err != nil:
+	if err := checkTypedName(name); err != nil {
 		return fmt.Sprintf("%s matches nobody: no login can have the name (%v)", n, err)
-	case typed != name:
-		return fmt.Sprintf("%s matches nobody: logins have the name in composed form (NFC); write %q", n, typed)
-	case backend.ReadsAsDN(name) && strings.Contains(name, ","):
+	}
+	if backend.ReadsAsDN(name) && strings.Contains(name, ",") {
 		return fmt.Sprintf("%s matches nobody: users are called what they type, and not by their DN", n)
 	}
 	return ""
