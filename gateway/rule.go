@@ -89,7 +89,7 @@ func builtinRule(root string) rule {
 
 func compileRule(from Rule, route Route) (rule, error) {
 	methods, errMethods := compileMethods(from.Methods)
-	paths, errPaths := compilePaths(from.Paths)
+	paths, errPaths := compilePaths(from.Paths, route)
 	require, errRequire := bindNames(from.Require, route)
 	err := errors.Join(checkRuleName(from.Name), errMethods, errPaths, errRequire)
 	if err != nil {
@@ -126,7 +126,7 @@ func (r Route) CheckRuleIsNamedOnce(i int) error {
 	return nil
 }
 
-func compilePaths(texts []string) ([]pattern, error) {
+func compilePaths(texts []string, route Route) ([]pattern, error) {
 	if texts == nil {
 		return nil, nil
 	}
@@ -137,6 +137,9 @@ func compilePaths(texts []string) ([]pattern, error) {
 	var errs []error
 	for _, text := range texts {
 		p, err := parsePattern(text)
+		if meant := route.RegistryRoot() + text; err != nil && !strings.HasPrefix(text, "/") && checkPattern(meant) == nil {
+			err = fmt.Errorf("%w; write %q", err, meant)
+		}
 		paths, errs = append(paths, p), append(errs, err)
 	}
 	return paths, errors.Join(errs...)

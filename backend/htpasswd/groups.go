@@ -36,7 +36,7 @@ func parseGroups(file, text string) (*groups, error) {
 		}
 		name, members, ok := strings.Cut(line, ":")
 		if !ok {
-			shapeless.add(fmt.Sprint(first))
+			shapeless.add(fmt.Sprintf("%s:%d", file, first))
 			continue
 		}
 		// Apache takes all colons there for one.
@@ -44,7 +44,7 @@ func parseGroups(file, text string) (*groups, error) {
 			bad.add(fmt.Sprintf("%s:%d: %v", file, first, err))
 		}
 		if strings.Contains(members, ",") {
-			commas.add(fmt.Sprint(first))
+			commas.add(fmt.Sprintf("%s:%d", file, first))
 		}
 	}
 	switch {
@@ -54,10 +54,10 @@ func parseGroups(file, text string) (*groups, error) {
 		return nil, fmt.Errorf("%s: there is no group in it: a line is GROUP: NAME NAME…, and GROUP: makes one without members", file)
 	}
 	if len(shapeless) > 0 {
-		g.warnings = append(g.warnings, "lines without a colon make no group: "+shapeless.join(", "))
+		g.warnings = append(g.warnings, shapeless.join(", ")+": a line without a colon makes no group")
 	}
 	if len(commas) > 0 {
-		g.warnings = append(g.warnings, "lines in which a comma counts as part of a name, as names stand apart by blanks: "+commas.join(", "))
+		g.warnings = append(g.warnings, commas.join(", ")+": a comma counts as part of a name, as names stand apart by blanks")
 	}
 	return g, nil
 }

@@ -89,7 +89,7 @@ func TestLinesWithoutColonAreWarnedOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"lines without a colon make no group: 2, 4"}; !cmp.Equal(g.warnings, want) {
+	if want := []string{"groups:2, groups:4: a line without a colon makes no group"}; !cmp.Equal(g.warnings, want) {
 		t.Errorf("got %q, want %q", g.warnings, want)
 	}
 }

@@ -32,13 +32,17 @@ func (b *Backend) Examine(ctx context.Context, what backend.Examination, report 
 		e.ownUser(ctx)
 		return
 	}
+	there := true
 	for _, base := range b.config.UserBases {
-		e.base(ctx, "user base", base)
+		there = e.base(ctx, "user base", base) && there
 	}
 	for _, base := range b.config.GroupBases {
 		if b.config.GroupMode != groupsNone && !slices.Contains(b.config.UserBases, base) {
-			e.base(ctx, "group base", base)
+			there = e.base(ctx, "group base", base) && there
 		}
+	}
+	if !there {
+		return // every search would fail for the same reason
 	}
 	e.survey(ctx)
 	e.groupsOfRules(ctx)
@@ -76,8 +80,10 @@ func (e *examination) step(name, subject, command string, f func(*backend.Findin
 	return err == nil
 }
 
-// base finds out whether a base is there, and if not how much of its name is.
-func (e *examination) base(ctx context.Context, name, base string) {
+// base finds out whether a base is there, and if not how much of its name is. It reports
+// back whether searches below it can go on.
+func (e *examination) base(ctx context.Context, name, base string) (there bool) {
+	there = true
 	q := query{base: base, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: []string{"1.1"}}
 	e.step(name, base, e.ldapsearch(q), func(f *backend.Finding) error {
 		entries, err := e.asService(ctx, q)
@@ -85,10 +91,12 @@ func (e *examination) base(ctx context.Context, name, base string) {
 			return fault.With("ldap.search.forbidden", errors.New("it is there, and the account may not read it"))
 		}
 		if code, answered := codeOf(err); answered && code == ldap.LDAPResultNoSuchObject {
+			there = false
 			e.explainAbsence(ctx, f, base, err)
 		}
 		return err
 	})
+	return there
 }
 
 // explainAbsence says where the way to an entry ends, and what is there that has
@@ -100,6 +108,9 @@ func (e *examination) explainAbsence(ctx context.Context, f *backend.Finding, na
 	}
 	there := e.nearestAbove(ctx, wanted, cause)
 	if there == nil {
+		if len(e.contexts) > 0 {
+			f.Advice = "write a name that ends in one of those that the server has: " + strings.Join(e.contexts, "; ")
+		}
 		return
 	}
 	missing := wanted[len(wanted)-len(there)-1]

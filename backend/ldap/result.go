@@ -53,6 +53,24 @@ func classify(err error) error {
 	case code == ldap.LDAPResultBusy, code == ldap.LDAPResultUnavailable, code == ldap.LDAPResultServerDown:
 		return lost(fault.With("ldap.server.busy", fmt.Errorf("the server is not able to answer: %w", err)))
 	}
+	return terse(err)
+}
+
+// terseError is an answer to which the server added no words. The library ends its text
+// with a colon nevertheless.
+type terseError struct{ error }
+
+// Error returns the text of the answer without that colon.
+func (e terseError) Error() string { return strings.TrimSuffix(e.error.Error(), ": ") }
+
+// Unwrap returns the answer.
+func (e terseError) Unwrap() error { return e.error }
+
+// terse returns err with a text that goes on well.
+func terse(err error) error {
+	if strings.HasSuffix(err.Error(), ": ") {
+		return terseError{err}
+	}
 	return err
 }
 

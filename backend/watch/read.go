@@ -68,7 +68,7 @@ func readOpen(f *os.File, l Limits) (string, fs.FileMode, error) {
 		return "", 0, err
 	}
 	mode := before.Mode()
-	if err := l.check(before); err != nil {
+	if err := l.check(f.Name(), before); err != nil {
 		return "", mode, err
 	}
 	var text strings.Builder
@@ -90,15 +90,17 @@ func readOpen(f *os.File, l Limits) (string, fs.FileMode, error) {
 	return text.String(), mode, nil
 }
 
-func (l Limits) check(info fs.FileInfo) error {
+// check judges what was opened. A file that only has the wrong mode is named: its path is
+// one, and no secret that was pasted in its place.
+func (l Limits) check(path string, info fs.FileInfo) error {
 	mode := info.Mode()
 	switch {
 	case !mode.IsRegular():
 		return fault.With("file.irregular", fmt.Errorf("it is not a regular file but %s", kind(mode)))
 	case mode&0o022 != 0:
-		return fault.With("file.writable", fmt.Errorf("its group or everybody may write to it (mode %04o); run chmod go-w", mode.Perm()))
+		return fault.With("file.writable", fmt.Errorf("its group or everybody may write to it (mode %04o); run chmod go-w %s", mode.Perm(), path))
 	case l.Secret && mode&0o004 != 0:
-		return fault.With("file.exposed", fmt.Errorf("everybody may read it (mode %04o), and it holds a secret; run chmod o-r", mode.Perm()))
+		return fault.With("file.exposed", fmt.Errorf("everybody may read it (mode %04o), and it holds a secret; run chmod o-r %s", mode.Perm(), path))
 	case info.Size() > l.MaxSize:
 		return tooLarge(l.MaxSize)
 	}

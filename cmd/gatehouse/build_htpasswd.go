@@ -1,13 +1,18 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
 	"gatehouse/backend/htpasswd"
+	"gatehouse/backend/spell"
 	"gatehouse/gateway"
 )
 
@@ -59,6 +64,26 @@ func (t backendTable) reportFiles(err error) {
 	}
 }
 
+// missingAdvice says what to do about a file that is not there, which key names.
+func missingAdvice(key string, err error) string {
+	var missing *fs.PathError
+	if !errors.Is(err, fs.ErrNotExist) || !errors.As(err, &missing) {
+		return ""
+	}
+	var there []string
+	entries, _ := os.ReadDir(filepath.Dir(missing.Path)) // a folder that cannot be read has no suggestion
+	for _, e := range entries {
+		there = append(there, e.Name())
+	}
+	if hint := spell.DidYouMean(filepath.Base(missing.Path), there); hint != "" {
+		return hint
+	}
+	if key == "groups_file" {
+		return "; make it with lines GROUP: NAME NAME…, or take the key out"
+	}
+	return fmt.Sprintf("; make it with: gatehouse passwd -c %s NAME", missing.Path)
+}
+
 // reportFile reports each line of what is wrong with one of the files.
 func (t backendTable) reportFile(err error) {
 	key := "users_file"
@@ -68,7 +93,7 @@ func (t backendTable) reportFile(err error) {
 	first := len(*t.report)
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		if !strings.HasSuffix(line, ":") { // not the heading of a list
-			t.codef(key, fault.Of(err), line)
+			t.codef(key, fault.Of(err), line+missingAdvice(key, err))
 		}
 	}
 	t.report.keepPrivate(first)

@@ -17,7 +17,7 @@ import (
 func newCheckCommand() *cobra.Command {
 	var o checkOptions
 	cmd := &cobra.Command{
-		Use:   "check",
+		Use:   "check [FILE]",
 		Short: "Say everything that is wrong with a configuration",
 		Long: `Read the configuration and all files that it names, as serve would, and say
 everything that is wrong with them, each as FILE:LINE:COLUMN: what, why, what to
@@ -27,7 +27,7 @@ asked which names of groups in the rules several groups share.
 The exit code is 0 if the configuration is good, 1 if there are errors, and 2 if
 it could not be read. Warnings count with --strict only.`,
 		Example: "  gatehouse check --config /etc/gatehouse/config.toml",
-		Args:    cobra.NoArgs,
+		Args:    configArg,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			result, err := o.check(cmd.Context(), configFlag(cmd))
 			if err != nil {

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -55,6 +57,9 @@ func parseDocument(name string, source []byte) (*document, error) {
 	d := &document{name: name, source: source, hidden: hiddenParts(source), root: newTable(span{})}
 	var syntax *toml.DecodeError
 	if err := toml.Unmarshal(source, new(map[string]any)); errors.As(err, &syntax) {
+		if at, advice := d.firstTable(syntax); advice != "" {
+			return nil, single(at, advice, "config.syntax")
+		}
 		return nil, single(d.position(syntax.Position()), d.syntaxAdvice(syntax), "config.syntax")
 	} else if err != nil {
 		return nil, single(d.start(), err.Error(), "config.syntax")
@@ -71,6 +76,28 @@ func parseDocument(name string, source []byte) (*document, error) {
 		}
 	}
 	return d, p.Error()
+}
+
+// firstTable returns the header by which a table came to be that should be in a list,
+// and what to do about it, where that is what the parser stumbles over: an empty text
+// where it is something else.
+func (d *document) firstTable(err *toml.DecodeError) (at place, advice string) {
+	_, rest, _ := strings.Cut(err.Error(), "key ")
+	key, ok := strings.CutSuffix(rest, " already exists as a table, but should be an array table")
+	if !ok {
+		return place{}, ""
+	}
+	header := regexp.MustCompile(`(?m)^[ \t]*(\[{1,2}[ \t]*((?:\w+[ \t]*\.[ \t]*)*` + regexp.QuoteMeta(key) + `\b[\w. \t]*?)[ \t]*\]{1,2})`)
+	found := header.FindSubmatchIndex(d.source)
+	if found == nil || found[2] > d.offset(err.Position()) {
+		return place{}, ""
+	}
+	name := string(d.source[found[4]:found[5]])
+	advice = fmt.Sprintf("there may be several of these: write [[%s]], with double brackets", name)
+	if !strings.HasSuffix(name, key) {
+		advice = fmt.Sprintf("this stands before the [[%s]] that it belongs to: move it below", key)
+	}
+	return d.place(span{found[2], found[3] - found[2]}), advice
 }
 
 // syntaxAdvice adds to the message of the parser what to do, for the mistakes of

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"gatehouse/backend/watch"
@@ -23,11 +24,18 @@ const soon = 14 * 24 * time.Hour
 // checkPair checks that a certificate and its key can be used. It reads each by
 // itself first, to say of either where it was named.
 func (a *assembly) checkPair(p pair) {
-	_, errCert := watch.ReadPEM(p.certFile)
+	cert, errCert := watch.ReadPEM(p.certFile)
 	if errCert != nil {
 		a.report.errorf(p.certAt, "certificate: %v", errCert)
 	}
-	_, errKey := readSecret(lead(p.keyFile))
+	if errCert == nil && strings.Contains(cert, "PRIVATE KEY-----") && !strings.Contains(cert, "BEGIN CERTIFICATE-----") {
+		a.report.errorf(p.certAt, "this file holds a private key, and a certificate is wanted here: the two files are probably swapped")
+		return
+	}
+	key, errKey := readSecret(lead(p.keyFile))
+	if errKey == nil && strings.Contains(key, "ENCRYPTED") {
+		errKey = errors.New("it is encrypted, and nobody is there to type its password when gatehouse starts: write it without one, as openssl pkey -in KEY -out NEW does")
+	}
 	if errKey != nil {
 		a.report.errorf(p.keyAt, "private key: %v", errKey)
 	}

@@ -28,6 +28,21 @@ func configFlag(cmd *cobra.Command) string {
 	return ""
 }
 
+// configArg is for commands that take no argument but the configuration file, which may
+// stand there without --config.
+func configArg(cmd *cobra.Command, args []string) error {
+	switch flag := cmd.Flag("config"); {
+	case len(args) == 0:
+		return nil
+	case flag == nil || len(args) > 1:
+		return fmt.Errorf("%s takes one argument, the configuration file: write --config FILE", cmd.CommandPath())
+	case flag.Changed:
+		return fmt.Errorf("%s is one configuration file too many: --config names %s", args[0], flag.Value)
+	default:
+		return cmd.Flags().Set("config", args[0])
+	}
+}
+
 // findConfig returns the path of the configuration file: the value of the flag
 // --config, the one of $GATEHOUSE_CONFIG, or the first usual place that has one.
 func findConfig(flag string) (path string, err error) {
@@ -79,6 +94,10 @@ func loadNamed(cmd *cobra.Command) (*Config, string, error) {
 
 // parseConfig is loadConfig for a file that has been read.
 func parseConfig(path string, source []byte, flags *pflag.FlagSet) (*Config, error) {
+	if bytes.HasPrefix(source, []byte("\xff\xfe")) || bytes.HasPrefix(source, []byte("\xfe\xff")) {
+		at := place{Name: path, Line: 1, Column: 1}
+		return nil, single(at, "the file is in UTF-16, which TOML is not: save it as UTF-8", "config.syntax")
+	}
 	// Editors on Windows put a byte order mark before the text.
 	source = bytes.TrimPrefix(source, []byte("\ufeff"))
 	doc, err := parseDocument(path, source)

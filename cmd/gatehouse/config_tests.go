@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -51,7 +52,12 @@ func (a *assembly) runTest(i int, t TestConfig, q inquiry) {
 		return
 	}
 	all, err := q.askAll(context.Background(), requests)
-	if err != nil {
+	var open hostError
+	switch {
+	case errors.As(err, &open):
+		a.report.errorf(a.testAt(i, "request"), "%s: %s", t.Request, open.text(fmt.Sprintf("add a line such as host = %q to the test", sampleHost(open.hosts[0]))))
+		return
+	case err != nil:
 		a.report.errorf(a.testAt(i, "request"), "%s: %v", t.Request, err)
 		return
 	}

@@ -19,7 +19,7 @@ import (
 func newDoctorCommand() *cobra.Command {
 	var o doctorOptions
 	cmd := &cobra.Command{
-		Use:   "doctor",
+		Use:   "doctor [FILE]",
 		Short: "Find out step by step why a directory does not let users in",
 		Long: `Try what a login takes with every directory of the configuration, one step after
 the other: DNS, a connection to every address, TLS with its certificates, the
@@ -36,7 +36,7 @@ configuration that can be used.`,
 		Example: `  gatehouse doctor --config config.toml
   gatehouse doctor --config config.toml --user alice
   gatehouse doctor --config config.toml -o json    # for monitoring`,
-		Args: cobra.NoArgs,
+		Args: configArg,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	cmd.Flags().StringVar(&o.backend, "backend", "", "the name of the backend to look at (default all that have something to say)")

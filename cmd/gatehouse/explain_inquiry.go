@@ -74,7 +74,19 @@ func (q *inquiry) hostFor(target string) (string, error) {
 	if len(hosts) == 0 || len(hosts) == 1 && found[0] < 0 {
 		return host, nil
 	}
-	return "", fmt.Errorf("the answer depends on the host that the request names: give --host (%s)", strings.Join(hosts, ", "))
+	return "", hostError{hosts}
+}
+
+// hostError says that the answer depends on the host that a request names.
+type hostError struct{ hosts []string }
+
+// Error tells those who ask by a command what to do.
+func (e hostError) Error() string {
+	return e.text("give --host")
+}
+
+func (e hostError) text(advice string) string {
+	return fmt.Sprintf("the answer depends on the host that the request names: %s (%s)", advice, strings.Join(e.hosts, ", "))
 }
 
 // hosts returns the names that routes answer to, each once.

@@ -24,7 +24,7 @@ import (
 func newServeCommand() *cobra.Command {
 	var quick struct{ upstream, users, groups string }
 	cmd := &cobra.Command{
-		Use:     "serve",
+		Use:     "serve [FILE]",
 		Aliases: []string{"run"},
 		Short:   "Run the gateway",
 		Long: `Run the gateway until it gets SIGTERM or SIGINT. It then accepts no new
@@ -42,7 +42,7 @@ With --upstream and --users it needs no configuration file: every user of the
 password file may pull, and the members of the group "pusher" may push.`,
 		Example: `  gatehouse serve --config /etc/gatehouse/config.toml
   gatehouse serve --listen 127.0.0.1:5043 --upstream http://127.0.0.1:5000 --users htpasswd --groups groups`,
-		Args: cobra.NoArgs,
+		Args: configArg,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			source, err := serveSource(cmd, quick.upstream, quick.users, quick.groups)
 			if err != nil {
