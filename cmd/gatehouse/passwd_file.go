@@ -60,8 +60,35 @@ func removeUser(text, user string) (changed string, known bool) {
 
 // checkPasswdFile reports why the file at path could not be edited.
 func checkPasswdFile(path string, create bool) error {
-	_, _, err := readPasswdFile(path, create)
+	dir, err := lockPasswdFile(path)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	_, _, err = readPasswdFile(path, create) // which fails while another edit replaces the file
 	return err
+}
+
+// lockPasswdFile waits until nobody edits the file, and returns what holds the lock
+// until it is closed: the directory, because the file is another one after each edit.
+func lockPasswdFile(path string) (*os.File, error) {
+	dir, err := os.Open(filepath.Dir(targetOf(path)))
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX); err != nil {
+		dir.Close()
+		return nil, fmt.Errorf("lock directory %s: %w", dir.Name(), err)
+	}
+	return dir, nil
+}
+
+// targetOf returns the file behind a link: that is the one to be replaced.
+func targetOf(path string) string {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		return target
+	}
+	return path
 }
 
 // readPasswdFile returns the content of the file, and nil for its facts where
@@ -86,19 +113,12 @@ func readPasswdFile(path string, create bool) (text string, info fs.FileInfo, er
 // in one step, so that whoever reads it sees the old or the new one. Edits of
 // several at once happen one after the other.
 func editPasswdFile(path string, create bool, edit func(text string) (string, error)) error {
-	// Of a link, the file behind it is replaced.
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
-	}
-	// The directory is what to lock: the file is another one after each edit.
-	dir, err := os.Open(filepath.Dir(path))
+	path = targetOf(path)
+	dir, err := lockPasswdFile(path)
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX); err != nil {
-		return fmt.Errorf("lock directory %s: %w", dir.Name(), err)
-	}
 	text, info, err := readPasswdFile(path, create)
 	if err != nil {
 		return err
