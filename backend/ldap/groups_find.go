@@ -234,7 +234,7 @@ func (r *resolver) matchesUser(ctx context.Context, filter string) (bool, error)
 // groupMemory is what is remembered of groups.
 type groupMemory struct {
 	found  memo[[]group]  // by filter, by name, by security identifier
-	unique memo[bool]     // by name: whether one group alone has it
+	sole   memo[string]   // by name: the key of the group that alone has it; empty where several have it
 	shared memo[[]string] // by name, for explanations: the groups that have it, where they are several
 	used   memo[bool]     // by attribute: whether any group has it
 	keys   memo[string]   // by DN as a server spells it
@@ -243,7 +243,7 @@ type groupMemory struct {
 
 func newGroupMemory(c Config) groupMemory {
 	return groupMemory{
-		found: newMemo[[]group](c.GroupTTL), unique: newMemo[bool](c.GroupTTL),
+		found: newMemo[[]group](c.GroupTTL), sole: newMemo[string](c.GroupTTL),
 		shared: newMemo[[]string](namesakesTTL), hidden: newMemo[absence](c.GroupTTL), keys: newMemo[string](namesakesTTL),
 		used: newMemo[bool](c.GroupTTL),
 	}

@@ -38,14 +38,15 @@ func (r *resolver) names(ctx context.Context, groups []group) ([]string, error) 
 // bearers finds out of each name whether one group alone has it, and returns the groups
 // that have those names of which that is not remembered. The user need not be in the
 // other one: who may make a group somewhere must not be able to pass for a member of
-// any.
+// any. What is remembered of one group says nothing of a new one with its name, so that
+// it counts only where the owners are that group.
 func (r *resolver) bearers(ctx context.Context, owners map[string][]string) (unique map[string]bool, found []group, err error) {
 	unique = map[string]bool{}
 	bearers := map[string]map[string]bool{} // canonical DNs by name
 	var filters []string
 	for name, own := range owners {
-		if is, known := r.memory.unique.get(name); known {
-			unique[name] = is
+		if sole, known := r.memory.sole.get(name); known && (sole == "" || isAll(own, sole)) {
+			unique[name] = sole != ""
 			continue
 		}
 		filters = append(filters, equals(r.config.GroupNameAttr, name))
@@ -73,4 +74,9 @@ func (r *resolver) bearers(ctx context.Context, owners map[string][]string) (uni
 		r.memory.learn(name, seen, asked)
 	}
 	return unique, found, nil
+}
+
+// isAll reports whether there is nothing else among some keys of groups than this one.
+func isAll(keys []string, key string) bool {
+	return !slices.ContainsFunc(keys, func(k string) bool { return k != key })
 }

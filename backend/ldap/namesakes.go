@@ -38,12 +38,15 @@ func (b *Backend) FindNamesakes(ctx context.Context, names []string) error {
 
 // learn remembers which groups have a name.
 func (m groupMemory) learn(name string, bearers map[string]bool, asked time.Time) {
-	if len(bearers) > 0 {
-		m.unique.put(name, len(bearers) == 1, asked)
+	keys := slices.Sorted(maps.Keys(bearers))
+	switch len(keys) {
+	case 0:
+	case 1:
+		m.sole.put(name, keys[0], asked)
+	default:
+		m.sole.put(name, "", asked)
+		m.shared.put(name, keys, asked)
+		return
 	}
-	if len(bearers) > 1 {
-		m.shared.put(name, slices.Sorted(maps.Keys(bearers)), asked)
-	} else {
-		m.shared.forget(name)
-	}
+	m.shared.forget(name)
 }
