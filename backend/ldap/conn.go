@@ -125,9 +125,20 @@ func (c *conn) do(ctx context.Context, limit time.Duration, f func(*ldap.Conn) e
 	return err
 }
 
-// panicked is the error for a panic of the library.
+// panicked is the error for a panic over what a server said.
 func panicked(p any) error {
 	return fault.With("ldap.protocol", fmt.Errorf("panic while the answer was read: %v", p))
+}
+
+// guarded calls f, and makes a panic of it an error. In a goroutine that f has to itself
+// it would end the process, since no caller is below it on the stack.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = lost(panicked(p))
+		}
+	}()
+	return f()
 }
 
 // errWrongAnswer is the error for an answer to another kind of question. The

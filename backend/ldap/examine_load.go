@@ -54,7 +54,7 @@ func (e *examination) measure(f *backend.Finding, ask func() error) error {
 		wg.Go(func() {
 			for range loadQuestions / loadAtOnce {
 				start := time.Now()
-				err := ask()
+				err := guarded(ask)
 				mu.Lock()
 				took, errs = append(took, time.Since(start)), append(errs, err)
 				mu.Unlock()

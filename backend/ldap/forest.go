@@ -102,7 +102,12 @@ func (d *directory) hasController(ctx context.Context, domain string) bool {
 	var wg sync.WaitGroup
 	for _, s := range servers {
 		if s.domainName() == "" && s.breaker.state() == nil {
-			wg.Go(func() { d.learnDomain(ctx, s) })
+			wg.Go(func() {
+				err := guarded(func() error { d.learnDomain(ctx, s); return nil })
+				if err != nil {
+					d.giveUp(s, s.label(err))
+				}
+			})
 		}
 	}
 	wg.Wait()

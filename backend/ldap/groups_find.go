@@ -80,7 +80,6 @@ func (r *resolver) searchAll(ctx context.Context, filters, attributes []string) 
 		for _, base := range r.config.GroupBases {
 			entries, err := r.searchMembers(ctx, query{base: base, scope: ldap.ScopeWholeSubtree, paged: true, filter: filters[i], attributes: attributes})
 			if err != nil {
-				failed.Store(true)
 				return fmt.Errorf("search groups: %w", err)
 			}
 			found[i] = append(found[i], entries...)
@@ -100,7 +99,11 @@ func (r *resolver) searchAll(ctx context.Context, filters, attributes []string) 
 			if failed.Load() {
 				return nil // of which the error tells
 			}
-			return ask(i)
+			err := guarded(func() error { return ask(i) })
+			if err != nil {
+				failed.Store(true)
+			}
+			return err
 		})
 	}
 	return found, searches.Wait()

@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"strings"
@@ -71,6 +72,29 @@ func TestLDAP8BadAnswersToASearchFindNothingOut(t *testing.T) {
 				t.Errorf("got %d entries, %v (%s), want a failure with a code", len(found), err, code)
 			}
 		})
+	}
+}
+
+// An attribute without a name, which a server may send, is none of those asked for.
+func TestLDAP8AttributeWithoutANameIsNone(t *testing.T) {
+	c := configFor(t, start(t, ldaptest.Config{}))
+	c.GroupNameAttr = "displayName"
+	b := open(t, c)
+	e := &ldap.Entry{Attributes: []*ldap.EntryAttribute{{Values: []string{"x"}}}}
+	if err := b.nameAsAsked(t.Context(), []*ldap.Entry{e}, []string{"displayName"}); err != nil || values(e, "displayName") != nil {
+		t.Errorf("got %q, %v, want no name", values(e, "displayName"), err)
+	}
+}
+
+// A panic over one of several answers that are asked for at once is a failure of the
+// question, and not the end of the process.
+func TestLDAP8PanicOfAQuestionIsAFailure(t *testing.T) {
+	panics := func(context.Context, query) ([]*ldap.Entry, error) { panic("odd answer") }
+	b := open(t, configFor(t, start(t, ldaptest.Config{})))
+	r := &resolver{Backend: b, search: panics, memory: b.memory}
+	found, err := r.searchAll(t.Context(), []string{"(cn=a)", "(cn=b)"}, nil)
+	if fault.Of(err) != "ldap.protocol" || !isLost(err) {
+		t.Errorf("got %v, %v (%s), want a failure with a code", found, err, fault.Of(err))
 	}
 }
 

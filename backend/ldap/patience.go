@@ -49,13 +49,10 @@ func (c *conn) answers(ctx context.Context, limit time.Duration) bool {
 	defer cancel()
 	answer := make(chan error, 1)
 	go func() {
-		defer func() {
-			if p := recover(); p != nil {
-				answer <- lost(panicked(p))
-			}
-		}()
-		_, err := c.ldap.Search(nothing(""))
-		answer <- classify(err)
+		answer <- guarded(func() error {
+			_, err := c.ldap.Search(nothing(""))
+			return classify(err)
+		})
 	}()
 	select {
 	case err := <-answer:

@@ -30,11 +30,14 @@ func (b *Backend) Probe(ctx context.Context) []backend.Trial {
 // so.
 func (s *server) try(ctx context.Context) backend.Trial {
 	start := time.Now()
-	c, err := s.openSearch(ctx)
-	if err == nil {
-		err = c.ping(ctx, s.config.OperationTimeout, s.config.UserBases[0])
-		c.close()
-	}
+	err := guarded(func() error {
+		c, err := s.openSearch(ctx)
+		if err != nil {
+			return err
+		}
+		defer c.close()
+		return c.ping(ctx, s.config.OperationTimeout, s.config.UserBases[0])
+	})
 	if err == nil {
 		s.reinstate()
 	}

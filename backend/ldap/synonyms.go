@@ -82,7 +82,7 @@ func (b *Backend) sameAttribute(ctx context.Context, x, y string) (bool, error) 
 		return one != "" && one == other, nil
 	}
 	for _, name := range []string{x, y} {
-		if name[0] >= '0' && name[0] <= '9' {
+		if name != "" && name[0] >= '0' && name[0] <= '9' { // a server may send an attribute without a name
 			return false, fault.With("ldap.schema.unreadable", fmt.Errorf("the schema of the directory, which says what the attribute %s is, cannot be read: %w", name, backend.ErrUnavailable))
 		}
 	}
