@@ -51,6 +51,8 @@ func TestLDAP8BadAnswersToASearchFindNothingOut(t *testing.T) {
 		"entries of another request, long":     join(entryMessage(300, "uid="+long), doneMessage(1, 0)),
 		"one of another request among several": join(entryMessage(1, "uid=alice"), entryMessage(2, "uid=bob"), doneMessage(1, 0)),
 		"the end of another request":           join(entryMessage(1, "uid=alice"), doneMessage(2, 0)),
+		"entries of no request":                join(entryMessage(0, "uid=alice"), doneMessage(1, 0)),
+		"the end of no request":                join(entryMessage(1, "uid=alice"), doneMessage(0, 0), doneMessage(1, 0)),
 		"cut off in an entry":                  join(entryMessage(1, "uid=alice"), entryMessage(1, "uid=bob")[:9]),
 		"cut off before the end":               entryMessage(1, "uid=alice"),
 		"cut off in the end":                   join(entryMessage(1, "uid=alice"), doneMessage(1, 0)[:6]),

@@ -34,12 +34,14 @@ const (
 )
 
 // answered notes a message about a request, and reports whether there is such a request.
+// What a server says by itself has the number 0, and is an extended response; RFC 4511,
+// section 4.4. The library drops anything else with that number as it does this.
 func (n *numbers) answered(number int64, tag byte) bool {
 	i := slices.Index(n.open, number)
 	if i >= 0 && (tag == tagSearchDone || tag == tagBindResponse || tag == tagExtendedResponse) {
 		n.open = slices.Delete(n.open, i, i+1)
 	}
-	return i >= 0 || number == 0 // which is what a server says by itself
+	return i >= 0 || number == 0 && tag == tagExtendedResponse
 }
 
 // check fails for the beginning of a message about a request that waits for no answer.
