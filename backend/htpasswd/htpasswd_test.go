@@ -289,7 +289,7 @@ func truncate(t *testing.T, path string, size int64) {
 
 func TestWarningsAreLogged(t *testing.T) {
 	r := newRig(t, someUsers+"bob:\n", someGroups+"shapeless\nmore: alice,bob\n")
-	for _, want := range []string{"1 passwords have a hash that is quick to guess", `\"bob\" in line 6`, "lines without a colon", "a comma counts as part of a name"} {
+	for _, want := range []string{"1 passwords have a hash that is quick to guess", `\"bob\" in line 6`, "a line without a colon makes no group", "a comma counts as part of a name"} {
 		if !strings.Contains(r.log.String(), want) {
 			t.Errorf("want %q in the log:\n%s", want, r.log)
 		}

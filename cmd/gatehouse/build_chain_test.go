@@ -65,12 +65,12 @@ func TestWhatIsSaidOfChains(t *testing.T) {
 		want                 []string // parts of what is said, in order
 	}{
 		{"nothing", bothMembers, `"valid-user"`, nil},
-		{"names with a backend", bothMembers, `"user first:alice", "group second:pusher"`, nil},
-		{"bare names", bothMembers, `"user alice", "group pusher"`, []string{
-			`config.toml:19:9: warning: rule "all": user alice means that name in each of the backends first, second; write user first:alice`,
+		{"names with a backend", bothMembers, `"user first:testuser", "group second:pusher"`, nil},
+		{"bare names", bothMembers, `"user testuser", "group pusher"`, []string{
+			`config.toml:19:9: warning: rule "all": user testuser means that name in each of the backends first, second; write user first:testuser`,
 			`config.toml:19:9: warning: rule "all": group pusher means that name in each of the backends`,
 		}},
-		{"bare names on a chain of one", `member = [ { backend = "second" } ]` + "\nextra_groups = [\"first\"]", `"user alice"`, nil},
+		{"bare names on a chain of one", `member = [ { backend = "second" } ]` + "\nextra_groups = [\"first\"]", `"user testuser"`, nil},
 		{"groups where no member knows any", `member = [ { backend = "first" } ]` + "\n[[backend]]\nname = \"third\"\ntype = \"chain\"\nmember = [{ backend = \"second\" }]", `"group first:pusher"`, []string{
 			`no route and no chain uses the backend "third"`,
 			`config.toml:3:1: warning: rule "all" asks for group first:pusher, and nobody is in any group: none of those that the backend "everyone" is made of knows groups`,
@@ -78,6 +78,7 @@ func TestWhatIsSaidOfChains(t *testing.T) {
 		{"groups that one of them lends", `member = [ { backend = "first" } ]` + "\nextra_groups = [\"second\"]", `"group first:pusher"`, nil},
 		{"groups of whom that vouches for nobody", `member = [ { backend = "first" } ]` + "\nextra_groups = [\"second\"]", `{ all = ["valid-user", "not group second:pusher"] }`, []string{
 			`config.toml:22:1: group second:pusher: the backend "second" vouches for none of the users of this route`,
+			`config.toml:22:12: warning: rule "all": group second:pusher matches nobody`,
 		}},
 		{"a loop", `member = [ { backend = "more" }, { backend = "first" }, { backend = "second" } ]` + "\n[[backend]]\nname = \"more\"\ntype = \"chain\"\nmember = [ { backend = \"everyone\" } ]", `"valid-user"`, []string{
 			`config.toml:5:14: "more" is a chain that leads back to this one`,

@@ -264,7 +264,7 @@ func TestWhatIsOnlyWarnedOf(t *testing.T) {
 			return rewrite(t, dir, `"valid-user"`, `"all granted"`)
 		}, `takes any password`},
 		{"rule that an earlier one hides", func(t *testing.T, dir string) string {
-			return rewrite(t, dir, `  [[route.rule]]`, "  [[route.rule]]\n  name = \"first\"\n  require = [\"user alice\"]\n  [[route.rule]]")
+			return rewrite(t, dir, `  [[route.rule]]`, "  [[route.rule]]\n  name = \"first\"\n  require = [\"user testuser\"]\n  [[route.rule]]")
 		}, `never decides`},
 		{"group where the backend knows none", func(t *testing.T, dir string) string {
 			return rewrite(t, dir, `"valid-user"`, `"group pusher", { all = ["valid-user", "not group guests"] }`)
