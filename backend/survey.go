@@ -9,8 +9,13 @@ import (
 // A Surveyor can say what its source has of that on which logins and groups depend, and
 // what of the configuration has no place there.
 type Surveyor interface {
-	// Survey asks the source, about the groups that rules name, too. What it returns
-	// with an error is what could be found out.
+	// Expect says which groups rules name, beside those that it was told of before. It
+	// asks no server. Groups of a user are not taken for all of them before it is known
+	// that the source can say who is in these.
+	Expect(groups []string)
+
+	// Survey asks the source, about the groups that rules name, too, which from then on
+	// are all of them. What it returns with an error is what could be found out.
 	Survey(ctx context.Context, groups []string) ([]Remark, error)
 }
 

@@ -77,7 +77,7 @@ func (r *resolver) groups(ctx context.Context) ([]string, error) {
 	names = append(names, matching...)
 	slices.Sort(names)
 	names = slices.Compact(names)
-	r.doubtBlind(names)
+	r.doubtBlind(ctx, names)
 	if r.missing == nil && len(r.shared) == 0 {
 		return names, nil
 	}

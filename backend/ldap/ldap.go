@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
@@ -33,13 +32,13 @@ type Backend struct {
 	domains   *domains
 	schemas   *schemas
 	memory    groupMemory
-	own       memo[ownGroups]          // by handle, of users who searched themselves
-	routes    memo[*server]            // by handle
-	shares    memo[share]              // by handle
-	states    memo[accountState]       // by handle, where it counts after the bind
-	bases     memo[struct{}]           // that are there
-	blind     atomic.Pointer[[]string] // groups of rules whose members nobody can ask for
-	warned    memo[struct{}]           // by handle, of users whose groups are not all known
+	own       memo[ownGroups]    // by handle, of users who searched themselves
+	routes    memo[*server]      // by handle
+	shares    memo[share]        // by handle
+	states    memo[accountState] // by handle, where it counts after the bind
+	bases     memo[struct{}]     // that are there
+	blind     *blindness
+	warned    memo[struct{}] // by handle, of users whose groups are not all known
 }
 
 // ownGroups is what a user found of the own groups.
@@ -77,6 +76,7 @@ func New(c Config) (*Backend, error) {
 		directory: d,
 		domains:   newDomains(c),
 		schemas:   &schemas{asking: make(chan struct{}, 1)},
+		blind:     &blindness{asking: make(chan struct{}, 1)},
 		memory:    newGroupMemory(c),
 		own:       newMemo[ownGroups](ownGroupsTTL),
 		routes:    newMemo[*server](routeTTL),

@@ -115,6 +115,7 @@ func (c *Config) assembleAfter(before *assembly, s surroundings) *assembly {
 		a.gateway.Routes = append(a.gateway.Routes, a.route(i))
 	}
 	a.checkHealth()
+	a.expectGroups()
 	a.before = nil // it has one before it, too
 	a.runTests()
 	return a

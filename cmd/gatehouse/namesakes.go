@@ -72,28 +72,45 @@ func (a *assembly) warnOfNamesakes(ctx context.Context) {
 // one that is made later takes the name from the one that a rule means.
 const namesakesEvery = time.Hour
 
+// How soon it looks again after a look that failed, at first and at most.
+const (
+	namesakesRetry    = 10 * time.Second
+	namesakesRetryMax = 5 * time.Minute
+)
+
+// nextLook returns how long it is until the next look after some that failed.
+func nextLook(failures int) time.Duration {
+	if failures == 0 {
+		return namesakesEvery
+	}
+	return min(namesakesRetry<<min(failures-1, 10), namesakesRetryMax)
+}
+
 // namesakesTimeout bounds a look.
 const namesakesTimeout = time.Minute
 
 // watchNamesakes says in the log which names of groups in the rules are shared, and what
 // a survey of the backends finds, of each configuration and once in a while, until ctx is
-// done.
+// done. A look that fails is repeated soon.
 func (d *daemon) watchNamesakes(ctx context.Context) {
-	told := map[string]bool{}
+	told, failures := map[string]bool{}, 0
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(namesakesEvery):
+		case <-time.After(nextLook(failures)):
 		case <-d.renewed:
 			clear(told)
+			failures = 0
 		}
-		d.tellNamesakes(ctx)
-		d.tellSurvey(ctx, told)
+		failures++
+		if errors.Join(d.tellNamesakes(ctx), d.tellSurvey(ctx, told)) == nil {
+			failures = 0
+		}
 	}
 }
 
-func (d *daemon) tellNamesakes(ctx context.Context) {
+func (d *daemon) tellNamesakes(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, namesakesTimeout)
 	defer cancel()
 	// A backend that is closed meanwhile gives no answer.
@@ -104,4 +121,5 @@ func (d *daemon) tellNamesakes(ctx context.Context) {
 	for _, n := range all {
 		d.log.Warn("rules", "problem", n.String(), fault.Attr, "groups.ambiguous")
 	}
+	return err
 }

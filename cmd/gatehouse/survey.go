@@ -16,6 +16,17 @@ type surveyed struct {
 	backend.Remark
 }
 
+// expectGroups tells every backend that can be surveyed which groups the rules name, so
+// that it knows before the first login.
+func (a *assembly) expectGroups() {
+	for _, table := range a.config.Backends {
+		if surveyor, ok := a.bare[table.Name()].(backend.Surveyor); ok {
+			what := a.examination(table)
+			surveyor.Expect(append(what.Groups, what.OptionalGroups...))
+		}
+	}
+}
+
 // survey has every backend that can say so find out on what logins and groups depend
 // there. What it returns with an error is what could be found out.
 func (a *assembly) survey(ctx context.Context) (all []surveyed, err error) {
@@ -36,8 +47,9 @@ func (a *assembly) survey(ctx context.Context) (all []surveyed, err error) {
 	return all, err
 }
 
-// tellSurvey puts into the log what a survey finds and was not told before.
-func (d *daemon) tellSurvey(ctx context.Context, told map[string]bool) {
+// tellSurvey puts into the log what a survey finds and was not told before. It returns
+// what could not be found out.
+func (d *daemon) tellSurvey(ctx context.Context, told map[string]bool) error {
 	ctx, cancel := context.WithTimeout(ctx, namesakesTimeout)
 	defer cancel()
 	all, err := d.current.Load().survey(ctx)
@@ -58,4 +70,5 @@ func (d *daemon) tellSurvey(ctx context.Context, told map[string]bool) {
 		}
 		d.log.Log(ctx, level, "directory", more...)
 	}
+	return err
 }

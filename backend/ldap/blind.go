@@ -1,0 +1,181 @@
+package ldap
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"gatehouse/backend"
+	"gatehouse/backend/fault"
+)
+
+// A search for the groups of a user passes over those whose members the account may not
+// ask for, as if the user were in none of them. A rule such as "not group banned" would
+// let everybody in. Which of the groups that rules name are such groups is therefore
+// known before an answer about groups is taken for all of it.
+
+// blindness remembers which of the groups of rules nobody can say who is in.
+type blindness struct {
+	asking chan struct{} // holds a token while the directory is asked
+
+	mu       sync.Mutex
+	named    []string // the groups that rules name
+	known    bool     // whether groups is the answer about named
+	groups   []string
+	failure  error // of asking the last time; nil if there was none since the last answer
+	failures int
+	until    time.Time // when it is asked again after a failure
+}
+
+// How long the failure to find that out counts, at first and at most.
+const (
+	blindRetry    = 5 * time.Second
+	blindRetryMax = 2 * time.Minute
+)
+
+// expect adds names of groups, or sets them where all are given.
+func (s *blindness) expect(names []string, all bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !all {
+		names = slices.Concat(s.named, names)
+	}
+	names = slices.Clone(names)
+	slices.Sort(names)
+	if names = slices.Compact(names); !slices.Equal(names, s.named) {
+		s.named, s.known = names, false
+		s.failure, s.failures, s.until = nil, 0, time.Time{}
+	}
+}
+
+// recall returns what is known, and whether it counts: it does not where the directory has
+// to be asked about named.
+func (s *blindness) recall() (named, groups []string, err error, counts bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.known || len(s.named) == 0:
+		return s.named, s.groups, nil, true
+	case s.failure != nil && time.Now().Before(s.until):
+		return s.named, nil, s.failure, true
+	}
+	return s.named, nil, nil, false
+}
+
+// learn remembers an answer about named, or the failure to get one. What was known before
+// a failure is as good as then.
+func (s *blindness) learn(named, groups []string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !slices.Equal(named, s.named): // of a configuration that is not in use any more
+	case err != nil:
+		s.failure, s.until = err, time.Now().Add(min(blindRetry<<min(s.failures, 10), blindRetryMax))
+		s.failures++
+	default:
+		s.known, s.groups, s.failure, s.failures = true, groups, nil, 0
+	}
+}
+
+// Expect notes the names of groups. See [backend.Surveyor].
+func (b *Backend) Expect(groups []string) { b.blind.expect(groups, false) }
+
+// blindGroups returns the groups of rules of which nobody can say who is in them. The
+// directory is asked once, by whoever comes first.
+func (b *Backend) blindGroups(ctx context.Context) ([]string, error) {
+	if _, groups, err, counts := b.blind.recall(); counts {
+		return groups, err
+	}
+	select {
+	case b.blind.asking <- struct{}{}:
+		defer func() { <-b.blind.asking }()
+	case <-ctx.Done():
+		return nil, gaveUp(ctx)
+	}
+	named, groups, err, counts := b.blind.recall()
+	if counts {
+		return groups, err
+	}
+	groups, err = b.findBlind(ctx, named)
+	if err == nil || ctx.Err() == nil { // who went away or came late has proved nothing
+		b.blind.learn(named, groups, err)
+	}
+	return groups, err
+}
+
+// surveyMembers looks for groups that rules name and of which the account may not ask
+// who their members are.
+func (b *Backend) surveyMembers(ctx context.Context, groups []string) (remarks []backend.Remark, err error) {
+	b.blind.expect(groups, true)
+	named, _, _, _ := b.blind.recall()
+	blind, err := b.findBlind(ctx, named)
+	if err != nil {
+		return nil, err
+	}
+	b.blind.learn(named, blind, nil)
+	for _, name := range blind {
+		err := blindError([]string{name})
+		remarks = append(remarks, backend.Remark{Subject: "members of " + name, Text: err.Error(), Code: fault.Of(err), Advice: fault.Of(err).Advice()})
+	}
+	return remarks, nil
+}
+
+// blindError says that nobody can tell who is in some groups.
+func blindError(groups []string) error {
+	return fault.With("ldap.groups.unreadable", fmt.Errorf("the service account may not ask for the members of %s (group_member_attrs), so that nobody can say who is in it", strings.Join(groups, "; ")))
+}
+
+// findBlind returns the names of the groups of which neither that they have a member nor
+// that they have none is true.
+func (b *Backend) findBlind(ctx context.Context, groups []string) ([]string, error) {
+	if len(groups) == 0 || b.config.GroupMode != groupsSearch && b.config.GroupMode != groupsInChain {
+		return nil, nil
+	}
+	var filters []string
+	for _, name := range groups {
+		switch {
+		case looksLikeDN(name):
+			filters = append(filters, equals(b.nameAttribute(), name))
+		case b.config.GroupNameAttr != nameIsDN && !b.isFilterGroup(fold(name)):
+			filters = append(filters, equals(b.config.GroupNameAttr, name))
+		}
+	}
+	r := &resolver{Backend: b, search: b.asService, memory: b.memory}
+	all, err := r.seen(ctx, filters, b.config.GroupFilter)
+	if err != nil {
+		return nil, err
+	}
+	asking := b.config.GroupFilter
+	for _, attribute := range b.config.GroupMemberAttrs {
+		asking += "(|(" + attribute + "=*)(!(" + attribute + "=*)))"
+	}
+	open, err := r.seen(ctx, filters, "(&"+asking+")")
+	var blind []string
+	for name := range all {
+		if !open[name] {
+			blind = append(blind, name)
+		}
+	}
+	slices.Sort(blind)
+	return blind, err
+}
+
+// doubtBlind notes the groups of which nobody can say whether the user is in them, or
+// that nobody can say which ones these are.
+func (r *resolver) doubtBlind(ctx context.Context, names []string) {
+	if r.asUser() {
+		return
+	}
+	groups, err := r.blindGroups(ctx)
+	if err != nil {
+		r.lack(false, fmt.Errorf("whether the service account may ask for the members of the groups that rules name could not be found out: %w", err))
+		return
+	}
+	others := slices.DeleteFunc(slices.Clone(groups), func(name string) bool { return slices.Contains(names, name) })
+	if len(others) > 0 {
+		r.lack(false, blindError(others))
+	}
+}
