@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 
@@ -126,8 +127,12 @@ func (c *conn) do(ctx context.Context, limit time.Duration, f func(*ldap.Conn) e
 }
 
 // panicked is the error for a panic over what a server said.
+// What the runtime did not make is told by its type alone: it may hold a password.
 func panicked(p any) error {
-	return fault.With("ldap.protocol", fmt.Errorf("panic while the answer was read: %v", p))
+	if err, ok := p.(runtime.Error); ok {
+		return fault.With("ldap.protocol", fmt.Errorf("panic while the answer was read: %w", err))
+	}
+	return fault.With("ldap.protocol", fmt.Errorf("panic while the answer was read: %T", p))
 }
 
 // guarded calls f, and makes a panic of it an error. In a goroutine that f has to itself
