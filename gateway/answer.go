@@ -37,6 +37,10 @@ type answer struct {
 	pace     pace
 }
 
+// maxResponseHead bounds the head of an answer in bytes. Registries stay far below it; a
+// head that does not is an attack on memory.
+const maxResponseHead = 256 << 10
+
 // maxInformational bounds the 1xx answers before the real one.
 const maxInformational = 100
 
@@ -161,7 +165,7 @@ func (a *answer) frame() error {
 	case a.method == http.MethodHead || a.status == http.StatusNotModified:
 		a.complete = true // whatever length it tells is that of another answer
 	case a.isChunked():
-		a.body = &chunkedReader{br: a.conn.br}
+		a.body = newChunkedReader(a.conn.br)
 	case a.length >= 0:
 		a.body = io.LimitReader(a.conn.br, a.length)
 		a.complete, a.arrived = a.length == 0, a.length <= int64(a.conn.br.Buffered())

@@ -159,6 +159,9 @@ type chunkedReader struct {
 	chunkScanner
 }
 
+// newChunkedReader returns a reader of the body that br stands before.
+func newChunkedReader(br *bufio.Reader) *chunkedReader { return &chunkedReader{br: br} }
+
 // Read implements [io.Reader]. It waits for more to come only while p is empty.
 func (r *chunkedReader) Read(p []byte) (n int, err error) {
 	for err == nil && n < len(p) && (n == 0 || r.br.Buffered() > 0) {

@@ -5,13 +5,6 @@ import (
 	"errors"
 )
 
-// Limits of a message head, beside those of [Limits]. Registry clients and registries
-// stay far below them; a head that does not is an attack on memory.
-const (
-	maxRequestLine  = 8190 // bytes, as Apache's LimitRequestLine
-	maxResponseHead = 256 << 10
-)
-
 var (
 	errBareLF    = errors.New("line that ends in a bare LF")
 	errFieldFold = errors.New("folded header field")

@@ -6,6 +6,11 @@ import (
 	"net/http"
 )
 
+// maxRequestLine bounds the first line of a request in bytes, as Apache's
+// LimitRequestLine does. Registry clients stay far below it; a line that does not is an
+// attack on memory.
+const maxRequestLine = 8190
+
 func tooManyFields(limit int) *problem {
 	return headTooLarge(fmt.Sprintf("the request has more than %d header fields", limit))
 }
@@ -23,4 +28,16 @@ func headTooLarge(message string) *problem {
 
 func lineTooLong() *problem {
 	return &problem{status: http.StatusRequestURITooLong, code: codeTooLarge, message: "the request line is longer than 8190 bytes"}
+}
+
+// readTarget reads the target of a request, whichever way it came.
+func readTarget(raw string) (Target, *problem) {
+	if len(raw) > maxRequestLine {
+		return Target{}, lineTooLong()
+	}
+	target, err := ParseTarget(raw)
+	if err != nil {
+		return Target{}, badRequest(err.Error())
+	}
+	return target, nil
 }

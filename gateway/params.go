@@ -15,12 +15,12 @@ var uploadParams = []struct{ name, letters string }{{"mount", "mount"}, {"from",
 // checkParams refuses parameters of a request to a registry that some upstream takes
 // for something else than what was judged. Elsewhere they are the upstream's own.
 func (p *Policy) checkParams(t Target) *problem {
-	if len(t.params) == 0 || !p.atRegistry(t.Path) {
+	if !t.hasQuery() || !p.atRegistry(t.Path) {
 		return nil
 	}
-	for _, param := range t.params {
+	for name := range t.paramNames() {
 		for _, letters := range methodParams {
-			if sameLetters(param.name, letters) {
+			if sameLetters(name, letters) {
 				return badRequest(errParamMethod.Error())
 			}
 		}
@@ -33,11 +33,11 @@ func (p *Policy) checkParams(t Target) *problem {
 func checkUploadParams(t Target) *problem {
 	for _, known := range uploadParams {
 		seen := false
-		for _, p := range t.params {
-			if !sameLetters(p.name, known.letters) || p.name == known.letters && p.name != known.name {
+		for name := range t.paramNames() {
+			if !sameLetters(name, known.letters) || name == known.letters && name != known.name {
 				continue // "state" by itself is another parameter than "_state"
 			}
-			if seen || p.name != known.name {
+			if seen || name != known.name {
 				return badRequest(errParamUpload.Error())
 			}
 			seen = true

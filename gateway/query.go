@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -130,6 +131,21 @@ func decodeParam(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// hasQuery reports whether t has a parameter.
+func (t Target) hasQuery() bool { return len(t.params) > 0 }
+
+// paramNames returns the decoded names of the parameters, in the order of the query and
+// as often as they stand in it.
+func (t Target) paramNames() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range t.params {
+			if !yield(t.params[i].name) {
+				return
+			}
+		}
+	}
 }
 
 // query returns the decoded value of the first parameter of that name.

@@ -72,18 +72,6 @@ func ParseTarget(raw string) (Target, error) {
 	return t, nil
 }
 
-// readTarget reads the target of a request, whichever way it came.
-func readTarget(raw string) (Target, *problem) {
-	if len(raw) > maxRequestLine {
-		return Target{}, lineTooLong()
-	}
-	target, err := ParseTarget(raw)
-	if err != nil {
-		return Target{}, badRequest(err.Error())
-	}
-	return target, nil
-}
-
 // splitAuthority takes scheme and authority off an absolute-form target. A target
 // without a path is refused: an empty path must not come to match everything.
 func splitAuthority(raw string) (host, origin string, err error) {
