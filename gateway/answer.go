@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/strict"
 )
 
 // answer is what an upstream says to a request: a head, and a body that is read
@@ -85,7 +86,7 @@ func (a *answer) headError(begun bool, err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("%w: %w", errUpstreamTimeout, err)
-	case errors.Is(err, errBareLF), errors.Is(err, errAnswerHead), begun:
+	case errors.Is(err, strict.ErrBareLF), errors.Is(err, errAnswerHead), begun:
 		return fmt.Errorf("%w: %w", errUpstreamAnswer, err)
 	}
 	return fmt.Errorf("%w: connection lost before the answer: %w", errUpstreamGone, fault.Connection("upstream", err))
@@ -107,7 +108,7 @@ func (a *answer) receiveHead() (string, error) {
 		return "", err
 	}
 	arrived, _ := br.Peek(br.Buffered())
-	if end, err := headEnd(arrived, 0); err == nil && end > 0 {
+	if end, err := strict.HeadEnd(arrived, 0); err == nil && end > 0 {
 		head := string(arrived[:end])
 		br.Discard(end)
 		return head, nil
@@ -130,7 +131,7 @@ func (a *answer) receiveLines() (string, error) {
 		case err != nil:
 			return string(head), err
 		}
-		end, err := headEnd(head, max(scanned, len(head)-1))
+		end, err := strict.HeadEnd(head, max(scanned, len(head)-1))
 		if err != nil || end > 0 {
 			return string(head), err
 		}
@@ -165,7 +166,7 @@ func (a *answer) frame() error {
 	case a.method == http.MethodHead || a.status == http.StatusNotModified:
 		a.complete = true // whatever length it tells is that of another answer
 	case a.isChunked():
-		a.body = newChunkedReader(a.conn.br)
+		a.body = strict.NewChunkedReader(a.conn.br)
 	case a.length >= 0:
 		a.body = io.LimitReader(a.conn.br, a.length)
 		a.complete, a.arrived = a.length == 0, a.length <= int64(a.conn.br.Buffered())
@@ -228,7 +229,7 @@ func (a *answer) Read(p []byte) (int, error) {
 	case ok && limited.N == 0:
 		a.complete = true
 	case ok:
-		return n, brokenOff(err)
+		return n, strict.BrokenOff(err)
 	case err == io.EOF && a.isChunked():
 		a.complete = true
 	}

@@ -6,12 +6,14 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"gatehouse/gateway/strict"
 )
 
 // parseHead reads the status line and the fields of head.
 func (a *answer) parseHead(head string) error {
 	values := make([]string, strings.Count(head, "\n")) // at least as many as fields
-	line, rest := cutLine(head)
+	line, rest := strict.CutLine(head)
 	status, err := parseStatusLine(line)
 	if err != nil {
 		return err
@@ -20,8 +22,8 @@ func (a *answer) parseHead(head string) error {
 	a.header = a.conn.header
 	clear(a.header)
 	for i := 0; len(rest) > 2; i++ {
-		line, rest = cutLine(rest)
-		name, value, err := parseField(line)
+		line, rest = strict.CutLine(rest)
+		name, value, err := strict.ParseField(line)
 		if err != nil {
 			return err
 		}
@@ -58,7 +60,7 @@ var errStatusLine = errors.New("malformed status line")
 // the line for some readers.
 func parseStatusLine(line string) (int, error) {
 	if len(line) < 12 || line[:7] != "HTTP/1." || line[7] != '0' && line[7] != '1' || line[8] != ' ' ||
-		len(line) > 12 && line[12] != ' ' || controlInLine(line) {
+		len(line) > 12 && line[12] != ' ' || strict.ControlInLine(line) {
 		return 0, errStatusLine
 	}
 	status, err := strconv.ParseUint(line[9:12], 10, 16)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gatehouse/gateway/oci"
+	"gatehouse/gateway/strict"
 )
 
 // apiVersion is the field by which registry clients of the first years know the
@@ -135,7 +136,7 @@ func sameAuthority(u *url.URL, authority string) bool {
 
 // sameHost compares the host of u with a canonical one.
 func sameHost(u *url.URL, host string) bool {
-	named, err := canonicalHost(u.Host)
+	named, err := strict.ParseHost(u.Host)
 	return err == nil && named == host
 }
 

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
+
+	"gatehouse/gateway/strict"
 )
 
 // clientConn is what is known of the connection that a request comes over. But for
@@ -41,7 +43,7 @@ func newClientConn(c net.Conn) *clientConn {
 // canonicalServerName returns name as hosts are compared. What is no host name differs
 // from every host.
 func canonicalServerName(name string) string {
-	if host, err := canonicalHost(name); err == nil {
+	if host, err := strict.ParseHost(name); err == nil {
 		return host
 	}
 	return name

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"gatehouse/gateway/strict"
 )
 
 // origins are the pages on other hosts whose scripts a browser lets read the answers
@@ -42,7 +44,7 @@ var (
 func (r Route) CheckOrigin(i int) error {
 	text := r.CORSOrigins[i]
 	scheme, authority, ok := strings.Cut(text, "://")
-	host, err := canonicalHost(authority)
+	host, err := strict.ParseHost(authority)
 	switch {
 	case text == "null":
 		return errors.New(`the origin "null" is that of every local file and every page in a sandbox: name the pages that are meant, such as "https://ui.example"`)
@@ -99,7 +101,7 @@ func (x *exchange) answerPreflight() *problem {
 	x.stamp(h)
 	h["Access-Control-Allow-Methods"] = allowedMethods
 	h["Access-Control-Max-Age"] = preflightAge
-	if fields := only(x.r.Header["Access-Control-Request-Headers"]); fields != "" && fieldListBytes.containsAll(fields) {
+	if fields := only(x.r.Header["Access-Control-Request-Headers"]); fields != "" && strict.IsTokenList(fields) {
 		h["Access-Control-Allow-Headers"] = []string{fields}
 	}
 	if x.conn.http1 != nil && x.upload != nil {
@@ -110,9 +112,6 @@ func (x *exchange) answerPreflight() *problem {
 	x.settleUpload()
 	return nil
 }
-
-// fieldListBytes are those of a list of field names (RFC 9110, section 5.6).
-var fieldListBytes = newByteSet(alphanumeric + "!#$%&'*+-.^_`|~, ")
 
 // only returns the one value of a field, empty if there are none or several.
 func only(values []string) string {

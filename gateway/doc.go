@@ -20,9 +20,9 @@
 //
 // What cannot be passed on is answered by problem.go.
 //
-// These decide what passes in the head of a request and of its answer:
+// Package strict reads what clients and upstreams send, and refuses what has two
+// readings. These decide what passes in the head of a request and of its answer:
 //
-//	target.go           what is asked for, in canonical form
 //	route.go            which route takes it
 //	registry.go         where on a route a registry is; package oci reads the paths below
 //	params.go, form.go  parameters that a registry would read and no rule has judged

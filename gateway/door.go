@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/strict"
 )
 
 // door is where requests come in. It refuses those that are malformed, have two readings
@@ -22,7 +23,7 @@ type door struct {
 // entry is what the door finds out about a request.
 type entry struct {
 	from   origin
-	target Target
+	target strict.Target
 	host   string // canonical
 	index  int    // of the route
 }
@@ -186,10 +187,10 @@ func bodyLength(r *http.Request) (int64, *problem) {
 
 // targetOf reads the target of r. An absolute one does not exist in HTTP/2 (RFC 9113,
 // section 8.3.1), where :path would name a host beside :authority.
-func targetOf(r *http.Request) (Target, *problem) {
+func targetOf(r *http.Request) (strict.Target, *problem) {
 	target, p := readTarget(r.RequestURI)
 	if p == nil && r.ProtoMajor == 2 && target.Host != "" {
-		return Target{}, badRequest("the path of a request over HTTP/2 names a host")
+		return strict.Target{}, badRequest("the path of a request over HTTP/2 names a host")
 	}
 	return target, p
 }
@@ -198,7 +199,7 @@ func targetOf(r *http.Request) (Target, *problem) {
 // is in one Host field, and in an absolute target once more; in HTTP/2 it is in
 // :authority, and perhaps in a Host field. A request that names two is refused: the rules
 // would go by one of them and the upstream by the other.
-func hostOf(r *http.Request, t Target) (string, *problem) {
+func hostOf(r *http.Request, t strict.Target) (string, *problem) {
 	fields := r.Header["Host"]
 	switch {
 	case len(fields) > 1:
@@ -210,7 +211,7 @@ func hostOf(r *http.Request, t Target) (string, *problem) {
 	case len(fields) == 0 && r.Host == "":
 		return "", nil
 	}
-	host, err := canonicalHost(r.Host)
+	host, err := strict.ParseHost(r.Host)
 	if err != nil {
 		return "", badRequest("the Host field is malformed")
 	}

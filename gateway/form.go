@@ -1,6 +1,10 @@
 package gateway
 
-import "strings"
+import (
+	"strings"
+
+	"gatehouse/gateway/strict"
+)
 
 // opaqueType is the type of a body that nobody takes apart (RFC 9110, section 8.3).
 const opaqueType = "application/octet-stream"
@@ -41,11 +45,11 @@ func isContentType(name string) bool { return plainName(name) == "Content-Type" 
 // isMediaType reports whether s is a media type by the grammar of RFC 9110, section
 // 8.3.1. Programs differ in what they make of anything else.
 func isMediaType(s string) bool {
-	rest, ok := cutToken(s)
+	rest, ok := strict.CutToken(s)
 	if !ok || !strings.HasPrefix(rest, "/") {
 		return false
 	}
-	rest, ok = cutToken(rest[1:])
+	rest, ok = strict.CutToken(rest[1:])
 	for ok {
 		rest = strings.TrimLeft(rest, " \t")
 		if rest == "" {
@@ -59,27 +63,18 @@ func isMediaType(s string) bool {
 	return false
 }
 
-// cutToken cuts the token off that s begins with.
-func cutToken(s string) (rest string, ok bool) {
-	i := 0
-	for i < len(s) && tokenBytes[s[i]] {
-		i++
-	}
-	return s[i:], i > 0
-}
-
 // cutParameter cuts a parameter of a media type off, name="value", which may be
 // missing.
 func cutParameter(s string) (rest string, ok bool) {
 	if s == "" || s[0] == ';' {
 		return s, true
 	}
-	rest, ok = cutToken(s)
+	rest, ok = strict.CutToken(s)
 	if !ok || !strings.HasPrefix(rest, "=") {
 		return "", false
 	}
 	if rest = rest[1:]; !strings.HasPrefix(rest, `"`) {
-		return cutToken(rest)
+		return strict.CutToken(rest)
 	}
 	return cutQuoted(rest[1:])
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/strict"
 )
 
 // forward sends the request to the upstream and the answer to the client. What
@@ -102,7 +103,7 @@ func (x *exchange) upstreamProblem(err error) *problem {
 		x.abort(gone(err))
 	case errors.Is(err, errNoSlot):
 		return busy(err)
-	case errors.Is(err, errRequestBody) && errors.Is(err, errChunk):
+	case errors.Is(err, errRequestBody) && errors.Is(err, strict.ErrChunk):
 		p := badRequest("the request has a malformed chunked body")
 		p.cause = fault.With("request.body_malformed", err)
 		return p

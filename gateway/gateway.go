@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/strict"
 )
 
 // Gateway is a running gateway. Make one with [New], give it addresses with
@@ -81,7 +82,7 @@ func checkListen(cfg Config) error {
 		if err != nil {
 			return fmt.Errorf("listen address %q: give it as host:port or :port", address)
 		}
-		if cfg.TLS == nil && !cfg.InsecurePlaintext && !IsLoopback(host) {
+		if cfg.TLS == nil && !cfg.InsecurePlaintext && !strict.IsLoopback(host) {
 			return fmt.Errorf("listen address %q: passwords would cross the network readable: "+
 				"configure a certificate, listen on 127.0.0.1, or accept it with insecure_plaintext = true", address)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/strict"
 )
 
 // GroupsForm says which names of a user's groups Route.GroupsHeader has.
@@ -122,7 +123,7 @@ func joinGroups(groups []string) string {
 		}
 		for j, c := range []byte(g) {
 			if c == ',' || c == '%' || c < ' ' || c >= 0x7f || c == ' ' && (j == 0 || j == len(g)-1) {
-				writeEscaped(&b, c)
+				strict.WriteEscaped(&b, c)
 				continue
 			}
 			b.WriteByte(c)

@@ -4,6 +4,8 @@ import (
 	"io"
 	"net/http/httputil"
 	"time"
+
+	"gatehouse/gateway/strict"
 )
 
 // http1Body is the body of the request that is being carried out. Reads are of its
@@ -59,7 +61,7 @@ type framedBody struct {
 	conn    *http1Conn
 	left    int64 // without chunks: bytes to come
 	chunked bool
-	chunks  chunkScanner
+	chunks  strict.ChunkScanner
 	ended   bool
 }
 
@@ -98,7 +100,7 @@ func (b *framedBody) take(p []byte) (int, error) {
 
 // scan checks the grammar of chunks in p, and gives back what is behind the body.
 func (b *framedBody) scan(p []byte) (int, error) {
-	end, done, err := b.chunks.scan(p)
+	end, done, err := b.chunks.Scan(p)
 	if err != nil {
 		return 0, err
 	}

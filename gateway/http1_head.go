@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"gatehouse/gateway/strict"
 )
 
 // receiveHead returns the next request head, all of it, which is valid until more
@@ -16,7 +18,7 @@ import (
 func (c *http1Conn) receiveHead() ([]byte, error) {
 	headBy, emptyLine := time.Time{}, false
 	for limit := c.server.sites.current().limits.HeadBytes; ; {
-		n, err := headEnd(c.in, c.scanned)
+		n, err := strict.HeadEnd(c.in, c.scanned)
 		switch {
 		case err != nil:
 			return c.in, badRequest("a line of the request ends in a bare line feed")
@@ -120,7 +122,7 @@ type requestHead struct {
 func (h *requestHead) describe(head []byte) {
 	line, _, _ := strings.Cut(string(head[:min(len(head), maxRequestLine)]), "\n")
 	method, rest, _ := strings.Cut(strings.TrimSuffix(line, "\r"), " ")
-	if isToken(method) && strings.Contains(rest, "/") {
+	if strict.IsToken(method) && strings.Contains(rest, "/") {
 		h.r.Method = method
 		h.r.RequestURI, h.r.Proto, _ = strings.Cut(rest, " ")
 	}
@@ -131,16 +133,16 @@ func (h *requestHead) describe(head []byte) {
 // [door] to judge.
 func (h *requestHead) parse(head string) *problem {
 	values := make([]string, 0, min(strings.Count(head, "\n"), h.maxFields))
-	line, rest := cutLine(head)
+	line, rest := strict.CutLine(head)
 	if p := h.requestLine(line); p != nil {
 		return p
 	}
 	for len(rest) > 2 {
-		line, rest = cutLine(rest)
+		line, rest = strict.CutLine(rest)
 		if len(values) == h.maxFields {
 			return tooManyFields(h.maxFields)
 		}
-		name, value, err := parseField(line)
+		name, value, err := strict.ParseField(line)
 		if err != nil {
 			return badRequest("the request has a " + err.Error())
 		}
@@ -162,7 +164,7 @@ func (h *requestHead) requestLine(line string) *problem {
 	}
 	method, rest, ok1 := strings.Cut(line, " ")
 	target, version, ok2 := strings.Cut(rest, " ")
-	if !ok1 || !ok2 || !isToken(method) || target == "" {
+	if !ok1 || !ok2 || !strict.IsToken(method) || target == "" {
 		return badRequest("the request line is not METHOD TARGET VERSION")
 	}
 	h.r.Method, h.r.RequestURI, h.r.Proto = method, target, version

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+
+	"gatehouse/gateway/strict"
 )
 
 // maxRequestLine bounds the first line of a request in bytes, as Apache's
@@ -31,13 +33,13 @@ func lineTooLong() *problem {
 }
 
 // readTarget reads the target of a request, whichever way it came.
-func readTarget(raw string) (Target, *problem) {
+func readTarget(raw string) (strict.Target, *problem) {
 	if len(raw) > maxRequestLine {
-		return Target{}, lineTooLong()
+		return strict.Target{}, lineTooLong()
 	}
-	target, err := ParseTarget(raw)
+	target, err := strict.ParseTarget(raw)
 	if err != nil {
-		return Target{}, badRequest(err.Error())
+		return strict.Target{}, badRequest(err.Error())
 	}
 	return target, nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/strict"
 )
 
 // authorize lets a request pass that a rule allows, and finds out no more about
@@ -50,7 +51,7 @@ func (x *exchange) login() *problem {
 	if len(header) == 0 {
 		return unauthorized(nil)
 	}
-	user, password, err := parseBasic(header[0])
+	user, password, err := strict.ParseBasic(header[0])
 	if err != nil {
 		return unauthorized(fault.With("login.malformed", err))
 	}
@@ -159,7 +160,7 @@ func (x *exchange) noAnswer(question string, err error) *problem {
 // checkIdentity refuses a name that could not be told on: to a header, a log or a
 // rule.
 func checkIdentity(id backend.Identity) error {
-	if id.User == "" || hasControl(id.User) {
+	if id.User == "" || strict.HasControl(id.User) {
 		return fault.With("login.bad_name", errors.New("the backend vouched for a user whose name is empty or has control characters"))
 	}
 	return nil

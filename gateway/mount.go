@@ -4,11 +4,12 @@ import (
 	"net/http"
 
 	"gatehouse/gateway/oci"
+	"gatehouse/gateway/strict"
 )
 
 const (
-	errMountFrom   parseError = "query parameter from: not a repository name; name the repository without a tag, such as team/app"
-	errMountDigest parseError = "query parameter mount: not a digest; give that of the layer, such as sha256: and 64 digits"
+	errMountFrom   strict.Error = "query parameter from: not a repository name; name the repository without a tag, such as team/app"
+	errMountDigest strict.Error = "query parameter mount: not a digest; give that of the layer, such as sha256: and 64 digits"
 )
 
 // maxMountSources bounds the work that one mount can cause.
@@ -30,12 +31,12 @@ type mount struct {
 // otherwise, and the blob of any other could be read by mounting it. The method does
 // not matter, and neither does the configuration: whatever an upstream might take
 // for an upload is judged.
-func mountOf(t Target) (m mount, ok bool, err error) {
+func mountOf(t strict.Target) (m mount, ok bool, err error) {
 	if !oci.IsUpload(t.Path) {
 		return mount{}, false, nil
 	}
-	blob, hasMount := t.query("mount")
-	from, hasFrom := t.query("from")
+	blob, hasMount := t.Query("mount")
+	from, hasFrom := t.Query("from")
 	switch {
 	case !hasMount && !hasFrom:
 		return mount{}, false, nil
@@ -79,7 +80,7 @@ func (x *exchange) guardMount() *problem {
 	}
 	if !allowed {
 		x.mountFrom = ""
-		x.target = x.target.withoutQuery("mount", "from")
+		x.target = x.target.WithoutQuery("mount", "from")
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"gatehouse/gateway/oci"
+	"gatehouse/gateway/strict"
 )
 
 const (
@@ -38,7 +39,7 @@ func TestMountNeedsTheRightToReadItsSource(t *testing.T) {
 		"/v2/uploads/blobs/uploads/?mount=" + layer + "&from=a/blobs/uploads":     "/v2/a/blobs/uploads" + layerPath,
 		"/v2/NOT/a/Name/blobs/uploads/?mount=" + layer + "&from=s":                "/v2/s" + layerPath,
 	} {
-		m, ok, err := mountOf(parseTarget(t, raw))
+		m, ok, err := mountOf(uploadTarget(t, raw))
 		if sourceOf(t, m) != want || !ok || err != nil {
 			t.Errorf("mountOf(POST %s) = %q, %v, %v; want %q", raw, m.sources, ok, err, want)
 		}
@@ -47,7 +48,7 @@ func TestMountNeedsTheRightToReadItsSource(t *testing.T) {
 
 func TestMountWithHalfOfItsParametersHasNoSource(t *testing.T) {
 	for _, raw := range []string{uploads + "?mount=" + layer, uploads + "?mount", uploads + "?mount=..&x=1", uploads + "?from=private/s", uploads + "?from=", uploads + "?from=../x"} {
-		m, ok, err := mountOf(parseTarget(t, raw))
+		m, ok, err := mountOf(uploadTarget(t, raw))
 		if m.sources != nil || !ok || err != nil {
 			t.Errorf("mountOf(POST %s) = %q, %v, %v; want a mount without source", raw, m.sources, ok, err)
 		}
@@ -66,7 +67,7 @@ func TestWhateverMayBeAnUploadMounts(t *testing.T) {
 		strings.Repeat("/v2", 10) + "/blobs/uploads/" + query: nil, // so many that none is looked at
 		strings.Repeat("/v2", 99) + "/blobs/uploads/" + query: nil,
 	} {
-		m, ok, err := mountOf(parseTarget(t, raw))
+		m, ok, err := mountOf(uploadTarget(t, raw))
 		if !slices.Equal(m.sources, want) || !ok || err != nil {
 			t.Errorf("mountOf(%s) = %q, %v, %v; want %q", raw, m.sources, ok, err, want)
 		}
@@ -80,16 +81,26 @@ func TestWhateverMayBeAnUploadMounts(t *testing.T) {
 		"/v1/a/blobs/uploads/" + query,
 		"/v2/ablobs/uploads/" + query,
 	} {
-		if m, ok, err := mountOf(parseTarget(t, raw)); ok || m.sources != nil || err != nil {
+		if m, ok, err := mountOf(uploadTarget(t, raw)); ok || m.sources != nil || err != nil {
 			t.Errorf("mountOf(%s) = %q, %v, %v; want none", raw, m.sources, ok, err)
 		}
 	}
 }
 
+// uploadTarget returns the target of a request that starts an upload.
+func uploadTarget(t *testing.T, raw string) strict.Target {
+	t.Helper()
+	target, err := strict.ParseTarget(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return target
+}
+
 func refuseMounts(t *testing.T, want error, queries ...string) {
 	t.Helper()
 	for _, query := range queries {
-		target := parseTarget(t, uploads+"?"+query)
+		target := uploadTarget(t, uploads+"?"+query)
 		if m, _, err := mountOf(target); m.sources != nil || !errors.Is(err, want) {
 			t.Errorf("mountOf(POST %s) = %q, %v; want error %q", target, m.sources, err, want)
 		}
@@ -161,7 +172,7 @@ func FuzzMount(f *testing.F) {
 	f.Add("a%2Fblobs", "sha256:..")
 	f.Add("a&from=b", "sha256:a&x")
 	f.Fuzz(func(t *testing.T, from, blob string) {
-		target, err := ParseTarget(uploads + "?mount=" + blob + "&from=" + from)
+		target, err := strict.ParseTarget(uploads + "?mount=" + blob + "&from=" + from)
 		if err != nil {
 			return
 		}
@@ -169,11 +180,11 @@ func FuzzMount(f *testing.F) {
 		if err != nil || !ok || m.sources == nil {
 			return
 		}
-		source := parseTarget(t, sourceOf(t, m))
+		source := uploadTarget(t, sourceOf(t, m))
 		if source.String() != sourceOf(t, m) || source.Path != sourceOf(t, m) {
 			t.Errorf("source %q of %q is not canonical", m.sources, target)
 		}
-		name, _ := target.query("from")
+		name, _ := target.Query("from")
 		e := oci.Parse(oci.DefaultRoot, source.Path)
 		if e.Action(http.MethodGet) != oci.Pull || e.Kind != oci.Blob || e.Repository != name || m.from != name {
 			t.Errorf("source %q of %q means: %+v", m.sources, target, e)

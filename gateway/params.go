@@ -1,8 +1,10 @@
 package gateway
 
+import "gatehouse/gateway/strict"
+
 const (
-	errParamMethod parseError = "query parameter that stands for another method, which nothing of a registry has; leave it out and send that method"
-	errParamUpload parseError = "query parameter of an upload given twice or in another spelling; give each of mount, from, digest and _state once, spelled so"
+	errParamMethod strict.Error = "query parameter that stands for another method, which nothing of a registry has; leave it out and send that method"
+	errParamUpload strict.Error = "query parameter of an upload given twice or in another spelling; give each of mount, from, digest and _state once, spelled so"
 )
 
 // methodParams are the names by which frameworks read another method from the query,
@@ -14,11 +16,11 @@ var uploadParams = []struct{ name, letters string }{{"mount", "mount"}, {"from",
 
 // checkParams refuses parameters of a request to a registry that some upstream takes
 // for something else than what was judged. Elsewhere they are the upstream's own.
-func (p *Policy) checkParams(t Target) *problem {
-	if !t.hasQuery() || !p.atRegistry(t.Path) {
+func (p *Policy) checkParams(t strict.Target) *problem {
+	if !t.HasQuery() || !p.atRegistry(t.Path) {
 		return nil
 	}
-	for name := range t.paramNames() {
+	for name := range t.ParamNames() {
 		for _, letters := range methodParams {
 			if sameLetters(name, letters) {
 				return badRequest(errParamMethod.Error())
@@ -30,10 +32,10 @@ func (p *Policy) checkParams(t Target) *problem {
 
 // checkUploadParams refuses a parameter of an upload that stands twice or in another
 // spelling. Upstreams differ in which of two they read, and in what spellings.
-func checkUploadParams(t Target) *problem {
+func checkUploadParams(t strict.Target) *problem {
 	for _, known := range uploadParams {
 		seen := false
-		for name := range t.paramNames() {
+		for name := range t.ParamNames() {
 			if !sameLetters(name, known.letters) || name == known.letters && name != known.name {
 				continue // "state" by itself is another parameter than "_state"
 			}

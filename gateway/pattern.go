@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+
+	"gatehouse/gateway/strict"
 )
 
 // pattern describes paths, as segments of which each is literal, oneSegment or
@@ -43,9 +45,9 @@ func checkPattern(text string) error {
 		return errors.New(`"?" is not allowed: rules see the path without the query, and * stands for one whole segment`)
 	case strings.Contains(text, "%"):
 		return errors.New(`"%" is not allowed: rules see the decoded path, so write the character itself`)
-	case strings.ContainsAny(text, `\;#`) || !hasOneReading(text):
+	case strings.ContainsAny(text, `\;#`) || !strict.HasOneReading(text):
 		return errors.New(`it can match nothing: requests with \ ; # in the path are refused, as are invisible characters and compatibility forms`)
-	case !canonicalPath(text):
+	case !strict.CanonicalPath(text):
 		return errors.New(`it can match nothing: requests with empty, "." or ".." segments in the path are refused`)
 	case strings.Count(text, "/") > maxSegments:
 		return fmt.Errorf("it has more than %d segments", maxSegments)
@@ -127,12 +129,4 @@ func segments(path string) iter.Seq[string] {
 
 func trimSlashes(path string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/")
-}
-
-// canonicalPath reports whether path is absolute and has neither empty nor dot
-// segments, except for a slash at its end. Requests for other paths are refused
-// long before any rule sees them; rules check again, since a path with two
-// readings is what nearly every bypass of a path rule was made of.
-func canonicalPath(path string) bool {
-	return strings.HasPrefix(path, "/") && checkSegments(path) == nil
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gatehouse/gateway/strict"
 )
 
 func mustPattern(t testing.TB, text string) pattern {
@@ -151,7 +153,7 @@ func FuzzPattern(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text, path string) {
 		p, err := parsePattern(text)
-		if err != nil || !canonicalPath(path) || !hasOneReading(path) {
+		if err != nil || !strict.CanonicalPath(path) || !strict.HasOneReading(path) {
 			return
 		}
 		if got, want := p.match(path), patternRegexp(text).MatchString(path); got != want {

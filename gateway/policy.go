@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"gatehouse/backend"
+	"gatehouse/gateway/strict"
 )
 
 // Request holds the facts of a request that rules look at.
@@ -104,7 +105,7 @@ func (p *Policy) deciding(req Request) *rule {
 // name is "not user bob", and no address is "not ip 10.0.0.0/8".
 func decide(r *rule, req Request, who Subject) Verdict {
 	switch {
-	case !canonicalPath(req.Path), who.LoggedIn && who.Identity.User == "":
+	case !strict.CanonicalPath(req.Path), who.LoggedIn && who.Identity.User == "":
 		return Denied
 	case r == nil && who.LoggedIn:
 		return Denied

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"gatehouse/gateway/strict"
 )
 
 // maxDepth bounds how deep lists may stand inside each other.
@@ -250,7 +252,7 @@ func parseNetworks(args []word) (Requirement, error) {
 	}
 	var list []Requirement
 	for _, arg := range args {
-		prefix, err := ParseNetwork(arg.text)
+		prefix, err := strict.ParseNetwork(arg.text)
 		if err != nil {
 			return nil, err
 		}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"gatehouse/gateway/strict"
 )
 
 // word is a part of a requirement between blanks.
@@ -16,7 +18,7 @@ type word struct {
 
 // splitWords takes text apart at blanks outside of double quotes.
 func splitWords(text string) ([]word, error) {
-	if !utf8.ValidString(text) || hasControl(text) {
+	if !utf8.ValidString(text) || strict.HasControl(text) {
 		return nil, errors.New("it contains control characters or is not valid UTF-8")
 	}
 	var words []word

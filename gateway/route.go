@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"gatehouse/gateway/strict"
 )
 
 // router finds the route of a request. Of the routes that take it, one that names
@@ -131,7 +133,7 @@ func (r Route) CheckHost(i int) error {
 // [Route].Hosts. A * stands for one label, and only for the whole first one.
 func CheckHostPattern(pattern string) error {
 	name, wildcard := strings.CutPrefix(pattern, "*.")
-	host, err := canonicalHost(name)
+	host, err := strict.ParseHost(name)
 	switch {
 	case pattern == "*":
 		return errors.New("host \"*\": leave the key out for any host")
@@ -139,7 +141,7 @@ func CheckHostPattern(pattern string) error {
 		return fmt.Errorf("host %q: a * stands for one label, and only for all of the first one, as in \"*.apps.example\"", pattern)
 	case err != nil || host != name:
 		return fmt.Errorf("host %q can match nothing: write the bare name in lower case, without a port and without a dot at its end", pattern)
-	case wildcard && (looksNumeric(name) || strings.HasPrefix(name, "[")):
+	case wildcard && (strict.LooksNumeric(name) || strings.HasPrefix(name, "[")):
 		return fmt.Errorf("host %q: an address has no labels that a * could stand for", pattern)
 	}
 	return nil

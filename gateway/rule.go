@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"gatehouse/gateway/strict"
 )
 
 // BuiltinRule is the [Decision.Rule] of the rule that every policy ends with:
@@ -108,7 +110,7 @@ func checkRuleName(name string) error {
 	switch {
 	case strings.TrimSpace(name) == "":
 		return errors.New("it has no name: logs and refusals need one")
-	case hasControl(name):
+	case strict.HasControl(name):
 		return errors.New("its name has control characters")
 	case name == BuiltinRule:
 		return errors.New("the name is taken by a rule that every route has")

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 
 	"gatehouse/backend"
+	"gatehouse/gateway/strict"
 )
 
 // A Rulebook says what a gateway with the same routes would answer to a request,
@@ -181,7 +182,7 @@ func healthAnswer(method string) Answer {
 func (q Question) request() *http.Request {
 	r := &http.Request{Method: q.Method, RequestURI: q.Target, Host: q.Host, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}}
 	maps.Copy(r.Header, q.Header)
-	if t, err := ParseTarget(q.Target); q.Host == "" && err == nil {
+	if t, err := strict.ParseTarget(q.Target); q.Host == "" && err == nil {
 		r.Host = t.Host
 	}
 	switch {

@@ -18,6 +18,7 @@ import (
 	"gatehouse/backend/fault"
 	"gatehouse/backend/shown"
 	"gatehouse/backend/watch"
+	"gatehouse/gateway/strict"
 )
 
 // upstream is the service behind a route. It speaks HTTP/1.1 on connections of
@@ -97,7 +98,7 @@ func (u *upstream) parseURL(raw string) error {
 	case parsed.Path != "" && parsed.Path != "/" || parsed.RawQuery != "" || parsed.Fragment != "":
 		return fmt.Errorf("upstream %q: only scheme, host, port and path may be given: take the query and the fragment out", shown.URL(raw))
 	}
-	if _, err := canonicalHost(parsed.Host); err != nil {
+	if _, err := strict.ParseHost(parsed.Host); err != nil {
 		return fmt.Errorf("upstream %q: %w", shown.URL(raw), err)
 	}
 	u.scheme, u.network, u.authority = parsed.Scheme, "tcp", parsed.Host

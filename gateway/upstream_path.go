@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"gatehouse/gateway/oci"
+	"gatehouse/gateway/strict"
 )
 
 // upstreamPath is where at an upstream the paths of a route begin: a registry at
@@ -45,7 +46,7 @@ func newUpstreamPath(path, routePath, root string) (upstreamPath, error) {
 	if base[0] != '/' {
 		base = "/" + base
 	}
-	escaped, _, err := parsePath(base)
+	escaped, _, err := strict.ParsePath(base)
 	switch {
 	case err != nil || escaped != base:
 		return upstreamPath{}, errors.New("its path is one that no request could have: write it without empty, \".\" or \"..\" segments, and percent-encoded where it has to be and nowhere else")
@@ -54,7 +55,7 @@ func newUpstreamPath(path, routePath, root string) (upstreamPath, error) {
 	}
 	p := upstreamPath{base: base, root: root}
 	if i := strings.LastIndex(root, oci.DefaultRoot); i > 0 {
-		p.cut = escapePath(root[:i])
+		p.cut = strict.EscapePath(root[:i])
 	}
 	if p.cut != "" && (Route{Path: routePath}).meets(oci.DefaultRoot) {
 		return upstreamPath{}, fmt.Errorf("with a path, it would be sent the same for a request below /v2/ as for one below %s, whatever the rules say of the two: let the route begin at a path that is not below /v2/, nor above it", root)
@@ -62,21 +63,8 @@ func newUpstreamPath(path, routePath, root string) (upstreamPath, error) {
 	return p, nil
 }
 
-// escapePath returns a canonical path as it stands in a request line.
-func escapePath(decoded string) string {
-	var b strings.Builder
-	for i := range len(decoded) {
-		if c := decoded[i]; pathBytes[c] {
-			b.WriteByte(c)
-		} else {
-			writeEscaped(&b, c)
-		}
-	}
-	return b.String()
-}
-
 // appendTarget appends the target that the upstream is asked for.
-func (p upstreamPath) appendTarget(b []byte, t Target) []byte {
+func (p upstreamPath) appendTarget(b []byte, t strict.Target) []byte {
 	text := t.String()
 	if p.base == "" {
 		return append(b, text...)
@@ -98,7 +86,7 @@ func (p upstreamPath) back(local string) (string, bool) {
 	if end == 0 || local[0] != '/' {
 		return "", false
 	}
-	path, _, err := parsePath(local[:end])
+	path, _, err := strict.ParsePath(local[:end])
 	if err != nil {
 		return "", false
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"gatehouse/gateway/strict"
 )
 
 const testBase = "/repository/docker"
@@ -101,7 +103,7 @@ func TestNothingOutsideTheUpstreamsPathIsReached(t *testing.T) {
 	sent, accepted, taken := 0, 0, 0
 	for i := range 100_000 {
 		target, method := hostileTarget(random), []string{"GET", "POST"}[random.IntN(2)]
-		parsed, err := ParseTarget(target)
+		parsed, err := strict.ParseTarget(target)
 		if err == nil {
 			accepted++
 			mu.Lock()
@@ -162,7 +164,7 @@ func TestPathOfTheUpstreamIsPrepended(t *testing.T) {
 			t.Errorf("%+v: %v", tt, err)
 			continue
 		}
-		target, err := ParseTarget(tt.target)
+		target, err := strict.ParseTarget(tt.target)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 	"gatehouse/backend/htpasswd"
 	"gatehouse/backend/spell"
 	"gatehouse/gateway"
+	"gatehouse/gateway/strict"
 )
 
 // htpasswdKeys are the keys of a [[backend]] of type htpasswd.
@@ -50,7 +51,7 @@ func openHTPasswd(k htpasswdKeys, t backendTable) (backend.Backend, error) {
 
 // checkTypedName reports why nobody comes to be known by name in a login.
 func checkTypedName(name string) error {
-	typed, err := gateway.UserName(name)
+	typed, err := strict.UserName(name)
 	if err == nil && typed != name {
 		err = fmt.Errorf("logins have it in composed form (NFC): %q", typed)
 	}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"gatehouse/gateway"
+	"gatehouse/gateway/strict"
 )
 
 // gateway returns the limits as the gateway has them.
@@ -29,7 +30,7 @@ func (a *assembly) trustedProxies() []netip.Prefix {
 	c := a.config
 	var networks []netip.Prefix
 	for i, text := range c.TrustedProxies {
-		network, err := gateway.ParseNetwork(text)
+		network, err := strict.ParseNetwork(text)
 		switch {
 		case err != nil:
 			a.report.errorf(c.origin.at("trusted_proxies", i), "%v", err)

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"gatehouse/gateway"
+	"gatehouse/gateway/strict"
 )
 
 // missing reports that the table at path lacks key. It says nothing if a key of
@@ -52,7 +53,7 @@ func checkListenAddress(addr string) (loopback bool, err error) {
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return false, fmt.Errorf("%q has no port number: write IP:PORT with a port from 1 to 65535", addr)
 	}
-	return gateway.IsLoopback(host), nil
+	return strict.IsLoopback(host), nil
 }
 
 // wantsTLS reports whether anything is set under [tls].

@@ -4,6 +4,7 @@ import (
 	"net/url"
 
 	"gatehouse/gateway"
+	"gatehouse/gateway/strict"
 )
 
 // checkOrigins checks the pages whose scripts may use a route.
@@ -17,7 +18,7 @@ func (a *assembly) checkOrigins(i int, r RouteConfig) {
 			a.report.errorf(a.at(i, "cors_origins", j), "%v", err)
 			continue
 		}
-		if u, err := url.Parse(origin); err == nil && u.Scheme == "http" && !gateway.IsLoopback(u.Hostname()) {
+		if u, err := url.Parse(origin); err == nil && u.Scheme == "http" && !strict.IsLoopback(u.Hostname()) {
 			a.report.warnf(a.at(i, "cors_origins", j), "anybody on the network can put a script into pages of %s, which then has the logins of those who look at them: serve the pages over https", origin)
 		}
 	}

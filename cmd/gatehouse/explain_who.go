@@ -10,6 +10,7 @@ import (
 	"gatehouse/backend"
 	"gatehouse/backend/spell"
 	"gatehouse/gateway"
+	"gatehouse/gateway/strict"
 )
 
 // claimant is whoever a question says to send a request.
@@ -68,7 +69,7 @@ func (c claimant) hear(ctx context.Context, w witness, on routeBackend) (testimo
 	if c.name == "" {
 		return nobody(""), nil
 	}
-	name, err := gateway.UserName(c.name)
+	name, err := strict.UserName(c.name)
 	if err != nil {
 		return nobody(fmt.Sprintf("nobody can log in as %q: %v", c.name, err)), nil
 	}

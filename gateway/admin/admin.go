@@ -37,6 +37,7 @@ import (
 	"time"
 
 	"gatehouse/gateway"
+	"gatehouse/gateway/strict"
 )
 
 // Config is what a [Server] is made from.
@@ -137,7 +138,7 @@ func checkListen(address string, insecureRemote bool) error {
 	if err != nil {
 		return fmt.Errorf("admin address %q: write it as host:port", address)
 	}
-	if !gateway.IsLoopback(host) && !insecureRemote {
+	if !strict.IsLoopback(host) && !insecureRemote {
 		return fmt.Errorf("admin address %q: whoever can connect may read, without a password: "+
 			"listen on 127.0.0.1, or accept it with insecure_remote = true", address)
 	}
@@ -147,7 +148,7 @@ func checkListen(address string, insecureRemote bool) error {
 // loopback reports whether only this machine can connect over TCP.
 func (s *Server) loopback() bool {
 	host, _, err := net.SplitHostPort(s.cfg.Listen)
-	return err == nil && gateway.IsLoopback(host)
+	return err == nil && strict.IsLoopback(host)
 }
 
 // Bounds of a request. A profile takes half a minute, and a reload asks

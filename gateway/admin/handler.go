@@ -14,7 +14,7 @@ import (
 
 	"gatehouse/backend/fault"
 	"gatehouse/backend/shown"
-	"gatehouse/gateway"
+	"gatehouse/gateway/strict"
 )
 
 // reading serves what changes nothing and names nobody.
@@ -112,7 +112,7 @@ func (s *Server) guardTCP(h http.Handler) http.Handler {
 // ownHost reports whether the Host of a request is one of the listener's.
 func (s *Server) ownHost(r *http.Request) bool {
 	host := hostOf(r.Host)
-	if gateway.IsLoopback(host) || slices.Contains(s.cfg.Hosts, host) {
+	if strict.IsLoopback(host) || slices.Contains(s.cfg.Hosts, host) {
 		return true
 	}
 	configured, _, _ := net.SplitHostPort(s.cfg.Listen)

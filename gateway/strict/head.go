@@ -1,24 +1,26 @@
-package gateway
+package strict
 
 import (
 	"bytes"
 	"errors"
 )
 
+// ErrBareLF is the error for a head with a line that a bare LF ends.
+var ErrBareLF = errors.New("line that ends in a bare LF")
+
 var (
-	errBareLF    = errors.New("line that ends in a bare LF")
 	errFieldFold = errors.New("folded header field")
 	errFieldName = errors.New("header field name that is no token")
 	errFieldText = errors.New("control character in a header field")
 )
 
-// headEnd returns the length of the message head that buf begins with, its
+// HeadEnd returns the length of the message head that buf begins with, its
 // empty line included, or 0 if the head is not complete. scanned is how much of
 // buf earlier calls have been through without finding an end.
 //
 // A bare LF ends a line for some servers and not for others (RFC 9112, section
 // 2.2), which makes two readings of one message. It is refused.
-func headEnd(buf []byte, scanned int) (int, error) {
+func HeadEnd(buf []byte, scanned int) (int, error) {
 	for {
 		i := bytes.IndexByte(buf[scanned:], '\n')
 		if i < 0 {
@@ -26,7 +28,7 @@ func headEnd(buf []byte, scanned int) (int, error) {
 		}
 		i += scanned
 		if i == 0 || buf[i-1] != '\r' {
-			return 0, errBareLF
+			return 0, ErrBareLF
 		}
 		if i == 1 || i >= 3 && buf[i-2] == '\n' {
 			return i + 1, nil
@@ -35,9 +37,9 @@ func headEnd(buf []byte, scanned int) (int, error) {
 	}
 }
 
-// cutLine returns the first line of a complete head, without its CRLF, and what
+// CutLine returns the first line of a complete head, without its CRLF, and what
 // is behind it.
-func cutLine[T string | []byte](head T) (line, rest T) {
+func CutLine[T string | []byte](head T) (line, rest T) {
 	i := 0
 	for head[i] != '\n' {
 		i++
@@ -45,11 +47,11 @@ func cutLine[T string | []byte](head T) (line, rest T) {
 	return head[:i-1], head[i+1:]
 }
 
-// parseField splits a field line into its name and its value without the blanks
+// ParseField splits a field line into its name and its value without the blanks
 // around it (RFC 9112, section 5). Folding is refused, as are blanks before the
 // colon and control characters in the value: each has hidden one field from one
 // of two servers in a row.
-func parseField[T string | []byte](line T) (name, value T, err error) {
+func ParseField[T string | []byte](line T) (name, value T, err error) {
 	if line[0] == ' ' || line[0] == '\t' {
 		return name, value, errFieldFold
 	}
@@ -67,15 +69,15 @@ func parseField[T string | []byte](line T) (name, value T, err error) {
 	for start < end && (line[end-1] == ' ' || line[end-1] == '\t') {
 		end--
 	}
-	if controlInLine(line[start:end]) {
+	if ControlInLine(line[start:end]) {
 		return name, value, errFieldText
 	}
 	return line[:colon], line[start:end], nil
 }
 
-// controlInLine reports whether text has a control character but a tab, which stands
+// ControlInLine reports whether text has a control character but a tab, which stands
 // for a blank.
-func controlInLine[T string | []byte](text T) bool {
+func ControlInLine[T string | []byte](text T) bool {
 	for i := range len(text) {
 		if c := text[i]; c < ' ' && c != '\t' || c == 0x7f {
 			return true
@@ -84,7 +86,25 @@ func controlInLine[T string | []byte](text T) bool {
 	return false
 }
 
-// isToken reports whether s is a token (RFC 9110, section 5.6.2).
-func isToken(s string) bool { return s != "" && tokenBytes.containsAll(s) }
+// IsToken reports whether s is a token (RFC 9110, section 5.6.2).
+func IsToken(s string) bool { return s != "" && tokenBytes.containsAll(s) }
 
-var tokenBytes = newByteSet(alphanumeric + "!#$%&'*+-.^_`|~")
+// IsTokenList reports whether s has no bytes but those of a list of tokens, such as the
+// names of fields (RFC 9110, section 5.6.1).
+func IsTokenList(s string) bool { return listBytes.containsAll(s) }
+
+const tokenChars = alphanumeric + "!#$%&'*+-.^_`|~"
+
+var (
+	tokenBytes = newByteSet(tokenChars)
+	listBytes  = newByteSet(tokenChars + ", ")
+)
+
+// CutToken cuts the token off that s begins with.
+func CutToken(s string) (rest string, ok bool) {
+	i := 0
+	for i < len(s) && tokenBytes[s[i]] {
+		i++
+	}
+	return s[i:], i > 0
+}

@@ -1,4 +1,4 @@
-package gateway
+package strict
 
 import (
 	"strings"
@@ -9,11 +9,11 @@ import (
 )
 
 const (
-	errUserBlank   parseError = "user name: empty, or blanks at an edge or doubled"
-	errUserControl parseError = "user name: control character"
-	errUserText    parseError = "user name: not in canonical Unicode form"
-	errUserScripts parseError = "user name: alphabets mixed in one word"
-	errUserColon   parseError = "user name: colon, which would end it"
+	errUserBlank   Error = "user name: empty, or blanks at an edge or doubled"
+	errUserControl Error = "user name: control character"
+	errUserText    Error = "user name: not in canonical Unicode form"
+	errUserScripts Error = "user name: alphabets mixed in one word"
+	errUserColon   Error = "user name: colon, which would end it"
 )
 
 // UserName returns the name about which backends are asked where somebody types name,
@@ -48,11 +48,11 @@ func checkUserName(name string) error {
 		return errUserBlank
 	}
 	switch {
-	case hasControl(name):
+	case HasControl(name):
 		return errUserControl
 	case isASCII(name):
 		return nil
-	case !hasOneReading(name), strings.IndexFunc(name, foldsToASCII) >= 0:
+	case !HasOneReading(name), strings.IndexFunc(name, foldsToASCII) >= 0:
 		return errUserText
 	case mixesAlphabets(name):
 		return errUserScripts

@@ -1,4 +1,4 @@
-package gateway
+package strict
 
 import (
 	"errors"
@@ -29,7 +29,7 @@ func TestCanonicalHost(t *testing.T) {
 		name253:                  name253,
 		name253 + ".:443":        name253,
 	} {
-		if got, err := canonicalHost(hostport); got != want || err != nil {
+		if got, err := ParseHost(hostport); got != want || err != nil {
 			t.Errorf("canonicalHost(%q) = %q, %v; want %q", hostport, got, err, want)
 		}
 	}
@@ -38,7 +38,7 @@ func TestCanonicalHost(t *testing.T) {
 func refuseHosts(t *testing.T, want error, hosts ...string) {
 	t.Helper()
 	for _, host := range hosts {
-		if got, err := canonicalHost(host); got != "" || !errors.Is(err, want) {
+		if got, err := ParseHost(host); got != "" || !errors.Is(err, want) {
 			t.Errorf("canonicalHost(%q) = %q, %v; want error %q", host, got, err, want)
 		}
 	}
@@ -89,7 +89,7 @@ func TestMalformedIPv6AddressIsRefused(t *testing.T) {
 
 func TestHostErrorsDoNotRepeatTheHost(t *testing.T) {
 	for _, host := range []string{"canary canary", "canary:canary", "[canary]"} {
-		if _, err := canonicalHost(host); err == nil || strings.Contains(err.Error(), "canary") {
+		if _, err := ParseHost(host); err == nil || strings.Contains(err.Error(), "canary") {
 			t.Errorf("canonicalHost(%q): error %v; want one without the input", host, err)
 		}
 	}
@@ -102,14 +102,14 @@ func FuzzHost(f *testing.F) {
 		f.Add(host)
 	}
 	f.Fuzz(func(t *testing.T, hostport string) {
-		host, err := canonicalHost(hostport)
+		host, err := ParseHost(hostport)
 		if err != nil {
 			return
 		}
-		if again, err := canonicalHost(host); err != nil || again != host {
+		if again, err := ParseHost(host); err != nil || again != host {
 			t.Errorf("canonicalHost(%q) = %q, then %q, %v", hostport, host, again, err)
 		}
-		if with, err := canonicalHost(host + ":443"); err != nil || with != host {
+		if with, err := ParseHost(host + ":443"); err != nil || with != host {
 			t.Errorf("canonicalHost(%q) = %q, %v; want the port dropped", host+":443", with, err)
 		}
 		u, err := url.Parse("http://" + hostport + "/")

@@ -1,4 +1,4 @@
-package gateway
+package strict
 
 import (
 	"errors"
@@ -86,7 +86,7 @@ func TestSecurityParametersInOtherCaseAreRefused(t *testing.T) {
 
 func TestEncodedNameOfSecurityParameterIsDecoded(t *testing.T) {
 	target := parseTarget(t, "/?fr%6Fm=a%2fb")
-	if got, ok := target.query("from"); got != "a/b" || !ok || target.String() != "/?from=a%2Fb" {
+	if got, ok := target.Query("from"); got != "a/b" || !ok || target.String() != "/?from=a%2Fb" {
 		t.Errorf("from = %q, %v in %q", got, ok, target)
 	}
 }
@@ -101,7 +101,7 @@ func TestWithoutQueryKeepsTheRestInOrder(t *testing.T) {
 		{"/v2/a?x=?&from=", "/v2/a?x=?"},
 	} {
 		original := parseTarget(t, tt.raw)
-		got := original.withoutQuery("mount", "from")
+		got := original.WithoutQuery("mount", "from")
 		if diff := cmp.Diff(parseTarget(t, tt.want), got, targetOptions); diff != "" {
 			t.Errorf("%q without mount and from (-want +got):\n%s", tt.raw, diff)
 		}
@@ -125,7 +125,7 @@ func FuzzQuery(f *testing.F) {
 		}
 		params, err := parseParams(query)
 		if err != nil {
-			if _, ok := errors.AsType[parseError](err); !ok {
+			if _, ok := errors.AsType[Error](err); !ok {
 				t.Errorf("parseParams(%q): error of an unknown kind: %v", query, err)
 			}
 			return

@@ -1,4 +1,4 @@
-package gateway
+package strict
 
 import (
 	"bufio"
@@ -14,13 +14,16 @@ const (
 	maxTrailerBytes = 8 << 10
 )
 
-var errChunk = errors.New("malformed chunked body")
+// ErrChunk is the error for a body that breaks the grammar, or is longer than the bounds
+// where it carries no data.
+var ErrChunk = errors.New("malformed chunked body")
 
-// chunkScanner follows the grammar of a chunked body (RFC 9112, section 7.1) as
+// ChunkScanner follows the grammar of a chunked body (RFC 9112, section 7.1) as
 // its bytes pass, to the letter: every line ends in CRLF, sizes are plain hex.
 // Servers that forgive more than others have disagreed about where a body ends,
-// which lets its tail pass as somebody's next request.
-type chunkScanner struct {
+// which lets its tail pass as somebody's next request. Its zero value stands before a
+// body.
+type ChunkScanner struct {
 	state chunkState
 	size  uint64 // of the current chunk; data bytes left of it
 	line  int    // bytes of the current line, or of all trailer lines
@@ -44,9 +47,9 @@ const (
 	chunkEnd
 )
 
-// scan goes through p and returns how many of its bytes belong to the body;
+// Scan goes through p and returns how many of its bytes belong to the body;
 // done says that the body ends with them.
-func (s *chunkScanner) scan(p []byte) (n int, done bool, err error) {
+func (s *ChunkScanner) Scan(p []byte) (n int, done bool, err error) {
 	for n < len(p) {
 		if s.state == chunkData {
 			skip := min(s.size, uint64(len(p)-n))
@@ -66,14 +69,14 @@ func (s *chunkScanner) scan(p []byte) (n int, done bool, err error) {
 }
 
 // took notes that n bytes of chunk data have passed.
-func (s *chunkScanner) took(n int) {
+func (s *ChunkScanner) took(n int) {
 	if s.size -= uint64(n); s.size == 0 {
 		s.state = chunkDataCR
 	}
 }
 
 // step takes one byte outside of chunk data.
-func (s *chunkScanner) step(c byte) error {
+func (s *ChunkScanner) step(c byte) error {
 	switch s.state {
 	case chunkSizeStart, chunkSize, chunkExtension, chunkSizeLF:
 		return s.sizeLine(c)
@@ -87,9 +90,9 @@ func (s *chunkScanner) step(c byte) error {
 }
 
 // sizeLine takes one byte of the line that opens a chunk.
-func (s *chunkScanner) sizeLine(c byte) error {
+func (s *ChunkScanner) sizeLine(c byte) error {
 	if s.line++; s.line > maxChunkLine {
-		return errChunk
+		return ErrChunk
 	}
 	digit, isHex := unhex(c)
 	switch {
@@ -106,12 +109,12 @@ func (s *chunkScanner) sizeLine(c byte) error {
 	case s.state == chunkExtension && s.extra < maxExtensions && (c >= ' ' && c != 0x7f || c == '\t'):
 		s.extra++
 	default:
-		return errChunk
+		return ErrChunk
 	}
 	return nil
 }
 
-func (s *chunkScanner) endSizeLine(c byte) error {
+func (s *ChunkScanner) endSizeLine(c byte) error {
 	s.line = 0
 	if s.size > 0 {
 		return s.expect(c, '\n', chunkData)
@@ -121,9 +124,9 @@ func (s *chunkScanner) endSizeLine(c byte) error {
 }
 
 // trailer takes one byte of the lines behind the last chunk.
-func (s *chunkScanner) trailer(c byte) error {
+func (s *ChunkScanner) trailer(c byte) error {
 	if s.line++; s.line > maxTrailerBytes {
-		return errChunk
+		return ErrChunk
 	}
 	switch {
 	case s.state == chunkTrailerLF && s.empty:
@@ -138,14 +141,14 @@ func (s *chunkScanner) trailer(c byte) error {
 	case s.named && (c >= ' ' && c != 0x7f || c == '\t'), tokenBytes[c]:
 		s.empty = false
 	default:
-		return errChunk
+		return ErrChunk
 	}
 	return nil
 }
 
-func (s *chunkScanner) expect(c, want byte, next chunkState) error {
+func (s *ChunkScanner) expect(c, want byte, next chunkState) error {
 	if c != want {
-		return errChunk
+		return ErrChunk
 	}
 	s.state = next
 	return nil
@@ -156,11 +159,13 @@ func (s *chunkScanner) expect(c, want byte, next chunkState) error {
 // and they come too late for any check.
 type chunkedReader struct {
 	br *bufio.Reader
-	chunkScanner
+	ChunkScanner
 }
 
-// newChunkedReader returns a reader of the body that br stands before.
-func newChunkedReader(br *bufio.Reader) *chunkedReader { return &chunkedReader{br: br} }
+// NewChunkedReader returns a reader of the chunked body that br stands before. At the end
+// of the body it returns [io.EOF], for a body that breaks the grammar [ErrChunk], and for
+// one that the connection breaks off [io.ErrUnexpectedEOF].
+func NewChunkedReader(br *bufio.Reader) io.Reader { return &chunkedReader{br: br} }
 
 // Read implements [io.Reader]. It waits for more to come only while p is empty.
 func (r *chunkedReader) Read(p []byte) (n int, err error) {
@@ -182,20 +187,21 @@ func (r *chunkedReader) Read(p []byte) (n int, err error) {
 func (r *chunkedReader) readData(p []byte) (int, error) {
 	n, err := r.br.Read(p[:min(uint64(len(p)), r.size)])
 	r.took(n)
-	return n, brokenOff(err)
+	return n, BrokenOff(err)
 }
 
 // readOther reads a byte outside of chunk data.
 func (r *chunkedReader) readOther() error {
 	c, err := r.br.ReadByte()
 	if err != nil {
-		return brokenOff(err)
+		return BrokenOff(err)
 	}
 	return r.step(c)
 }
 
-// brokenOff returns what err, of a read before the end of a body, means.
-func brokenOff(err error) error {
+// BrokenOff returns what err, of a read before the end of a body, means: [io.EOF] is
+// [io.ErrUnexpectedEOF] there.
+func BrokenOff(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
 	}

@@ -1,4 +1,4 @@
-package gateway
+package strict
 
 import (
 	"encoding/base64"
@@ -117,7 +117,7 @@ func dropInvisible(r rune) rune {
 func TestLDAP11DecomposedNameIsComposedAtTheDoor(t *testing.T) {
 	for typed, want := range map[string]string{"jo\u0308rg": "jörg", "JO\u0308RG": "JÖRG", "\u1100\u1161": "가", "a\u0323\u0302": "ậ", "jörg": "jörg", "alice": "alice"} {
 		header := "Basic " + base64.StdEncoding.EncodeToString([]byte(typed+":e\u0301"))
-		user, password, err := parseBasic(header)
+		user, password, err := ParseBasic(header)
 		if err != nil || user != want || password != "e\u0301" {
 			t.Errorf("%+q: got %+q, %+q, %v, want %+q and the password as it was", typed, user, password, err, want)
 		}

@@ -1,4 +1,4 @@
-package gateway
+package strict
 
 import (
 	"bufio"
@@ -21,13 +21,13 @@ func TestChunkScannerFindsTheEnd(t *testing.T) {
 		"00000000000005\r\nhello\r\n0\r\n\r\n",
 	} {
 		stream := body + "GET / HTTP/1.1\r\n"
-		n, done, err := new(chunkScanner).scan([]byte(stream))
+		n, done, err := new(ChunkScanner).Scan([]byte(stream))
 		if n != len(body) || !done || err != nil {
 			t.Errorf("%q: %d, %v, %v, want %d", body, n, done, err, len(body))
 		}
-		s := new(chunkScanner)
+		s := new(ChunkScanner)
 		for i := range len(body) { // byte by byte
-			n, done, err := s.scan([]byte(stream[i : i+1]))
+			n, done, err := s.Scan([]byte(stream[i : i+1]))
 			if n != 1 || done != (i == len(body)-1) || err != nil {
 				t.Errorf("%q: byte %d: %d, %v, %v", body, i, n, done, err)
 			}
@@ -46,7 +46,7 @@ func TestChunkScannerBoundsWhatIsNoData(t *testing.T) {
 		"fffffffffffffff\r\n":  true,
 		"1000000000000000\r\n": false,
 	} {
-		if _, _, err := new(chunkScanner).scan([]byte(body)); (err == nil) != ok {
+		if _, _, err := new(ChunkScanner).Scan([]byte(body)); (err == nil) != ok {
 			t.Errorf("%.40q: %v", body, err)
 		}
 	}
@@ -62,8 +62,8 @@ func FuzzChunkScanner(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		n, done, err := new(chunkScanner).scan(data)
-		if err != nil && !errors.Is(err, errChunk) {
+		n, done, err := new(ChunkScanner).Scan(data)
+		if err != nil && !errors.Is(err, ErrChunk) {
 			t.Fatalf("error %v", err)
 		}
 		if !done {
@@ -93,7 +93,7 @@ func TestChunkScannerRefusesOtherLineEnds(t *testing.T) {
 		"5\rxhello\r\n0\r\n\r\n", "5\r\rhello\r\n0\r\n\r\n", "5\r\nhello\n\n0\r\n\r\n", "5\r\nhelloxx0\r\n\r\n", "5\r\nhello\rx0\r\n\r\n",
 		"0\rx\r\n", "0\r\n\rx", "0\r\nA: b\rx\r\n",
 	} {
-		if n, done, err := new(chunkScanner).scan([]byte(body)); !errors.Is(err, errChunk) {
+		if n, done, err := new(ChunkScanner).Scan([]byte(body)); !errors.Is(err, ErrChunk) {
 			t.Errorf("%q: %d, %v, %v", body, n, done, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package gateway
+package strict
 
 import (
 	"iter"
@@ -8,10 +8,10 @@ import (
 )
 
 const (
-	errQueryByte     parseError = "request target: character that does not belong in a query; percent-encode it"
-	errQueryText     parseError = "request target: query with control characters or invalid UTF-8; send UTF-8, without them"
-	errQueryCount    parseError = "request target: more than 1000 query parameters; send fewer"
-	errQuerySecurity parseError = "request target: query parameter mount or from given twice or in another spelling; give each once, spelled so"
+	errQueryByte     Error = "request target: character that does not belong in a query; percent-encode it"
+	errQueryText     Error = "request target: query with control characters or invalid UTF-8; send UTF-8, without them"
+	errQueryCount    Error = "request target: more than 1000 query parameters; send fewer"
+	errQuerySecurity Error = "request target: query parameter mount or from given twice or in another spelling; give each once, spelled so"
 )
 
 // maxParams bounds the work that one query can cause.
@@ -48,7 +48,7 @@ func normalizeQuery(raw string) (string, error) {
 		case queryBytes[c]:
 			b.WriteByte(c)
 		case escapableBytes[c]:
-			writeEscaped(&b, c)
+			WriteEscaped(&b, c)
 		case c == '%':
 			decoded, ok := unescape(raw[i:])
 			if !ok {
@@ -58,7 +58,7 @@ func normalizeQuery(raw string) (string, error) {
 			if unreservedBytes[decoded] {
 				b.WriteByte(decoded)
 			} else {
-				writeEscaped(&b, decoded)
+				WriteEscaped(&b, decoded)
 			}
 		default:
 			return "", errQueryByte
@@ -107,7 +107,7 @@ func checkSecurityParams(params []param) error {
 }
 
 func isQueryText(s string) bool {
-	return utf8.ValidString(s) && !hasControl(s)
+	return utf8.ValidString(s) && !HasControl(s)
 }
 
 // decodeParam decodes a normalised name or value as HTML forms are
@@ -133,12 +133,12 @@ func decodeParam(s string) string {
 	return b.String()
 }
 
-// hasQuery reports whether t has a parameter.
-func (t Target) hasQuery() bool { return len(t.params) > 0 }
+// HasQuery reports whether t has a parameter.
+func (t Target) HasQuery() bool { return len(t.params) > 0 }
 
-// paramNames returns the decoded names of the parameters, in the order of the query and
+// ParamNames returns the decoded names of the parameters, in the order of the query and
 // as often as they stand in it.
-func (t Target) paramNames() iter.Seq[string] {
+func (t Target) ParamNames() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := range t.params {
 			if !yield(t.params[i].name) {
@@ -148,8 +148,8 @@ func (t Target) paramNames() iter.Seq[string] {
 	}
 }
 
-// query returns the decoded value of the first parameter of that name.
-func (t Target) query(name string) (value string, ok bool) {
+// Query returns the decoded value of the first parameter of that name.
+func (t Target) Query(name string) (value string, ok bool) {
 	for _, p := range t.params {
 		if p.name == name {
 			return p.value, true
@@ -158,8 +158,8 @@ func (t Target) query(name string) (value string, ok bool) {
 	return "", false
 }
 
-// withoutQuery returns the target without the parameters of these names.
-func (t Target) withoutQuery(names ...string) Target {
+// WithoutQuery returns the target without the parameters of these names.
+func (t Target) WithoutQuery(names ...string) Target {
 	var kept []param
 	text, separator := t.text, byte('?')
 	text, _, _ = strings.Cut(text, "?")

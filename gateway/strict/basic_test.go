@@ -1,4 +1,4 @@
-package gateway
+package strict
 
 import (
 	"encoding/base64"
@@ -27,7 +27,7 @@ func TestBasicCredentialsReachTheBackendByteForByte(t *testing.T) {
 		{"jörg müller", "x"},
 		{strings.Repeat("u", 1024), strings.Repeat("p", 1024)},
 	} {
-		user, password, err := parseBasic(basicHeader(tt.user + ":" + tt.password))
+		user, password, err := ParseBasic(basicHeader(tt.user + ":" + tt.password))
 		if user != tt.user || password != tt.password || err != nil {
 			t.Errorf("parseBasic of %q, %q = %q, %q, %v", tt.user, tt.password, user, password, err)
 		}
@@ -36,7 +36,7 @@ func TestBasicCredentialsReachTheBackendByteForByte(t *testing.T) {
 
 func TestBasicSchemeIgnoresCase(t *testing.T) {
 	for _, scheme := range []string{"Basic", "basic", "BASIC", "bAsIc"} {
-		if user, _, err := parseBasic(scheme + " YTpi"); user != "a" || err != nil {
+		if user, _, err := ParseBasic(scheme + " YTpi"); user != "a" || err != nil {
 			t.Errorf("scheme %q: user %q, %v; want a", scheme, user, err)
 		}
 	}
@@ -45,7 +45,7 @@ func TestBasicSchemeIgnoresCase(t *testing.T) {
 func refuseBasic(t *testing.T, want error, headers ...string) {
 	t.Helper()
 	for _, header := range headers {
-		if user, password, err := parseBasic(header); user != "" || password != "" || !errors.Is(err, want) {
+		if user, password, err := ParseBasic(header); user != "" || password != "" || !errors.Is(err, want) {
 			t.Errorf("parseBasic(%.80q) = %q, %.80q, %v; want error %q", header, user, password, err, want)
 		}
 	}
@@ -95,7 +95,7 @@ func TestMalformedBase64IsRefused(t *testing.T) {
 }
 
 func TestOtherSpellingOfTheSameBytesInBase64IsRefused(t *testing.T) {
-	if _, _, err := parseBasic("Basic YTpiYg=="); err != nil {
+	if _, _, err := ParseBasic("Basic YTpiYg=="); err != nil {
 		t.Fatalf("the canonical spelling is refused: %v", err)
 	}
 	refuseBasic(t, errBasicEncoding, "Basic YTpiYh==", "Basic YTpiYv==", "Basic YTpiYmN=")
@@ -138,7 +138,7 @@ func TestCredentialErrorsDoNotRepeatTheCredentials(t *testing.T) {
 		basicHeader("canary"), basicHeader("canary:"), basicHeader("canary:canary\x00"), basicHeader(" canary:canary"), basicHeader("canar\uff59:canary"),
 		"canary Y2FuYXJ5", "Basic canary", "Basic canary!",
 	} {
-		_, _, err := parseBasic(header)
+		_, _, err := ParseBasic(header)
 		if err == nil || strings.Contains(err.Error(), "canar") || strings.Contains(err.Error(), "Y2FuYXJ5") {
 			t.Errorf("parseBasic(%q): error %v; want one without the input", header, err)
 		}
@@ -153,7 +153,7 @@ func FuzzBasic(f *testing.F) {
 		f.Add(header)
 	}
 	f.Fuzz(func(t *testing.T, header string) {
-		user, password, err := parseBasic(header)
+		user, password, err := ParseBasic(header)
 		if err != nil {
 			if user != "" || password != "" {
 				t.Errorf("parseBasic(%q) returns %q, %q beside an error", header, user, password)

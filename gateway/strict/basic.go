@@ -1,4 +1,4 @@
-package gateway
+package strict
 
 import (
 	"encoding/base64"
@@ -6,11 +6,11 @@ import (
 )
 
 const (
-	errBasicScheme   parseError = "credentials: not of the Basic scheme"
-	errBasicEncoding parseError = "credentials: not in canonical base64"
-	errBasicPair     parseError = "credentials: user or password missing"
-	errBasicLength   parseError = "credentials: too long"
-	errBasicControl  parseError = "credentials: control character in password"
+	errBasicScheme   Error = "credentials: not of the Basic scheme"
+	errBasicEncoding Error = "credentials: not in canonical base64"
+	errBasicPair     Error = "credentials: user or password missing"
+	errBasicLength   Error = "credentials: too long"
+	errBasicControl  Error = "credentials: control character in password"
 )
 
 const (
@@ -22,12 +22,12 @@ const (
 // user and password has one spelling.
 var strictBase64 = base64.StdEncoding.Strict()
 
-// parseBasic reads the value of an Authorization header (RFC 7617). It takes one
+// ParseBasic reads the value of an Authorization header (RFC 7617). It takes one
 // spelling for each pair and what no backend could misread: a NUL would cut the
 // password for some, and an empty one turn an LDAP bind into an anonymous one, which
 // succeeds. A password need not be UTF-8 and is returned byte for byte. Errors do
 // not contain any of the header.
-func parseBasic(header string) (user, password string, err error) {
+func ParseBasic(header string) (user, password string, err error) {
 	if len(header) > maxBasicHeader {
 		return "", "", errBasicLength
 	}
@@ -57,7 +57,7 @@ func checkCredentials(user, password string) error {
 		return errBasicPair
 	case len(user) > maxCredential || len(password) > maxCredential:
 		return errBasicLength
-	case hasControl(password):
+	case HasControl(password):
 		return errBasicControl
 	}
 	return checkUserName(user)

@@ -1,4 +1,4 @@
-package gateway
+package strict
 
 import (
 	"net/netip"
@@ -7,16 +7,16 @@ import (
 )
 
 const (
-	errHost     parseError = "host: not a host name or address"
-	errHostPort parseError = "host: not a port from 1 to 65535"
+	errHost     Error = "host: not a host name or address"
+	errHostPort Error = "host: not a port from 1 to 65535"
 )
 
-// canonicalHost reads the value of a Host header or the authority of a target and
+// ParseHost reads the value of a Host header or the authority of a target and
 // returns the host alone, in lower case and without the dot of a fully qualified
 // name. IPv6 addresses keep their brackets. Anything but a name or an address with
 // perhaps a port is refused: it would otherwise be copied into forwarding headers
 // ("evil;proto=https"), or match no route while an upstream reads one out of it.
-func canonicalHost(hostport string) (host string, err error) {
+func ParseHost(hostport string) (host string, err error) {
 	if strings.HasPrefix(hostport, "[") {
 		return canonicalIPv6(hostport)
 	}
@@ -29,7 +29,7 @@ func canonicalHost(hostport string) (host string, err error) {
 		return "", errHost
 	}
 	host = strings.ToLower(host)
-	if looksNumeric(host) {
+	if LooksNumeric(host) {
 		// Resolvers disagree about "127.1", "0x7f.1" and "010.0.0.1".
 		if _, err := netip.ParseAddr(host); err != nil {
 			return "", errHost
@@ -77,9 +77,9 @@ func isHostName(s string) bool {
 	return true
 }
 
-// looksNumeric reports whether a name ends in a number, in which case URL parsers
+// LooksNumeric reports whether a name ends in a number, in which case URL parsers
 // take it for an IPv4 address.
-func looksNumeric(host string) bool {
+func LooksNumeric(host string) bool {
 	last := host[strings.LastIndexByte(host, '.')+1:]
 	hex, isHex := strings.CutPrefix(last, "0x")
 	return strings.Trim(last, "0123456789") == "" ||
