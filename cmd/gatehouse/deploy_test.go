@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"path"
 	"path/filepath"
@@ -13,43 +12,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 )
-
-// Every configuration that is shown, in a document or to be mounted, is one that
-// gatehouse takes without a complaint, once the files that it names are there.
-func TestShownConfigurationsAreGood(t *testing.T) {
-	shown := map[string]string{"deploy/config.toml": readRoot(t, "deploy/config.toml")}
-	for _, name := range []string{"README.md", "docs/migrating-from-apache.md"} {
-		blocks := regexp.MustCompile("(?s)```toml\n(.*?)```").FindAllStringSubmatch(readRoot(t, name), -1)
-		if len(blocks) == 0 {
-			t.Errorf("%s shows no configuration", name)
-		}
-		for i, block := range blocks {
-			shown[fmt.Sprint(name, " block ", i+1)] = block[1]
-		}
-	}
-	made := workspace(t)
-	for name, text := range shown {
-		t.Run(strings.ReplaceAll(name, "/", " "), func(t *testing.T) {
-			dir := t.TempDir()
-			for _, folder := range []string{"", "auth", "tls"} {
-				for file, from := range map[string]string{
-					"domain.crt": "cert.pem", "domain.key": "key.pem", "httpd.htpasswd": "users", "httpd.groups": "groups",
-					"robots.htpasswd": "users", "robots.groups": "groups", "ldap-password": "password",
-				} {
-					link(t, filepath.Join(made, "files", from), filepath.Join(dir, folder, file))
-				}
-			}
-			config := filepath.Join(dir, "config.toml")
-			if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			errs, warnings := problems(t, config)
-			for _, p := range slices.Concat(errs, warnings) {
-				t.Error(p.String())
-			}
-		})
-	}
-}
 
 func readRoot(t *testing.T, name string) string {
 	t.Helper()

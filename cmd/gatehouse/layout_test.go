@@ -84,7 +84,7 @@ var requirements = map[string]string{
 
 // rootEntries are the files and folders at the root of the repository.
 var rootEntries = []string{
-	".ci", ".dockerignore", ".gitignore", "Dockerfile", "LICENSE", "README.md", "THIRD_PARTY_NOTICES",
+	".ci", ".dockerignore", ".gitignore", "CONTRIBUTING.md", "Dockerfile", "LICENSE", "README.md", "SECURITY.md", "THIRD_PARTY_NOTICES",
 	"backend", "bench", "cmd", "config.example.toml", "deploy", "docs", "gateway", "go.mod", "go.sum",
 }
 

@@ -17,14 +17,10 @@ import (
 	"testing"
 )
 
-// readme is the text that the tests in this file hold to what it says.
-func readme(t *testing.T) string {
+// document returns the text of a page, by its path below the root.
+func document(t *testing.T, name string) string {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+	return readFile(t, filepath.Join("../..", name))
 }
 
 // fenced returns the blocks of a text in Markdown that are in a language.
@@ -61,7 +57,7 @@ var readmeCommands = []readmeCommand{
 
 // TestReadmeDoesWhatItSays types every command of the README in its order.
 func TestReadmeDoesWhatItSays(t *testing.T) {
-	text := readme(t)
+	text := document(t, "README.md")
 	config := fenced(text, "toml") // of which commands use the first
 	if len(config) == 0 {
 		t.Fatal("the README has no configuration")
@@ -168,12 +164,12 @@ func (r *reader) shell(t *testing.T, line string) string {
 	return string(output)
 }
 
-// TestReadmeListsEveryStatus compares the table of the README with what the
+// TestTroubleshootingListsEveryStatus compares the table of the page with what the
 // gateway can answer by itself.
-func TestReadmeListsEveryStatus(t *testing.T) {
+func TestTroubleshootingListsEveryStatus(t *testing.T) {
 	statuses, codes := gatewayAnswers(t)
 	listedStatuses, listedCodes := map[int]bool{}, map[string]bool{}
-	for _, row := range regexp.MustCompile("(?m)^\\| ([0-9, ]+) \\| `([A-Z_]+)` \\|").FindAllStringSubmatch(readme(t), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| ([0-9, ]+) \\| `([A-Z_]+)` \\|").FindAllStringSubmatch(document(t, "docs/troubleshooting.md"), -1) {
 		for text := range strings.SplitSeq(row[1], ",") {
 			status, err := strconv.Atoi(strings.TrimSpace(text))
 			if err != nil || listedStatuses[status] {
@@ -185,16 +181,16 @@ func TestReadmeListsEveryStatus(t *testing.T) {
 	}
 	for status := range statuses {
 		if !listedStatuses[status] {
-			t.Errorf("the gateway answers %d, and the README does not list it", status)
+			t.Errorf("the gateway answers %d, and the page does not list it", status)
 		}
 	}
 	for status := range listedStatuses {
 		if !statuses[status] {
-			t.Errorf("the README lists %d, which the gateway never answers", status)
+			t.Errorf("the page lists %d, which the gateway never answers", status)
 		}
 	}
 	if got, want := fmt.Sprint(listedCodes), fmt.Sprint(codes); got != want {
-		t.Errorf("the README lists the codes %s, the gateway has %s", got, want)
+		t.Errorf("the page lists the codes %s, the gateway has %s", got, want)
 	}
 }
 
@@ -261,21 +257,6 @@ func addStatus(statuses map[int]bool, e ast.Expr) {
 		name := "Status" + strings.NewReplacer(" ", "", "-", "", "'", "").Replace(http.StatusText(status))
 		if name == constant.Sel.Name {
 			statuses[status] = true
-		}
-	}
-}
-
-// TestReadmeShowsFoldersThatExist follows every link of the README that stays in
-// the repository, and every folder of its section on structure.
-func TestReadmeShowsFoldersThatExist(t *testing.T) {
-	text := readme(t)
-	links := regexp.MustCompile("\\]\\(([^)#:]+)\\)|(?m)^- `([a-z/]+)`").FindAllStringSubmatch(text, -1)
-	if len(links) == 0 {
-		t.Fatal("found no links")
-	}
-	for _, link := range links {
-		if _, err := os.Stat(filepath.Join("../..", link[1]+link[2])); err != nil {
-			t.Errorf("the README names %s: %v", link[1]+link[2], err)
 		}
 	}
 }

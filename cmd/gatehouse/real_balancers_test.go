@@ -51,14 +51,11 @@ func withHealth(t *testing.T) front {
 func haproxyBlocks(t *testing.T, f front) []string {
 	t.Helper()
 	var blocks []string
-	for part := range strings.SplitSeq(readFile(t, "../../docs/monitoring.md"), "    backend gatehouse\n") {
-		if len(blocks) == 0 {
-			part = "" // what comes before the first
-		}
-		text, _, _ := strings.Cut(part, "\n\n")
+	for _, block := range fenced(document(t, "docs/monitoring.md"), "haproxy") {
+		text := strings.TrimPrefix(block, "backend gatehouse\n")
 		blocks = append(blocks, strings.NewReplacer("10.0.0.1:5043", f.addr, "/etc/ssl/ca.pem", f.certificate.certFile, "registry.example", "registry.test").Replace(text)+"\n")
 	}
-	return blocks[1:]
+	return blocks
 }
 
 // TestHAProxyChecksAsInTheManual: HAProxy takes the gateway for up with each block of

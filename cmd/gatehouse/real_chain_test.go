@@ -19,7 +19,7 @@ const (
 	robotPassword = "ci-bot-5ecret"
 )
 
-// installation is a gateway as the README has it, with a directory and files in
+// installation is a gateway as a page has it, with a directory and files in
 // place of those that it names.
 type installation struct {
 	front
@@ -39,10 +39,10 @@ func install(t *testing.T, config string) installation {
 		users:                                 htpasswdLine(t, robot, robotPassword) + htpasswdLine(t, "Testuser", "other-5ecret"),
 		filepath.Join(r.dir, "robots.groups"): "pusher: " + robot + "\nLent: " + puller + "\n",
 		filepath.Join(r.dir, "ldap-password"): "svc-5ecret\n",
-		filepath.Join(r.dir, "ca.pem"):        string(s.CA().PEM()),
+		filepath.Join(r.dir, "corp-ca.pem"):   string(s.CA().PEM()),
 		filepath.Join(r.dir, "config.toml"): strings.NewReplacer(
 			`"ldaps://ldap1.corp.example", "ldaps://ldap2.corp.example"`, `"`+s.URL("ldaps")+`"`,
-			`preset = "openldap"`, "preset = \"openldap\"\nca_file = \"ca.pem\"",
+			"cn=gatehouse,ou=system,dc=corp,dc=example", "uid=svc,"+directoryBase,
 			"http://registry:5000", upstream.URL,
 			"httpd.htpasswd", "robots.htpasswd", "httpd.groups", "robots.groups",
 		).Replace(config),
@@ -62,11 +62,11 @@ func (i installation) status(t *testing.T, user, password string) int {
 	return resp.StatusCode
 }
 
-// outageTable returns the rows of the README's table by their first column, with
+// outageTable returns the rows of the table of docs/operations.md by their first column, with
 // the status of each cell and nothing for an empty one.
 func outageTable(t *testing.T) map[string][]string {
 	t.Helper()
-	_, section, _ := strings.Cut(readme(t), "\n| while the directory is down |")
+	_, section, _ := strings.Cut(document(t, "docs/operations.md"), "\n| while the directory is down |")
 	section, _, _ = strings.Cut(section, "\n\n")
 	rows := map[string][]string{}
 	for line := range strings.Lines(section) {
@@ -79,21 +79,23 @@ func outageTable(t *testing.T) map[string][]string {
 		}
 	}
 	if len(rows) == 0 {
-		t.Fatal("the README has no table of what happens in an outage")
+		t.Fatal("the page has no table of what happens in an outage")
 	}
 	return rows
 }
 
-// TestReadmeSaysWhatAnOutageDoes holds the three configurations of the README to
-// the table below them.
-func TestReadmeSaysWhatAnOutageDoes(t *testing.T) {
-	configs := fenced(readme(t), "toml")
-	if len(configs) != 3 {
-		t.Fatalf("the README has %d configurations, want three", len(configs))
-	}
-	for column, name := range []string{"file", "directory", "both"} {
+// outagePages are the pages whose first configuration each column is about.
+var outagePages = []struct{ column, page string }{
+	{"file", "README.md"}, {"directory", "docs/ldap/openldap.md"}, {"both", "docs/operations.md"},
+}
+
+// TestOperationsSaysWhatAnOutageDoes holds the configurations of three pages to the
+// table of one of them.
+func TestOperationsSaysWhatAnOutageDoes(t *testing.T) {
+	for column, p := range outagePages {
+		name := p.column
 		t.Run(name, func(t *testing.T) {
-			i := install(t, configs[column])
+			i := install(t, fenced(document(t, p.page), "toml")[0])
 			before := i.status(t, puller, pullerPassword)
 			if want := map[string]int{"file": 401, "directory": 200, "both": 200}[name]; before != want {
 				t.Errorf("a user of the directory before the outage: %d, want %d", before, want)

@@ -21,43 +21,55 @@ const (
 	directoryAccountPassword = "Svc-Pass1!"
 )
 
-// realDirectories are the servers of others that the README's section on
-// directories is followed with. Each starts one in dir, with the certificate of
-// an authority in ca.pem, and returns what its URL is, and what else of the README
-// is to be read in another way.
+// realDirectories are the servers of others with which the pages of docs/ldap are
+// followed. Each starts one in dir, with the certificate of an authority in ca.pem, and
+// returns what its URL is, and what else of the page is to be read in another way.
 var realDirectories = []struct {
-	preset, vendor string
-	needs          []string
-	start          func(t *testing.T, dir string) (url string, otherwise *strings.Replacer)
+	page, vendor string
+	needs        []string
+	start        func(t *testing.T, dir string) (url string, otherwise *strings.Replacer)
+	nested       bool // alice is in the group pusher because team is
 }{
-	{"openldap", "OpenLDAP", []string{"slapd", "slapadd"}, startOpenLDAP},
-	{"activedirectory", "Active Directory", []string{"samba", "samba-tool"}, startDomain},
+	{"openldap", "OpenLDAP", []string{"slapd", "slapadd"}, startOpenLDAP, true},
+	{"rfc2307", "OpenLDAP", []string{"slapd", "slapadd"}, startPOSIX, false},
+	{"samba", "Active Directory", []string{"samba", "samba-tool"}, startDomain, true},
 }
 
-// TestReadmeWithARealDirectory follows the README from its configurations, word
-// for word but for addresses, to a push that a group allows and one that it does
-// not.
-func TestReadmeWithARealDirectory(t *testing.T) {
+// TestPagesOfDomainsAreAlike: what is tried with Samba is what the page on Active
+// Directory says.
+func TestPagesOfDomainsAreAlike(t *testing.T) {
+	samba, windows := fenced(directoryPage(t, "samba"), "toml")[0], fenced(directoryPage(t, "active-directory"), "toml")[0]
+	if samba != windows {
+		t.Errorf("the page on Samba has the configuration\n%s\nand that on Active Directory\n%s", samba, windows)
+	}
+}
+
+// TestDirectoryPageWithARealDirectory follows a page from its configuration, word for
+// word but for addresses, to a push that a group allows and one that it does not.
+func TestDirectoryPageWithARealDirectory(t *testing.T) {
 	for _, directory := range realDirectories {
-		t.Run(directory.preset, func(t *testing.T) {
+		t.Run(directory.page, func(t *testing.T) {
 			needs(t, append([]string{"skopeo", registries[0].program}, directory.needs...)...)
 			dir := publicDir(t)
 			url, otherwise := directory.start(t, dir)
 			certificate, addr := newCertificate(t, dir), freeAddr(t)
 			here := strings.NewReplacer(":5043", addr, "http://registry:5000", registries[0].start(t))
-			writeFile(t, filepath.Join(dir, "config.toml"), []byte(here.Replace(otherwise.Replace(directoryRecipe(t, directory.preset, url)))), 0o644)
+			writeFile(t, filepath.Join(dir, "config.toml"), []byte(here.Replace(otherwise.Replace(directoryRecipe(t, directory.page, url)))), 0o644)
 			writeFile(t, filepath.Join(dir, "ldap-password"), []byte(directoryAccountPassword+"\n"), 0o600)
 			writeFile(t, filepath.Join(dir, "alice-password"), []byte(directoryUserPassword), 0o600)
 			image := t.TempDir()
-			writeImage(t, image, "from "+directory.preset)
+			writeImage(t, image, "from "+directory.page)
 
-			r := &directoryReader{t: t, dir: dir, said: readmeDirectoryLines(t)}
+			r := &directoryReader{t: t, dir: dir, said: directoryLines(t, directory.page)}
 			r.types("gatehouse check", "", "ok (")
 			r.types("gatehouse doctor", " --password-file alice-password",
-				"rootDSE", directory.vendor, "group of a rule pusher", "cn=team", "cn=pusher", "lock-out", "user bind alice", "p95")
+				"rootDSE", directory.vendor, "group of a rule pusher", "cn=pusher", "lock-out", "user bind alice", "p95")
 			r.complains("max_failures = 5", "set max_failures = 4")
 			r.complains("failure_window = \"1m\"", "set failure_window = \"30m0s\"")
-			r.types("gatehouse whoami", "", "alice", "cn=team", " -> cn=pusher")
+			r.types("gatehouse whoami", "", "alice", "cn=pusher")
+			if directory.nested {
+				r.types("gatehouse whoami", "", "cn=team", " -> cn=pusher")
+			}
 			f := front{start(t, r.command(r.line("gatehouse serve"))), addr, certificate}
 			f.listening(t, addr)
 
@@ -74,43 +86,31 @@ func TestReadmeWithARealDirectory(t *testing.T) {
 	}
 }
 
-// directoryRecipe returns the first configuration of the README, with the backend
-// of a preset from its section on directories.
-func directoryRecipe(t *testing.T, preset, url string) string {
+// directoryPage returns a page of docs/ldap.
+func directoryPage(t *testing.T, name string) string {
 	t.Helper()
-	text := readme(t)
-	backend := regexp.MustCompile(`(?m)^    \[\[backend\]\]\n(?:    .+\n)+`)
-	for _, block := range backend.FindAllString(text, -1) {
-		if !strings.Contains(block, "preset = \""+preset+"\"") {
-			continue
-		}
-		lines := strings.Split(strings.TrimSpace(strings.ReplaceAll(block, "\n    ", "\n")), "\n")
-		if len(lines) > 9 { // with the head of the table
-			t.Errorf("the README needs %d lines for %s, more than 8", len(lines)-1, preset)
-		}
-		block = regexp.MustCompile(`urls = \[.*\]`).ReplaceAllString(strings.Join(lines, "\n"), fmt.Sprintf("urls = [%q]", url))
-		if !strings.Contains(block, "ca_file") {
-			block += "\nca_file = \"corp-ca.pem\"" // which Windows gives its machines
-		}
-		config := regexp.MustCompile(`(?s)\[\[backend\]\].*?\n\n`).ReplaceAllString(fenced(text, "toml")[0], block+"\n\n")
-		return strings.Replace(config, "backend = \"local\"", "backend = \"corp\"", 1)
-	}
-	t.Fatalf("the README has no backend with the preset %s", preset)
-	return ""
+	return document(t, "docs/ldap/"+name+".md")
 }
 
-// readmeDirectoryLines returns the commands of the README's section on backends.
-func readmeDirectoryLines(t *testing.T) []string {
+// directoryRecipe returns the configuration of a page with the address of a server.
+func directoryRecipe(t *testing.T, page, url string) string {
 	t.Helper()
-	var lines []string
-	for _, match := range regexp.MustCompile(`(?m)^    ((?:gatehouse|skopeo) .*)$`).FindAllStringSubmatch(readme(t), -1) {
-		command, _, _ := strings.Cut(match[1], " #")
-		lines = append(lines, strings.TrimSpace(command))
+	return regexp.MustCompile(`urls = \[.*\]`).ReplaceAllString(fenced(directoryPage(t, page), "toml")[0], fmt.Sprintf("urls = [%q]", url))
+}
+
+// directoryLines returns the commands of a page without their comments.
+func directoryLines(t *testing.T, page string) (lines []string) {
+	t.Helper()
+	for _, block := range fenced(directoryPage(t, page), "sh") {
+		for line := range strings.Lines(block) {
+			command, _, _ := strings.Cut(strings.TrimSpace(line), " #")
+			lines = append(lines, strings.TrimSpace(command))
+		}
 	}
 	return lines
 }
 
-// directoryReader types commands of the README in a folder.
+// directoryReader types commands of a page in a folder.
 type directoryReader struct {
 	t    *testing.T
 	dir  string
@@ -125,7 +125,7 @@ func (r *directoryReader) line(begin string) string {
 			return line
 		}
 	}
-	r.t.Fatalf("the README has no command %q", begin)
+	r.t.Fatalf("the page has no command %q", begin)
 	return ""
 }
 
@@ -181,8 +181,8 @@ func certifyDirectory(t *testing.T, dir, address string) {
 	}
 }
 
-// publishAuthority puts the certificate of a server's authority where the README
-// has it.
+// publishAuthority puts the certificate of a server's authority where the pages
+// have it.
 func publishAuthority(t *testing.T, dir, public string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
@@ -192,10 +192,17 @@ func publishAuthority(t *testing.T, dir, public string) {
 	writeFile(t, filepath.Join(public, "corp-ca.pem"), text, 0o644)
 }
 
-// startOpenLDAP starts a slapd with the names that the README has.
+// startOpenLDAP starts a slapd with the names that the page has.
 func startOpenLDAP(t *testing.T, public string) (string, *strings.Replacer) {
 	t.Helper()
 	url, _ := runOpenLDAP(t, public)
+	return url, strings.NewReplacer()
+}
+
+// startPOSIX starts a slapd in which the users are those of Unix machines.
+func startPOSIX(t *testing.T, public string) (string, *strings.Replacer) {
+	t.Helper()
+	url, _ := runOpenLDAPWith(t, public, readTestdata(t, "posix.ldif"))
 	return url, strings.NewReplacer()
 }
 

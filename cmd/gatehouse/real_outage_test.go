@@ -86,7 +86,7 @@ func disableInDomain(t *testing.T, d *failing, user string) {
 	runToEnd(t, "samba-tool", "user", "disable", user, "-H", database, "-s", conf)
 }
 
-// outageConfig is the third configuration of the README with times that a test can
+// outageConfig is the configuration of docs/operations.md with times that a test can
 // wait for.
 const outageConfig = `
 audit_log = "audit.log"

@@ -1,4 +1,4 @@
-# Fills a new domain of Samba with the users and groups of the README.
+# Fills a new domain of Samba with the users and groups of docs/ldap.
 # Usage: domain.py SMB.CONF SAM.LDB BASE USER-PASSWORD SERVICE-PASSWORD
 import sys
 
