@@ -20,6 +20,10 @@ type Incomplete struct {
 	// names by its distinguished name is none of the user's.
 	ShortNames bool
 
+	// RuledOut are names of groups, of those that rules ask about, that are known to be none
+	// of the user's if they are not among the names, whatever else is missing.
+	RuledOut []string
+
 	// Shared are the short names of groups of the user that other groups have too, and
 	// that are not among the names. Such a name says neither that the user is in the
 	// group that a rule means nor that the user is not.
@@ -72,5 +76,18 @@ func Together(a, b *Incomplete) *Incomplete {
 	}
 	both := &Incomplete{Cause: errors.Join(a.Cause, b.Cause), Shared: slices.Concat(a.Shared, b.Shared)}
 	both.ShortNames = (a.Cause == nil || a.ShortNames) && (b.Cause == nil || b.ShortNames)
+	for _, name := range slices.Concat(a.RuledOut, b.RuledOut) {
+		if a.rulesOut(name) && b.rulesOut(name) {
+			both.RuledOut = append(both.RuledOut, name)
+		}
+	}
+	slices.Sort(both.RuledOut)
+	both.RuledOut = slices.Compact(both.RuledOut)
 	return both
+}
+
+// rulesOut reports whether a name that is not among the names is known to be of no group
+// of the user.
+func (e *Incomplete) rulesOut(name string) bool {
+	return e.Cause == nil || e.ShortNames && ReadsAsDN(name) || slices.Contains(e.RuledOut, name)
 }

@@ -37,6 +37,22 @@ func TestGroupsThatAreKnownInPart(t *testing.T) {
 	}
 }
 
+// A name that is ruled out is decided, whatever else is missing of the groups.
+func TestLDAP8NameThatIsRuledOutIsDecided(t *testing.T) {
+	missing := &backend.Incomplete{Cause: backend.ErrUnavailable, RuledOut: []string{"ops", "dev", "cn=ops,dc=corp"}}
+	who := Subject{LoggedIn: true, Identity: backend.Identity{User: "bob"}}.WithGroups([]string{"dev"}, missing)
+	for require, want := range map[string]Verdict{
+		`group dev`: Allowed, `group ops`: Denied, `group "cn=ops,dc=corp"`: Denied, `group net`: NeedsGroups, `group "cn=net,dc=corp"`: NeedsGroups,
+	} {
+		if got := mustRequire(t, require).eval(Request{}, who); got != want {
+			t.Errorf("%s: got %v, want %v", require, got, want)
+		}
+		if got := mustRequire(t, all("valid-user", "not "+require)).eval(Request{}, who); got != want.negate() {
+			t.Errorf("not %s: got %v, want %v", require, got, want.negate())
+		}
+	}
+}
+
 // A name that several groups share lets nobody in: neither whoever is in one of them by
 // the name, nor the same by its absence. By the DN each is what it is.
 func TestCLI3NameOfSeveralGroupsLetsNobodyIn(t *testing.T) {

@@ -27,6 +27,10 @@ type Subject struct {
 	// alone are missing: a distinguished name that is not among them is none of who.
 	OnlyShortNames bool
 
+	// RuledOut are names of groups that are none of who unless they are among Groups, even
+	// where groups are not known to be all.
+	RuledOut []string
+
 	// Shared are the names of groups of who that several groups have, so that they
 	// count for none: neither a rule that needs such a group holds, nor one that needs
 	// its absence.
@@ -41,7 +45,7 @@ type Subject struct {
 func (who Subject) WithGroups(groups []string, missing *backend.Incomplete) Subject {
 	who.Groups, who.GroupsKnown = groups, missing == nil || missing.Cause == nil
 	if missing != nil {
-		who.OnlyShortNames, who.Shared = missing.ShortNames, missing.Shared
+		who.OnlyShortNames, who.RuledOut, who.Shared = missing.ShortNames, missing.RuledOut, missing.Shared
 	}
 	return who
 }

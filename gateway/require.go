@@ -87,7 +87,7 @@ func (who Subject) isIn(group string) Verdict {
 		return Allowed
 	case slices.Contains(who.Shared, group):
 		return shared
-	case who.GroupsKnown, who.OnlyShortNames && backend.ReadsAsDN(group):
+	case who.GroupsKnown, who.OnlyShortNames && backend.ReadsAsDN(group), slices.Contains(who.RuledOut, group):
 		return Denied
 	}
 	return NeedsGroups

@@ -118,7 +118,7 @@ func (s sharing) Groups(ctx context.Context, id backend.Identity) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	return groups, &backend.Incomplete{Shared: []string{"Dev"}}
+	return groups, &backend.Incomplete{Shared: []string{"Dev"}, RuledOut: []string{"Net"}}
 }
 
 // A name that several groups share says nothing, whoever lends it.
@@ -126,15 +126,15 @@ func TestCLI3SharedNamesComeThroughAChain(t *testing.T) {
 	find := &directory{stub: stub{groups: []string{"ops"}}, users: map[string]string{"alice": "uid=alice"}}
 	for name, tt := range map[string]struct {
 		corp, files backend.Backend
-		want        string
+		want        []string
 	}{
-		"lent":          {&stub{groups: []string{"ops"}}, sharing{&stub{groups: []string{"cn=dev"}}}, "Dev"},
-		"of the member": {sharing{&stub{groups: []string{"cn=dev"}}}, find, "dev"}, // as the lender spells it
+		"lent":          {&stub{groups: []string{"ops"}}, sharing{&stub{groups: []string{"cn=dev"}}}, []string{"Dev", "Net"}},
+		"of the member": {sharing{&stub{groups: []string{"cn=dev"}}}, find, []string{"dev", "net"}}, // as the lender spells it
 	} {
 		groups, err := lent(t, tt.corp, tt.files)
 		missing := backend.IncompleteOf(err)
-		if missing == nil || backend.MissingGroups(err) != nil || !slices.Equal(missing.Shared, []string{tt.want}) || len(groups) != 2 {
-			t.Errorf("%s: got %q, %v, want two groups, and that %s is shared", name, groups, err, tt.want)
+		if missing == nil || backend.MissingGroups(err) != nil || !slices.Equal(slices.Concat(missing.Shared, missing.RuledOut), tt.want) || len(groups) != 2 {
+			t.Errorf("%s: got %q, %v, want two groups, and the names %s", name, groups, err, tt.want)
 		}
 	}
 }

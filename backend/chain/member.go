@@ -88,10 +88,13 @@ func (b *Backend) Groups(ctx context.Context, id backend.Identity) ([]string, er
 // respell returns what is missing with the names spelled as those of the groups are.
 func (m *member) respell(missing *backend.Incomplete) *backend.Incomplete {
 	own := *missing
-	own.Shared = nil
-	for _, name := range missing.Shared {
-		own.Shared = append(own.Shared, m.CanonicalGroup(name))
+	respelled := func(names []string) (all []string) {
+		for _, name := range names {
+			all = append(all, m.CanonicalGroup(name))
+		}
+		return all
 	}
+	own.Shared, own.RuledOut = respelled(missing.Shared), respelled(missing.RuledOut)
 	return &own
 }
 

@@ -23,11 +23,17 @@ type blindness struct {
 
 	mu       sync.Mutex
 	named    []string // the groups that rules name
-	known    bool     // whether groups is the answer about named
-	groups   []string
+	known    bool     // whether found is the answer about named
+	found    unseen
 	failure  error // of asking the last time; nil if there was none since the last answer
 	failures int
 	until    time.Time // when it is asked again after a failure
+}
+
+// unseen are the groups of rules of which nobody can say who is in them.
+type unseen struct {
+	groups  []string
+	decided []string // names of rules that are of none of them, and of no group that one is in
 }
 
 // How long the failure to find that out counts, at first and at most.
@@ -53,21 +59,21 @@ func (s *blindness) expect(names []string, all bool) {
 
 // recall returns what is known, and whether it counts: it does not where the directory has
 // to be asked about named.
-func (s *blindness) recall() (named, groups []string, err error, counts bool) {
+func (s *blindness) recall() (named []string, found unseen, err error, counts bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.known || len(s.named) == 0:
-		return s.named, s.groups, nil, true
+		return s.named, s.found, nil, true
 	case s.failure != nil && time.Now().Before(s.until):
-		return s.named, nil, s.failure, true
+		return s.named, unseen{}, s.failure, true
 	}
-	return s.named, nil, nil, false
+	return s.named, unseen{}, nil, false
 }
 
 // learn remembers an answer about named, or the failure to get one. What was known before
 // a failure is as good as then.
-func (s *blindness) learn(named, groups []string, err error) {
+func (s *blindness) learn(named []string, found unseen, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -76,7 +82,7 @@ func (s *blindness) learn(named, groups []string, err error) {
 		s.failure, s.until = err, time.Now().Add(min(blindRetry<<min(s.failures, 10), blindRetryMax))
 		s.failures++
 	default:
-		s.known, s.groups, s.failure, s.failures = true, groups, nil, 0
+		s.known, s.found, s.failure, s.failures = true, found, nil, 0
 	}
 }
 
@@ -85,25 +91,25 @@ func (b *Backend) Expect(groups []string) { b.blind.expect(groups, false) }
 
 // blindGroups returns the groups of rules of which nobody can say who is in them. The
 // directory is asked once, by whoever comes first.
-func (b *Backend) blindGroups(ctx context.Context) ([]string, error) {
-	if _, groups, err, counts := b.blind.recall(); counts {
-		return groups, err
+func (b *Backend) blindGroups(ctx context.Context) (unseen, error) {
+	if _, found, err, counts := b.blind.recall(); counts {
+		return found, err
 	}
 	select {
 	case b.blind.asking <- struct{}{}:
 		defer func() { <-b.blind.asking }()
 	case <-ctx.Done():
-		return nil, gaveUp(ctx)
+		return unseen{}, gaveUp(ctx)
 	}
-	named, groups, err, counts := b.blind.recall()
+	named, found, err, counts := b.blind.recall()
 	if counts {
-		return groups, err
+		return found, err
 	}
-	groups, err = b.findBlind(ctx, named)
+	found, err = b.findBlind(ctx, named)
 	if err == nil || ctx.Err() == nil { // who went away or came late has proved nothing
-		b.blind.learn(named, groups, err)
+		b.blind.learn(named, found, err)
 	}
-	return groups, err
+	return found, err
 }
 
 // surveyMembers looks for groups that rules name and of which the account may not ask
@@ -116,7 +122,7 @@ func (b *Backend) surveyMembers(ctx context.Context, groups []string) (remarks [
 		return nil, err
 	}
 	b.blind.learn(named, blind, nil)
-	for _, name := range blind {
+	for _, name := range blind.groups {
 		err := blindError([]string{name})
 		remarks = append(remarks, backend.Remark{Subject: "members of " + name, Text: err.Error(), Code: fault.Of(err), Advice: fault.Of(err).Advice()})
 	}
@@ -128,39 +134,69 @@ func blindError(groups []string) error {
 	return fault.With("ldap.groups.unreadable", fmt.Errorf("the service account may not ask for the members of %s (group_member_attrs), so that nobody can say who is in it", strings.Join(groups, "; ")))
 }
 
-// findBlind returns the names of the groups of which neither that they have a member nor
+// findBlind returns those of some groups of which neither that they have a member nor
 // that they have none is true.
-func (b *Backend) findBlind(ctx context.Context, groups []string) ([]string, error) {
-	if len(groups) == 0 || b.config.GroupMode != groupsSearch && b.config.GroupMode != groupsInChain {
-		return nil, nil
-	}
-	var filters []string
-	for _, name := range groups {
-		switch {
-		case looksLikeDN(name):
-			filters = append(filters, equals(b.nameAttribute(), name))
-		case b.config.GroupNameAttr != nameIsDN && !b.isFilterGroup(fold(name)):
-			filters = append(filters, equals(b.config.GroupNameAttr, name))
-		}
+func (b *Backend) findBlind(ctx context.Context, names []string) (unseen, error) {
+	if len(names) == 0 || b.config.GroupMode != groupsSearch && b.config.GroupMode != groupsInChain {
+		return unseen{}, nil
 	}
 	r := &resolver{Backend: b, search: b.asService, memory: b.memory}
-	all, err := r.seen(ctx, filters, b.config.GroupFilter)
+	all, err := r.find(ctx, b.filtersFor(names), false)
 	if err != nil {
+		return unseen{}, err
+	}
+	condition := b.config.GroupFilter
+	for _, attribute := range b.config.GroupMemberAttrs {
+		condition += isReadable(attribute)
+	}
+	open, err := r.seen(ctx, b.filtersFor(names), "(&"+condition+")")
+	if err != nil {
+		return unseen{}, err
+	}
+	blind := slices.DeleteFunc(all, func(g group) bool { return open[g.key] })
+	decided, err := r.decided(ctx, names, blind)
+	if err != nil || len(blind) == 0 {
+		return unseen{}, err
+	}
+	found := unseen{decided: decided}
+	for _, g := range blind {
+		found.groups = append(found.groups, g.key)
+	}
+	slices.Sort(found.groups)
+	found.groups = slices.Compact(found.groups)
+	return found, nil
+}
+
+// decided returns those names of rules that are neither of a blind group nor of one that
+// such a group is in, as far as that can be seen: who is in the first may be in these.
+func (r *resolver) decided(ctx context.Context, names []string, blind []group) ([]string, error) {
+	if len(blind) == 0 {
+		return nil, nil
+	}
+	around, err := r.walk(ctx, blind)
+	if err == nil && r.config.GroupMode == groupsInChain {
+		var filters []string
+		for _, g := range blind {
+			filters = append(filters, inChain(g.dn))
+		}
+		var above []group
+		above, err = r.find(ctx, filters, false)
+		around = append(around, above...)
+	}
+	if err != nil || r.missing != nil {
 		return nil, err
 	}
-	asking := b.config.GroupFilter
-	for _, attribute := range b.config.GroupMemberAttrs {
-		asking += "(|(" + attribute + "=*)(!(" + attribute + "=*)))"
-	}
-	open, err := r.seen(ctx, filters, "(&"+asking+")")
-	var blind []string
-	for name := range all {
-		if !open[name] {
-			blind = append(blind, name)
+	doubtful := map[string]bool{}
+	for _, g := range around {
+		doubtful[g.key] = true
+		for _, name := range g.names {
+			doubtful[name] = true
+		}
+		if g.nameless {
+			return nil, nil
 		}
 	}
-	slices.Sort(blind)
-	return blind, err
+	return slices.DeleteFunc(r.canonicalGroups(names), func(name string) bool { return doubtful[name] }), nil
 }
 
 // doubtBlind notes the groups of which nobody can say whether the user is in them, or
@@ -169,13 +205,13 @@ func (r *resolver) doubtBlind(ctx context.Context, names []string) {
 	if r.asUser() {
 		return
 	}
-	groups, err := r.blindGroups(ctx)
+	found, err := r.blindGroups(ctx)
 	if err != nil {
 		r.lack(false, fmt.Errorf("whether the service account may ask for the members of the groups that rules name could not be found out: %w", err))
 		return
 	}
-	others := slices.DeleteFunc(slices.Clone(groups), func(name string) bool { return slices.Contains(names, name) })
+	others := slices.DeleteFunc(slices.Clone(found.groups), func(name string) bool { return slices.Contains(names, name) })
 	if len(others) > 0 {
-		r.lack(false, blindError(others))
+		r.lack(false, blindError(others), found.decided...)
 	}
 }

@@ -116,7 +116,7 @@ func TestLDAP8BlindIsTriedAgainLaterAndLater(t *testing.T) {
 	last := time.Duration(0)
 	for range 100 {
 		began := time.Now()
-		s.learn([]string{"a", "b"}, nil, backend.ErrUnavailable)
+		s.learn([]string{"a", "b"}, unseen{}, backend.ErrUnavailable)
 		wait := s.until.Sub(began)
 		if wait < min(last, blindRetryMax) || wait > blindRetryMax+time.Minute {
 			t.Fatalf("waits %v after %v", wait, last)
@@ -126,12 +126,12 @@ func TestLDAP8BlindIsTriedAgainLaterAndLater(t *testing.T) {
 	if last != blindRetryMax {
 		t.Errorf("waits %v at last, want %v", last, blindRetryMax)
 	}
-	s.learn([]string{"a"}, []string{"a"}, nil)
+	s.learn([]string{"a"}, unseen{groups: []string{"a"}}, nil)
 	if _, _, err, _ := s.recall(); err == nil {
 		t.Error("the answer about other groups counts")
 	}
-	s.learn([]string{"a", "b"}, []string{"b"}, nil)
-	if _, groups, err, counts := s.recall(); err != nil || !counts || !slices.Equal(groups, []string{"b"}) {
-		t.Errorf("got %q, %v, %v", groups, err, counts)
+	s.learn([]string{"a", "b"}, unseen{groups: []string{"b"}}, nil)
+	if _, found, err, counts := s.recall(); err != nil || !counts || !slices.Equal(found.groups, []string{"b"}) {
+		t.Errorf("got %q, %v, %v", found.groups, err, counts)
 	}
 }

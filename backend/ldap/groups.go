@@ -22,6 +22,8 @@ type group struct {
 	parents []string // names of the groups that it says it is in
 	sid     string   // the security identifier; empty unless there is one
 	hidden  bool     // nobody may read what it says
+
+	nameless bool // it shows no value of the attribute with the name
 }
 
 // newGroup returns a group of which no more than the name is known. All users share
@@ -49,12 +51,16 @@ type resolver struct {
 	shared  []string            // short names of them that other groups have too
 }
 
-// lack notes that not all groups could be found out. What lacks short names alone is
-// less than what lacks groups.
-func (r *resolver) lack(shortNames bool, cause error) {
-	if r.missing == nil || r.missing.ShortNames && !shortNames {
-		r.missing = &backend.Incomplete{Cause: cause, ShortNames: shortNames}
+// lack notes that not all groups could be found out, and which names of rules are not
+// those of a missing one. What lacks short names alone is less than what lacks groups.
+func (r *resolver) lack(shortNames bool, cause error, ruledOut ...string) {
+	another := &backend.Incomplete{Cause: cause, ShortNames: shortNames, RuledOut: ruledOut}
+	both := backend.Together(r.missing, another)
+	if r.missing != nil && (shortNames || !r.missing.ShortNames) {
+		cause = r.missing.Cause
 	}
+	both.Cause = cause
+	r.missing = both
 }
 
 // resolver returns what finds the groups of id with the rights of the service account.
@@ -97,8 +103,10 @@ func (r *resolver) resolve(ctx context.Context) (direct, all []group, names []st
 	if all, err = r.walk(ctx, direct); err != nil {
 		return nil, nil, nil, err
 	}
-	names, err = r.names(ctx, all)
-	return direct, all, names, err
+	if names, err = r.names(ctx, all); err != nil {
+		return nil, nil, nil, err
+	}
+	return direct, all, names, r.doubtNames(ctx, all)
 }
 
 // memberAttributes returns what must be read of a user's entry to find groups.
@@ -110,9 +118,9 @@ func (b *Backend) memberAttributes() []string {
 		return nil
 	case groupsTokens:
 		if c.isForest() {
-			return []string{"tokenGroups", "tokenGroupsGlobalAndUniversal"}
+			return []string{"objectSid", "tokenGroups", "tokenGroupsGlobalAndUniversal"}
 		}
-		return []string{"tokenGroups"}
+		return []string{"objectSid", "tokenGroups"}
 	case groupsMemberOf:
 		names = append(names, c.memberOf())
 	case groupsSearch:
@@ -161,7 +169,7 @@ func (r *resolver) direct(ctx context.Context) ([]group, error) {
 		if err != nil {
 			return nil, err
 		}
-		return r.find(ctx, filters, false)
+		return r.findWithPrimary(ctx, filters)
 	case groupsInChain:
 		found, err := r.primary(ctx)
 		if err != nil {

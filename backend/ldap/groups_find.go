@@ -169,7 +169,9 @@ func (r *resolver) groupOf(e *ldap.Entry) group {
 		return g
 	}
 	own, _ := r.shortName(g.key)
-	for _, name := range values(e, r.config.GroupNameAttr) {
+	names := values(e, r.config.GroupNameAttr)
+	g.nameless = len(names) == 0
+	for _, name := range names {
 		folded := fold(name)
 		if folded == own {
 			folded = own // a part of a text that there is already
@@ -194,7 +196,7 @@ func (b *Backend) isFilterGroup(name string) bool {
 
 // filterGroups returns the configured groups whose filters match the user.
 func (r *resolver) filterGroups(ctx context.Context) ([]string, error) {
-	var names, others []string
+	var names, others, opposites []string
 	for _, g := range r.config.FilterGroups {
 		is, err := r.matchesUser(ctx, g.Filter)
 		switch {
@@ -203,27 +205,28 @@ func (r *resolver) filterGroups(ctx context.Context) ([]string, error) {
 		case is:
 			names = append(names, fold(g.Name))
 		default:
-			others = append(others, "(!"+g.Filter+")")
+			others = append(others, fold(g.Name))
+			opposites = append(opposites, "(!"+g.Filter+")")
 		}
 	}
-	return names, r.ruleOut(ctx, others)
+	return names, r.ruleOut(ctx, others, opposites)
 }
 
-// ruleOut makes sure that the opposites of the filters that did not match the user do. A
-// filter on what the account may not read, or the directory does not know, is neither
-// true nor false, and says nothing of the user.
-func (r *resolver) ruleOut(ctx context.Context, opposites []string) error {
+// ruleOut makes sure that the opposites of the filters that did not match the user do,
+// which are those of some groups. A filter on what the account may not read, or the
+// directory does not know, is neither true nor false, and says nothing of the user.
+func (r *resolver) ruleOut(ctx context.Context, groups, opposites []string) error {
 	if len(opposites) == 0 {
 		return nil
 	}
 	unknown := slices.DeleteFunc(r.unknown(ctx, r.filterGroupReferences()), func(u reference) bool { return u.isClass })
 	if len(unknown) > 0 {
-		r.lack(true, unknownError(unknown))
+		r.lack(true, unknownError(unknown), r.rulesWithout(groups)...)
 		return nil
 	}
 	is, err := r.matchesUser(ctx, "(&"+strings.Join(opposites, "")+")")
 	if err == nil && !is {
-		r.lack(true, fault.With("ldap.groups.undecided", fmt.Errorf("neither a filter of these nor its opposite is true of the user: %s; the account may not read what it asks for", strings.Join(opposites, " "))))
+		r.lack(true, fault.With("ldap.groups.undecided", fmt.Errorf("neither a filter of these nor its opposite is true of the user: %s; the account may not read what it asks for", strings.Join(opposites, " "))), r.rulesWithout(groups)...)
 	}
 	return err
 }
@@ -241,13 +244,14 @@ type groupMemory struct {
 	shared memo[[]string] // by name, for explanations: the groups that have it, where they are several
 	used   memo[bool]     // by attribute: whether any group has it
 	keys   memo[string]   // by DN as a server spells it
-	hidden memo[absence]  // by DN, of what memberOf names and no search finds: why
+	hidden memo[absence]  // by DN or security identifier, of a group of a user that no search finds: why
+	silent memo[bool]     // by DN, of a group that shows no short name: whether it may have one
 }
 
 func newGroupMemory(c Config) groupMemory {
 	return groupMemory{
 		found: newMemo[[]group](c.GroupTTL), sole: newMemo[string](c.GroupTTL),
 		shared: newMemo[[]string](namesakesTTL), hidden: newMemo[absence](c.GroupTTL), keys: newMemo[string](namesakesTTL),
-		used: newMemo[bool](c.GroupTTL),
+		used: newMemo[bool](c.GroupTTL), silent: newMemo[bool](c.GroupTTL),
 	}
 }

@@ -2,12 +2,9 @@ package ldap
 
 import (
 	"context"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -108,13 +105,19 @@ func (r *resolver) hidden(ctx context.Context, filters map[string]string) ([]gro
 		return nil, err
 	}
 	var all []group
+	flat := r.config.DirectGroups || r.config.listsNestedGroups()
+	var others []string // that can be seen; where groups nest, one that cannot may be in these
+	maps.DeleteFunc(reasons, func(_ string, why absence) bool { return why == isNoGroup })
+	if flat && len(reasons) > 0 {
+		others = r.namesOfOthers(ctx, func(group) bool { return true })
+	}
 	for _, key := range slices.Sorted(maps.Keys(reasons)) {
 		switch reasons[key] {
 		case isHidden:
 			all = append(all, group{dn: key, key: key, hidden: true})
-			r.lack(r.config.DirectGroups || r.config.listsNestedGroups(), fault.With("ldap.groups.hidden", fmt.Errorf("%s of the user names %s, which the service account may not read", r.config.memberOf(), key)))
+			r.lack(flat, fault.With("ldap.groups.hidden", fmt.Errorf("%s of the user names %s, which the service account may not read", r.config.memberOf(), key)), others...)
 		case isUnclear:
-			r.lack(false, fault.With("ldap.groups.undecided", fmt.Errorf("%s of the user names %s, and the service account may not read what group_filter asks for", r.config.memberOf(), key)))
+			r.lack(false, fault.With("ldap.groups.undecided", fmt.Errorf("%s of the user names %s, and the service account may not read what group_filter asks for", r.config.memberOf(), key)), others...)
 		}
 	}
 	return all, nil
@@ -183,15 +186,6 @@ func (r *resolver) seen(ctx context.Context, alternatives []string, condition st
 	return names, nil
 }
 
-// bySID returns the groups with the given security identifiers.
-func (r *resolver) bySID(ctx context.Context, sids []string) ([]group, error) {
-	filters := map[string]string{}
-	for _, sid := range sids {
-		filters["sid:"+sid] = equals("objectSid", sid)
-	}
-	return r.byKey(ctx, filters, func(g group) string { return "sid:" + g.sid })
-}
-
 // byKey returns the groups with the given keys. Those that are not remembered
 // are asked for together, with the filters given by their keys, and told apart
 // by keyOf. A group that is not there is remembered too.
@@ -226,29 +220,4 @@ func (r *resolver) byKey(ctx context.Context, filters map[string]string, keyOf f
 		r.memory.found.put(key, groups, asked)
 	}
 	return found, nil
-}
-
-// primary returns the primary group of a user of Active Directory, which no
-// attribute with members shows.
-func (r *resolver) primary(ctx context.Context) ([]group, error) {
-	if r.config.PrimaryGroup != primarySID {
-		return nil, nil
-	}
-	sid, err := r.primarySID()
-	if err != nil {
-		return nil, err
-	}
-	return r.bySID(ctx, []string{sid})
-}
-
-// primarySID returns the identifier of the user's primary group: that of the
-// user with the last part replaced; [MS-DTYP], section 2.4.2.
-func (r *resolver) primarySID() (string, error) {
-	own, relative := first(r.entry, "objectSid"), first(r.entry, "primaryGroupID")
-	id, err := strconv.ParseUint(relative, 10, 32)
-	if err != nil || len(own) < 12 {
-		return "", fault.With("ldap.groups.unreadable", errors.New("read objectSid and primaryGroupID of the user: the account may not, or the user has none; primary_group = \"none\" does without"))
-	}
-	domain := own[:len(own)-4]
-	return string(binary.LittleEndian.AppendUint32([]byte(domain), uint32(id))), nil
 }

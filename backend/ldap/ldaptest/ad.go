@@ -2,7 +2,6 @@ package ldaptest
 
 import (
 	"encoding/binary"
-	"fmt"
 	"maps"
 	"strings"
 
@@ -81,17 +80,4 @@ func SID(relative uint32) string {
 		b = binary.LittleEndian.AppendUint32(b, part)
 	}
 	return string(b)
-}
-
-// SIDString returns the text of a security identifier: S-1-5-21-….
-func SIDString(sid string) string {
-	if len(sid) < 8 || len(sid) != 8+4*int(sid[1]) {
-		return ""
-	}
-	authority := binary.BigEndian.Uint64(append([]byte{0, 0}, sid[2:8]...))
-	text := fmt.Sprintf("S-%d-%d", sid[0], authority)
-	for part := []byte(sid[8:]); len(part) > 0; part = part[4:] {
-		text += fmt.Sprintf("-%d", binary.LittleEndian.Uint32(part))
-	}
-	return text
 }

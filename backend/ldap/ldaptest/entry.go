@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
@@ -212,11 +213,13 @@ func (t tree) primaryGroup(e *Entry) *Entry {
 	if len(id) != 1 {
 		return nil
 	}
+	relative, err := strconv.ParseUint(id[0], 10, 32)
+	if err != nil {
+		return nil
+	}
 	for _, g := range t {
-		for _, sid := range g.values("objectSid") {
-			if text := SIDString(sid); strings.HasSuffix(text, "-"+id[0]) {
-				return g
-			}
+		if slices.Contains(g.values("objectSid"), SID(uint32(relative))) {
+			return g
 		}
 	}
 	return nil

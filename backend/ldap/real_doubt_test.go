@@ -1,0 +1,145 @@
+package ldap
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"gatehouse/backend"
+	"gatehouse/backend/fault"
+)
+
+// doubt is what is known of the groups of a user of whom not all can be.
+type doubt struct {
+	code       fault.Code // empty if all are known
+	shortNames bool
+	ruledOut   []string
+}
+
+// checkDoubt asks for the groups of alice where rules name some.
+func checkDoubt(t *testing.T, c Config, rules []string, want doubt, groups ...string) {
+	t.Helper()
+	b := open(t, c)
+	b.Expect(rules)
+	id, v := authenticate(t, b, "alice", realPass)
+	if v != "in" {
+		t.Fatalf("alice: got %s", v)
+	}
+	for range 2 { // the second time from what is remembered
+		got, err := b.Groups(t.Context(), id)
+		e := backend.IncompleteOf(err)
+		if e == nil {
+			e = &backend.Incomplete{}
+		}
+		if fault.Of(err) != want.code || e.ShortNames != want.shortNames || !slices.Equal(e.RuledOut, want.ruledOut) {
+			t.Errorf("%s: got %v (%s), short names alone: %v, ruled out: %q, want %+v", c.BindDN, err, fault.Of(err), e.ShortNames, e.RuledOut, want)
+		}
+		wantGroups(t, got, nil, groups...)
+	}
+}
+
+// TestLDAP8NameOfAGroupThatCannotBeRead has an account that may not read what the group
+// of a user is called: "not group banned" must not let its members in. A rule about a
+// group that can be read is decided, and a group without a name is no secret.
+func TestLDAP8NameOfAGroupThatCannotBeRead(t *testing.T) {
+	describe := func(t *testing.T, o office, group, name string) {
+		t.Helper()
+		m := ldap.NewModifyRequest("cn="+group+","+o.groups, nil)
+		m.Replace("description", []string{name})
+		o.do(t, o.admin.Modify(m))
+	}
+	rules := []string{"banned", "present", "absent"}
+	t.Run("slapd", func(t *testing.T) {
+		s := startSlapd(t)
+		o := s.office(t)
+		describe(t, o, "dev", "Banned")
+		describe(t, o, "core", "Present")
+		c := o.config
+		c.GroupNameAttr = "description"
+		checkDoubt(t, c, rules, doubt{}, "banned")
+		c.BindDN = "cn=limited,ou=system," + base // which may not read the description of dev
+		checkDoubt(t, c, rules, doubt{code: "ldap.groups.unreadable", shortNames: true, ruledOut: []string{"present"}})
+		f := find(examine(t, c, backend.Examination{User: "alice"}), "groups", "")
+		if !f.Failed || f.Code != "ldap.groups.unreadable" {
+			t.Errorf("doctor: got %+v", f)
+		}
+	})
+	t.Run("389", func(t *testing.T) {
+		o := startDS389(t).office(t)
+		describe(t, o, "dev", "Banned")
+		describe(t, o, "core", "Present")
+		o.blind(t, "nameless", "description")
+		c := o.config
+		c.GroupNameAttr = "description"
+		checkDoubt(t, c, rules, doubt{}, "banned")
+		c.BindDN = "cn=nameless,ou=system," + base
+		checkDoubt(t, c, rules, doubt{code: "ldap.groups.unreadable", shortNames: true})
+	})
+	t.Run("samba", func(t *testing.T) {
+		s := startSamba(t)
+		o := s.office(t)
+		describe(t, o, "dev", "Banned")
+		describe(t, o, "core", "Present")
+		c := o.config
+		c.GroupNameAttr = "description"
+		describe(t, o, "all", "Everybody")
+		checkDoubt(t, c, rules, doubt{}, "banned", "everybody")
+		s.deny(t, "CN=dev,"+o.groups, "OD;;RP;"+descriptionOfAD+";")
+		checkDoubt(t, c, rules, doubt{code: "ldap.groups.unreadable", shortNames: true, ruledOut: []string{"present"}}, "everybody")
+	})
+}
+
+// descriptionOfAD is the schemaIDGUID of the attribute description.
+const descriptionOfAD = "bf967950-0de6-11d0-a285-00aa003049e2"
+
+// deny forbids the service account something about an entry; [MS-DTYP], section 2.5.1.
+func (s *samba) deny(t *testing.T, name, rights string) {
+	t.Helper()
+	c := s.config(t)
+	entries, err := open(t, c).asService(t.Context(), query{base: realSvc, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: []string{"objectSid"}})
+	if err != nil || len(entries) != 1 {
+		t.Fatalf("got %v, %v", entries, err)
+	}
+	ace := fmt.Sprintf("(%s;%s)", rights, sidText(first(entries[0], "objectSid")))
+	run(t, program(t, "samba-tool", "apt-get install samba"), "dsacl", "set", "-s", filepath.Join(s.dir, "etc/smb.conf"),
+		"-H", filepath.Join(s.dir, "private/sam.ldb"), "--objectdn="+name, "--sddl="+ace)
+}
+
+// TestLDAP8GroupsThatNoSearchFinds hides the place of a group from the service account of
+// a domain controller. The token of a user has it, and nobody can say which group it is.
+func TestLDAP8GroupsThatNoSearchFinds(t *testing.T) {
+	s := startSamba(t)
+	o := s.office(t)
+	place := ldap.NewAddRequest("OU=Secret,"+o.groups, nil)
+	place.Attribute("objectClass", []string{"organizationalUnit"})
+	o.do(t, o.admin.Add(place))
+	hidden := o
+	hidden.groups = place.DN
+	hidden.join(t, "banned", "CN=alice,"+o.here)
+	c := o.config
+	rules := []string{"banned", "core", "CN=Core," + o.groups, "dev", "CN=banned," + place.DN}
+	checkDoubt(t, c, rules, doubt{}, "dev", "all", "banned")
+	s.deny(t, place.DN, "D;CI;RPLCLORC;;")
+	want := doubt{code: "ldap.groups.hidden", ruledOut: []string{"cn=core," + canonicalDN(o.groups), "core", "dev"}}
+	checkDoubt(t, c, rules, want, "dev", "all")
+	c.GroupBases = []string{realBase}                             // where there are those that every system has, too
+	checkDoubt(t, c, rules, want, "all", "domain users", "users") // and dev is the name of several
+	s.deny(t, "CN=Domain Users,CN=Users,"+realBase, "D;;RPLCLORC;;")
+	c.GroupMode = groupsSearch
+	c.GroupFilter = "(&(objectClass=group)(!(cn=dist)))"
+	checkDoubt(t, c, rules, want, "all")
+}
+
+// TestLDAP8OneGroupWhoseMembersCannotBeRead has an account that may not ask for the
+// members of one group, loopb, which is in loopa. Rules about other groups are decided.
+func TestLDAP8OneGroupWhoseMembersCannotBeRead(t *testing.T) {
+	s := startSlapd(t)
+	c := s.config(t)
+	c.GroupMode, c.BindDN = groupsSearch, "cn=limited,ou=system,"+base
+	checkDoubt(t, c, []string{"dev", "core", "CN=core,ou=groups," + base}, doubt{}, "dev", "all")
+	rules := []string{"loopa", "loopb", "dev", "core", "CN=core,ou=groups," + base, "cn=loopa,ou=groups," + base}
+	checkDoubt(t, c, rules, doubt{code: "ldap.groups.unreadable", ruledOut: []string{"cn=core,ou=groups," + base, "core", "dev"}}, "dev", "all")
+}
