@@ -1,41 +1,14 @@
 package gateway
 
 import (
-	"bytes"
-	"encoding/json"
+	"slices"
 	"sync"
 	"time"
 
 	"gatehouse/backend/fault"
-	"gatehouse/backend/shown"
 	"gatehouse/gateway/oci"
+	"gatehouse/gateway/record"
 )
-
-// auditRecord is what the audit log says of one request, as a line of JSON.
-type auditRecord struct {
-	Time       time.Time `json:"time"`
-	ID         string    `json:"id"`
-	Source     string    `json:"source"`
-	User       string    `json:"user,omitempty"`                // whom a backend vouched for
-	Groups     []string  `json:"groups,omitempty"`              // of the user, those that rules of the route name
-	ExpiresIn  int64     `json:"password_expires_in,omitempty"` // seconds, where the backend says that it is soon
-	Claimed    string    `json:"claimed,omitempty"`             // the name that was sent, where nobody vouched for it
-	Backend    string    `json:"backend,omitempty"`
-	Cache      string    `json:"cache,omitempty"`
-	Method     string    `json:"method"`
-	Host       string    `json:"host,omitempty"`
-	Path       string    `json:"path"`
-	Action     string    `json:"action,omitempty"` // what the request does to a registry, as package oci has it
-	Repository string    `json:"repository,omitempty"`
-	MountFrom  string    `json:"mount_from,omitempty"` // the repository that a blob is taken from
-	Tag        string    `json:"tag,omitempty"`
-	Digest     string    `json:"digest,omitempty"`
-	Rule       string    `json:"rule,omitempty"`
-	Decision   string    `json:"decision"`
-	Status     int       `json:"status"`
-	Bytes      int64     `json:"bytes"`    // of the answer's body
-	Received   int64     `json:"received"` // of the request's body
-}
 
 // Bounds of what an upstream adds to a record.
 const (
@@ -54,45 +27,31 @@ func (x *exchange) promiseAudit() *problem {
 	// No more than the record will take: each running request holds its promise,
 	// and may run for hours.
 	room := 0
-	x.encodeAudit(func(record []byte) { room = len(record) + auditAnswer })
-	if !a.reserve(room) {
+	x.auditRecord().Encode(func(line []byte) { room = len(line) + auditAnswer })
+	if !a.Reserve(room) {
 		return unavailable("requests cannot be recorded at the moment; please try again", errUnaudited)
 	}
 	x.auditRoom = room
 	return nil
 }
 
-// auditBuffers keeps records from being allocated anew.
-var auditBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
 // recordAudit writes the record of an exchange that has ended.
 func (x *exchange) recordAudit() {
 	if x.site.audit != nil {
-		x.encodeAudit(func(record []byte) { x.site.audit.write(record, x.auditRoom) })
+		x.auditRecord().Encode(func(line []byte) { x.site.audit.Write(line, x.auditRoom) })
 	}
 }
 
-// encodeAudit calls use with the record of what is known by now. Use must not keep it.
-func (x *exchange) encodeAudit(use func(record []byte)) {
-	b := auditBuffers.Get().(*bytes.Buffer)
-	defer auditBuffers.Put(b)
-	b.Reset()
-	encoder := json.NewEncoder(b)
-	encoder.SetEscapeHTML(false)
-	encoder.Encode(x.auditRecord()) // of which nothing can fail
-	use(shown.JSON(b.Bytes()))
-}
-
-func (x *exchange) auditRecord() auditRecord {
-	r := auditRecord{
+func (x *exchange) auditRecord() record.Decision {
+	r := record.Decision{
 		Time:    x.start.UTC(),
 		ID:      x.id,
 		Source:  x.from.text,
 		Backend: x.who.Identity.Source,
 		Cache:   string(x.call.Cache),
-		Method:  bounded(x.r.Method),
-		Host:    bounded(x.host),
-		Path:    bounded(x.target.Path),
+		Method:  record.Bounded(x.r.Method),
+		Host:    record.Bounded(x.host),
+		Path:    record.Bounded(x.target.Path),
 
 		MountFrom: x.mountFrom,
 
@@ -105,10 +64,10 @@ func (x *exchange) auditRecord() auditRecord {
 		r.User, r.Groups = x.who.Identity.User, x.route.policy.named(x.who)
 		r.ExpiresIn = secondsUntil(x.who.Identity.Expires, x.start)
 	} else {
-		r.Claimed = bounded(x.claimed)
+		r.Claimed = record.Bounded(x.claimed)
 	}
 	if r.Path == "" { // it was refused before it was read
-		r.Path = bounded(x.sentTarget())
+		r.Path = record.Bounded(x.sentTarget())
 	}
 	if x.upload != nil {
 		r.Received = x.upload.received(x.r.ContentLength)
@@ -118,10 +77,10 @@ func (x *exchange) auditRecord() auditRecord {
 }
 
 // describeContent says what of a registry the request is about.
-func (x *exchange) describeContent(r *auditRecord) {
+func (x *exchange) describeContent(r *record.Decision) {
 	e := oci.Parse(x.root(), x.target.Path)
-	r.Action, r.Repository = string(e.Action(x.r.Method)), bounded(e.Repository)
-	r.Tag, r.Digest = bounded(e.Tag()), bounded(e.Digest())
+	r.Action, r.Repository = string(e.Action(x.r.Method)), record.Bounded(e.Repository)
+	r.Tag, r.Digest = record.Bounded(e.Tag()), record.Bounded(e.Digest())
 	if said := x.w.Header().Get("Docker-Content-Digest"); len(said) <= maxAuditDigest && oci.IsDigest(said) {
 		r.Digest = said // which is what there is, whatever was asked for
 	}
@@ -135,4 +94,30 @@ func secondsUntil(moment string, now time.Time) int64 {
 		return 0
 	}
 	return int64(end.Sub(now) / time.Second)
+}
+
+// auditLogs are those that a gateway has had, each of which may still lose records
+// when no request uses it any more.
+type auditLogs struct {
+	mu  sync.Mutex
+	all []*record.AuditLog
+}
+
+// add takes down that a is in use, which may be nil.
+func (l *auditLogs) add(a *record.AuditLog) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a != nil && !slices.Contains(l.all, a) {
+		l.all = append(l.all, a)
+	}
+}
+
+// lost returns how many records all of them have lost.
+func (l *auditLogs) lost() (n uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, a := range l.all {
+		n += a.Lost()
+	}
+	return n
 }

@@ -5,6 +5,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"gatehouse/gateway/record"
 )
 
 // Names of repositories may hold the words of the API: the record says what the
@@ -33,7 +35,7 @@ func TestCODE1AuditNamesTheRepositoryThatTheRegistrySees(t *testing.T) {
 			tg.do(t, "push", r[0], r[1], nil)
 			audited(t, path, i+1) // over HTTP/2 the answer goes out before the record
 		}
-		want := []auditRecord{
+		want := []record.Decision{
 			{Action: "pull", Repository: "team/manifests/app", Digest: layer},
 			{Action: "pull", Repository: "team/blobs/app"},
 			{Action: "push", Repository: "team/manifests/app", Tag: "1"},
@@ -44,7 +46,7 @@ func TestCODE1AuditNamesTheRepositoryThatTheRegistrySees(t *testing.T) {
 			{Action: "extension"},
 			{Repository: "team/app", Tag: "1"},
 		}
-		named := cmpopts.IgnoreFields(auditRecord{}, "Time", "ID", "Source", "Backend", "Cache", "Bytes",
+		named := cmpopts.IgnoreFields(record.Decision{}, "Time", "ID", "Source", "Backend", "Cache", "Bytes",
 			"User", "Method", "Host", "Path", "Rule", "Decision", "Status", "Received")
 		if diff := cmp.Diff(want, audited(t, path, len(want)), named); diff != "" {
 			t.Errorf("records (-want +got):\n%s", diff)

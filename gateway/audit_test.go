@@ -11,8 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -21,6 +19,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/gateway/oci"
+	"gatehouse/gateway/record"
 )
 
 func TestContentOfPaths(t *testing.T) {
@@ -49,15 +48,15 @@ func TestContentOfPaths(t *testing.T) {
 }
 
 // auditOf returns a log of decisions in a file that is not there yet.
-func auditOf(t *testing.T) (a *AuditLog, path string) {
+func auditOf(t *testing.T) (a *record.AuditLog, path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "audit.log")
 	return openTestAudit(t, path), path
 }
 
-func openTestAudit(t *testing.T, path string) *AuditLog {
+func openTestAudit(t *testing.T, path string) *record.AuditLog {
 	t.Helper()
-	a, err := OpenAuditLog(path, nil)
+	a, err := record.OpenAuditLog(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,16 +65,16 @@ func openTestAudit(t *testing.T, path string) *AuditLog {
 }
 
 // audited waits for n records in a file and returns them.
-func audited(t *testing.T, path string, n int) []auditRecord {
+func audited(t *testing.T, path string, n int) []record.Decision {
 	t.Helper()
 	var text []byte
 	await(t, fmt.Sprintf("%s has %d records", path, n), func() bool {
 		text, _ = os.ReadFile(path)
-		return bytes.Count(text, newline) >= n
+		return bytes.Count(text, []byte("\n")) >= n
 	})
-	var records []auditRecord
+	var records []record.Decision
 	for line := range strings.Lines(string(text)) {
-		var r auditRecord
+		var r record.Decision
 		decoder := json.NewDecoder(strings.NewReader(line))
 		decoder.DisallowUnknownFields()
 		if err := decoder.Decode(&r); err != nil {
@@ -108,7 +107,7 @@ func TestAuditSaysWhatWasDecided(t *testing.T) {
 		w.Close()
 	}
 	got := audited(t, path, 6)
-	want := []auditRecord{
+	want := []record.Decision{
 		{User: "push", Groups: []string{"pusher"}, Method: "PUT", Host: "localhost", Path: "/v2/team/app/manifests/1.0", Action: "push", Repository: "team/app", Tag: "1.0", Digest: said, Rule: "push", Decision: outcomeAllowed, Status: 201, Received: 4},
 		{Method: "GET", Host: "localhost", Path: "/v2/", Action: "login", Rule: "pull", Decision: outcomeUnauthenticated, Status: 401},
 		{Claimed: "push", Method: "GET", Host: "localhost", Path: "/v2/", Action: "login", Rule: "pull", Decision: outcomeUnauthenticated, Status: 401},
@@ -116,7 +115,7 @@ func TestAuditSaysWhatWasDecided(t *testing.T) {
 		{Method: "GET", Path: "/v2/../x", Decision: outcomeInvalid, Status: 400},
 		{Method: "GET", Host: "localhost", Path: "/other", Decision: outcomeInvalid, Status: 404},
 	}
-	varying := cmpopts.IgnoreFields(auditRecord{}, "Time", "ID", "Source", "Backend", "Cache", "Bytes")
+	varying := cmpopts.IgnoreFields(record.Decision{}, "Time", "ID", "Source", "Backend", "Cache", "Bytes")
 	if diff := cmp.Diff(want, got, varying); diff != "" {
 		t.Errorf("records (-want +got):\n%s", diff)
 	}
@@ -171,46 +170,8 @@ func TestAuditIsOneLineWhateverIsSent(t *testing.T) {
 	}
 	audited(t, path, len(requests))
 	text, _ := os.ReadFile(path)
-	if bytes.ContainsAny(text, "\x1b\r\x00\u2028") || len(text) > len(requests)*7*6*maxLoggedText {
+	if bytes.ContainsAny(text, "\x1b\r\x00\u2028") || len(text) > len(requests)*7*6*record.MaxText {
 		t.Errorf("got %d bytes: %.300q", len(text), text)
-	}
-}
-
-// A log that is moved away and opened anew has each record in one of the files.
-func TestAuditGoesOnInANewFile(t *testing.T) {
-	a, path := auditOf(t)
-	const n = 2000
-	var writers sync.WaitGroup
-	for range 4 {
-		writers.Go(func() {
-			for range n {
-				a.write([]byte("{}\n"), 0)
-			}
-		})
-	}
-	for i := range 20 {
-		if err := os.Rename(path, fmt.Sprint(path, i)); err != nil {
-			t.Fatal(err)
-		}
-		if err := a.Reopen(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	writers.Wait()
-	if err := a.Close(); err != nil {
-		t.Errorf("Close: %v", err)
-	}
-	files, _ := filepath.Glob(path + "*")
-	lines := 0
-	for _, file := range files {
-		text, _ := os.ReadFile(file)
-		if left := strings.ReplaceAll(string(text), "{}\n", ""); left != "" {
-			t.Errorf("%s has parts of records: %.100q", file, left)
-		}
-		lines += bytes.Count(text, newline)
-	}
-	if lines != 4*n || a.Lost() != 0 {
-		t.Errorf("got %d records in %d files and %d lost, want %d", lines, len(files), a.Lost(), 4*n)
 	}
 }
 
@@ -261,44 +222,6 @@ func TestFullAuditLog(t *testing.T) {
 	}
 }
 
-// A pipe that nobody reads holds up no request, takes bounded memory, and what it
-// does not take is counted.
-func TestBlockedAuditLog(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "pipe")
-	if err := syscall.Mkfifo(path, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := OpenAuditLog(path, nil); err == nil {
-		t.Error("a pipe without a reader was opened")
-	}
-	reader, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer reader.Close()
-	a := openTestAudit(t, path)
-	record := append(bytes.Repeat([]byte("x"), 64<<10-1), '\n')
-	for range 3 * maxAuditBytes / len(record) {
-		a.write(record, 0)
-	}
-	if a.Lost() == 0 {
-		t.Error("no record was counted as lost")
-	}
-	if a.reserve(len(record)) {
-		t.Error("room was promised that is not there")
-	}
-	if len(a.waiting) > maxAuditBytes {
-		t.Errorf("%d bytes wait, want at most %d", len(a.waiting), maxAuditBytes)
-	}
-}
-
-func TestAuditLogThatCannotBeOpened(t *testing.T) {
-	_, err := OpenAuditLog(filepath.Join(t.TempDir(), "none", "audit.log"), nil)
-	if err == nil || !strings.Contains(err.Error(), "make the folder") {
-		t.Errorf("got %v, want advice", err)
-	}
-}
-
 // Requests that run for hours, such as the upload of a large layer, must not use up
 // what is promised to the records of others.
 func TestManyRequestsRunWhereRecordsAreRequired(t *testing.T) {
@@ -322,33 +245,8 @@ func TestManyRequestsRunWhereRecordsAreRequired(t *testing.T) {
 		}
 	}
 	audited(t, path, requests)
-	if log.reserved != 0 {
-		t.Errorf("%d bytes are still promised", log.reserved)
-	}
-}
-
-// What a failed write has left of a record belongs into the file that it was begun
-// in, and into no other.
-func TestRestOfARecordStaysInItsFile(t *testing.T) {
-	for _, moved := range []bool{false, true} {
-		a, path := auditOf(t)
-		begun := a.out
-		if moved {
-			if err := os.Rename(path, path+".1"); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := a.Reopen(); err != nil {
-			t.Fatal(err)
-		}
-		batch, want, lost := []byte("rest\"}\n{}\n"), "rest\"}\n{}\n", uint64(0)
-		if moved {
-			want, lost = "{}\n", 1
-		}
-		a.next(&batch, begun)
-		if string(batch) != want || a.Lost() != lost {
-			t.Errorf("moved %v: to be written: %q, lost %d; want %q and %d", moved, batch, a.Lost(), want, lost)
-		}
+	if !log.Reserve(record.MaxAuditBytes) {
+		t.Error("some bytes are still promised")
 	}
 }
 
@@ -372,15 +270,15 @@ func TestAuditTakesTheDigestOfTheUpstream(t *testing.T) {
 // A reload that goes to another audit log does not hide what the one before it lost,
 // nor that the new one loses records.
 func TestLostRecordsAreCountedOverReloads(t *testing.T) {
-	lossy := func() *AuditLog {
+	lossy := func() *record.AuditLog {
 		a, _ := auditOf(t)
-		a.write(make([]byte, maxAuditBytes+1), 0)
+		a.Write(make([]byte, record.MaxAuditBytes+1), 0)
 		return a
 	}
 	route := recipeRoute(t, newCapture(t).url())
 	tg := startGateway(t, func(c *Config) { c.Audit = lossy() }, route)
 	for i, step := range []struct {
-		audit *AuditLog
+		audit *record.AuditLog
 		want  uint64
 	}{{nil, 1}, {lossy(), 2}, {nil, 2}, {lossy(), 3}} {
 		cfg := tg.cfg

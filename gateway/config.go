@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gatehouse/backend"
+	"gatehouse/gateway/record"
 )
 
 // Config is everything that a [Gateway] is made from. The zero value of a field
@@ -55,7 +56,7 @@ type Config struct {
 
 	// Audit takes a record of every decision. Default: there are none. It stays
 	// the caller's to close, after Serve has returned.
-	Audit *AuditLog
+	Audit *record.AuditLog
 
 	// AuditRequired denies requests, as if no backend could be asked, while
 	// Audit does not take records.

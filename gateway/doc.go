@@ -16,7 +16,7 @@
 //	audit.go     the record of the decision, before it is carried out
 //	slots.go     a connection to the upstream, of which there is a bounded number
 //	forward.go   to the upstream and back, body by body
-//	access.go    one record of it
+//	access.go    one record of it, which package record writes
 //
 // What cannot be passed on is answered by problem.go.
 //

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/record"
 	"gatehouse/gateway/strict"
 )
 
@@ -20,7 +21,7 @@ import (
 type Gateway struct {
 	cfg       Config // that New was given, with its defaults
 	sites     *sites
-	sink      *sink // of access records
+	access    *record.Writer
 	audits    auditLogs
 	server    *server
 	listeners []net.Listener
@@ -37,10 +38,10 @@ func New(cfg Config) (*Gateway, error) {
 	if err := checkListen(cfg); err != nil {
 		return nil, err
 	}
-	g := &Gateway{cfg: cfg, sink: newSink(cfg.AccessOut, cfg.Log)}
+	g := &Gateway{cfg: cfg, access: record.NewWriter(cfg.AccessOut, cfg.Log)}
 	site, err := g.newSite(cfg, nil)
 	if err != nil {
-		g.sink.close()
+		g.access.Close()
 		return nil, err
 	}
 	g.sites = newSites(site)
@@ -164,5 +165,5 @@ func (g *Gateway) release() {
 	site := g.sites.current()
 	site.stopCertificate()
 	site.leave()
-	g.sink.close()
+	g.access.Close()
 }

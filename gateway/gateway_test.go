@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -12,7 +11,6 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"io"
-	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -20,11 +18,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"gatehouse/backend"
+	"gatehouse/internal/testkit"
 )
 
 // people is a backend of a few users in memory. Its password for each is the name
@@ -52,28 +50,10 @@ type testGateway struct {
 	*Gateway
 	addr   string
 	roots  *x509.CertPool
-	access *lockedBuffer
-	log    *lockedBuffer
+	access *testkit.Buffer
+	log    *testkit.Buffer
 	served chan error
 	end    context.CancelFunc
-}
-
-// lockedBuffer may be written and read at once.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // recipeRoute is the route of the recipe, in front of upstream.
@@ -94,8 +74,8 @@ func startGateway(t *testing.T, change func(*Config), routes ...Route) *testGate
 // startPrepared is startGateway, and changes the gateway before it serves anybody.
 func startPrepared(t *testing.T, change func(*Config), prepare func(*Gateway), routes ...Route) *testGateway {
 	t.Helper()
-	tg := &testGateway{access: new(lockedBuffer), log: new(lockedBuffer), served: make(chan error, 1)}
-	cfg := Config{Listen: []string{"127.0.0.1:0"}, Routes: routes, AccessOut: tg.access, Log: newTestLog(tg.log)}
+	tg := &testGateway{access: new(testkit.Buffer), log: new(testkit.Buffer), served: make(chan error, 1)}
+	cfg := Config{Listen: []string{"127.0.0.1:0"}, Routes: routes, AccessOut: tg.access, Log: testkit.NewLog(tg.log)}
 	if change != nil {
 		change(&cfg)
 	}
@@ -283,8 +263,4 @@ func TestRecipeThroughProxy(t *testing.T) {
 			t.Errorf("%s: %s %s: reached the upstream: %v", tt.user, tt.method, tt.path, reached)
 		}
 	}
-}
-
-func newTestLog(w io.Writer) *slog.Logger {
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }

@@ -129,7 +129,7 @@ func (x *exchange) end(panicked any) (completed bool) {
 	if !completed {
 		x.abandonUpload()
 	}
-	x.site.access.record(x)
+	x.recordAccess()
 	x.recordAudit()
 	x.count()
 	return completed

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"testing"
+
+	"gatehouse/gateway/record"
 )
 
 var updateLimits = flag.Bool("update-limits", false, "write docs/limits.md anew")
@@ -52,8 +54,8 @@ func allowances() []allowance {
 		{"exchange with an upstream, downloads and uploads", exchangeMemory, exchanges, "a quarter of the memory, `limits.upstream_connections`, two fifths of the descriptors that are shared out; of these `limits.upstream_per_client`, at most half for one client, and three quarters for one of several upstreams", ""},
 		{"connection to an upstream that nobody uses", idleMemory, func(limit int) int { return exchanges(limit) / 4 }, "a quarter of the connections to upstreams", ""},
 		{"refusal that is kept for `gatehouse why`", 6 * maxKeptText, always(refusalKinds * keptRefusals), "fixed", ""},
-		{"queue of the access log, and what is being written of it", maxSinkBytes, always(2), "fixed; what is over is dropped and counted", ""},
-		{"queue of the audit log, and what is being written of it", maxAuditBytes, always(2), "fixed; what is over is dropped and counted, or refused with `audit_required`", ""},
+		{"queue of the access log, and what is being written of it", record.MaxAccessBytes, always(2), "fixed; what is over is dropped and counted", ""},
+		{"queue of the audit log, and what is being written of it", record.MaxAuditBytes, always(2), "fixed; what is over is dropped and counted, or refused with `audit_required`", ""},
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"gatehouse/backend"
+	"gatehouse/gateway/record"
+	"gatehouse/internal/testkit"
 )
 
 // BenchmarkRecordOfARequest is what counting and the access log add to a request,
@@ -16,12 +18,13 @@ func BenchmarkRecordOfARequest(b *testing.B) {
 	m := NewMetrics("v1", "go1")
 	s := &site{metrics: m, routes: []*route{{}}}
 	s.measure([]Route{{Path: "/v2/"}})
-	out := newSink(io.Discard, newTestLog(new(lockedBuffer)))
-	defer out.close()
-	access, err := newAccessLog(accessJSON, out)
+	out := record.NewWriter(io.Discard, testkit.NewLog(new(testkit.Buffer)))
+	defer out.Close()
+	access, err := record.NewAccessLog(record.JSON, out)
 	if err != nil {
 		b.Fatal(err)
 	}
+	s.access = access
 	x := &exchange{
 		site: s, route: s.routes[0], start: time.Now(), status: 200, claimed: "alice", id: newID(), sent: 500,
 		entry:    entry{from: origin{addr: netip.MustParseAddr("192.0.2.1"), text: "192.0.2.1"}},
@@ -43,7 +46,7 @@ func BenchmarkRecordOfARequest(b *testing.B) {
 	b.Run("access", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			access.record(x)
+			x.recordAccess()
 		}
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gatehouse/gateway/record"
 )
 
 // nexusRoute is mountRoute with the registry below a prefix.
@@ -81,7 +83,7 @@ func TestRegistryBelowAPrefix(t *testing.T) {
 			t.Errorf("the refusal says %+v, %v", body, err)
 		}
 		records := audited(t, path, 4) // over HTTP/2 in any order
-		if !slices.ContainsFunc(records, func(r auditRecord) bool {
+		if !slices.ContainsFunc(records, func(r record.Decision) bool {
 			return r.Repository == "private/s" && r.Action == "push" && r.Tag == "1"
 		}) {
 			t.Errorf("the push to private/s:1 has no record: %+v", records)

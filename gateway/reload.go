@@ -65,7 +65,7 @@ func checkFixed(old, new Config) error {
 // newSite compiles cfg, with what stays from the site before it, which is nil the
 // first time.
 func (g *Gateway) newSite(cfg Config, before *site) (*site, error) {
-	cfg.AccessOut = g.sink
+	cfg.AccessOut = g.access
 	next, err := newSite(cfg, before)
 	if err != nil {
 		return nil, err

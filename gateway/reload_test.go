@@ -19,6 +19,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"gatehouse/backend"
+	"gatehouse/gateway/record"
 )
 
 // side is one of two configurations that differ in all that a request meets.
@@ -379,7 +380,7 @@ func TestReloadTakesAnotherFormOfAccessLog(t *testing.T) {
 	tg := startGateway(t, nil, newSide(t, "a"))
 	tg.do(t, "alice", "GET", "/v2/", nil)
 	cfg := tg.cfg
-	cfg.AccessLog = accessCommon
+	cfg.AccessLog = record.Common
 	if err := tg.Reload(cfg); err != nil {
 		t.Fatal(err)
 	}

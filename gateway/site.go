@@ -12,6 +12,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/shown"
+	"gatehouse/gateway/record"
 )
 
 // site is what a gateway serves: all of its configuration that a request can
@@ -24,10 +25,10 @@ type site struct {
 
 	door     door
 	routes   []*route
-	access   accessLog
-	audit    *AuditLog     // nil if nobody wants to know
-	metrics  *Metrics      // nil if nobody counts
-	unrouted *routeMetrics // of requests that come to no route
+	access   *record.AccessLog
+	audit    *record.AuditLog // nil if nobody wants to know
+	metrics  *Metrics         // nil if nobody counts
+	unrouted *routeMetrics    // of requests that come to no route
 	log      *slog.Logger
 	cert     *certificate // nil for plain HTTP
 	timeouts Timeouts
@@ -86,13 +87,10 @@ func newSite(cfg Config, before *site) (*site, error) {
 		}
 		s.routes = append(s.routes, compiled)
 	}
-	access, err := newAccessLog(cfg.AccessLog, cfg.AccessOut)
+	access, err := record.NewAccessLog(cfg.AccessLog, cfg.AccessOut)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		s.close()
 		return nil, err
-	}
-	if _, ok := access.(*jsonAccess); !ok {
-		access = withCauses{access, s.log}
 	}
 	s.access, s.audit, s.auditRequired = access, cfg.Audit, cfg.AuditRequired
 	s.proxyProtocol = cfg.ProxyProtocol

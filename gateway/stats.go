@@ -79,7 +79,7 @@ func (g *Gateway) Stats() Stats {
 		Running:          int(g.sites.running()),
 		HTTP2Connections: int(g.server.over2.Load()),
 		AcceptErrors:     g.server.acceptErrors.Load(),
-		AccessDropped:    g.sink.lost.Load(),
+		AccessDropped:    g.access.Lost(),
 		Shed:             g.server.sockets.closed.Load(),
 		Refused:          map[string]uint64{},
 	}

@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/gateway"
+	"gatehouse/gateway/record"
 )
 
 // assembly is what a configuration comes to.
@@ -23,7 +24,7 @@ type assembly struct {
 	caches   map[string]*backend.Cache  // around these
 	floors   map[string]*backend.Floor  // around these, where refusals are to be held
 	held     map[string]*holding        // all that it has open; see close
-	audit    *gateway.AuditLog          // nil without one, and before it is in use
+	audit    *record.AuditLog           // nil without one, and before it is in use
 	before   *assembly                  // to go on with what is unchanged; nil after assemble
 	report   report
 }

@@ -1,10 +1,12 @@
 package main
 
-import "gatehouse/gateway"
+import (
+	"gatehouse/gateway/record"
+)
 
 // auditLog returns the audit log that c names, nil if it names none. It is the one
 // in use if that has the same name.
-func (d *daemon) auditLog(c *Config) (*gateway.AuditLog, error) {
+func (d *daemon) auditLog(c *Config) (*record.AuditLog, error) {
 	path := c.auditPath()
 	if path == "" {
 		return nil, nil
@@ -12,12 +14,12 @@ func (d *daemon) auditLog(c *Config) (*gateway.AuditLog, error) {
 	if old := d.current.Load(); old != nil && old.audit != nil && old.config.auditPath() == path {
 		return old.audit, nil
 	}
-	return gateway.OpenAuditLog(path, d.log)
+	return record.OpenAuditLog(path, d.log)
 }
 
 // auditPath returns the path of the audit log, empty for none.
 func (c *Config) auditPath() string {
-	if c.AuditLog == gateway.StandardOutput {
+	if c.AuditLog == record.StandardOutput {
 		return c.AuditLog
 	}
 	return c.origin.file(c.AuditLog, "audit_log")
@@ -52,7 +54,7 @@ func (a *assembly) checkAudit() {
 	if a.config.AuditRequired && a.config.AuditLog == "" {
 		a.report.errorf(a.config.origin.at("audit_required"), "audit_required without audit_log: name the file to record decisions in, or leave audit_required out")
 	}
-	if path := a.config.auditPath(); path != gateway.StandardOutput {
+	if path := a.config.auditPath(); path != record.StandardOutput {
 		a.checkPlace(a.config.origin.at("audit_log"), path, 0)
 	}
 }

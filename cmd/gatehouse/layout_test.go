@@ -35,11 +35,13 @@ var packages = map[string][]string{
 	"backend/chain":    {"backend"},
 	"backend/htpasswd": {"backend", "backend/fault", "backend/watch"},
 	"backend/ldap":     {"backend", "backend/fault", "backend/idle", "backend/shown", "backend/spell", "backend/watch", "backend/ldap/ldaptest"},
-	"gateway":          {"backend", "backend/fault", "backend/idle", "backend/shown", "backend/watch", "gateway/oci", "gateway/strict"},
+	"gateway":          {"backend", "backend/fault", "backend/idle", "backend/shown", "backend/watch", "gateway/oci", "gateway/record", "gateway/strict", "internal/testkit"},
 	"gateway/oci":      {},
+	"gateway/record":   {"backend/fault", "backend/shown", "internal/testkit"},
 	"gateway/strict":   {"backend/shown"},
 	"gateway/admin":    {"backend", "backend/fault", "backend/shown", "gateway", "gateway/strict"},
-	"cmd/gatehouse":    {"backend", "backend/chain", "backend/fault", "backend/shown", "backend/spell", "backend/watch", "backend/htpasswd", "backend/ldap", "backend/ldap/ldaptest", "gateway", "gateway/admin", "gateway/oci", "gateway/strict"},
+	"cmd/gatehouse":    {"backend", "backend/chain", "backend/fault", "backend/shown", "backend/spell", "backend/watch", "backend/htpasswd", "backend/ldap", "backend/ldap/ldaptest", "gateway", "gateway/admin", "gateway/oci", "gateway/record", "gateway/strict"},
+	"internal/testkit": {},
 	"bench":            {},
 	"bench/times":      {},
 
@@ -85,7 +87,7 @@ var requirements = map[string]string{
 // rootEntries are the files and folders at the root of the repository.
 var rootEntries = []string{
 	".ci", ".dockerignore", ".gitignore", "CONTRIBUTING.md", "Dockerfile", "LICENSE", "README.md", "SECURITY.md", "THIRD_PARTY_NOTICES",
-	"backend", "bench", "cmd", "config.example.toml", "deploy", "docs", "gateway", "go.mod", "go.sum",
+	"backend", "bench", "cmd", "config.example.toml", "deploy", "docs", "gateway", "go.mod", "go.sum", "internal",
 }
 
 // Bounds of what a reader has to keep in mind at once.
@@ -160,6 +162,9 @@ func TestImportsGoOneWay(t *testing.T) {
 			own, isOwn := strings.CutPrefix(imported, module)
 			if isOwn && !f.external() && !slices.Contains(allowed, own) {
 				t.Errorf("%s imports %s, which %s must not know", f.path, own, f.dir)
+			}
+			if own == "internal/testkit" && !f.test {
+				t.Errorf("%s imports %s, which is for tests", f.path, own)
 			}
 			for dir, bad := range forbidden {
 				if below(f.dir, dir) && !f.test && slices.Contains(bad, imported) {

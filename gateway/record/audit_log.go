@@ -1,4 +1,4 @@
-package gateway
+package record
 
 import (
 	"bytes"
@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -21,27 +20,24 @@ import (
 // It may be used from any number of goroutines at once, and by one gateway after
 // the other.
 type AuditLog struct {
-	path string
-	log  *slog.Logger
-	done chan struct{}
+	path  string
+	log   *slog.Logger
+	queue *queue
 
-	mu       sync.Mutex
-	some     sync.Cond // there is something to do for the goroutine
-	out      *os.File
-	waiting  []byte
-	reserved int       // bytes promised to records that are still to come
-	since    time.Time // when the write began that is under way; zero if none is
-	err      error     // of the last write
-	lost     uint64
-	closed   bool
+	mu    sync.Mutex
+	out   *os.File
+	since time.Time // when the write began that is under way; zero if none is
+	err   error     // of the last write
 }
 
 // StandardOutput is the path of an audit log on the standard output.
 const StandardOutput = "stdout"
 
+// MaxAuditBytes bounds the records of an audit log that wait, or are promised room.
+const MaxAuditBytes = 8 << 20
+
 // Bounds of what an audit log does when it cannot be written.
 const (
-	maxAuditBytes = 8 << 20         // of records that wait
 	auditPatience = 5 * time.Second // for one write, after which it counts as stuck
 	auditPause    = time.Second     // before a write is tried again
 	auditMode     = os.FileMode(0o640)
@@ -55,8 +51,7 @@ func OpenAuditLog(path string, log *slog.Logger) (*AuditLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &AuditLog{path: path, log: cmp.Or(log, slog.New(slog.DiscardHandler)), done: make(chan struct{}), out: out}
-	a.some.L = &a.mu
+	a := &AuditLog{path: path, log: cmp.Or(log, slog.New(slog.DiscardHandler)), queue: newQueue(MaxAuditBytes), out: out}
 	go a.run()
 	return a, nil
 }
@@ -102,63 +97,40 @@ func sameFile(a, b *os.File) bool {
 }
 
 // Lost returns how many records were lost.
-func (a *AuditLog) Lost() uint64 {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.lost
-}
+func (a *AuditLog) Lost() uint64 { return a.queue.lost() }
 
 // Err returns why no record is being written at the moment, nil if they are.
 func (a *AuditLog) Err() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.trouble()
-}
-
-var errStuck = fault.Kind("audit.stuck", "nobody reads the audit log")
-
-func (a *AuditLog) trouble() error {
 	switch {
 	case a.err != nil:
 		return a.err
 	case !a.since.IsZero() && time.Since(a.since) > auditPatience:
 		return errStuck
-	case a.closed:
+	case a.queue.isClosed():
 		return os.ErrClosed
 	}
 	return nil
 }
 
-// reserve promises room for a record of n bytes, if records are being written.
-func (a *AuditLog) reserve(n int) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.trouble() != nil || len(a.waiting)+a.reserved+n > maxAuditBytes {
-		return false
-	}
-	a.reserved += n
-	return true
-}
+var errStuck = fault.Kind("audit.stuck", "nobody reads the audit log")
 
-// write takes a record, for which room was promised or not. It does not keep it.
-func (a *AuditLog) write(record []byte, promised int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.reserved -= promised
-	if promised == 0 && len(a.waiting)+a.reserved+len(record) > maxAuditBytes || a.closed {
-		a.lost++
-		return
-	}
-	a.waiting = append(a.waiting, record...)
-	a.some.Signal()
-}
+// Reserve promises room for a record of n bytes, if records are being written. It
+// returns false if there is none. The promise holds until Write is given that record.
+func (a *AuditLog) Reserve(n int) bool { return a.Err() == nil && a.queue.reserve(n) }
+
+// Write takes a record, which is one line, and does not keep it. Promised is what Reserve
+// has promised for it, 0 for nothing. A record without a promise is lost if there is no
+// room for it.
+func (a *AuditLog) Write(record []byte, promised int) { a.queue.put(record, promised) }
 
 func (a *AuditLog) run() {
-	defer close(a.done)
+	defer close(a.queue.done)
 	var batch []byte
 	var begun *os.File // has the head of the first record in batch; nil if none has
 	for {
-		out := a.next(&batch, begun)
+		out := a.next(&batch, &begun)
 		if out == nil {
 			return
 		}
@@ -179,24 +151,24 @@ func (a *AuditLog) run() {
 // next waits for something to write, puts it into batch if that is empty, and
 // returns where to write it: nil at the end. Of a record that was begun in a file
 // which is not in use any more, the rest belongs nowhere.
-func (a *AuditLog) next(batch *[]byte, begun *os.File) *os.File {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if begun != nil && begun != a.out {
-		a.lost++
-		*batch = (*batch)[bytes.Index(*batch, newline)+1:]
-	}
-	for len(*batch) == 0 && len(a.waiting) == 0 {
-		if a.closed {
-			return nil
+func (a *AuditLog) next(batch *[]byte, begun **os.File) *os.File {
+	for {
+		if len(*batch) == 0 {
+			if !a.queue.await() {
+				return nil
+			}
+			*batch = a.queue.take((*batch)[:0])
 		}
-		a.some.Wait()
+		a.mu.Lock()
+		if *begun == nil || *begun == a.out {
+			defer a.mu.Unlock()
+			a.since = time.Now()
+			return a.out
+		}
+		a.mu.Unlock()
+		a.queue.lose(1)
+		*begun, *batch = nil, (*batch)[bytes.Index(*batch, newline)+1:]
 	}
-	if len(*batch) == 0 {
-		*batch, a.waiting = a.waiting, (*batch)[:0]
-	}
-	a.since = time.Now()
-	return a.out
 }
 
 // wrote notes what came of a write, and tells of a change.
@@ -210,7 +182,7 @@ func (a *AuditLog) wrote(out *os.File, err error) {
 	case err != nil && a.err == nil:
 		a.log.Error("audit records cannot be written: free the disk or correct the file; they wait, within bounds", "path", a.path, "error", fault.File(err))
 	case err == nil && a.err != nil:
-		a.log.Info("audit records are written again", "path", a.path, "lost", a.lost)
+		a.log.Info("audit records are written again", "path", a.path, "lost", a.queue.lost())
 	}
 	a.err = err
 }
@@ -218,62 +190,25 @@ func (a *AuditLog) wrote(out *os.File, err error) {
 // pause waits before what is left of a batch is tried again. It reports false if
 // the log is closed, and the rest is lost.
 func (a *AuditLog) pause(rest []byte) bool {
-	a.mu.Lock()
-	closed := a.closed
-	if closed {
-		a.lost += uint64(bytes.Count(rest, newline))
+	if a.queue.isClosed() {
+		a.queue.lose(bytes.Count(rest, newline))
+		return false
 	}
-	a.mu.Unlock()
-	if !closed {
-		time.Sleep(auditPause)
-	}
-	return !closed
+	time.Sleep(auditPause)
+	return true
 }
 
 var newline = []byte("\n")
 
-// Close writes what waits, within bounds, and closes the file.
+// Close writes what waits, for at most two seconds, and closes the file. What is written
+// to the log later is lost.
 func (a *AuditLog) Close() error {
-	a.mu.Lock()
-	a.closed = true
-	a.some.Signal()
-	a.mu.Unlock()
-	select {
-	case <-a.done:
-	case <-time.After(lastWrite):
-	}
+	a.queue.close()
+	a.queue.lose(bytes.Count(a.queue.take(nil), newline)) // nobody writes them any more
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.lost += uint64(bytes.Count(a.waiting, newline)) // nobody writes them any more
-	a.waiting = nil
 	if a.path == StandardOutput {
 		return nil
 	}
 	return a.out.Close()
-}
-
-// auditLogs are those that a gateway has had, each of which may still lose records
-// when no request uses it any more.
-type auditLogs struct {
-	mu  sync.Mutex
-	all []*AuditLog
-}
-
-// add takes down that a is in use, which may be nil.
-func (l *auditLogs) add(a *AuditLog) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if a != nil && !slices.Contains(l.all, a) {
-		l.all = append(l.all, a)
-	}
-}
-
-// lost returns how many records all of them have lost.
-func (l *auditLogs) lost() (n uint64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, a := range l.all {
-		n += a.Lost()
-	}
-	return n
 }

@@ -1,4 +1,4 @@
-package gateway
+package record
 
 import (
 	"bytes"
@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // slowReader is a writer whose other end reads when reads is closed.
@@ -22,23 +24,23 @@ func (r *slowReader) Write(p []byte) (int, error) {
 // Neither memory nor requests hang on who reads the log.
 func TestLogThatNobodyReadsLosesWholeLinesAndSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		out, log := &slowReader{reads: make(chan struct{})}, new(lockedBuffer)
-		s := newSink(out, newTestLog(log))
+		out, log := &slowReader{reads: make(chan struct{})}, new(testkit.Buffer)
+		s := NewWriter(out, testkit.NewLog(log))
 		line := []byte(strings.Repeat("x", 1<<10-1) + "\n")
 		s.Write(line)
 		time.Sleep(gathering)
 		synctest.Wait() // the line is being written
-		for range maxSinkBytes/len(line) + 3 {
+		for range MaxAccessBytes/len(line) + 3 {
 			if n, err := s.Write(line); n != len(line) || err != nil {
 				t.Fatalf("Write: %d, %v", n, err)
 			}
 		}
-		if len(s.waiting) != maxSinkBytes {
-			t.Errorf("%d bytes wait, want %d", len(s.waiting), maxSinkBytes)
+		if len(s.queue.waiting) != MaxAccessBytes {
+			t.Errorf("%d bytes wait, want %d", len(s.queue.waiting), MaxAccessBytes)
 		}
 		close(out.reads)
-		s.close()
-		if got, want := out.got.String(), strings.Repeat(string(line), maxSinkBytes/len(line)+1); got != want {
+		s.Close()
+		if got, want := out.got.String(), strings.Repeat(string(line), MaxAccessBytes/len(line)+1); got != want {
 			t.Errorf("%d bytes were written, want %d", len(got), len(want))
 		}
 		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "count=3") {
@@ -50,10 +52,10 @@ func TestLogThatNobodyReadsLosesWholeLinesAndSaysSo(t *testing.T) {
 func TestLogThatNobodyReadsDoesNotKeepTheGateway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := &slowReader{reads: make(chan struct{})}
-		s := newSink(out, newTestLog(new(lockedBuffer)))
+		s := NewWriter(out, testkit.NewLog(new(testkit.Buffer)))
 		s.Write([]byte("line\n"))
 		start := time.Now()
-		s.close()
+		s.Close()
 		if took := time.Since(start); took != lastWrite {
 			t.Errorf("close took %v, want %v", took, lastWrite)
 		}
