@@ -126,18 +126,24 @@ func (r *resolver) searchMembers(ctx context.Context, q query) ([]*ldap.Entry, e
 	if entries, err = r.search(ctx, q); err != nil {
 		return nil, err
 	}
-	whole.filter = "(&(objectClass=" + dynamicClass + ")" + q.filter + ")"
+	whole.filter = "(&" + isDynamic + q.filter + ")"
 	dynamic, err := r.search(ctx, whole)
 	return append(entries, dynamic...), err
 }
 
-// dynamicClass is the class of groups whose members a server makes of a search.
+// dynamicClass is the usual class of groups whose members a server makes of a search.
 const dynamicClass = "groupOfURLs"
 
-// mayBeDynamic reports whether groups may be of dynamicClass in a server that has its
-// own way with them.
+// isDynamic is the filter for groups whose members OpenLDAP makes of a search. They may
+// be of any class. The search is in an attribute that is labeledURI or derived from it,
+// such as memberURL (slapo-dynlist(5)), and a filter on labeledURI is on these too; RFC
+// 4511, section 4.5.1.7.
+const isDynamic = "(|(objectClass=" + dynamicClass + ")(labeledURI=*))"
+
+// mayBeDynamic reports whether there may be dynamic groups in a server that has its own
+// way with them.
 func (c Config) mayBeDynamic() bool {
-	return c.Preset == "" || c.Preset == "openldap" || strings.Contains(strings.ToLower(c.GroupFilter), strings.ToLower(dynamicClass))
+	return c.Preset == "" || c.Preset == "openldap" || c.Preset == "rfc2307" || strings.Contains(strings.ToLower(c.GroupFilter), strings.ToLower(dynamicClass))
 }
 
 // isAtLimit reports whether a server ended its answer at a limit of its size.

@@ -34,27 +34,41 @@ func TestSlapdDynamicGroups(t *testing.T) {
 	checkLogins(t, b, []realLogin{{"eve", realPass, "eve", "", []string{"outer", "staff"}}, {"dan", realPass, "dan", "", []string{"inner", "outer"}}})
 }
 
-// A user in more groups than come at once is in the dynamic ones too, which are on no
-// page.
-func TestSlapdDynamicGroupsBeyondALimit(t *testing.T) {
+// TestLDAP8DynamicGroupsBeyondALimit has a user in more groups than come at once. The
+// dynamic ones are on no page, and are found all the same: whatever their class is.
+func TestLDAP8DynamicGroupsBeyondALimit(t *testing.T) {
 	s := startSlapd(t)
-	const dyn = "dc=dyn,dc=example"
-	c := s.config(t)
-	c.BindDN, c.BindPassword, c.UserBases, c.GroupBases = "", nil, []string{dyn}, nil
-	admin := s.admin(t, dyn)
-	for i := range 600 {
-		request := ldap.NewAddRequest(fmt.Sprintf("cn=many%03d,%s", i, dyn), nil)
-		request.Attribute("objectClass", []string{"groupOfNames"})
-		request.Attribute("member", []string{"uid=dan," + dyn})
-		if err := admin.Add(request); err != nil {
-			t.Fatal(err)
-		}
-	}
-	b := open(t, c)
-	id, _ := authenticate(t, b, "dan", realPass)
-	groups, err := b.Groups(t.Context(), id)
-	if err != nil || !slices.Contains(groups, "staff") || !slices.Contains(groups, "many599") {
-		t.Errorf("got %d names, %v, want 600 groups and staff", len(groups), err)
+	for place, row := range map[string]struct{ filter, dynamic string }{
+		"dc=dyn,dc=example":  {"", "staff"},
+		"dc=auto,dc=example": {"(|(objectClass=groupOfNames)(objectClass=labeledURIObject))", "team"}, // which is no groupOfURLs
+	} {
+		t.Run(row.dynamic, func(t *testing.T) {
+			c := s.config(t)
+			c.BindDN, c.BindPassword, c.UserBases, c.GroupBases, c.GroupFilter = "", nil, []string{place}, nil, row.filter
+			c.GroupMemberAttrs = []string{"member"}
+			admin := s.admin(t, place)
+			add := func(name string, attributes map[string][]string) {
+				request := ldap.NewAddRequest("cn="+name+","+place, nil)
+				for attribute, values := range attributes {
+					request.Attribute(attribute, values)
+				}
+				if err := admin.Add(request); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for i := range 600 {
+				add(fmt.Sprintf("many%03d", i), map[string][]string{"objectClass": {"groupOfNames"}, "member": {"uid=dan," + place}})
+			}
+			if row.dynamic == "team" {
+				add("team", map[string][]string{"objectClass": {"device", "labeledURIObject"}, "labeledURI": {"ldap:///" + place + "??sub?(uid=dan)"}})
+			}
+			b := open(t, c)
+			id, _ := authenticate(t, b, "dan", realPass)
+			groups, err := b.Groups(t.Context(), id)
+			if err != nil || !slices.Contains(groups, row.dynamic) || !slices.Contains(groups, "many599") {
+				t.Errorf("got %d names, %v, want 600 groups and %s", len(groups), err, row.dynamic)
+			}
+		})
 	}
 }
 
