@@ -137,6 +137,23 @@ func (d *directory) learnDomain(ctx context.Context, s *server) {
 	}
 }
 
+// readInDomain returns an entry that was found in a forest as a controller of its domain
+// has it, if there is one. The catalog does not have when the password was changed: later
+// looks at the entry, which are at the controller, would find that it was since.
+func (b *Backend) readInDomain(ctx context.Context, e *ldap.Entry) (*ldap.Entry, error) {
+	if !b.config.isForest() || !b.directory.hasController(ctx, domainOf(e.DN)) {
+		return e, nil
+	}
+	entries, err := b.asService(ctx, query{base: e.DN, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: b.atLogin})
+	switch code, answered := codeOf(err); {
+	case answered && code == ldap.LDAPResultNoSuchObject, err == nil && len(entries) != 1:
+		return nil, fault.With("ldap.user.unreadable", fmt.Errorf("entry %q is in the global catalog, and a controller of its domain does not show it: %w", e.DN, backend.ErrUnavailable))
+	case err != nil:
+		return nil, err
+	}
+	return entries[0], nil
+}
+
 // doubtDomain notes that the groups of a user are those that the global catalog knows,
 // where no controller of the user's domain is known.
 func (r *resolver) doubtDomain(ctx context.Context) {
@@ -161,6 +178,8 @@ func (c Config) checkForest(add adder) {
 		add("user_bases", "\"\" stands for all of a forest of Active Directory: set preset = \"activedirectory\", or name a base")
 	case !c.hasCatalog():
 		add("user_bases", "\"\" stands for all of a forest, which a global catalog alone has: name one in urls, as ldaps://HOST:3269, or name a base")
+	case c.GroupMode != groupsTokens && c.GroupMode != groupsNone:
+		add("group_mode", "%q: in a forest (a base of \"\") a global catalog does not have the members of most groups: want token_groups or none, or name a base", c.GroupMode)
 	}
 }
 

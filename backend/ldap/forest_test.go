@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -109,6 +110,57 @@ func TestLDAP6ForestOfSeveralTrees(t *testing.T) {
 	}
 }
 
+// TestLDAP6ForestKnowsWhenAPasswordWasChanged: the catalog does not have that, and the
+// controllers do. A login stands until the password is changed.
+func TestLDAP6ForestKnowsWhenAPasswordWasChanged(t *testing.T) {
+	catalog, controller, c := aForest(t)
+	for _, s := range []*ldaptest.Server{catalog, controller} {
+		setChanged(t, s, "134000000000000000")
+	}
+	b := open(t, c)
+	id, v := authenticate(t, b, "alice", alicePass)
+	if v != "in" || !strings.HasPrefix(id.Changed, "pwdLastSet:") {
+		t.Fatalf("got %+v, %s, want when the password was changed", id, v)
+	}
+	if _, err := b.Revalidate(t.Context(), id); err != nil {
+		t.Errorf("nothing was changed: got %v", err)
+	}
+	setChanged(t, controller, "134000000100000000")
+	if _, err := b.Revalidate(t.Context(), id); !errors.Is(err, backend.ErrOutdated) {
+		t.Errorf("the password was changed: got %v, want that", err)
+	}
+	controller.Remove("CN=alice,CN=Users," + corpTree)
+	if _, err := open(t, c).Authenticate(t.Context(), "alice", alicePass); fault.Of(err) != "ldap.user.unreadable" || backend.Refused(err) {
+		t.Errorf("the controller does not have the entry: got %v (%s), want no answer", err, fault.Of(err))
+	}
+}
+
+// setChanged sets when the password of alice was changed.
+func setChanged(t *testing.T, s *ldaptest.Server, moment string) {
+	t.Helper()
+	for _, e := range tree(corpTree, "alice", "svc") {
+		if strings.HasPrefix(e.DN, "CN=alice,") {
+			e.Attributes["pwdLastSet"] = []string{moment}
+			if err := s.Set(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// The log does not advise against a catalog where it is what a forest takes.
+func TestLDAP6WarningOfACatalog(t *testing.T) {
+	_, _, c := aForest(t)
+	for base, want := range map[string]int{"": 0, corpTree: 1} {
+		var log countingLog
+		c.Log, c.UserBases = log.logger(), []string{base}
+		open(t, c)
+		if n := log.count("a global catalog has the members"); n != want {
+			t.Errorf("base %q: the log warns %d times, want %d", base, n, want)
+		}
+	}
+}
+
 func TestForestTakesACatalog(t *testing.T) {
 	_, controller, c := aForest(t)
 	for key, change := range map[string]func(*Config){
@@ -119,6 +171,13 @@ func TestForestTakesACatalog(t *testing.T) {
 		change(&own)
 		if _, err := New(own); err == nil || !strings.Contains(err.Error(), key) || !strings.HasPrefix(err.Error(), "user_bases: ") {
 			t.Errorf("got %v, want %q", err, key)
+		}
+	}
+	for mode, ok := range map[string]bool{groupsNone: true, groupsTokens: true, groupsMemberOf: false, groupsSearch: false, groupsInChain: false} {
+		own := c
+		own.GroupMode = mode
+		if err := own.complete().validate(); (err == nil) != ok || err != nil && !strings.HasPrefix(err.Error(), "group_mode: ") {
+			t.Errorf("group_mode %s: got %v", mode, err)
 		}
 	}
 }

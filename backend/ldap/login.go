@@ -111,7 +111,11 @@ func (b *Backend) resolve(ctx context.Context, l login) (backend.Identity, error
 	if err != nil {
 		return backend.Identity{}, err
 	}
-	id, err := b.identity(e)
+	own, err := b.readInDomain(ctx, e)
+	if err != nil {
+		return backend.Identity{}, err
+	}
+	id, err := b.identity(own)
 	if err != nil {
 		return backend.Identity{}, err
 	}
@@ -123,7 +127,7 @@ func (b *Backend) resolve(ctx context.Context, l login) (backend.Identity, error
 		return backend.Identity{}, fmt.Errorf("user %q: %w", id.User, err)
 	}
 	if b.enforcesStates() {
-		if state, err := b.accountState(ctx, e, began); err == nil {
+		if state, err := b.accountState(ctx, own, began); err == nil {
 			b.states.put(id.Handle, state, began)
 		}
 	}

@@ -101,7 +101,8 @@ func warnOf(c Config) {
 		c.Log.Warn("group_mode = \"in_chain\" makes a domain controller walk all groups for each user, which takes minutes in a large domain; token_groups takes a millisecond")
 	}
 	for _, url := range c.URLs {
-		if a, err := parseAddress(url); err == nil && (a.port == "3268" || a.port == "3269") && c.GroupMode != groupsNone {
+		a, err := parseAddress(url)
+		if err == nil && a.isCatalog() && c.GroupMode != groupsNone && !c.isForest() { // where controllers are asked
 			c.Log.Warn("a global catalog has the members of universal groups only: take groups from a domain controller", slog.String("url", url))
 		}
 	}

@@ -28,6 +28,9 @@ func (s *Server) virtual(e *Entry, scope int) *Entry {
 	full.Attributes["distinguishedName"] = []string{e.DN}
 	full.folded = maps.Clone(e.folded)
 	full.indexAttribute("memberOf")
+	if s.config.Catalog {
+		delete(full.Attributes, "pwdLastSet") // which is not among what catalogs have
+	}
 	switch {
 	case scope != scopeBase:
 	case s.config.Catalog:

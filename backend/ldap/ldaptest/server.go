@@ -36,8 +36,8 @@ type Config struct {
 	Domain string
 
 	// Catalog answers as the port of a global catalog does: there is a subtree of
-	// everything, and tokenGroups has no value; tokenGroupsGlobalAndUniversal leaves
-	// domain-local groups out.
+	// everything, and tokenGroups and pwdLastSet have no value;
+	// tokenGroupsGlobalAndUniversal leaves domain-local groups out.
 	Catalog bool
 
 	// Configuration is the name of the configuration partition, which the root DSE
