@@ -29,7 +29,7 @@ func TestCheckSaysOK(t *testing.T) {
 }
 
 func TestCheckExitCodes(t *testing.T) {
-	dir := workspace(t)
+	dir := workspace(t, "bad")
 	warned := filepath.Join(dir, rewrite(t, dir, `"valid-user"`, `"all granted"`))
 	good, bad := filepath.Join(dir, "good/recipe.toml"), filepath.Join(dir, "bad/unknown-key.toml")
 	for _, tc := range []struct {
@@ -54,7 +54,7 @@ func TestCheckExitCodes(t *testing.T) {
 }
 
 func TestCheckShowsTheLine(t *testing.T) {
-	path := filepath.Join(workspace(t), "bad/unknown-key.toml")
+	path := filepath.Join(workspace(t, "bad"), "bad/unknown-key.toml")
 	_, out, diagnostics := runCheck(t, "--config", path)
 	want := path + `:18:3: unknown key "requier"; did you mean "require"?
    18 |   requier = [redacted]
@@ -66,7 +66,7 @@ func TestCheckShowsTheLine(t *testing.T) {
 }
 
 func TestCheckJSON(t *testing.T) {
-	dir := workspace(t)
+	dir := workspace(t, "bad")
 	path := filepath.Join(dir, "bad/unknown-key.toml")
 	_, out, diagnostics := runCheck(t, "--config", path, "-o", "json")
 	var got struct {

@@ -204,6 +204,7 @@ func TestMisspeltKeyOfARuleIsNotWarnedOf(t *testing.T) {
 }
 
 func TestFilesOpenToOthersAreRefused(t *testing.T) {
+	dir := workspace(t)
 	for _, tc := range []struct {
 		file string
 		mode os.FileMode
@@ -224,14 +225,18 @@ func TestFilesOpenToOthersAreRefused(t *testing.T) {
 		{"files/password", 0o622, "write"},
 		{"files/password", 0o440, ""},
 	} {
-		dir := workspace(t)
-		if err := os.Chmod(filepath.Join(dir, tc.file), tc.mode); err != nil {
+		file := filepath.Join(dir, tc.file)
+		before, err := os.Stat(file)
+		if err := errors.Join(err, os.Chmod(file, tc.mode)); err != nil {
 			t.Fatal(err)
 		}
 		c, err := loadConfig(filepath.Join(dir, "good/everything.toml"), nil)
 		if err == nil {
 			a := c.assemble(nil)
 			err = errors.Join(a.report.err(), a.close())
+		}
+		if err := os.Chmod(file, before.Mode()); err != nil {
+			t.Fatal(err)
 		}
 		switch {
 		case tc.want == "" && err != nil:

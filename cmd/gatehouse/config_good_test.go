@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -199,10 +200,8 @@ func TestExampleNamesEveryKeyAndNoOther(t *testing.T) {
 	root := c.origin.doc.root
 	wantKeys(t, "", root, fields(reflect.TypeFor[Config]()))
 	for i, table := range c.Backends {
-		backend := fields(reflect.TypeFor[backendHead]())
-		for key, f := range fields(kinds[table.Type()].keys) {
-			backend[key] = f
-		}
+		backend := maps.Clone(fields(reflect.TypeFor[backendHead]()))
+		maps.Copy(backend, fields(kinds[table.Type()].keys))
 		wantKeys(t, "backend", root.at("backend", i), backend)
 	}
 }

@@ -82,7 +82,7 @@ func TestEmptyConfigurationIsRefused(t *testing.T) {
 }
 
 func TestBuildRefusesWhatLoadFound(t *testing.T) {
-	dir := workspace(t)
+	dir := workspace(t, "bad")
 	c := load(t, filepath.Join(dir, "bad/unknown-key-far.toml"))
 	_, _, err := c.build(nil)
 	var refused *configError

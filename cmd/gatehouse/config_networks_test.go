@@ -11,7 +11,7 @@ import (
 // A network is read alike wherever it stands: what is refused in a rule is refused, in
 // the same words, in trusted_proxies.
 func TestCODE2NetworksAreReadInOneWay(t *testing.T) {
-	path := filepath.Join(workspace(t), "bad", "network.toml")
+	path := filepath.Join(workspace(t, "bad"), "bad", "network.toml")
 	said := func(proxies, item string) string {
 		t.Helper()
 		text := fmt.Sprintf("trusted_proxies = [%s]\nlisten = [\"127.0.0.1:5043\"]\n"+

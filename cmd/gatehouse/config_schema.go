@@ -3,6 +3,7 @@ package main
 import (
 	"encoding"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -24,27 +25,6 @@ type schema struct {
 	// undecodable is set when a value has a type that cannot be decoded, so
 	// that nothing can be said about what it means.
 	undecodable bool
-}
-
-// fields returns the keys of a struct type, with those of embedded structs.
-func fields(t reflect.Type) map[string]reflect.StructField {
-	all := map[string]reflect.StructField{}
-	for _, f := range reflect.VisibleFields(t) {
-		if key := f.Tag.Get("toml"); key != "" {
-			all[key] = f
-		}
-	}
-	return all
-}
-
-// sortedKeys returns the keys of m in order.
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // check compares the whole document with [Config].
@@ -194,7 +174,6 @@ func listExample(key, text string, f reflect.StructField) string {
 
 // backend checks a [[backend]] table, whose keys depend on its type.
 func (s *schema) backend(n *node) {
-	known := fields(reflect.TypeFor[backendHead]())
 	typ, ok := n.table["type"]
 	if !ok {
 		s.report.errorf(s.doc.place(n.span), "this backend has no type: add a line such as type = \"htpasswd\" (known: %s)", strings.Join(sortedKeys(kinds), ", "))
@@ -209,9 +188,8 @@ func (s *schema) backend(n *node) {
 		n.flawed = true
 		return
 	}
-	for key, f := range fields(k.keys) {
-		known[key] = f
-	}
+	known := maps.Clone(fields(reflect.TypeFor[backendHead]()))
+	maps.Copy(known, fields(k.keys))
 	s.table(n, "backend", known)
 	n.flawed = n.hasFlaw() // what it says of its members, say, would be guesswork
 }

@@ -12,18 +12,23 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
 // workspace copies testdata to a folder of its own, with modes that do not
-// depend on who checked it out, and adds certificates.
-func workspace(t testing.TB) (dir string) {
+// depend on who checked it out, and adds certificates. The folder bad, in which most
+// of the files are, comes along if a test asks for it.
+func workspace(t testing.TB, more ...string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	err := fs.WalkDir(os.DirFS("testdata"), ".", func(path string, entry fs.DirEntry, err error) error {
 		target := filepath.Join(dir, path)
+		if path == "bad" && !slices.Contains(more, path) {
+			return fs.SkipDir
+		}
 		if err != nil || entry.IsDir() {
 			return errors.Join(err, os.MkdirAll(target, 0o700))
 		}
@@ -87,7 +92,7 @@ func writePEM(t testing.TB, path, kind string, der []byte) {
 // badFiles returns the files of testdata/bad in a workspace.
 func badFiles(t testing.TB) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(workspace(t), "bad/*.toml"))
+	files, err := filepath.Glob(filepath.Join(workspace(t, "bad"), "bad/*.toml"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no files in testdata/bad: %v", err)
 	}

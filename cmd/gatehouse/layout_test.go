@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -109,11 +110,22 @@ type sourceFile struct {
 
 var fileSet = token.NewFileSet()
 
-// sources returns all Go files of the repository.
+// sources returns all Go files of the repository. They are read once for all tests,
+// none of which changes them.
 func sources(t *testing.T) []sourceFile {
 	t.Helper()
-	var files []sourceFile
-	err := fs.WalkDir(os.DirFS(root), ".", func(name string, entry fs.DirEntry, err error) error {
+	files, err := parsedSources()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		t.Fatal("no Go files found")
+	}
+	return files
+}
+
+var parsedSources = sync.OnceValues(func() (files []sourceFile, err error) {
+	err = fs.WalkDir(os.DirFS(root), ".", func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
@@ -126,14 +138,8 @@ func sources(t *testing.T) []sourceFile {
 		files = append(files, sourceFile{file, path.Dir(name), name, strings.HasSuffix(name, "_test.go")})
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) == 0 {
-		t.Fatal("no Go files found")
-	}
-	return files
-}
+	return files, err
+})
 
 // importPaths returns what a file imports.
 func (f sourceFile) importPaths() []string {

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"reflect"
+	"slices"
+	"sync"
+)
+
+// knownFields are what fields has returned, by the type. Every line of a file asks.
+var knownFields sync.Map
+
+// fields returns the keys of a struct type, with those of embedded structs. Others use
+// the map too: nobody changes it.
+func fields(t reflect.Type) map[string]reflect.StructField {
+	if known, ok := knownFields.Load(t); ok {
+		return known.(map[string]reflect.StructField)
+	}
+	all := map[string]reflect.StructField{}
+	for _, f := range reflect.VisibleFields(t) {
+		if key := f.Tag.Get("toml"); key != "" {
+			all[key] = f
+		}
+	}
+	knownFields.Store(t, all)
+	return all
+}
+
+// sortedKeys returns the keys of m in order.
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
