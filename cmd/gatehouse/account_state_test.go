@@ -24,6 +24,7 @@ var stated = []struct {
 // TestCLI2EveryCommandKnowsTheStateOfAnAccount asks all commands about accounts that may
 // not be used, without a password. Each names the state and ends as for a "no".
 func TestCLI2EveryCommandKnowsTheStateOfAnAccount(t *testing.T) {
+	t.Parallel()
 	s, _, run := newPatient(t)
 	if err := s.Set(ldaptest.Entry{DN: "cn=policy," + directoryBase, Attributes: map[string][]string{
 		"objectClass": {"pwdPolicy"}, "cn": {"policy"}, "pwdLockoutDuration": {"3600"},
@@ -73,6 +74,7 @@ func addNamesake(t *testing.T, s *ldaptest.Server) {
 // TestCLI3EveryCommandSaysThatANameIsShared: two groups are called pusher. Whoever is in
 // one of them is told to write its DN, and not to join it; so is whoever is in neither.
 func TestCLI3EveryCommandSaysThatANameIsShared(t *testing.T) {
+	t.Parallel()
 	s, _, run := newPatient(t)
 	addNamesake(t, s)
 	const one, other = "cn=pusher,dc=corp,dc=example", "cn=pusher,ou=elsewhere,dc=corp,dc=example"
@@ -111,6 +113,7 @@ func TestCLI3EveryCommandSaysThatANameIsShared(t *testing.T) {
 
 // The log says it at the start, and why says it of a refusal.
 func TestCLI3TheGatewaySaysThatANameIsShared(t *testing.T) {
+	t.Parallel()
 	s := newDirectory(t)
 	addNamesake(t, s)
 	f, gatehouse := administerDirectory(t, s)
@@ -139,6 +142,7 @@ func TestCLI3TheGatewaySaysThatANameIsShared(t *testing.T) {
 // The log and doctor say by what users are told apart, and whether it is seen when a
 // password was changed.
 func TestLDAP3TheGatewaySaysWhoUsersAre(t *testing.T) {
+	t.Parallel()
 	s, _, run := newPatient(t)
 	says := func(args string, code int, want ...string) {
 		t.Helper()

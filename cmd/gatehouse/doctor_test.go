@@ -36,6 +36,7 @@ func newPatient(t *testing.T) (s *ldaptest.Server, dir string, run func(args ...
 }
 
 func TestDoctorExaminesADirectory(t *testing.T) {
+	t.Parallel()
 	s, dir, run := newPatient(t)
 	stdout, _, code := run("doctor", "--user", puller, "--password-file", filepath.Join(dir, "password"))
 	for _, want := range []string{
@@ -59,6 +60,7 @@ func TestDoctorExaminesADirectory(t *testing.T) {
 }
 
 func TestDoctorWritesForMachines(t *testing.T) {
+	t.Parallel()
 	_, _, run := newPatient(t)
 	stdout, _, code := run("doctor", "--user", "nobody", "-o", "json")
 	var result struct {
@@ -80,6 +82,7 @@ func TestDoctorWritesForMachines(t *testing.T) {
 }
 
 func TestWhoamiSaysWhy(t *testing.T) {
+	t.Parallel()
 	s, _, run := newPatient(t)
 	stdout, stderr, code := run("whoami", strings.ToUpper(pusher))
 	for _, want := range []string{

@@ -8,6 +8,7 @@ import (
 // A directory says without a password who somebody is, in any spelling, and in
 // which groups; one that is down leaves the question open.
 func TestExplainAsksADirectory(t *testing.T) {
+	t.Parallel()
 	s, _, run := newPatient(t)
 	for _, tt := range []struct {
 		args string

@@ -96,6 +96,7 @@ func taking(t *testing.T) string {
 }
 
 func TestCommandsAskTheRunningGateway(t *testing.T) {
+	t.Parallel()
 	a := administer(t, newRecipe(t), taking(t), "")
 	a.request(t, "GET", "/v2/", puller, pullerPassword)
 	a.request(t, "PUT", "/v2/team/app/manifests/1", puller, pullerPassword)
@@ -127,6 +128,7 @@ func TestCommandsAskTheRunningGateway(t *testing.T) {
 }
 
 func TestPurgedLoginsAreCheckedAgain(t *testing.T) {
+	t.Parallel()
 	a := administer(t, newRecipe(t), taking(t), "")
 	remembered := func() int {
 		_, text := a.ask(t, "/status.json")
@@ -155,6 +157,7 @@ func TestPurgedLoginsAreCheckedAgain(t *testing.T) {
 
 // Whoever sends requests here has to know that it ends before it has ended.
 func TestAdminAnswersUntilTheLastRequestHasEnded(t *testing.T) {
+	t.Parallel()
 	entered, leave := make(chan struct{}), make(chan struct{})
 	upstream := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		close(entered)
@@ -196,6 +199,7 @@ func TestAdminAnswersUntilTheLastRequestHasEnded(t *testing.T) {
 }
 
 func TestMetricsAreServed(t *testing.T) {
+	t.Parallel()
 	a := administer(t, newRecipe(t), taking(t), "")
 	_, before := a.ask(t, "/metrics")
 	for _, want := range []string{

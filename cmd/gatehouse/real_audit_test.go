@@ -53,6 +53,7 @@ func auditLines(t *testing.T, path string) map[string]map[string]any {
 // TestAuditLogOfAPushAndItsRotation pushes through the program, moves the audit log
 // away as log rotation does, and pushes again.
 func TestAuditLogOfAPushAndItsRotation(t *testing.T) {
+	t.Parallel()
 	registry := registries[0]
 	needs(t, registry.program)
 	r := newRecipe(t)

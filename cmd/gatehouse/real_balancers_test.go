@@ -62,6 +62,7 @@ func haproxyBlocks(t *testing.T, f front) []string {
 // the manual, and for down once it has ended.
 func TestHAProxyChecksAsInTheManual(t *testing.T) {
 	needs(t, "haproxy")
+	t.Parallel()
 	f := withHealth(t)
 	blocks := haproxyBlocks(t, f)
 	if len(blocks) != 2 || strings.Contains(blocks[0], "alpn h2") || !strings.Contains(blocks[1], "alpn h2") {
@@ -115,6 +116,7 @@ func haproxyCheck(socket, name string) string {
 // TestProbesOfKubernetes: kubelet asks at the address of the pod, names no server in
 // the handshake, verifies no certificate, and speaks HTTP/2 where it may.
 func TestProbesOfKubernetes(t *testing.T) {
+	t.Parallel()
 	f := withHealth(t)
 	for _, over2 := range []bool{false, true} {
 		client := http.Client{Transport: &http.Transport{
@@ -141,6 +143,7 @@ func TestProbesOfKubernetes(t *testing.T) {
 // TestChecksOfELB: a load balancer of AWS asks at the address, which it names as the
 // host, or without a host, and names no server in the handshake.
 func TestChecksOfELB(t *testing.T) {
+	t.Parallel()
 	f := withHealth(t)
 	for _, request := range []string{
 		"GET /-/healthz HTTP/1.1\r\nHost: " + f.addr + "\r\nConnection: close\r\nUser-Agent: ELB-HealthChecker/2.0\r\nAccept-Encoding: gzip, compressed\r\n\r\n",

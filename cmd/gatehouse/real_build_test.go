@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,8 +17,13 @@ var built struct {
 	err  error
 }
 
+// waiters is how many of the tests that say t.Parallel run at once: most of them wait
+// for a program. They run after the others, so nothing is measured beside them.
+const waiters = "4"
+
 func TestMain(m *testing.M) {
 	attackIfAsked()
+	flag.Set("test.parallel", waiters)
 	code := m.Run()
 	os.RemoveAll(built.dir)
 	os.Exit(code)

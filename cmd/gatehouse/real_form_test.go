@@ -103,6 +103,7 @@ func senders(f front) map[string]sender {
 // form in the body, too. Asked directly, each of those that do gives the layer away;
 // through the gateway none does, whatever the body is called.
 func TestSEC1MountsInABodyReadNothing(t *testing.T) {
+	t.Parallel()
 	for _, r := range registries {
 		t.Run(r.name, func(t *testing.T) {
 			needs(t, r.program)
@@ -137,6 +138,7 @@ func TestSEC1MountsInABodyReadNothing(t *testing.T) {
 // repository is taken over by nobody who may not read it, whether the registry is asked
 // in the query or in a form; and who may push and pull does.
 func TestSEC1RegistryBelowAPrefix(t *testing.T) {
+	t.Parallel()
 	const root = "/prefix/v2/"
 	for _, r := range registries {
 		t.Run(r.name, func(t *testing.T) {
@@ -198,6 +200,7 @@ func (f *formReader) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // go-containerregistry, which keeps one store for all repositories and so shows what it
 // was asked for, not what it gave.
 func TestSEC1FormsAreNoneForAReader(t *testing.T) {
+	t.Parallel()
 	reader := &formReader{registry: registry.New(registry.Logger(log.New(io.Discard, "", 0)))}
 	upstream := httptest.NewServer(reader)
 	defer upstream.Close()
@@ -234,6 +237,7 @@ func pushLayer(t *testing.T, s sender, repository, layer string) {
 // TestUploadsByCurlGoOn: curl calls a body a form unless it is told otherwise. What a
 // registry makes of such an upload does not change for the worse.
 func TestUploadsByCurlGoOn(t *testing.T) {
+	t.Parallel()
 	starts := map[string]func(t *testing.T) string{"go-containerregistry": func(t *testing.T) string {
 		server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 		t.Cleanup(server.Close)

@@ -17,6 +17,7 @@ import (
 // nobody whose groups do not fit is let through with a part of them.
 func TestGroupsOfARealDirectoryReachTheUpstream(t *testing.T) {
 	needs(t, "slapd", "slapadd")
+	t.Parallel()
 	r := newRecipe(t)
 	var told atomic.Pointer[http.Header]
 	upstream := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) { told.Store(&req.Header) }))

@@ -17,6 +17,7 @@ import (
 // Nobody new gets in, the push ends as if nothing had happened, and then the
 // program ends with success.
 func TestSignalLetsARunningUploadFinish(t *testing.T) {
+	t.Parallel()
 	for _, registry := range registries {
 		t.Run(registry.name, func(t *testing.T) {
 			needs(t, registry.program)
@@ -44,6 +45,7 @@ func TestSignalLetsARunningUploadFinish(t *testing.T) {
 
 // TestSecondSignalEndsAtOnce ends the gateway twice while a push hangs.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
+	t.Parallel()
 	registry := registries[0]
 	needs(t, registry.program)
 	f := newRecipe(t).gatehouse(t, registry.start(t))
@@ -67,6 +69,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 
 // TestHangupEndsNothing sends what log rotation sends to other servers.
 func TestHangupEndsNothing(t *testing.T) {
+	t.Parallel()
 	registry := registries[0]
 	needs(t, registry.program)
 	f := newRecipe(t).gatehouse(t, registry.start(t))
@@ -87,6 +90,7 @@ func TestHangupEndsNothing(t *testing.T) {
 // TestDrainEnds ends the gateway while a push hangs, which then has as long as
 // the setting says.
 func TestDrainEnds(t *testing.T) {
+	t.Parallel()
 	registry := registries[0]
 	needs(t, registry.program)
 	f := newRecipe(t).gatehouse(t, registry.start(t), "--drain", "1s")
@@ -147,6 +151,7 @@ func startPush(t *testing.T, f front) push {
 // TestPasswordFileChangesWhileRunning: what an administrator writes into the
 // files counts soon, however often the old password was remembered.
 func TestPasswordFileChangesWhileRunning(t *testing.T) {
+	t.Parallel()
 	registry := registries[0]
 	needs(t, registry.program)
 	r := newRecipe(t)
@@ -185,6 +190,7 @@ func TestPasswordFileChangesWhileRunning(t *testing.T) {
 // TestCertificateIsReplacedWhileRunning: a renewed certificate needs no
 // restart, and a pair that does not work does no harm.
 func TestCertificateIsReplacedWhileRunning(t *testing.T) {
+	t.Parallel()
 	registry := registries[0]
 	needs(t, registry.program)
 	r := newRecipe(t)

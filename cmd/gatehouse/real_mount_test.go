@@ -47,6 +47,7 @@ func TestMountNeedsBothRepositories(t *testing.T) {
 
 // TestMountReadsNothing asks for a layer by its digest, without having it.
 func TestMountReadsNothing(t *testing.T) {
+	t.Parallel()
 	for _, registry := range registries {
 		t.Run(registry.name, func(t *testing.T) {
 			needs(t, registry.program)

@@ -71,6 +71,7 @@ func (h held) wants(t *testing.T, status int) {
 // A person who has put the service account in order need not wait; whatever else has
 // the configuration read again does not spend a guess.
 func TestLDAP4ReloadTriesTheAccountAgain(t *testing.T) {
+	t.Parallel()
 	h := newHeld(t)
 	h.cmd.Process.Signal(syscall.SIGHUP)
 	eventually(t, "the reload by SIGHUP", func() bool { return strings.Contains(h.output.String(), "cause=SIGHUP") })
@@ -91,6 +92,7 @@ func TestLDAP4ReloadTriesTheAccountAgain(t *testing.T) {
 
 // So says "backend probe", and tells what came of it.
 func TestLDAP4ProbeTriesTheAccountAgain(t *testing.T) {
+	t.Parallel()
 	h := newHeld(t)
 	out, code := h.gatehouse(t, "backend", "probe", "corp", "-o", "json")
 	var result struct {
@@ -119,6 +121,7 @@ func TestLDAP4ProbeTriesTheAccountAgain(t *testing.T) {
 
 // Two wrong guesses within a minute are not to be had.
 func TestLDAP4ProbeAtMostOnceAMinute(t *testing.T) {
+	t.Parallel()
 	h := newHeld(t)
 	h.set(t, "another-5ecret")
 	for i, want := range []string{"Invalid Credentials", "not tried again"} {

@@ -56,6 +56,7 @@ func (f front) refused(t *testing.T, method, user, password string) string {
 // The reason for a refusal is in no byte of it, whichever member of a chain has
 // refused, and whether the directory was asked at all.
 func TestRefusalsAreTheSameBytes(t *testing.T) {
+	t.Parallel()
 	i := install(t, chainRules)
 	err := i.directory.Set(ldaptest.Entry{DN: "uid=locked," + directoryBase, Password: "locked-5ecret",
 		Attributes: map[string][]string{"objectClass": {"person"}, "uid": {"locked"}},

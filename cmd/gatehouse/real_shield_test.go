@@ -132,6 +132,7 @@ func (s shielded) guess(t *testing.T, user string) {
 // after a reload; who has logged in before is let in, and who has not once the
 // operator says so.
 func TestStrangersLockOutNobody(t *testing.T) {
+	t.Parallel()
 	s := serveShielded(t)
 	if got := s.status(t, "/v2/x", pusher, pusherPassword); got != http.StatusOK {
 		t.Fatalf("the first login: %d", got)

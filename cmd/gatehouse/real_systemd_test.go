@@ -62,6 +62,7 @@ func (m manager) await(t *testing.T, prefix string) string {
 
 // TestServiceTellsSystemd starts, reloads and stops the program as its unit does.
 func TestServiceTellsSystemd(t *testing.T) {
+	t.Parallel()
 	m, r, addr := newManager(t), newRecipe(t), freeAddr(t)
 	cmd := command(t, binary(t), "serve", "--listen", addr, "--cert", r.certificate.certFile, "--key", r.certificate.keyFile,
 		"--upstream", "http://127.0.0.1:9", "--users", r.usersFile, "--groups", r.groupsFile)
@@ -182,6 +183,7 @@ func TestInheritedSocketInTheClearIsRefused(t *testing.T) {
 // TestSocketActivateStartsTheService has systemd's own tool hold the socket.
 func TestSocketActivateStartsTheService(t *testing.T) {
 	needs(t, "systemd-socket-activate")
+	t.Parallel()
 	r, addr := newRecipe(t), freeAddr(t)
 	start(t, command(t, "systemd-socket-activate", "-l", addr, binary(t), "serve", "--cert", r.certificate.certFile, "--key", r.certificate.keyFile,
 		"--upstream", "http://127.0.0.1:9", "--users", r.usersFile))

@@ -77,6 +77,10 @@ const host = "127.0.0.2"
 // generous: a test that passes does not wait, one that fails may take its time.
 const patience = 60 * time.Second
 
+// soon is within what the gateway notices a change by itself: it takes a second or two
+// where the machine has time for it, and much more than this if it is not looked for.
+const soon = 20 * time.Second
+
 // needs skips the test, or fails it where nothing may be skipped, unless all
 // the named programs are there.
 func needs(t *testing.T, names ...string) {
@@ -211,15 +215,23 @@ func (b *lockedBuffer) String() string {
 	return b.buf.String()
 }
 
+// givenAddrs are what freeAddr has returned, so that no two tests have the same.
+var givenAddrs sync.Map
+
 // freeAddr returns an address on which nobody listens.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", host+":0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		l, err := net.Listen("tcp", host+":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := l.Addr().String()
+		l.Close()
+		if _, given := givenAddrs.LoadOrStore(addr, true); !given {
+			return addr
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // publicDir is t.TempDir, open to servers that give up root.

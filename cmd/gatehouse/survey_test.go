@@ -12,6 +12,7 @@ import (
 // directory is asked whether the account may ask for the members of the groups that rules
 // name.
 func TestLDAP8GroupsOfRulesAreKnownWithoutASurvey(t *testing.T) {
+	t.Parallel()
 	s, _, run := newPatient(t)
 	if stdout, stderr, code := run("can-i", "pull", "x", "--live", "--as", puller); code != 0 {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
