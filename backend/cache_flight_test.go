@@ -168,30 +168,34 @@ func TestSEC2QuestionHoldsNothingOfItsRequest(t *testing.T) {
 }
 
 func TestQuestionIsBounded(t *testing.T) {
-	tests := map[string]func(t *testing.T, ctx context.Context) error{
-		"heeds its context": func(_ *testing.T, ctx context.Context) error {
+	const timeout = 3 * time.Second
+	tests := map[string]struct {
+		during func(t *testing.T, ctx context.Context) error
+		takes  time.Duration
+	}{
+		"heeds its context": {func(_ *testing.T, ctx context.Context) error {
 			<-ctx.Done()
 			return nil
-		},
-		"disregards its context": func(t *testing.T, _ context.Context) error {
+		}, timeout},
+		"disregards its context": {func(t *testing.T, _ context.Context) error {
 			<-t.Context().Done()
 			return nil
-		},
-		"ends its goroutine": func(*testing.T, context.Context) error {
+		}, timeout},
+		"ends its goroutine": {func(*testing.T, context.Context) error {
 			runtime.Goexit()
 			return nil
-		},
+		}, 0},
 	}
-	for name, during := range tests {
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFake(people())
-				f.during = func(ctx context.Context) error { return during(t, ctx) }
-				c := newCache(t, f, backend.CacheConfig{Timeout: 3 * time.Second})
+				f.during = func(ctx context.Context) error { return test.during(t, ctx) }
+				c := newCache(t, f, backend.CacheConfig{Timeout: timeout})
 				start := time.Now()
 				login(t, c, "alice", "alice-5ecret", "unavailable")
-				if got := time.Since(start); got != 3*time.Second {
-					t.Errorf("the answer took %v, want 3s", got)
+				if got := time.Since(start); got != test.takes {
+					t.Errorf("the answer took %v, want %v", got, test.takes)
 				}
 				_, err := c.Groups(t.Context(), backend.Identity{User: "alice", Handle: "uid=alice"})
 				if verdict(err) != "unavailable" {

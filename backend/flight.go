@@ -8,16 +8,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"gatehouse/backend/fault"
 )
 
 // A flight is a question on its way to a Backend. All who ask the same question
 // meanwhile wait for the one answer; the question belongs to none of them, and
-// goes on when any of them gives up.
+// goes on when any of them gives up. See whileWanted for when all of them do.
 type flight[T any] struct {
-	group   *singleflight.Group
+	all     *flights
 	key     string
 	timeout time.Duration
 	shared  *atomic.Uint64 // counts those who got the answer to another's question
@@ -27,28 +25,37 @@ type flight[T any] struct {
 // done or the timeout is over. The Call of ctx reaches the question, nothing else of
 // it does.
 func (f flight[T]) ask(ctx context.Context, question func(context.Context) (T, error)) (T, error) {
-	beyond, own := detached(ctx), false
-	answer := f.group.DoChan(f.key, func() (any, error) {
-		own = true
-		ctx, cancel := context.WithTimeout(beyond, f.timeout)
-		defer cancel()
-		return safely(ctx, question)
-	})
-
+	p, own := f.all.board(f.key)
+	defer p.leave()
+	if own {
+		go f.run(p, detached(ctx), question)
+	}
 	// The question has the same bound, but a Backend may disregard it.
 	patience, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
 	select {
-	case a := <-answer:
+	case <-p.landed:
 		if !own {
 			f.shared.Add(1)
 		}
-		return a.Val.(T), a.Err
+		return p.answer.(T), p.err
 	case <-patience.Done():
 		var none T
 		return none, fault.With("cache.unanswered", fmt.Errorf("%w: waiting for its answer: %w", ErrUnavailable, patience.Err()))
 	}
 }
+
+// run has the question answered.
+func (f flight[T]) run(p *passage, ctx context.Context, question func(context.Context) (T, error)) {
+	ctx, cancel := context.WithTimeout(p.with(ctx), f.timeout)
+	defer cancel()
+	var answer T
+	err := errNoAnswer // where the question ends the goroutine
+	defer func() { p.land(answer, err) }()
+	answer, err = safely(ctx, question)
+}
+
+var errNoAnswer = fault.With("cache.unanswered", fmt.Errorf("%w: the backend ended without an answer", ErrUnavailable))
 
 // detached returns a context for what may go on when the caller whose ctx is has
 // left. It holds a copy of the Call, taken before that: the caller may use its own

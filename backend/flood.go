@@ -124,23 +124,25 @@ func (f *Flood) Authenticate(ctx context.Context, user, password string) (Identi
 	if f.goesAhead(k) {
 		return ask()
 	}
-	waiting, cancel := context.WithTimeout(ctx, patience)
+	wanted, begin := whileWanted(ctx)
+	defer begin()
+	waiting, cancel := context.WithTimeoutCause(wanted, patience, errImpatient)
 	defer cancel()
-	q := queue{ctx, waiting}
 	source := sourceOf(ctx)
 	own := f.enter(source)
 	defer f.leave(source, own)
-	return own.pay(q, func() (Identity, error) {
-		return f.total.pay(q, func() (Identity, error) { return f.inTurn(q, ask) })
+	return own.pay(waiting, func() (Identity, error) {
+		return f.total.pay(waiting, func() (Identity, error) { return f.inTurn(waiting, begin, ask) })
 	})
 }
 
 // inTurn asks a question when not too many others are being asked.
-func (f *Flood) inTurn(q queue, ask func() (Identity, error)) (Identity, error) {
-	if err := f.turns.Acquire(q.waiting, 1); err != nil {
-		return Identity{}, f.total.gaveUp(q)
+func (f *Flood) inTurn(waiting context.Context, begin func(), ask func() (Identity, error)) (Identity, error) {
+	if err := f.turns.Acquire(waiting, 1); err != nil {
+		return Identity{}, f.total.gaveUp(waiting)
 	}
 	defer f.turns.Release(1)
+	begin()
 	return ask()
 }
 

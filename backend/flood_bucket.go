@@ -41,11 +41,8 @@ func newBucket(what string, r rate, refused *atomic.Uint64) *bucket {
 	return &bucket{rate: r, what: what, refused: refused, tokens: semaphore.NewWeighted(int64(r.burst))}
 }
 
-// queue is where a question waits: until waiting is done, which is sooner than its
-// caller gives up.
-type queue struct {
-	caller, waiting context.Context
-}
+// errImpatient is the cause for which a question ends to wait when patience is over.
+var errImpatient = errors.New("it has waited for long enough")
 
 const (
 	// patience is how long a question waits for the answers to others. Clients
@@ -56,9 +53,9 @@ const (
 	maxWaiting = 2000
 )
 
-// pay asks a question for a token.
-func (b *bucket) pay(q queue, ask func() (Identity, error)) (Identity, error) {
-	if err := b.take(q); err != nil {
+// pay asks a question for a token. Until it has one, waiting is how long it may take.
+func (b *bucket) pay(waiting context.Context, ask func() (Identity, error)) (Identity, error) {
+	if err := b.take(waiting); err != nil {
 		return Identity{}, err
 	}
 	failed := true // by a panic
@@ -70,7 +67,7 @@ func (b *bucket) pay(q queue, ask func() (Identity, error)) (Identity, error) {
 
 // take takes a token. If there is none, it waits while some may come back, those
 // of questions that are pending, and fails with [ErrThrottled] otherwise.
-func (b *bucket) take(q queue) error {
+func (b *bucket) take(waiting context.Context) error {
 	taken, promising := b.try()
 	switch {
 	case taken:
@@ -78,7 +75,7 @@ func (b *bucket) take(q queue) error {
 	case !promising:
 		return b.throttled()
 	}
-	err := b.tokens.Acquire(q.waiting, 1)
+	err := b.tokens.Acquire(waiting, 1)
 	b.mu.Lock()
 	b.waiting--
 	if err == nil {
@@ -86,18 +83,18 @@ func (b *bucket) take(q queue) error {
 	}
 	b.mu.Unlock()
 	if err != nil {
-		return b.gaveUp(q)
+		return b.gaveUp(waiting)
 	}
 	return nil
 }
 
 // gaveUp returns the error of a question that has waited in vain, until its time
 // was up or nobody wanted to know any more.
-func (b *bucket) gaveUp(q queue) error {
-	if err := q.caller.Err(); err != nil {
-		return fault.With("flood.waiting", fmt.Errorf("%w: waiting for the answers to other logins: %w", ErrUnavailable, err))
+func (b *bucket) gaveUp(waiting context.Context) error {
+	if context.Cause(waiting) == errImpatient {
+		return b.throttled()
 	}
-	return b.throttled()
+	return fault.With("flood.waiting", fmt.Errorf("%w: waiting for the answers to other logins: %w", ErrUnavailable, waiting.Err()))
 }
 
 // try takes a token if there is one. If not, it reports whether the caller may

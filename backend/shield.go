@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/singleflight"
 )
 
 // ShieldConfig says how many guesses a [Shield] passes on. The zero value of a
@@ -72,7 +70,7 @@ type Shield struct {
 	guarded   Guarded // which it wraps
 	keys      *keyer
 	ledger    *ledger
-	questions singleflight.Group
+	questions flights
 	shared    atomic.Uint64 // who waited for the answer to an equal question
 }
 

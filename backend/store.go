@@ -6,8 +6,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/singleflight"
 )
 
 // maxLogins is how many good logins are kept of one user. There are several
@@ -63,7 +61,7 @@ type membership struct {
 // An era is the time between two purges, and the questions asked in it: after
 // its end none of them is joined any more, and no answer to them is stored.
 type era struct {
-	logins, groups, checks singleflight.Group
+	logins, groups, checks flights
 }
 
 func newStore(cfg CacheConfig) (*store, error) {

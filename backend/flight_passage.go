@@ -1,0 +1,118 @@
+package backend
+
+import (
+	"context"
+	"sync"
+)
+
+// flights are the questions that are on their way. The zero value has none.
+//
+// That of golang.org/x/sync does not tell when nobody waits for an answer any more.
+type flights struct {
+	mu  sync.Mutex
+	now map[string]*passage
+}
+
+// A passage is one question on its way, and who waits for the answer.
+type passage struct {
+	all *flights
+	key string
+
+	landed chan struct{} // closed when there is an answer
+	answer any
+	err    error
+
+	// Guarded by all.mu.
+	waiting int  // for the answer
+	pending bool // no Backend has been asked yet
+
+	wanted context.Context // done when the question is withdrawn
+	cancel context.CancelFunc
+}
+
+// board has the caller wait for the answer to a question. It reports whether the caller
+// is the first, who has it asked.
+func (f *flights) board(key string) (p *passage, first bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p = f.now[key]
+	if first = p == nil; first {
+		p = &passage{all: f, key: key, landed: make(chan struct{})}
+		p.wanted, p.cancel = context.WithCancel(context.Background())
+		if f.now == nil {
+			f.now = make(map[string]*passage)
+		}
+		f.now[key] = p
+	}
+	p.waiting++
+	return p, first
+}
+
+// leave is called by each who has boarded, in the end.
+func (p *passage) leave() {
+	p.all.mu.Lock()
+	defer p.all.mu.Unlock()
+	p.waiting--
+	p.withdraw()
+}
+
+// land tells the answer to all who wait. Who asks from now on asks anew.
+func (p *passage) land(answer any, err error) {
+	p.all.mu.Lock()
+	defer p.all.mu.Unlock()
+	p.answer, p.err = answer, err
+	close(p.landed)
+	p.end()
+}
+
+// withdraw gives the question up if nobody waits for the answer and no Backend has been
+// asked. It is called with mu held.
+func (p *passage) withdraw() {
+	if p.waiting == 0 && p.pending {
+		p.end()
+	}
+}
+
+// end has nobody board any more. It is called with mu held.
+func (p *passage) end() {
+	if p.all.now[p.key] == p {
+		delete(p.all.now, p.key)
+	}
+	p.cancel()
+}
+
+// setPending says whether the question waits for its turn to be asked.
+func (p *passage) setPending(pending bool) {
+	p.all.mu.Lock()
+	defer p.all.mu.Unlock()
+	p.pending = pending
+	p.withdraw()
+}
+
+type passageKey struct{}
+
+// with returns a context of the question, for whileWanted.
+func (p *passage) with(ctx context.Context) context.Context {
+	return context.WithValue(ctx, passageKey{}, p)
+}
+
+// whileWanted returns a context that is done when ctx is, and when all who waited for
+// the answer have left. It is for the time before a Backend is asked. A question that has
+// been asked goes on, since the answer is remembered for those who come back. One that
+// has not would cost others their turn, as would those of a client that asks and leaves
+// again and again. The caller calls begin when the Backend is asked, and in any case in
+// the end.
+func whileWanted(ctx context.Context) (wanted context.Context, begin func()) {
+	p, ok := ctx.Value(passageKey{}).(*passage)
+	if !ok {
+		return ctx, func() {}
+	}
+	wanted, cancel := context.WithCancel(ctx)
+	unbind := context.AfterFunc(p.wanted, cancel)
+	p.setPending(true)
+	return wanted, func() {
+		p.setPending(false)
+		unbind()
+		cancel()
+	}
+}
