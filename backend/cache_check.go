@@ -100,7 +100,7 @@ func (c *Cache) checkMeanwhile(ctx context.Context, id Identity, version uint64)
 	if !c.checks.begin(id) {
 		return
 	}
-	ctx = detached(ctx)
+	ctx = detached(ctx, context.Background())
 	go func() {
 		defer c.checks.end(id)
 		c.outages.heed(line{askingCheck, id.Source}, c.check(ctx, id, version))

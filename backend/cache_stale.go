@@ -62,6 +62,6 @@ func (c *Cache) meanwhile(ctx context.Context, l line, question func(context.Con
 	if !c.outages.claim(l) {
 		return
 	}
-	ctx = detached(ctx)
+	ctx = detached(ctx, context.Background())
 	go func() { c.outages.heed(l, question(ctx)) }()
 }

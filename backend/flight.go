@@ -22,53 +22,55 @@ type flight[T any] struct {
 }
 
 // ask returns the answer, or an error that wraps [ErrUnavailable] once ctx is
-// done or the timeout is over. The Call of ctx reaches the question, nothing else of
-// it does.
+// done or the question has taken the timeout, which a Backend may disregard. The Call of
+// ctx reaches the question, nothing else of it does.
 func (f flight[T]) ask(ctx context.Context, question func(context.Context) (T, error)) (T, error) {
-	p, own := f.all.board(f.key)
+	p, own := f.all.board(f.key, f.timeout)
 	defer p.leave()
 	if own {
-		go f.run(p, detached(ctx), question)
+		go run(p, detached(ctx, p.bound), question)
 	}
-	// The question has the same bound, but a Backend may disregard it.
-	patience, cancel := context.WithTimeout(ctx, f.timeout)
-	defer cancel()
+	var none T
 	select {
-	case <-p.landed:
-		if !own {
-			f.shared.Add(1)
-		}
-		return p.answer.(T), p.err
-	case <-patience.Done():
-		var none T
-		return none, fault.With("cache.unanswered", fmt.Errorf("%w: waiting for its answer: %w", ErrUnavailable, patience.Err()))
+	case <-ctx.Done():
+		return none, unanswered(ctx)
+	case <-p.bound.Done():
 	}
+	if !p.landed.Load() {
+		return none, unanswered(p.bound)
+	}
+	if !own {
+		f.shared.Add(1)
+	}
+	return p.answer.(T), p.err
+}
+
+func unanswered(over context.Context) error {
+	return fault.With("cache.unanswered", fmt.Errorf("%w: waiting for its answer: %w", ErrUnavailable, over.Err()))
 }
 
 // run has the question answered.
-func (f flight[T]) run(p *passage, ctx context.Context, question func(context.Context) (T, error)) {
-	ctx, cancel := context.WithTimeout(p.with(ctx), f.timeout)
-	defer cancel()
+func run[T any](p *passage, ctx context.Context, question func(context.Context) (T, error)) {
 	var answer T
 	err := errNoAnswer // where the question ends the goroutine
 	defer func() { p.land(answer, err) }()
-	answer, err = safely(ctx, question)
+	answer, err = safely(p.with(ctx), question)
 }
 
 var errNoAnswer = fault.With("cache.unanswered", fmt.Errorf("%w: the backend ended without an answer", ErrUnavailable))
 
-// detached returns a context for what may go on when the caller whose ctx is has
-// left. It holds a copy of the Call, taken before that: the caller may use its own
+// detached returns a context with the end of bound for what may go on when the caller
+// whose ctx is has left. It holds a copy of the Call, taken before that: the caller may use its own
 // again for the next question. It holds nothing else of ctx, by which a request and
 // its whole connection would stay in memory for as long as a stranger's question
 // waits.
-func detached(ctx context.Context) context.Context {
+func detached(ctx, bound context.Context) context.Context {
 	call := CallOf(ctx)
 	if call == nil {
-		return context.Background()
+		return bound
 	}
 	copied := *call
-	return WithCall(context.Background(), &copied)
+	return WithCall(bound, &copied)
 }
 
 // safely turns a panic of the question into an error. It would end the process

@@ -3,6 +3,8 @@ package backend
 import (
 	"context"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // flights are the questions that are on their way. The zero value has none.
@@ -18,7 +20,7 @@ type passage struct {
 	all *flights
 	key string
 
-	landed chan struct{} // closed when there is an answer
+	landed atomic.Bool // there is an answer
 	answer any
 	err    error
 
@@ -26,18 +28,21 @@ type passage struct {
 	waiting int  // for the answer
 	pending bool // no Backend has been asked yet
 
-	wanted context.Context // done when the question is withdrawn
+	bound  context.Context // done when there is an answer, or when it is overdue
+	settle context.CancelFunc
+	wanted context.Context // done when there is an answer, or the question is withdrawn
 	cancel context.CancelFunc
 }
 
 // board has the caller wait for the answer to a question. It reports whether the caller
-// is the first, who has it asked.
-func (f *flights) board(key string) (p *passage, first bool) {
+// is the first, who has it asked and answered within timeout.
+func (f *flights) board(key string, timeout time.Duration) (p *passage, first bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p = f.now[key]
 	if first = p == nil; first {
-		p = &passage{all: f, key: key, landed: make(chan struct{})}
+		p = &passage{all: f, key: key}
+		p.bound, p.settle = context.WithTimeout(context.Background(), timeout)
 		p.wanted, p.cancel = context.WithCancel(context.Background())
 		if f.now == nil {
 			f.now = make(map[string]*passage)
@@ -61,7 +66,8 @@ func (p *passage) land(answer any, err error) {
 	p.all.mu.Lock()
 	defer p.all.mu.Unlock()
 	p.answer, p.err = answer, err
-	close(p.landed)
+	p.landed.Store(true)
+	p.settle()
 	p.end()
 }
 
