@@ -163,7 +163,7 @@ func (f front) pull(t *testing.T, client *http.Client) time.Duration {
 	req.SetBasicAuth(puller, pullerPassword)
 	resp, err := client.Do(req)
 	if err != nil {
-		t.Errorf("a pull of a user who is remembered: %v", err)
+		t.Errorf("a pull of a user who is remembered, after %v: %v", time.Since(start), err)
 		return 0
 	}
 	io.Copy(io.Discard, resp.Body)
