@@ -186,18 +186,29 @@ func (r *resolver) direct(ctx context.Context) ([]group, error) {
 }
 
 // listedGroups returns the groups that memberOf of the user names. That there is no
-// value is no answer by itself: a user in no group has none, and so has one of whom the
-// account may not read it.
+// value is no answer by itself: a user in no group has none, and so has one of whom it
+// may not be read. Who searches with the own rights need not see groups at all.
 func (r *resolver) listedGroups(ctx context.Context) ([]group, error) {
 	names := values(r.entry, r.config.memberOf())
-	if len(names) > 0 || r.asUser() {
+	if len(names) > 0 {
 		return r.byDN(ctx, names)
 	}
-	found, err := r.find(ctx, holderFilters([]group{{dn: r.dn}}, r.config.memberDNs()), false)
+	var found []group
+	if !r.asUser() {
+		var err error
+		if found, err = r.find(ctx, holderFilters([]group{{dn: r.dn}}, r.config.memberDNs()), false); err != nil {
+			return nil, err
+		}
+	}
 	if len(found) > 0 {
 		r.lack(false, r.config.noMemberOf(found[0]))
+		return found, nil
 	}
-	return found, err
+	isAbsent, err := r.matchesUser(ctx, isAbsent(r.config.memberOf()))
+	if err == nil && !isAbsent {
+		r.lack(false, fault.With("ldap.groups.unreadable", fmt.Errorf("%s of the user is empty, and that it has no value is not true: whoever searches may not read it, or the directory does not have it", r.config.memberOf())))
+	}
+	return nil, err
 }
 
 // noMemberOf says that memberOf of a user is empty although a group has the user.

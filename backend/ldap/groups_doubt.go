@@ -33,8 +33,8 @@ func (r *resolver) doubtNames(ctx context.Context, groups []group) error {
 	return nil
 }
 
-// silent returns which of some groups that show no name may have one: neither that they
-// have a name nor that they have none is true of them. To Samba an attribute that may not
+// silent returns which of some groups that show no name may have one: that they have none
+// is not true of them. To Samba an attribute that may not
 // be read is one that is not there, so that in an Active Directory all of them may; there
 // cn and sAMAccountName are in every group.
 func (r *resolver) silent(ctx context.Context, filters map[string]string) ([]string, error) {
@@ -54,7 +54,7 @@ func (r *resolver) silent(ctx context.Context, filters map[string]string) ([]str
 	}
 	slices.Sort(asked)
 	now := time.Now()
-	open, err := r.seen(ctx, asked, isReadable(r.config.GroupNameAttr))
+	open, err := r.seen(ctx, asked, isAbsent(r.config.GroupNameAttr))
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +73,10 @@ func (r *resolver) silent(ctx context.Context, filters map[string]string) ([]str
 func isReadable(attribute string) string {
 	return "(|(" + attribute + "=*)(!(" + attribute + "=*)))"
 }
+
+// isAbsent is the filter for entries that have no value of an attribute. It is true of
+// none whose value is there and may not be read.
+func isAbsent(attribute string) string { return "(!(" + attribute + "=*))" }
 
 // namesOfOthers returns those names of rules that are of groups which can be seen, and
 // all of which are other groups than a missing one. Where that cannot be found out there

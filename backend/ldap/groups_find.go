@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -225,9 +224,12 @@ func (r *resolver) ruleOut(ctx context.Context, groups, opposites []string) erro
 	if len(opposites) == 0 {
 		return nil
 	}
-	unknown := slices.DeleteFunc(r.unknown(ctx, r.filterGroupReferences()), func(u reference) bool { return u.isClass })
+	unknown, err := r.unknownAttributes(ctx, r.filterGroupReferences())
 	if len(unknown) > 0 {
-		r.lack(true, unknownError(unknown), r.rulesWithout(groups)...)
+		err = unknownError(unknown)
+	}
+	if err != nil {
+		r.lack(true, err, r.rulesWithout(groups)...)
 		return nil
 	}
 	is, err := r.matchesUser(ctx, "(&"+strings.Join(opposites, "")+")")
@@ -256,8 +258,8 @@ type groupMemory struct {
 
 func newGroupMemory(c Config) groupMemory {
 	return groupMemory{
-		found: newMemo[[]group](c.GroupTTL), sole: newMemo[string](c.GroupTTL),
-		shared: newMemo[[]string](namesakesTTL), hidden: newMemo[absence](c.GroupTTL), keys: newMemo[string](namesakesTTL),
+		found: newPartsMemo(c.GroupTTL, groupParts), sole: newMemo[string](c.GroupTTL),
+		shared: newPartsMemo(namesakesTTL, func(names []string) int { return len(names) }), hidden: newMemo[absence](c.GroupTTL), keys: newMemo[string](namesakesTTL),
 		used: newMemo[bool](c.GroupTTL), silent: newMemo[bool](c.GroupTTL),
 	}
 }

@@ -36,7 +36,7 @@ type Backend struct {
 	routes    memo[*server]      // by handle
 	shares    memo[share]        // by handle
 	states    memo[accountState] // by handle, where it counts after the bind
-	bases     memo[struct{}]     // that are there
+	bases     memo[struct{}]     // that the service account sees
 	blind     *blindness
 	warned    memo[struct{}] // by handle, of users whose groups are not all known
 }
@@ -78,7 +78,7 @@ func New(c Config) (*Backend, error) {
 		schemas:   &schemas{asking: make(chan struct{}, 1)},
 		blind:     &blindness{asking: make(chan struct{}, 1)},
 		memory:    newGroupMemory(c),
-		own:       newMemo[ownGroups](ownGroupsTTL),
+		own:       newPartsMemo(ownGroupsTTL, func(o ownGroups) int { return len(o.names) }),
 		routes:    newMemo[*server](routeTTL),
 		shares:    newMemo[share](c.LoginTimeout),
 		states:    newMemo[accountState](c.LoginTimeout),

@@ -246,12 +246,13 @@ func (b *Backend) bind(ctx context.Context, c *conn, name, password string) (sai
 // remembers the user's groups, which nobody can ask for later.
 func (b *Backend) findOwn(ctx context.Context, c *conn, bound backend.Identity) (backend.Identity, error) {
 	var search searcher
+	bases := newMemo[struct{}](b.config.GroupTTL) // another user may see others
 	search = func(ctx context.Context, q query) ([]*ldap.Entry, error) {
 		entries, err := c.search(ctx, b.config, q)
 		if err != nil {
 			return nil, searchError(err, q.base)
 		}
-		return entries, b.finish(ctx, search, q, entries)
+		return entries, b.finish(ctx, search, bases, q, entries)
 	}
 	e, err := b.find(ctx, search, loginOf(bound), bound.Handle)
 	if errors.Is(err, backend.ErrUnknownUser) {

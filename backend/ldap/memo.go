@@ -1,6 +1,8 @@
 package ldap
 
 import (
+	"runtime/debug"
+	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -11,6 +13,7 @@ import (
 type memo[V any] struct {
 	entries *lru.Cache[string, remembered[V]]
 	ttl     time.Duration
+	load    *load[V] // nil where a value is small
 }
 
 type remembered[V any] struct {
@@ -26,7 +29,39 @@ func newMemo[V any](ttl time.Duration) memo[V] {
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
-	return memo[V]{entries, ttl}
+	return memo[V]{entries: entries, ttl: ttl}
+}
+
+// load is how many parts all values of a memo have, and may have.
+type load[V any] struct {
+	parts func(V) int
+	most  int
+
+	mu  sync.Mutex // held while a value is put
+	sum int
+}
+
+// A part, such as a group or a name of one, takes about partMemory bytes. Those of one
+// memo may have a partsPart of the memory limit in force.
+const (
+	maxParts   = 400_000
+	partMemory = 512
+	partsPart  = 16
+)
+
+func roomForParts() int {
+	return int(min(maxParts, debug.SetMemoryLimit(-1)/partsPart/partMemory)) // which only asks
+}
+
+// newPartsMemo returns a memo of values of many parts, which forgets what was used least
+// lately where there are more parts than there is room for.
+func newPartsMemo[V any](ttl time.Duration, parts func(V) int) memo[V] {
+	l := &load[V]{parts: parts, most: roomForParts()}
+	entries, err := lru.NewWithEvict(memoSize, func(_ string, r remembered[V]) { l.sum -= parts(r.value) })
+	if err != nil {
+		panic(err) // only for a size below 1
+	}
+	return memo[V]{entries, ttl, l}
 }
 
 func (m memo[V]) get(key string) (value V, known bool) {
@@ -37,9 +72,36 @@ func (m memo[V]) get(key string) (value V, known bool) {
 	return r.value, true
 }
 
-func (m memo[V]) forget(key string) { m.entries.Remove(key) }
+func (m memo[V]) forget(key string) {
+	if m.load != nil {
+		m.load.mu.Lock()
+		defer m.load.mu.Unlock()
+	}
+	m.entries.Remove(key)
+}
 
 // put remembers the answer to a question that was asked at the given time.
 func (m memo[V]) put(key string, value V, asked time.Time) {
-	m.entries.Add(key, remembered[V]{value, asked.Add(m.ttl)})
+	r := remembered[V]{value, asked.Add(m.ttl)}
+	if m.load == nil {
+		m.entries.Add(key, r)
+		return
+	}
+	m.load.mu.Lock()
+	defer m.load.mu.Unlock()
+	m.entries.Remove(key) // or the parts of the value before would count on
+	m.entries.Add(key, r)
+	m.load.sum += m.load.parts(value)
+	for m.load.sum > m.load.most && m.entries.Len() > 1 {
+		m.entries.RemoveOldest()
+	}
+}
+
+// groupParts is what groups count for: each, and what it is in.
+func groupParts(groups []group) int {
+	n := len(groups)
+	for _, g := range groups {
+		n += len(g.parents)
+	}
+	return n
 }

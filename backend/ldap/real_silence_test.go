@@ -31,6 +31,8 @@ func TestLDAP8NoSilentNo(t *testing.T) {
 		o.checkSurvey(t, "cn=blinder,ou=system,"+base)
 		o.checkBlind(t, "cn=blind,ou=system,"+base)
 		o.checkBlindMemberOf(t, "cn=blind,ou=system,"+base)
+		o.blind(t, "blindest", "member || memberOf")
+		o.checkBlindest(t, "cn=blindest,ou=system,"+base)
 		o.checkLimits(t, "cn=blind,ou=system,"+base)
 	})
 	t.Run("samba", func(t *testing.T) {
@@ -160,6 +162,26 @@ func (o office) checkBlindMemberOf(t *testing.T, account string) {
 	if f := find(findings, "groups", ""); f.Code != "ldap.groups.no_memberof" {
 		t.Errorf("doctor: got %+v", f)
 	}
+}
+
+// checkBlindest asks for groups as an account that may read neither memberOf nor who is in
+// a group, and as users who may not read their own memberOf. A user in no group is in none.
+func (o office) checkBlindest(t *testing.T, account string) {
+	m := ldap.NewModifyRequest(base, nil)
+	m.Add("aci", []string{`(targetattr != "userPassword || memberOf")(version 3.0; acl "own entry"; allow (read, search, compare) userdn = "ldap:///self";)`})
+	o.do(t, o.admin.Modify(m))
+	own := func(c *Config) { c.BindDN, c.BindPassword, c.BindTemplate = "", nil, "uid={user},"+o.here }
+	for name, change := range map[string]func(*Config){"account": func(c *Config) { c.BindDN = account }, "own rights": own} {
+		c := o.config
+		c.UserFilter = "(uid={user})"
+		change(&c)
+		got, err := groupsFor(t, open(t, c), "alice", realPass)
+		if wantPart(t, got, err, false); fault.Of(err) != "ldap.groups.unreadable" {
+			t.Errorf("%s: got %q, %v (%s), want that nobody can say", name, got, err, fault.Of(err))
+		}
+	}
+	got, err := groupsFor(t, open(t, o.config), "weird(*)", realPass)
+	wantGroups(t, got, err)
 }
 
 // checkLimits asks for more than the limits of an account allow: of the answer there is

@@ -36,10 +36,12 @@ type schemas struct {
 	until   time.Time
 }
 
-// How long it counts what the schema is, and how long the failure to read it.
+// How long it counts what the schema is, and how long the failure to read it: because
+// the account may not, or because the directory did not answer.
 const (
-	schemaTTL   = time.Hour
-	schemaRetry = time.Minute
+	schemaTTL    = time.Hour
+	schemaRetry  = time.Minute
+	schemaOutage = 2 * time.Second
 )
 
 // everywhere has the attributes and the classes that no server is without (RFC 4519), and
@@ -57,31 +59,54 @@ func setOf(names ...string) map[string]string {
 	return set
 }
 
-// schema returns the schema of the directory, nil where it cannot be read. The directory
-// is asked once in a while.
-func (b *Backend) schema(ctx context.Context) *schema {
+// schema returns the schema of the directory, nil where the account may not read it. It
+// fails where the directory gives no answer, and has given none yet: then nobody knows
+// what it knows. The directory is asked once in a while.
+func (b *Backend) schema(ctx context.Context) (*schema, error) {
 	s := b.schemas
 	select {
 	case s.asking <- struct{}{}:
 		defer func() { <-s.asking }()
 	case <-ctx.Done():
-		return nil
+		return nil, gaveUp(ctx)
 	}
-	s.mu.Lock()
-	known, due := s.known, !time.Now().Before(s.until)
-	s.mu.Unlock()
-	if !due {
-		return known
+	if known, err, counts := s.recall(); counts {
+		return known, err
 	}
 	now, err := b.readSchema(ctx)
+	if ctx.Err() != nil { // who went away or came late has proved nothing
+		return nil, gaveUp(ctx)
+	}
+	s.learn(now, err)
+	known, err, _ := s.recall()
+	return known, err
+}
+
+// recall returns what is known, and whether it counts: it does not where the directory
+// has to be asked.
+func (s *schemas) recall() (known *schema, err error, counts bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.failure = err; err != nil { // what was read last is as good as before
-		s.until = time.Now().Add(schemaRetry)
-		return s.known
+	if s.known == nil && errors.Is(s.failure, backend.ErrUnavailable) {
+		err = fmt.Errorf("the schema of the directory, which says whether it knows what the configuration asks for, could not be read: %w", s.failure)
 	}
-	s.known, s.until = now, time.Now().Add(schemaTTL)
-	return now
+	return s.known, err, time.Now().Before(s.until)
+}
+
+// learn remembers what the schema is, or the failure to read it. What was read last is as
+// good as before.
+func (s *schemas) learn(now *schema, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failure = err
+	switch {
+	case err == nil:
+		s.known, s.until = now, time.Now().Add(schemaTTL)
+	case errors.Is(err, backend.ErrUnavailable):
+		s.until = time.Now().Add(schemaOutage)
+	default:
+		s.until = time.Now().Add(schemaRetry)
+	}
 }
 
 // readSchema asks the directory for its schema.
@@ -197,18 +222,25 @@ func (b *Backend) filterGroupReferences() (all []reference) {
 }
 
 // unknown returns those references that are to nothing in the schema of the directory.
-// Where all are to what every directory has, or the schema cannot be read, it returns
-// none.
-func (b *Backend) unknown(ctx context.Context, all []reference) []reference {
+// Where all are to what every directory has, or the account may not read the schema, it
+// returns none.
+func (b *Backend) unknown(ctx context.Context, all []reference) ([]reference, error) {
 	inDoubt := slices.DeleteFunc(all, func(r reference) bool { return r.isIn(everywhere) })
 	if len(inDoubt) == 0 || b.asUser() {
-		return nil
+		return nil, nil
 	}
-	s := b.schema(ctx)
+	s, err := b.schema(ctx)
 	if s == nil {
-		return nil
+		return nil, err
 	}
-	return slices.DeleteFunc(inDoubt, func(r reference) bool { return r.isIn(*s) })
+	return slices.DeleteFunc(inDoubt, func(r reference) bool { return r.isIn(*s) }), nil
+}
+
+// unknownAttributes does so for attributes alone. A class that is not known is in no
+// entry, so that a list of classes for several kinds of directories does no harm.
+func (b *Backend) unknownAttributes(ctx context.Context, all []reference) ([]reference, error) {
+	unknown, err := b.unknown(ctx, all)
+	return slices.DeleteFunc(unknown, func(u reference) bool { return u.isClass }), err
 }
 
 // unknownError says that the directory does not know what the configuration asks for.
@@ -235,11 +267,11 @@ func (b *Backend) matchesNobody(ctx context.Context, key, text string) error {
 	if err != nil {
 		return nil
 	}
-	unknown := b.unknown(ctx, filterReferences(key, compiled))
+	unknown, err := b.unknown(ctx, filterReferences(key, compiled))
 	if len(unknown) == 0 {
-		return nil
+		return err
 	}
-	if s := b.schema(ctx); s != nil {
+	if s, _ := b.schema(ctx); s != nil {
 		if isTrue, _ := s.canBe(compiled); !isTrue {
 			return fmt.Errorf("%s matches nothing: %w", key, unknownError(unknown))
 		}
@@ -248,14 +280,21 @@ func (b *Backend) matchesNobody(ctx context.Context, key, text string) error {
 }
 
 // doubtGroups notes what of the configuration for groups the directory does not know: a
-// group that is found by it alone is not found. A class that is not known is in no
-// entry, so that a list of classes for several kinds of directories does no harm.
+// group that is found by it alone is not found.
 func (r *resolver) doubtGroups(ctx context.Context) {
-	unknown := slices.DeleteFunc(r.unknown(ctx, r.groupReferences()), func(u reference) bool { return u.isClass })
-	if len(unknown) > 0 {
+	if r.config.GroupMode == groupsNone {
+		return
+	}
+	unknown, err := r.unknownAttributes(ctx, r.groupReferences())
+	switch {
+	case err != nil:
+		r.lack(false, err)
+	case len(unknown) > 0:
 		nameAlone := !slices.ContainsFunc(unknown, func(u reference) bool { return u.key != "group_name_attr" })
 		r.lack(nameAlone, unknownError(unknown))
-	} else if err := r.matchesNobody(ctx, "group_filter", r.config.GroupFilter); r.config.GroupMode != groupsNone && err != nil {
-		r.lack(false, err)
+	default:
+		if err := r.matchesNobody(ctx, "group_filter", r.config.GroupFilter); err != nil {
+			r.lack(false, err)
+		}
 	}
 }

@@ -52,30 +52,31 @@ func (b *Backend) asService(ctx context.Context, q query) (entries []*ldap.Entry
 	if err != nil {
 		return nil, searchError(err, q.base)
 	}
-	return entries, b.finish(ctx, b.asService, q, entries)
+	return entries, b.finish(ctx, b.asService, b.bases, q, entries)
 }
 
-// finish makes an answer one to the question that was asked.
-func (b *Backend) finish(ctx context.Context, search searcher, q query, found []*ldap.Entry) error {
+// finish makes an answer one to the question that was asked. bases are those that whoever
+// searches is known to see.
+func (b *Backend) finish(ctx context.Context, search searcher, bases memo[struct{}], q query, found []*ldap.Entry) error {
 	if err := b.nameAsAsked(ctx, found, q.attributes); err != nil {
 		return err
 	}
-	return b.confirmBase(ctx, search, q, found)
+	return confirmBase(ctx, search, bases, q, found)
 }
 
 // confirmBase makes sure that there is a base where a search in pages found nothing: of
 // one that is not there 389 Directory Server says so only where no pages are asked for.
-func (b *Backend) confirmBase(ctx context.Context, search searcher, q query, found []*ldap.Entry) error {
+func confirmBase(ctx context.Context, search searcher, bases memo[struct{}], q query, found []*ldap.Entry) error {
 	if len(found) > 0 || !q.paged {
 		return nil
 	}
-	if _, known := b.bases.get(q.base); known {
+	if _, known := bases.get(q.base); known {
 		return nil
 	}
 	asked := time.Now()
 	_, err := search(ctx, query{base: q.base, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: []string{"1.1"}})
 	if err == nil {
-		b.bases.put(q.base, struct{}{}, asked)
+		bases.put(q.base, struct{}{}, asked)
 	}
 	return err
 }

@@ -40,13 +40,16 @@ func (b *Backend) surveySchema(ctx context.Context) []backend.Remark {
 	all := slices.Concat(b.userReferences(), b.groupReferences(), b.filterGroupReferences())
 	inDoubt := slices.DeleteFunc(slices.Clone(all), func(r reference) bool { return r.isIn(everywhere) })
 	remark := backend.Remark{Subject: "schema", Text: "the directory knows all attributes and object classes of the filters and keys"}
-	unknown := b.unknown(ctx, all)
+	unknown, err := b.unknown(ctx, all)
+	if len(unknown) > 0 {
+		err = unknownError(unknown)
+	}
+	known, _ := b.schema(ctx)
 	switch {
-	case len(unknown) > 0:
-		err := unknownError(unknown)
+	case err != nil:
 		remark.Text, remark.Code = err.Error(), fault.Of(err)
 		remark.Advice = remark.Code.Advice()
-	case len(inDoubt) > 0 && b.schema(ctx) == nil:
+	case len(inDoubt) > 0 && known == nil:
 		remark.Text = fmt.Sprintf("the schema of the directory cannot be read (%v), so that nobody can tell whether it knows what the filters ask for", b.schemas.lastFailure())
 		remark.Advice = "let the service account read the entry that subschemaSubentry of the root entry names"
 	}

@@ -76,7 +76,10 @@ func (b *Backend) sameAttribute(ctx context.Context, x, y string) (bool, error) 
 	case known(x) && known(y) || b.asUser():
 		return false, nil
 	}
-	s := b.schema(ctx)
+	s, err := b.schema(ctx)
+	if err != nil {
+		return false, err
+	}
 	if s != nil {
 		one, other := s.attributes[strings.ToLower(x)], s.attributes[strings.ToLower(y)]
 		return one != "" && one == other, nil
