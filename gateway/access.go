@@ -20,7 +20,7 @@ func (x *exchange) recordAccess() {
 		Rule: x.decision.Rule, Status: x.loggedStatus(), Bytes: x.sent,
 		Cache: string(x.call.Cache), Cause: x.cause,
 	})
-	if !x.site.access.SaysCauses() {
+	if x.cause != nil && !x.site.access.SaysCauses() {
 		x.logCause()
 	}
 }
@@ -30,7 +30,7 @@ func (x *exchange) recordAccess() {
 func (x *exchange) logCause() {
 	cutShort := x.status != 0 && x.status < http.StatusBadRequest && !x.clientGone()
 	misdirected := x.status == http.StatusMisdirectedRequest // by a proxy before the gateway, as a rule
-	if x.cause != nil && (cutShort || misdirected || x.status >= http.StatusInternalServerError) {
+	if cutShort || misdirected || x.status >= http.StatusInternalServerError {
 		x.site.log.Error("request failed", "id", x.id, "status", x.status, fault.Attr, fault.Of(x.cause), "cause", record.Bounded(x.cause.Error()))
 	}
 }

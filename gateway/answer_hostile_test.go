@@ -172,7 +172,7 @@ type hostileAnswer struct {
 // is sent together with the end: later than that, only the time at which it comes
 // would tell it from an answer to the next request.
 func newHostileAnswer(n int) hostileAnswer {
-	g := generator{rand.New(rand.NewPCG(uint64(n), 7))}
+	g := generator{Rand: rand.New(rand.NewPCG(uint64(n), 7))}
 	h := hostileAnswer{method: pick(g, "GET", "GET", "GET", "HEAD")}
 	h.wire = g.answer()
 	for range g.IntN(3) {
@@ -197,6 +197,11 @@ func newHostileAnswer(n int) hostileAnswer {
 	}
 	return h
 }
+
+// generator makes random answers out of few parts.
+type generator struct{ *rand.Rand }
+
+func pick[T any](g generator, from ...T) T { return from[g.IntN(len(from))] }
 
 // answer returns an answer that may be good.
 func (g generator) answer() string {

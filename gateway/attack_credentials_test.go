@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"gatehouse/backend"
+	"gatehouse/gateway/rules"
 )
 
 // oracle is a backend that answers as it is told and remembers what it was asked.
@@ -309,7 +310,7 @@ func TestAnonymousRequestsPassWhereARuleSaysSo(t *testing.T) {
 	up := newCapture(t)
 	route := recipeRoute(t, up.url())
 	users := &oracle{err: backend.ErrWrongPassword}
-	route.Backend, route.Rules = users, []Rule{{Name: "open", Paths: []string{"/v2/open/**"}, Require: mustRequire(t, "all granted")}}
+	route.Backend, route.Rules = users, []rules.Rule{{Name: "open", Paths: []string{"/v2/open/**"}, Require: mustRequire(t, "all granted")}}
 	tg := startGateway(t, nil, route)
 	for _, user := range []string{"", "stranger"} {
 		if got := tg.do(t, user, http.MethodGet, "/v2/open/x", nil).StatusCode; got != 200 {

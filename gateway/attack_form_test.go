@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gatehouse/gateway/rules"
 )
 
 const urlencoded = "application/x-www-form-urlencoded"
@@ -121,7 +123,7 @@ func (u *capture) noForm(t *testing.T) {
 func openRoute(t *testing.T, upstream, path string) Route {
 	t.Helper()
 	r := mountRoute(t, upstream)
-	r.Path, r.Rules = path, []Rule{{Name: "all", Require: mustRequire(t, "user alice")}}
+	r.Path, r.Rules = path, []rules.Rule{{Name: "all", Require: mustRequire(t, "user alice")}}
 	return r
 }
 
@@ -150,7 +152,7 @@ func TestSEC1NoFormReachesARegistry(t *testing.T) {
 func TestFormsAreHiddenWhateverTheMethod(t *testing.T) {
 	up := newCapture(t)
 	tg := startGateway(t, nil, openRoute(t, up.url(), "/v2/"))
-	for _, method := range knownMethods {
+	for _, method := range strings.Split(rules.AllMethods, ", ") {
 		for _, body := range []string{formBody, ""} {
 			tg.sendsFields(t, method, "/v2/a/b", formTypes["urlencoded"], body)
 			up.noForm(t)

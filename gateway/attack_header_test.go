@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"gatehouse/gateway/rules"
 )
 
 // identityRoute lets everybody in and tells the upstream who has logged in.
@@ -11,7 +13,7 @@ func identityRoute(t *testing.T, upstream string, require ...any) Route {
 	t.Helper()
 	r := recipeRoute(t, upstream)
 	r.UserHeader, r.GroupsHeader = "X-Team-User", "X-Remote-Groups"
-	r.Rules = []Rule{{Name: "all", Require: mustRequire(t, require...)}}
+	r.Rules = []rules.Rule{{Name: "all", Require: mustRequire(t, require...)}}
 	return r
 }
 
@@ -193,7 +195,7 @@ func TestEveryAnswerBelowV2HasOneApiVersion(t *testing.T) {
 		"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
 		"nonsense\r\n\r\n")
 	all := recipeRoute(t, up.url())
-	all.Path, all.Rules = "/", []Rule{{Name: "all", Require: mustRequire(t, "valid-user")}}
+	all.Path, all.Rules = "/", []rules.Rule{{Name: "all", Require: mustRequire(t, "valid-user")}}
 	tg := startGateway(t, nil, all)
 	for _, tt := range []struct {
 		request string
@@ -249,7 +251,7 @@ func TestUpstreamReferencesBecomeLocal(t *testing.T) {
 		{"Link", "nonsense", "nonsense"},
 		{"Warning", "http://registry:5000/v2/", "http://registry:5000/v2/"},
 	} {
-		x := &exchange{r: &http.Request{Host: "gateway.test:5043"}, route: &route{policy: &Policy{}, upstream: &upstream{authority: "registry:5000"}}, conn: &clientConn{}}
+		x := &exchange{r: &http.Request{Host: "gateway.test:5043"}, route: &route{policy: &rules.Policy{}, upstream: &upstream{authority: "registry:5000"}}, conn: &clientConn{}}
 		h := http.Header{}
 		x.copyHeader(h, &answer{header: http.Header{tt.field: {tt.value}}})
 		if got := h.Get(tt.field); got != tt.want {

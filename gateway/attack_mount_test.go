@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"testing"
+
+	"gatehouse/gateway/rules"
 )
 
 // mountRoute lets alice push to and pull from public/, and bob private/.
@@ -9,7 +11,7 @@ func mountRoute(t *testing.T, upstream string) Route {
 	t.Helper()
 	r := recipeRoute(t, upstream)
 	r.Backend = people{"alice": {}, "bob": {}}
-	r.Rules = []Rule{
+	r.Rules = []rules.Rule{
 		{Name: "public", Paths: []string{"/v2/public/**"}, Require: mustRequire(t, "user alice")},
 		{Name: "private", Paths: []string{"/v2/private/**"}, Require: mustRequire(t, "user bob")},
 	}

@@ -61,7 +61,7 @@ func (x *exchange) auditRecord() record.Decision {
 		Bytes:    x.sent,
 	}
 	if x.who.LoggedIn {
-		r.User, r.Groups = x.who.Identity.User, x.route.policy.named(x.who)
+		r.User, r.Groups = x.who.Identity.User, x.route.policy.NamedOf(x.who)
 		r.ExpiresIn = secondsUntil(x.who.Identity.Expires, x.start)
 	} else {
 		r.Claimed = record.Bounded(x.claimed)

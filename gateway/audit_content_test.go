@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"gatehouse/gateway/record"
+	"gatehouse/gateway/rules"
 )
 
 // Names of repositories may hold the words of the API: the record says what the
@@ -16,7 +17,7 @@ func TestCODE1AuditNamesTheRepositoryThatTheRegistrySees(t *testing.T) {
 		log, path := auditOf(t)
 		up := newCapture(t)
 		route := recipeRoute(t, up.url())
-		route.Rules = []Rule{
+		route.Rules = []rules.Rule{
 			{Name: "closed", Paths: []string{"/v2/team/blobs/**"}, Require: mustRequire(t, "user nobody")},
 			{Name: "all", Require: mustRequire(t, "valid-user")},
 		}
@@ -80,7 +81,7 @@ func TestAuditNamesTheGroupsOfTheRules(t *testing.T) {
 	up := newCapture(t)
 	route := recipeRoute(t, up.url())
 	route.Backend = people{"alice": {"dev", "ops", "all staff"}}
-	route.Rules = []Rule{
+	route.Rules = []rules.Rule{
 		{Name: "open", Paths: []string{"/v2/open/**"}, Require: mustRequire(t, "valid-user")},
 		{Name: "ops", Methods: []string{"PUT"}, Require: mustRequire(t, "group ops qa")},
 		{Name: "dev", Require: mustRequire(t, "group dev ops")},

@@ -20,6 +20,7 @@ import (
 	"gatehouse/backend"
 	"gatehouse/gateway/oci"
 	"gatehouse/gateway/record"
+	"gatehouse/gateway/rules"
 )
 
 func TestContentOfPaths(t *testing.T) {
@@ -137,7 +138,7 @@ func TestAuditSaysWhatWasDecided(t *testing.T) {
 func TestAuditOfARefusedMount(t *testing.T) {
 	log, path := auditOf(t)
 	route := recipeRoute(t, newCapture(t).url())
-	route.Rules = []Rule{
+	route.Rules = []rules.Rule{
 		{Name: "open", Methods: []string{"POST"}, Require: mustRequire(t, "all granted")},
 		{Name: "pull", Methods: []string{"GET"}, Require: mustRequire(t, "valid-user")},
 	}

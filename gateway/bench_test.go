@@ -27,7 +27,7 @@ func BenchmarkServeHTTP(b *testing.B) {
 		w.Write(make([]byte, 500))
 	}))
 	defer upstream.Close()
-	route := recipe(b)
+	route := apacheRecipe(b)
 	route.Backend, route.Upstream = everyone, Upstream{URL: upstream.URL}
 	g, err := New(Config{Listen: []string{"127.0.0.1:0"}, Routes: []Route{route}, AccessOut: io.Discard})
 	if err != nil {

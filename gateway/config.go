@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/gateway/record"
+	"gatehouse/gateway/rules"
 )
 
 // Config is everything that a [Gateway] is made from. The zero value of a field
@@ -107,7 +108,7 @@ type Route struct {
 	Path string
 
 	// Registry is the root of the registry that the route leads to: the path that
-	// all requests to it begin with, whose last segment is "v2"; or [NoRegistry].
+	// all requests to it begin with, whose last segment is "v2"; or [rules.NoRegistry].
 	// Default: "/v2/" where the route takes any of that, else none.
 	Registry string
 
@@ -123,7 +124,7 @@ type Route struct {
 
 	// Rules decide who may do what. The first whose methods and paths match
 	// decides alone; where none does, the request is denied.
-	Rules []Rule
+	Rules []rules.Rule
 
 	// Upstream is where requests go that are allowed.
 	Upstream Upstream
@@ -170,6 +171,11 @@ type Route struct {
 	CORSOrigins []string
 }
 
+// ForRules returns what the rules of r have to know of it.
+func (r Route) ForRules() rules.Route {
+	return rules.Route{Path: r.Path, Registry: r.Registry, Backend: r.Backend, Backends: r.Backends, Rules: r.Rules}
+}
+
 // Name is what errors and metrics call the route.
 func (r Route) Name() string { return strings.Join(r.Hosts, ",") + r.Path }
 
@@ -207,22 +213,3 @@ type Upstream struct {
 // UpstreamTimeouts are those of [Timeouts] that a route may have its own of. Zero is
 // the one of the gateway.
 type UpstreamTimeouts struct{ Connect, Response, UploadResponse time.Duration }
-
-// Rule is one access rule of a route.
-type Rule struct {
-	// Name is what logs and refusals call the rule.
-	Name string
-
-	// Methods the rule is about; GET covers HEAD. Empty for all.
-	Methods []string
-
-	// Paths the rule is about, as patterns of whole segments in which * stands
-	// for one segment and ** for any number, also none. Empty for all.
-	Paths []string
-
-	// Require says who is let in. It is made by [ParseRequire].
-	Require Requirement
-
-	// Position is where the rule was read, as FILE:LINE, for explanations.
-	Position string
-}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"gatehouse/gateway/rules"
 	"gatehouse/gateway/strict"
 )
 
@@ -36,7 +37,7 @@ var (
 		"Accept-Ranges", "Content-Range", "Docker-Content-Digest", apiVersion, "Docker-Upload-Uuid", "Etag", "Link", "Location",
 		"Oci-Chunk-Min-Length", "Oci-Filters-Applied", "Oci-Subject", "Range", "Retry-After", "Warning", "Www-Authenticate", "X-Request-Id",
 	}, ", ")}
-	allowedMethods = []string{strings.Join(knownMethods[:], ", ")}
+	allowedMethods = []string{rules.AllMethods}
 	preflightAge   = []string{"600"} // seconds; an origin that is taken off the list may ask for so long
 )
 

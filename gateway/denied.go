@@ -5,27 +5,27 @@ import (
 	"net/http"
 	"strings"
 
-	"gatehouse/gateway/oci"
+	"gatehouse/gateway/rules"
 )
 
 // answerTo returns what a client is told of a decision about its request, and nil
 // where the request goes on. A [Rulebook], which only foresees the answer, uses it too.
-func (p *Policy) answerTo(req Request, who Subject, d Decision) *problem {
+func answerTo(p *rules.Policy, req rules.Request, who rules.Subject, d rules.Decision) *problem {
 	switch d.Verdict {
-	case Allowed:
+	case rules.Allowed:
 		return nil
-	case NeedsLogin:
+	case rules.NeedsLogin:
 		return unauthorized(nil)
-	case NeedsGroups:
+	case rules.NeedsGroups:
 		return undecided(nil)
 	}
-	return p.denied(req, who, d)
+	return denied(p, req, who, d)
 }
 
 // denied puts into one sentence who was refused what, and what is missing.
-func (p *Policy) denied(req Request, who Subject, d Decision) *problem {
+func denied(p *rules.Policy, req rules.Request, who rules.Subject, d rules.Decision) *problem {
 	refusal := &problem{status: http.StatusForbidden, code: codeDenied, signed: true}
-	action, repository := p.describe(req)
+	action, repository := p.Describe(req)
 	name := "this request"
 	if who.LoggedIn {
 		name = who.Identity.User
@@ -41,21 +41,4 @@ func (p *Policy) denied(req Request, who Subject, d Decision) *problem {
 		refusal.detail["repository"] = repository
 	}
 	return refusal
-}
-
-// describe puts what a request wants to do into words, for a refusal: "push to"
-// and the repository, or words that stand alone.
-func (p *Policy) describe(req Request) (action, repository string) {
-	e := oci.Parse(p.registry, req.Path)
-	switch e.Action(req.Method) {
-	case oci.ListCatalog:
-		return "list all repositories", ""
-	case oci.Pull:
-		return "pull from", e.Repository
-	case oci.Push:
-		return "push to", e.Repository
-	case oci.Delete:
-		return "delete from", e.Repository
-	}
-	return req.Method + " " + req.Path, ""
 }

@@ -10,8 +10,7 @@
 //	door.go      every check of a request that needs no rule, and its route
 //	health.go    the answer to a load balancer that asks whether the gateway serves
 //	cors.go      the answer to a browser that asks what a page may send
-//	policy.go    which rule decides, and what it says
-//	login.go     who asks
+//	login.go     who asks, and what package rules says of it
 //	mount.go     the second repository of a cross-repository mount
 //	audit.go     the record of the decision, before it is carried out
 //	slots.go     a connection to the upstream, of which there is a bounded number
@@ -21,11 +20,10 @@
 // What cannot be passed on is answered by problem.go.
 //
 // Package strict reads what clients and upstreams send, and refuses what has two
-// readings. These decide what passes in the head of a request and of its answer:
+// readings. Package rules judges what is asked for. These decide what passes in the head of a request and of its answer:
 //
 //	route.go            which route takes it
-//	registry.go         where on a route a registry is; package oci reads the paths below
-//	params.go, form.go  parameters that a registry would read and no rule has judged
+//	form.go             bodies that a registry would read and no rule has judged
 //	field_families.go   request fields that no client may set
 //	upstream_path.go    the path at the upstream, and back in the answer
 //	answer_header.go    answer fields that a client gets

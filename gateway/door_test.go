@@ -17,6 +17,8 @@ import (
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"gatehouse/gateway/rules"
 )
 
 // namedRoutes are routes of which one is for localhost and one for other.test.
@@ -210,7 +212,7 @@ func TestOneDoor(t *testing.T) {
 	up := newCapture(t)
 	routes := namedRoutes(t, up.url())
 	for i := range routes {
-		routes[i].Rules = []Rule{{Name: "all", Require: mustRequire(t, "all granted")}}
+		routes[i].Rules = []rules.Rule{{Name: "all", Require: mustRequire(t, "all granted")}}
 	}
 	tg := startGateway(t, withTLS(t), routes...)
 	book, err := NewRulebook(routes)

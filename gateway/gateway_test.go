@@ -59,7 +59,7 @@ type testGateway struct {
 // recipeRoute is the route of the recipe, in front of upstream.
 func recipeRoute(t *testing.T, upstream string) Route {
 	t.Helper()
-	r := recipe(t)
+	r := apacheRecipe(t)
 	r.Backend, r.Upstream = everyone, Upstream{URL: upstream}
 	return r
 }

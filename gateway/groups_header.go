@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/rules"
 	"gatehouse/gateway/strict"
 )
 
@@ -64,10 +65,10 @@ func groupsTooLong(cause error) *problem {
 }
 
 // isKnown reports whether enough of the groups of who is known for the header.
-func (h groupsHeader) isKnown(p *Policy, who Subject) bool {
+func (h groupsHeader) isKnown(p *rules.Policy, who rules.Subject) bool {
 	switch h.form {
 	case GroupsNamed:
-		return p.knowsNamed(who)
+		return p.KnowsNamed(who)
 	case GroupsDN:
 		return who.GroupsKnown || who.OnlyShortNames
 	}
@@ -75,15 +76,15 @@ func (h groupsHeader) isKnown(p *Policy, who Subject) bool {
 }
 
 // names returns the names that the header has of the groups of who.
-func (h groupsHeader) names(p *Policy, who Subject) []string {
+func (h groupsHeader) names(p *rules.Policy, who rules.Subject) []string {
 	if h.form == GroupsNamed {
-		return p.named(who)
+		return p.NamedOf(who)
 	}
 	return slices.DeleteFunc(slices.Clone(who.Groups), func(name string) bool { return backend.ReadsAsDN(name) != (h.form == GroupsDN) })
 }
 
 // value returns the value of the header for who, and fails where it is too long.
-func (h groupsHeader) value(p *Policy, who Subject) (string, error) {
+func (h groupsHeader) value(p *rules.Policy, who rules.Subject) (string, error) {
 	names := h.names(p, who)
 	value := joinGroups(names)
 	if len(value) > h.bytes {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"gatehouse/backend"
+	"gatehouse/gateway/rules"
 )
 
 // members is a backend with one user, alice, and answers anything about her groups.
@@ -101,7 +102,7 @@ func TestFormsOfTheGroupsHeader(t *testing.T) {
 			up := newCapture(t)
 			r := groupsRoute(t, up.url(), members{groups: all, err: tt.err})
 			r.GroupsHeaderForm = tt.form
-			r.Rules = append(r.Rules, Rule{Name: "never", Methods: []string{"DELETE"}, Require: mustRequire(t, "group "+tt.rule)})
+			r.Rules = append(r.Rules, rules.Rule{Name: "never", Methods: []string{"DELETE"}, Require: mustRequire(t, "group "+tt.rule)})
 			tg := startGateway(t, nil, r)
 			resp := tg.do(t, "alice", "GET", "/v2/x", nil)
 			if tt.want == "503" {
@@ -181,8 +182,8 @@ func TestRulebookForeseesGroupsThatDoNotFit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		q := Question{Method: "GET", Target: "/v2/x", Host: "localhost", Source: loopback, Who: Subject{LoggedIn: true, Identity: backend.Identity{User: "alice", Source: "people"}}}
-		if a := book.Explain(q); a.Verdict != Allowed {
+		q := Question{Method: "GET", Target: "/v2/x", Host: "localhost", Source: loopback, Who: rules.Subject{LoggedIn: true, Identity: backend.Identity{User: "alice", Source: "people"}}}
+		if a := book.Explain(q); a.Verdict != rules.Allowed {
 			t.Errorf("groups not known: %+v", a)
 		}
 		q.BackendDown = true
@@ -190,12 +191,12 @@ func TestRulebookForeseesGroupsThatDoNotFit(t *testing.T) {
 			t.Errorf("groups not to be known: %+v", a)
 		}
 		q.Who.GroupsKnown, q.Who.Groups = true, []string{strings.Repeat("a", 64)}
-		if a := book.Explain(q); a.Verdict != Allowed || len(a.Trace.Notes) != 0 {
+		if a := book.Explain(q); a.Verdict != rules.Allowed || len(a.Trace.Notes) != 0 {
 			t.Errorf("groups that fit: %+v", a)
 		}
 		q.Who.Groups = []string{strings.Repeat("a", 65)}
 		a := book.Explain(q)
-		if (a.Verdict == Allowed) != omit || (a.Status == http.StatusForbidden) == omit {
+		if (a.Verdict == rules.Allowed) != omit || (a.Status == http.StatusForbidden) == omit {
 			t.Errorf("omit %v: %+v", omit, a)
 		}
 		if notes := fmt.Sprint(a.Trace.Notes); !strings.Contains(notes, "65 bytes") || strings.Contains(notes, "without the header") != omit {

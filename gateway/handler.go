@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/rules"
 )
 
 // exchange is one request and what becomes of it.
@@ -27,11 +28,11 @@ type exchange struct {
 
 	entry           // what the door has found out
 	route    *route // nil until it is known
-	who      Subject
+	who      rules.Subject
 	missing  *backend.Incomplete // of the groups of who; nil while there is nothing, or nobody has asked
 	call     backend.Call        // goes with the question for the login
 	claimed  string              // the user name that was sent, before anybody vouched for it
-	decision Decision
+	decision rules.Decision
 	passed   bool // nothing was left that might refuse it
 	answered bool // by the gateway in the place of the upstream, before a rule was asked
 

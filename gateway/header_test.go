@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"gatehouse/gateway/rules"
 )
 
 // FuzzAppendField checks that no value can begin a field of its own.
@@ -34,7 +36,7 @@ func FuzzLocalReference(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	x := &exchange{r: &http.Request{Host: "gateway.test"}, route: &route{policy: &Policy{}, upstream: &upstream{authority: "registry:5000"}}, conn: &clientConn{}}
+	x := &exchange{r: &http.Request{Host: "gateway.test"}, route: &route{policy: &rules.Policy{}, upstream: &upstream{authority: "registry:5000"}}, conn: &clientConn{}}
 	x.host = "gateway.test"
 	f.Fuzz(func(t *testing.T, ref string) {
 		local := x.localReference(ref, true)

@@ -5,41 +5,34 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"gatehouse/gateway/rules"
 )
 
 // CheckHealthPath returns what is wrong with path as the one under which the service
 // port says whether the gateway serves, nil if nothing is. It must take no request away
 // from a registry, from a route or from a rule that is about it.
 func CheckHealthPath(path string, routes []Route) error {
-	p, err := parsePattern(path)
+	p, err := rules.ParsePattern(path)
 	switch {
 	case err != nil:
 		return err
-	case path == "/" || slices.Contains(p, oneSegment) || slices.Contains(p, anySegments):
+	case path == "/" || p.HasWildcard():
 		return fmt.Errorf("%q is not one path below /: name one that nothing else has, such as /-/healthz", path)
 	case slices.ContainsFunc(p, func(s string) bool { return strings.EqualFold(s, "v2") }):
 		return fmt.Errorf("%q has the segment v2, below which registries are: name a path without it, such as /-/healthz", path)
 	}
 	for _, r := range routes {
-		if trimSlashes(r.Path) == trimSlashes(path) {
+		if rules.TrimSlashes(r.Path) == rules.TrimSlashes(path) {
 			return fmt.Errorf("%q is the path of a route, whose requests would never reach it: name another one, such as /-/healthz", path)
 		}
 		for _, rule := range r.Rules {
-			if rule.names(path) {
+			if rule.Describes(path) {
 				return fmt.Errorf("%q lies in the paths of the rule %q, which would not be asked about it: name another path, or take it out of the rule", path, rule.Name)
 			}
 		}
 	}
 	return nil
-}
-
-// names reports whether one of the rule's patterns describes path. A malformed one, of
-// which there is an error elsewhere, describes none.
-func (r Rule) names(path string) bool {
-	return slices.ContainsFunc(r.Paths, func(text string) bool {
-		p, err := parsePattern(text)
-		return err == nil && p.match(path)
-	})
 }
 
 // checkHealth checks the health path of a configuration, if it has one.

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/net/http2"
+
+	"gatehouse/gateway/rules"
 )
 
 const healthPath = "/-/healthz"
@@ -152,7 +154,7 @@ func TestHealthWhileDraining(t *testing.T) {
 }
 
 func TestHealthPathsThatTakeSomethingAwayAreRefused(t *testing.T) {
-	named := Route{Path: "/", Rules: []Rule{{Name: "all"}, {Name: "app", Paths: []string{"/app/**"}}}}
+	named := Route{Path: "/", Rules: []rules.Rule{{Name: "all"}, {Name: "app", Paths: []string{"/app/**"}}}}
 	for path, want := range map[string]string{
 		"/-/healthz": "", "/healthz": "", "/apps": "",
 		"/": "not one path", "": "begin with", "healthz": "begin with", "/a/../b": "segments", "//": "segments", "/a?b": "?", "/a%41": "%", "/*": "not one path", "/a/**": "not one path",

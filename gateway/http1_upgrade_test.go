@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"gatehouse/backend"
+	"gatehouse/gateway/rules"
 )
 
 // An offer of another protocol is ignored, and the upstream does not hear of it. The
@@ -95,8 +96,8 @@ func TestHTTP1WithoutHost(t *testing.T) {
 			t.Fatal(err)
 		}
 		if tt.version == "HTTP/1.0" && !strings.HasPrefix(tt.path, "http") {
-			a := book.Explain(Question{Method: "GET", Target: tt.path, HTTP10: true, ServerName: tt.sni, Source: loopback, Who: Subject{LoggedIn: true, Identity: backend.Identity{User: "push"}, GroupsKnown: true, Groups: []string{"pusher"}}})
-			if a.Status != 0 && a.Status != tt.status || (a.Verdict == Allowed) != (tt.status == 200) {
+			a := book.Explain(Question{Method: "GET", Target: tt.path, HTTP10: true, ServerName: tt.sni, Source: loopback, Who: rules.Subject{LoggedIn: true, Identity: backend.Identity{User: "push"}, GroupsKnown: true, Groups: []string{"pusher"}}})
+			if a.Status != 0 && a.Status != tt.status || (a.Verdict == rules.Allowed) != (tt.status == 200) {
 				t.Errorf("%s, handshake with %q: explain foresees %v %d, want %d", tt.path, tt.sni, a.Verdict, a.Status, tt.status)
 			}
 		}
@@ -107,25 +108,25 @@ func TestHTTP1WithoutHost(t *testing.T) {
 // What explain foresees of requests that the gateway answers itself.
 func TestRulebookForeseesWhatTheGatewayAnswers(t *testing.T) {
 	route := recipeRoute(t, "http://registry:5000")
-	route.Rules = append(route.Rules, Rule{Name: "options", Methods: []string{"OPTIONS"}, Require: mustRequire(t, "valid-user")})
+	route.Rules = append(route.Rules, rules.Rule{Name: "options", Methods: []string{"OPTIONS"}, Require: mustRequire(t, "valid-user")})
 	book, err := NewRulebook([]Route{route})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
 		method, target, name, value string
-		verdict                     Verdict
+		verdict                     rules.Verdict
 		status                      int
 	}{
-		{"GET", "/v2/x", "Upgrade", "websocket", Denied, 501},
-		{"GET", "/v2/x", "Upgrade", "h2c", Allowed, 0},
-		{"OPTIONS", "/v2/x", "Max-Forwards", "0", Allowed, 200},
-		{"OPTIONS", "/v2/x", "Max-Forwards", "1", Allowed, 0},
-		{"OPTIONS", "/v2/x", "Max-Forwards", "x", Denied, 400},
-		{"OPTIONS", "/v2/x?_method=PUT", "Max-Forwards", "0", Denied, 400},
-		{"GET", "/v2/x", "Max-Forwards", "0", Allowed, 0},
+		{"GET", "/v2/x", "Upgrade", "websocket", rules.Denied, 501},
+		{"GET", "/v2/x", "Upgrade", "h2c", rules.Allowed, 0},
+		{"OPTIONS", "/v2/x", "Max-Forwards", "0", rules.Allowed, 200},
+		{"OPTIONS", "/v2/x", "Max-Forwards", "1", rules.Allowed, 0},
+		{"OPTIONS", "/v2/x", "Max-Forwards", "x", rules.Denied, 400},
+		{"OPTIONS", "/v2/x?_method=PUT", "Max-Forwards", "0", rules.Denied, 400},
+		{"GET", "/v2/x", "Max-Forwards", "0", rules.Allowed, 0},
 	} {
-		q := Question{Method: tt.method, Target: tt.target, Host: "localhost", Source: loopback, Header: http.Header{tt.name: {tt.value}}, Who: Subject{LoggedIn: true, Identity: backend.Identity{User: "push"}, GroupsKnown: true, Groups: []string{"pusher"}}}
+		q := Question{Method: tt.method, Target: tt.target, Host: "localhost", Source: loopback, Header: http.Header{tt.name: {tt.value}}, Who: rules.Subject{LoggedIn: true, Identity: backend.Identity{User: "push"}, GroupsKnown: true, Groups: []string{"pusher"}}}
 		if a := book.Explain(q); a.Verdict != tt.verdict || a.Status != tt.status {
 			t.Errorf("%s %s with %s: %s: %v %d, want %v %d", tt.method, tt.target, tt.name, tt.value, a.Verdict, a.Status, tt.verdict, tt.status)
 		}

@@ -6,40 +6,41 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/rules"
 	"gatehouse/gateway/strict"
 )
 
 // authorize lets a request pass that a rule allows, and finds out no more about
 // the user than that rule needs to know.
 func (x *exchange) authorize() *problem {
-	req := Request{Method: x.r.Method, Path: x.target.Path, Source: x.from.addr}
+	req := rules.Request{Method: x.r.Method, Path: x.target.Path, Source: x.from.addr}
 	d, p := x.judge(req)
 	x.decision = d
 	if p != nil {
 		return p
 	}
-	return x.route.policy.answerTo(req, x.who, d)
+	return answerTo(x.route.policy, req, x.who, d)
 }
 
 // judge decides about req, which is the request itself or one that it implies.
-func (x *exchange) judge(req Request) (Decision, *problem) {
+func (x *exchange) judge(req rules.Request) (rules.Decision, *problem) {
 	d := x.route.policy.Decide(req, x.who, nil)
-	if d.Verdict == NeedsLogin || d.Verdict == NeedsGroups {
+	if d.Verdict == rules.NeedsLogin || d.Verdict == rules.NeedsGroups {
 		defer func(begin time.Time) { x.loginTook += time.Since(begin) }(time.Now())
 	}
-	if d.Verdict == NeedsLogin {
+	if d.Verdict == rules.NeedsLogin {
 		if p := x.login(); p != nil {
 			return d, p
 		}
 		d = x.route.policy.Decide(req, x.who, nil)
 	}
-	if d.Verdict == NeedsGroups {
+	if d.Verdict == rules.NeedsGroups {
 		if p := x.learnGroups(); p != nil {
 			return d, p
 		}
 		d = x.route.policy.Decide(req, x.who, nil)
 	}
-	if d.Verdict == NeedsGroups && x.missing != nil {
+	if d.Verdict == rules.NeedsGroups && x.missing != nil {
 		return d, x.noAnswer("groups", x.missing)
 	}
 	return d, nil

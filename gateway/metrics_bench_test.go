@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/gateway/record"
+	"gatehouse/gateway/rules"
 	"gatehouse/internal/testkit"
 )
 
@@ -28,8 +29,8 @@ func BenchmarkRecordOfARequest(b *testing.B) {
 	x := &exchange{
 		site: s, route: s.routes[0], start: time.Now(), status: 200, claimed: "alice", id: newID(), sent: 500,
 		entry:    entry{from: origin{addr: netip.MustParseAddr("192.0.2.1"), text: "192.0.2.1"}},
-		who:      Subject{LoggedIn: true, Identity: backend.Identity{User: "alice", Source: "local"}},
-		decision: Decision{Verdict: Allowed, Rule: "pull"}, loginTook: time.Microsecond, upstreamTook: 200 * time.Microsecond,
+		who:      rules.Subject{LoggedIn: true, Identity: backend.Identity{User: "alice", Source: "local"}},
+		decision: rules.Decision{Verdict: rules.Allowed, Rule: "pull"}, loginTook: time.Microsecond, upstreamTook: 200 * time.Microsecond,
 		r: &http.Request{
 			Method: "GET", Host: "registry.test:5043", RequestURI: "/v2/library/app/manifests/latest", Proto: "HTTP/1.1",
 			Header: http.Header{"User-Agent": {"docker/28.2.2 go/go1.24"}},

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/rules"
 )
 
 // measure resolves the metrics of every route, once for all of its requests.
@@ -118,7 +119,7 @@ func (m *Metrics) newRefusals(reason string) prometheus.Counter {
 
 // methodLabel keeps to methods that are known: a client may send any word.
 func methodLabel(method string) string {
-	if knownMethod(method) {
+	if rules.KnownMethod(method) {
 		return method
 	}
 	return "other"

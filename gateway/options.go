@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+
+	"gatehouse/gateway/rules"
 )
 
 // hopsLeft returns to how many more servers r may be passed on, and reports whether
@@ -37,7 +39,7 @@ func (x *exchange) answerOptions() {
 	x.status = http.StatusOK
 	h := x.w.Header()
 	x.stamp(h)
-	h.Set("Allow", allMethods)
+	h.Set("Allow", rules.AllMethods)
 	h.Set("Cache-Control", "no-store")
 	x.answerHere(nil)
 }

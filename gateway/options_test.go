@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"gatehouse/gateway/rules"
 )
 
 // OPTIONS with Max-Forwards says how many servers may pass it on (RFC 9110, section
@@ -14,7 +16,7 @@ func TestHTTP1MaxForwards(t *testing.T) {
 		w.Header().Set("X-Upstream", strings.Join(r.Header["Max-Forwards"], "|"))
 	})
 	route := recipeRoute(t, up.URL)
-	route.Rules = append(route.Rules, Rule{Name: "options", Methods: []string{"OPTIONS"}, Require: mustRequire(t, "group pusher")})
+	route.Rules = append(route.Rules, rules.Rule{Name: "options", Methods: []string{"OPTIONS"}, Require: mustRequire(t, "group pusher")})
 	for _, change := range []func(*Config){nil, withTLS(t)} {
 		tg := startGateway(t, change, route)
 		client := tg.client(t)
@@ -58,7 +60,7 @@ func TestHTTP1MaxForwards(t *testing.T) {
 				t.Errorf("%s: %s by %q with Max-Forwards %q: status %d, the upstream got %q; want %d and %q", resp.Proto, tt.method, tt.user, tt.hops, resp.StatusCode, got, tt.status, tt.upstream)
 			}
 			if answeredHere := tt.status == 200 && tt.upstream == "-"; answeredHere &&
-				(body != "" || resp.Header.Get("Allow") != allMethods || resp.Header.Get("Content-Length") != "0" || resp.Header.Get("X-Request-Id") == "") {
+				(body != "" || resp.Header.Get("Allow") != rules.AllMethods || resp.Header.Get("Content-Length") != "0" || resp.Header.Get("X-Request-Id") == "") {
 				t.Errorf("%s: the answer is %v %q", resp.Proto, resp.Header, body)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gatehouse/backend"
+	"gatehouse/gateway/rules"
 )
 
 // Outcomes are what the gateway made of a request, in one word for metrics and
@@ -46,7 +47,7 @@ func (x *exchange) outcome() string {
 // which users exist.
 func (x *exchange) refusalReason(p *problem) string {
 	switch {
-	case x.route == nil || x.decision.Verdict == Allowed && p.status == http.StatusBadRequest:
+	case x.route == nil || x.decision.Verdict == rules.Allowed && p.status == http.StatusBadRequest:
 		return strings.ToLower(p.code)
 	case p.status == http.StatusUnauthorized:
 		return loginReason(p.cause)

@@ -15,6 +15,7 @@ import (
 	"github.com/pires/go-proxyproto"
 
 	"gatehouse/backend"
+	"gatehouse/gateway/rules"
 )
 
 func TestForwardedForNamesTheLastAddressThatIsNotOfAProxy(t *testing.T) {
@@ -101,7 +102,7 @@ func (s sources) Authenticate(ctx context.Context, user, password string) (backe
 func proxiedGateway(t *testing.T, up *capture, change func(*Config)) (*testGateway, chan netip.Addr) {
 	t.Helper()
 	route := recipeRoute(t, up.url())
-	route.Rules = append([]Rule{{Name: "in house", Paths: []string{"/v2/in-house/**"}, Require: mustRequire(t, "ip 192.0.2.0/24")}}, route.Rules...)
+	route.Rules = append([]rules.Rule{{Name: "in house", Paths: []string{"/v2/in-house/**"}, Require: mustRequire(t, "ip 192.0.2.0/24")}}, route.Rules...)
 	seen := make(chan netip.Addr, 100)
 	route.Backend = sources{route.Backend, seen}
 	return startGateway(t, change, route), seen

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/rules"
 )
 
 // Refusal is a request that the gateway answered itself.
@@ -24,8 +25,8 @@ type Refusal struct {
 	UserAgent string
 
 	Source  netip.Addr
-	Claimed string  // the user name that was sent
-	Who     Subject // what was found out of the user
+	Claimed string        // the user name that was sent
+	Who     rules.Subject // what was found out of the user
 
 	// Answer is what the client was told, with a trace of the rules as they
 	// were then. Its verdict is Allowed for what failed behind the rules.
@@ -71,7 +72,7 @@ type refusalRing struct {
 // refusal is a [Refusal] without what can be found out from the rest.
 type refusal struct {
 	Refusal
-	policy *Policy // of the route, nil if there was none
+	policy *rules.Policy // of the route, nil if there was none
 }
 
 // keep remembers that x is answered with p. The texts are copies: those of the
@@ -91,7 +92,7 @@ func (k *refusals) keep(x *exchange, p *problem) {
 	}
 	if x.route != nil {
 		r.policy = x.route.policy
-		r.Who = r.policy.withNamesakes(r.Who, x.route.backend)
+		r.Who = r.policy.WithNamesakes(r.Who, x.route.backend)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -153,7 +154,7 @@ func (r *refusal) explain() {
 	if r.policy == nil || p != nil || len(r.Target) == maxKeptText {
 		return
 	}
-	req := Request{Method: r.Method, Path: target.Path, Source: r.Source}
+	req := rules.Request{Method: r.Method, Path: target.Path, Source: r.Source}
 	r.policy.Decide(req, r.Who, &r.Answer.Trace)
 }
 

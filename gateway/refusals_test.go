@@ -11,7 +11,7 @@ import (
 	"unsafe"
 
 	"gatehouse/backend"
-	"gatehouse/gateway/oci"
+	"gatehouse/gateway/rules"
 )
 
 var idInMessage = regexp.MustCompile(`\(id ([0-9A-Z]{8})\)`)
@@ -44,7 +44,7 @@ func TestRefusalIsFoundByTheIDThatTheUserSaw(t *testing.T) {
 		t.Errorf("user %+v, claimed %q", r.Who, r.Claimed)
 	}
 	a := r.Answer
-	if a.Status != 403 || a.Code != codeDenied || a.Verdict != Denied || !a.Signed || a.Message != `alice may not push to team/app: rule "push" needs group pusher` {
+	if a.Status != 403 || a.Code != codeDenied || a.Verdict != rules.Denied || !a.Signed || a.Message != `alice may not push to team/app: rule "push" needs group pusher` {
 		t.Errorf("answer %+v", a)
 	}
 	if d := a.Trace.Decision; d.Rule != "push" || len(a.Trace.Steps) != 3 || !a.Trace.Steps[1].Decides || a.Trace.Remedies[0] != "add alice to the group pusher" {
@@ -66,18 +66,18 @@ func TestRefusalsOfEveryKindSayWhy(t *testing.T) {
 		name, request string
 		status        int
 		cause         string
-		verdict       Verdict
+		verdict       rules.Verdict
 		steps         int
 	}{
-		{"wrong password", "GET /v2/x HTTP/1.1\r\nAuthorization: " + basicOf("pull:wrong"), 401, "wrong password", NeedsLogin, 3},
-		{"unknown user", "GET /v2/x HTTP/1.1\r\nAuthorization: " + basicOf("eve:wrong"), 401, "unknown user", NeedsLogin, 3},
-		{"challenge", "GET /v2/x HTTP/1.1", 401, "", NeedsLogin, 3},
-		{"backend down", "GET /down HTTP/1.1\r\nAuthorization: " + basic("pull"), 503, "dc1: no route to host", NeedsLogin, 2},
-		{"upstream gone", "GET /gone HTTP/1.1\r\nAuthorization: " + basic("pull"), 503, "refused", Allowed, 2},
-		{"no rule", "OPTIONS /v2/x HTTP/1.1\r\nAuthorization: " + basic("pull"), 403, "", Denied, 3},
-		{"no route", "GET /x HTTP/1.1", 404, "", Denied, 0},
-		{"malformed", "GET /v2/../x HTTP/1.1", 400, "", Denied, 0},
-		{"unknown method", "FOO /v2/x HTTP/1.1", 501, "", Denied, 0},
+		{"wrong password", "GET /v2/x HTTP/1.1\r\nAuthorization: " + basicOf("pull:wrong"), 401, "wrong password", rules.NeedsLogin, 3},
+		{"unknown user", "GET /v2/x HTTP/1.1\r\nAuthorization: " + basicOf("eve:wrong"), 401, "unknown user", rules.NeedsLogin, 3},
+		{"challenge", "GET /v2/x HTTP/1.1", 401, "", rules.NeedsLogin, 3},
+		{"backend down", "GET /down HTTP/1.1\r\nAuthorization: " + basic("pull"), 503, "dc1: no route to host", rules.NeedsLogin, 2},
+		{"upstream gone", "GET /gone HTTP/1.1\r\nAuthorization: " + basic("pull"), 503, "refused", rules.Allowed, 2},
+		{"no rule", "OPTIONS /v2/x HTTP/1.1\r\nAuthorization: " + basic("pull"), 403, "", rules.Denied, 3},
+		{"no route", "GET /x HTTP/1.1", 404, "", rules.Denied, 0},
+		{"malformed", "GET /v2/../x HTTP/1.1", 400, "", rules.Denied, 0},
+		{"unknown method", "FOO /v2/x HTTP/1.1", 501, "", rules.Denied, 0},
 	} {
 		resp := tg.get1(t, tt.request+"\r\nHost: h\r\nConnection: close\r\n\r\n")
 		r, ok := tg.Why(refusedID(t, resp))
@@ -108,7 +108,7 @@ func TestRefusalIsExplainedByTheRulesThatDecided(t *testing.T) {
 	id := refusedID(t, tg.do(t, "alice", "PUT", "/v2/x", nil))
 	changed := tg.cfg
 	changed.Routes = []Route{recipeRoute(t, up.url())}
-	changed.Routes[0].Rules = []Rule{{Name: "everything", Require: mustRequire(t, "valid-user")}}
+	changed.Routes[0].Rules = []rules.Rule{{Name: "everything", Require: mustRequire(t, "valid-user")}}
 	if err := tg.Reload(changed); err != nil {
 		t.Fatal(err)
 	}
@@ -124,14 +124,14 @@ func TestRefusalIsExplainedByTheRulesThatDecided(t *testing.T) {
 // A user's refusal is there still after any number of requests by strangers.
 func TestStrangersPushOutNoRefusalOfAUser(t *testing.T) {
 	var k refusals
-	keep := func(id string, who Subject, claimed string) {
+	keep := func(id string, who rules.Subject, claimed string) {
 		x := &exchange{id: id, who: who, claimed: claimed, r: &http.Request{Method: "PUT", RequestURI: "/v2/x"}, conn: &clientConn{}}
 		k.keep(x, unauthorized(nil))
 	}
 	keep("USER", puller, "testpull")
-	keep("WRONG", Subject{}, "bob")
+	keep("WRONG", rules.Subject{}, "bob")
 	for i := range 3 * keptRefusals {
-		keep(fmt.Sprint("C", i), Subject{}, "")
+		keep(fmt.Sprint("C", i), rules.Subject{}, "")
 	}
 	for _, id := range []string{"USER", "WRONG", fmt.Sprint("C", 3*keptRefusals-1), fmt.Sprint("C", 2*keptRefusals)} {
 		if _, ok := k.lookup(id); !ok {
@@ -145,7 +145,7 @@ func TestStrangersPushOutNoRefusalOfAUser(t *testing.T) {
 
 func TestRefusalsAreKeptAndFoundAtOnce(t *testing.T) {
 	var k refusals
-	p := mustPolicy(t, recipe(t))
+	p := policyOf(t, apacheRecipe(t))
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
@@ -187,7 +187,7 @@ func TestRefusalsShareNoMemoryWithTheRequest(t *testing.T) {
 	head := "PUT /v2/x registry.test curl bob:correct-horse"
 	part := func(s string) string { i := strings.Index(head, s); return head[i : i+len(s)] }
 	x := &exchange{
-		id: newID(), claimed: part("bob"), who: Subject{LoggedIn: true, Identity: backend.Identity{User: part("bob")}}, conn: &clientConn{},
+		id: newID(), claimed: part("bob"), who: rules.Subject{LoggedIn: true, Identity: backend.Identity{User: part("bob")}}, conn: &clientConn{},
 		r: &http.Request{Method: part("PUT"), RequestURI: part("/v2/x"), Host: part("registry.test"), Header: http.Header{"User-Agent": {part("curl")}}},
 	}
 	var k refusals
@@ -201,20 +201,10 @@ func TestRefusalsShareNoMemoryWithTheRequest(t *testing.T) {
 	}
 }
 
-// A policy that is kept for explanations keeps neither backend nor upstream.
-func TestPolicyHoldsOnToNoBackendAndNoPassword(t *testing.T) {
-	r := recipeRoute(t, "http://127.0.0.1:1")
-	r.Upstream.User, r.Upstream.Password = "gatehouse", "secret"
-	p := mustPolicy(t, r)
-	if p.route.Backend != nil || p.route.Upstream != (Upstream{}) {
-		t.Errorf("the policy keeps %+v", p.route)
-	}
-}
-
 func BenchmarkKeepRefusal(b *testing.B) {
 	var k refusals
 	x := &exchange{id: newID(), who: puller, r: &http.Request{Method: "PUT", RequestURI: "/v2/team/app/manifests/1", Host: "registry.test"}, conn: &clientConn{}, claimed: "testpull"}
-	p := (&Policy{registry: oci.DefaultRoot}).denied(Request{Method: "PUT", Path: "/v2/team/app/manifests/1"}, puller, Decision{Rule: "push", Requires: "group pusher"})
+	p := denied(policyOf(b, apacheRecipe(b)), rules.Request{Method: "PUT", Path: "/v2/team/app/manifests/1"}, puller, rules.Decision{Rule: "push", Requires: "group pusher"})
 	b.ReportAllocs()
 	for b.Loop() {
 		k.keep(x, p)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"gatehouse/gateway/record"
+	"gatehouse/gateway/rules"
 )
 
 // nexusRoute is mountRoute with the registry below a prefix.
@@ -24,7 +25,7 @@ func nexusRoute(t *testing.T, upstream, path, registry string) Route {
 // The guard does not depend on where the configuration has the registry.
 func TestMountsAreJudgedWhereverTheRegistryIs(t *testing.T) {
 	overBoth(t, func(t *testing.T, change func(*Config)) {
-		for _, registry := range []string{"", "/nexus/v2/", "/nexus/v2", NoRegistry} {
+		for _, registry := range []string{"", "/nexus/v2/", "/nexus/v2", rules.NoRegistry} {
 			up := newCapture(t, "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
 			tg := startGateway(t, change, nexusRoute(t, up.url(), "/nexus", registry))
 			const start = "/nexus/v2/public/a/blobs/uploads/"
@@ -48,7 +49,7 @@ func TestMountsAreJudgedWhereverTheRegistryIs(t *testing.T) {
 func TestEveryReadingOfAMountMustBeAllowed(t *testing.T) {
 	up := newCapture(t, "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
 	r := mountRoute(t, up.url())
-	r.Rules = []Rule{
+	r.Rules = []rules.Rule{
 		{Name: "one", Paths: []string{"/v2/a/v2/b/**", "/v2/s/**"}, Require: mustRequire(t, "user alice")},
 		{Name: "other", Paths: []string{"/v2/a/v2/s/**"}, Require: mustRequire(t, "user bob")},
 	}
@@ -97,8 +98,8 @@ func TestRouteWithoutARegistry(t *testing.T) {
 	overBoth(t, func(t *testing.T, change func(*Config)) {
 		up := newCapture(t)
 		route := mountRoute(t, up.url())
-		route.Path, route.Registry = "/", NoRegistry
-		route.Rules = []Rule{{Name: "files", Methods: []string{"POST"}, Require: mustRequire(t, "user alice")}}
+		route.Path, route.Registry = "/", rules.NoRegistry
+		route.Rules = []rules.Rule{{Name: "files", Methods: []string{"POST"}, Require: mustRequire(t, "user alice")}}
 		tg := startGateway(t, change, route)
 		tg.sendsFields(t, "POST", "/v2/form?_method=PUT", formTypes["urlencoded"], formBody)
 		if got := up.last(t).Header["Content-Type"]; !slices.Equal(got, []string{urlencoded}) {
@@ -111,21 +112,4 @@ func TestRouteWithoutARegistry(t *testing.T) {
 			t.Errorf("GET /v2/: status %d, version %q", resp.StatusCode, resp.Header.Get("Docker-Distribution-Api-Version"))
 		}
 	})
-}
-
-func TestRegistryRoots(t *testing.T) {
-	for _, tt := range []struct{ path, registry, want string }{
-		{"/", "", "/v2/"}, {"/v2", "", "/v2/"}, {"/v2/", "", "/v2/"}, {"/v2/team/", "", "/v2/"}, {"/ui/", "", ""}, {"/v2x/", "", ""}, {"/nexus/v2/", "", ""},
-		{"/nexus/", "/nexus/v2", "/nexus/v2/"}, {"/", "/nexus/v2/", "/nexus/v2/"}, {"/nexus/v2/team", "/nexus/v2/", "/nexus/v2/"}, {"/v2/", NoRegistry, ""},
-	} {
-		r := Route{Path: tt.path, Registry: tt.registry}
-		if got, err := r.RegistryRoot(), r.CheckRegistry(); got != tt.want || err != nil {
-			t.Errorf("%+v: root %q, %v; want %q", tt, got, err, tt.want)
-		}
-	}
-	for _, registry := range []string{"v2/", "/nexus/", "/", "/v2x/", "/nexus/../v2/", "/*/v2/", "/ui/v2/", "/v2/v1/", "//v2/"} {
-		if err := (Route{Path: "/nexus", Registry: registry}).CheckRegistry(); err == nil {
-			t.Errorf("the registry %q is taken", registry)
-		}
-	}
 }

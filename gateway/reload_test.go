@@ -20,6 +20,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/gateway/record"
+	"gatehouse/gateway/rules"
 )
 
 // side is one of two configurations that differ in all that a request meets.
@@ -48,7 +49,7 @@ func newSide(t *testing.T, s side) Route {
 	return Route{
 		Path: "/v2/", Realm: "realm-" + string(s), Backend: s, Upstream: Upstream{URL: up.URL},
 		UserHeader: "X-User-" + string(s), GroupsHeader: "X-Group-" + string(s),
-		Rules: []Rule{
+		Rules: []rules.Rule{
 			{Name: "pull-" + string(s), Methods: []string{"GET"}, Require: mustRequire(t, "group group-"+string(s))},
 			{Name: "push-" + string(s), Require: mustRequire(t, "group nobody-"+string(s))},
 		},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"gatehouse/gateway/rules"
 	"gatehouse/gateway/strict"
 )
 
@@ -43,7 +44,7 @@ func newRouter(routes []Route) (*router, error) {
 }
 
 func (r *router) add(route Route, index int) error {
-	if err := route.CheckPath(); err != nil {
+	if err := rules.CheckPrefix(route.Path); err != nil {
 		return err
 	}
 	p := place{path: strings.TrimSuffix(route.Path, "/"), index: index}
@@ -109,17 +110,6 @@ var (
 	ErrNoOrigins = errors.New("cors_origins is an empty list: name an origin, or leave the key out")
 )
 
-// CheckPath reports why requests cannot be told by r.Path, which is a prefix.
-func (r Route) CheckPath() error {
-	if err := checkPattern(r.Path); err != nil {
-		return fmt.Errorf("path %q: %w", r.Path, err)
-	}
-	if strings.Contains(r.Path, "*") {
-		return fmt.Errorf("path %q: it is a prefix and takes everything below it already: leave the * out", r.Path)
-	}
-	return nil
-}
-
 // CheckHost reports why the name at index i cannot be in r.Hosts.
 func (r Route) CheckHost(i int) error {
 	host := r.Hosts[i]
@@ -152,7 +142,7 @@ func CheckHostPattern(pattern string) error {
 func (r *router) lookup(host, path string) int {
 	for _, places := range [...][]place{r.exact[host], r.wildcard[parentOf(host)], r.any} {
 		for _, p := range places {
-			if p.takes(path) {
+			if rules.Takes(p.path, path) {
 				return p.index
 			}
 		}
@@ -175,10 +165,4 @@ func parentOf(host string) string {
 		return ""
 	}
 	return host[i:]
-}
-
-// takes compares whole segments: "/v2" is not the beginning of "/v2x".
-func (p place) takes(path string) bool {
-	rest, ok := strings.CutPrefix(path, p.path)
-	return ok && (rest == "" || rest[0] == '/')
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 
 	"gatehouse/backend"
+	"gatehouse/gateway/rules"
 	"gatehouse/gateway/strict"
 )
 
@@ -20,7 +21,7 @@ type Rulebook struct {
 	HealthPath string
 
 	door     door
-	policies []*Policy         // of the routes, by index
+	policies []*rules.Policy   // of the routes, by index
 	backends []backend.Backend // likewise
 	origins  []origins         // likewise
 	groups   []groupsHeader    // likewise
@@ -38,7 +39,7 @@ func NewRulebook(routes []Route) (*Rulebook, error) {
 	b := &Rulebook{door: door{router: router, maxFields: limits.HeadFields}}
 	var errs []error
 	for _, r := range routes {
-		policy, err := NewPolicy(r)
+		policy, err := rules.NewPolicy(r.ForRules())
 		if err != nil {
 			errs = append(errs, fmt.Errorf("route %q: %w", r.Name(), err))
 		}
@@ -68,7 +69,7 @@ type Question struct {
 	Header     http.Header // its fields besides that Host, under canonical names; may be nil
 	ServerName string      // that the TLS handshake named; empty for none
 
-	Who Subject
+	Who rules.Subject
 
 	// BackendDown says that whatever is not known of Who cannot be found out.
 	BackendDown bool
@@ -77,8 +78,8 @@ type Question struct {
 // Answer is what becomes of a request.
 type Answer struct {
 	// Verdict says whether it is passed on. What is refused before any rule is
-	// asked is [Denied].
-	Verdict Verdict
+	// asked is [rules.Denied].
+	Verdict rules.Verdict
 
 	// Status, Code and Message are what the client is told: the status, and the
 	// code and the message of the one error in the body. They are zero where
@@ -93,7 +94,7 @@ type Answer struct {
 
 	// Trace is how the rules came to the verdict. It has no steps where none
 	// was asked.
-	Trace Trace
+	Trace rules.Trace
 
 	// MountIgnored says that the parameters by which a blob of another
 	// repository is mounted are taken out, so that an ordinary upload begins.
@@ -131,24 +132,24 @@ func (b *Rulebook) Explain(q Question) Answer {
 	}
 	origins := b.origins[at.index]
 	if origins.preflight(q.Method, q.Header) {
-		return Answer{Verdict: Allowed, Status: http.StatusNoContent, Readable: true}
+		return Answer{Verdict: rules.Allowed, Status: http.StatusNoContent, Readable: true}
 	}
-	q.Who = b.policies[at.index].withNamesakes(q.Who, b.backends[at.index])
-	var trace Trace
-	req := Request{Method: q.Method, Path: at.target.Path, Source: q.Source}
+	q.Who = b.policies[at.index].WithNamesakes(q.Who, b.backends[at.index])
+	var trace rules.Trace
+	req := rules.Request{Method: q.Method, Path: at.target.Path, Source: q.Source}
 	d := b.policies[at.index].Decide(req, q.Who, &trace)
 	var a Answer
 	switch {
-	case d.Verdict == Allowed:
-		if a = b.explainMount(q, at); a.Verdict == Allowed {
+	case d.Verdict == rules.Allowed:
+		if a = b.explainMount(q, at); a.Verdict == rules.Allowed {
 			a = b.explainGroups(q, at, a, &trace)
 		}
-		if a.Verdict == Allowed && q.isForGateway() {
-			a = Answer{Verdict: Allowed, Status: http.StatusOK}
+		if a.Verdict == rules.Allowed && q.isForGateway() {
+			a = Answer{Verdict: rules.Allowed, Status: http.StatusOK}
 		}
-	case b.policies[at.index].Decide(req, Subject{}, nil).Verdict == Denied:
+	case b.policies[at.index].Decide(req, rules.Subject{}, nil).Verdict == rules.Denied:
 		// Where no login could help none is asked for, and there is no name.
-		a = answerOf(b.policies[at.index].denied(req, Subject{}, d))
+		a = answerOf(denied(b.policies[at.index], req, rules.Subject{}, d))
 	default:
 		a = q.answer(b.policies[at.index], req, d)
 	}
@@ -171,9 +172,9 @@ func (b *Rulebook) find(q Question) (e entry, health bool, p *problem) {
 
 // healthAnswer returns what becomes of a health check.
 func healthAnswer(method string) Answer {
-	a := Answer{Verdict: Allowed, Status: healthStatus(method), Health: true}
+	a := Answer{Verdict: rules.Allowed, Status: healthStatus(method), Health: true}
 	if a.Status != http.StatusOK {
-		a.Verdict = Denied
+		a.Verdict = rules.Denied
 	}
 	return a
 }
@@ -206,16 +207,16 @@ func (q Question) isForGateway() bool {
 
 // answer returns what becomes of q after the decision d of a policy about req,
 // which q is or implies.
-func (q Question) answer(policy *Policy, req Request, d Decision) Answer {
-	unknown := d.Verdict == NeedsLogin || d.Verdict == NeedsGroups
-	p := policy.answerTo(req, q.Who, d)
+func (q Question) answer(policy *rules.Policy, req rules.Request, d rules.Decision) Answer {
+	unknown := d.Verdict == rules.NeedsLogin || d.Verdict == rules.NeedsGroups
+	p := answerTo(policy, req, q.Who, d)
 	switch {
 	case p == nil:
-		return Answer{Verdict: Allowed}
+		return Answer{Verdict: rules.Allowed}
 	case unknown && q.BackendDown:
 		p = undecided(nil)
-	case d.Verdict == NeedsGroups:
-		return Answer{Verdict: NeedsGroups}
+	case d.Verdict == rules.NeedsGroups:
+		return Answer{Verdict: rules.NeedsGroups}
 	}
 	a := answerOf(p)
 	a.Verdict = d.Verdict
@@ -226,30 +227,30 @@ func (q Question) answer(policy *Policy, req Request, d Decision) Answer {
 // repository, as guardMount does.
 func (b *Rulebook) explainMount(q Question, at entry) Answer {
 	policy := b.policies[at.index]
-	if p := policy.checkParams(at.target); p != nil {
-		return answerOf(p)
+	if err := policy.CheckParams(at.target); err != nil {
+		return answerOf(badRequest(err.Error()))
 	}
-	m, ok, err := mountOf(at.target)
+	m, ok, err := rules.MountOf(at.target)
 	switch {
 	case err != nil:
 		return answerOf(badRequest(err.Error()))
 	case !ok:
-		return Answer{Verdict: Allowed}
+		return Answer{Verdict: rules.Allowed}
 	}
-	req := Request{Method: http.MethodGet, Source: q.Source}
-	d, _ := m.judge(b.door.router, &at, func(source string) (Decision, *problem) {
+	req := rules.Request{Method: http.MethodGet, Source: q.Source}
+	d, _ := judgeMount(m, b.door.router, &at, func(source string) (rules.Decision, *problem) {
 		req.Path = source
 		return policy.Decide(req, q.Who, nil), nil
 	})
-	if d.Verdict == Allowed || d.Verdict == Denied {
-		return Answer{Verdict: Allowed, MountIgnored: d.Verdict == Denied}
+	if d.Verdict == rules.Allowed || d.Verdict == rules.Denied {
+		return Answer{Verdict: rules.Allowed, MountIgnored: d.Verdict == rules.Denied}
 	}
 	return q.answer(policy, req, d)
 }
 
 // explainGroups answers an allowed request, which has the answer a until now, as far as
 // its upstream is told the groups of the user, as tellGroups does.
-func (b *Rulebook) explainGroups(q Question, at entry, a Answer, trace *Trace) Answer {
+func (b *Rulebook) explainGroups(q Question, at entry, a Answer, trace *rules.Trace) Answer {
 	h, policy := b.groups[at.index], b.policies[at.index]
 	switch {
 	case h.name == "" || !q.Who.LoggedIn:
@@ -273,5 +274,5 @@ func (b *Rulebook) explainGroups(q Question, at entry, a Answer, trace *Trace) A
 }
 
 func answerOf(p *problem) Answer {
-	return Answer{Verdict: Denied, Status: p.status, Code: p.code, Message: p.message, Signed: p.signed}
+	return Answer{Verdict: rules.Denied, Status: p.status, Code: p.code, Message: p.message, Signed: p.signed}
 }

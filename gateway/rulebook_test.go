@@ -8,12 +8,13 @@ import (
 	"testing"
 
 	"gatehouse/backend"
+	"gatehouse/gateway/rules"
 )
 
 // variedRoutes have rules of every kind, on more than one host and path.
 func variedRoutes(t *testing.T, upstream string) []Route {
 	t.Helper()
-	rules := []Rule{
+	rules := []rules.Rule{
 		{Name: "closed", Paths: []string{"/v2/closed/**"}, Require: mustRequire(t, "all denied")},
 		{Name: "open", Paths: []string{"/v2/open/**"}, Require: mustRequire(t, "all granted")},
 		{Name: "near", Paths: []string{"/v2/near/**"}, Require: mustRequire(t, all("valid-user", "not ip 127.0.0.0/8"))},
@@ -31,12 +32,12 @@ func variedRoutes(t *testing.T, upstream string) []Route {
 }
 
 // subjectOf is what the gateway finds out of a user of everyone.
-func subjectOf(user string) Subject {
+func subjectOf(user string) rules.Subject {
 	groups, known := everyone[user]
 	if !known {
-		return Subject{}
+		return rules.Subject{}
 	}
-	return Subject{LoggedIn: true, Identity: backend.Identity{User: user, Source: "people"}, GroupsKnown: true, Groups: groups}
+	return rules.Subject{LoggedIn: true, Identity: backend.Identity{User: user, Source: "people"}, GroupsKnown: true, Groups: groups}
 }
 
 // The rulebook says of a request what the gateway does with it, for each user,
@@ -115,41 +116,41 @@ func (tg *testGateway) sees(t *testing.T, user string, q Question) seen {
 }
 
 func TestRulebookRefusesTheLongestTargets(t *testing.T) {
-	book, err := NewRulebook([]Route{recipe(t)})
+	book, err := NewRulebook([]Route{apacheRecipe(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	a := book.Explain(Question{Method: "GET", Target: "/v2/" + strings.Repeat("x", maxRequestLine), Host: "h"})
-	if a.Status != http.StatusRequestURITooLong || a.Verdict != Denied {
+	if a.Status != http.StatusRequestURITooLong || a.Verdict != rules.Denied {
 		t.Errorf("status %d, %v", a.Status, a.Verdict)
 	}
 }
 
 func TestRulebookOfWhatIsNotKnown(t *testing.T) {
-	routes := []Route{recipe(t)}
+	routes := []Route{apacheRecipe(t)}
 	book, err := NewRulebook(routes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	noGroups := Subject{LoggedIn: true, Identity: backend.Identity{User: "bob"}}
+	noGroups := rules.Subject{LoggedIn: true, Identity: backend.Identity{User: "bob"}}
 	for _, tt := range []struct {
 		name   string
 		method string
-		who    Subject
+		who    rules.Subject
 		down   bool
 		want   Answer
 	}{
-		{"groups that a rule does not ask for", "GET", noGroups, false, Answer{Verdict: Allowed}},
-		{"groups that a rule asks for", "PUT", noGroups, false, Answer{Verdict: NeedsGroups}},
+		{"groups that a rule does not ask for", "GET", noGroups, false, Answer{Verdict: rules.Allowed}},
+		{"groups that a rule asks for", "PUT", noGroups, false, Answer{Verdict: rules.NeedsGroups}},
 		{"groups of a backend that is down", "PUT", noGroups, true, answerOf(undecided(nil))},
-		{"a user of a backend that is down", "GET", Subject{}, true, answerOf(undecided(nil))},
-		{"nobody", "GET", Subject{}, false, answerOf(unauthorized(nil))},
+		{"a user of a backend that is down", "GET", rules.Subject{}, true, answerOf(undecided(nil))},
+		{"nobody", "GET", rules.Subject{}, false, answerOf(unauthorized(nil))},
 	} {
 		got := book.Explain(Question{Method: tt.method, Target: "/v2/x", Host: "h", Source: loopback, Who: tt.who, BackendDown: tt.down})
 		if len(got.Trace.Steps) != 3 {
 			t.Errorf("%s: %d steps in the trace, want one for each rule", tt.name, len(got.Trace.Steps))
 		}
-		if got.Status != tt.want.Status || got.Message != tt.want.Message || (got.Verdict == Allowed) != (tt.want.Verdict == Allowed) {
+		if got.Status != tt.want.Status || got.Message != tt.want.Message || (got.Verdict == rules.Allowed) != (tt.want.Verdict == rules.Allowed) {
 			t.Errorf("%s: %d %q (%v), want %d %q (%v)", tt.name, got.Status, got.Message, got.Verdict, tt.want.Status, tt.want.Message, tt.want.Verdict)
 		}
 	}
@@ -169,7 +170,7 @@ func TestRulebookSaysWhenAMountIsIgnored(t *testing.T) {
 		"?mount=" + layer + "&from=elsewhere": false,
 	} {
 		a := book.Explain(Question{Method: "POST", Target: "/v2/team/app/blobs/uploads/" + query, Host: "h", Source: loopback, Who: subjectOf("push")})
-		if a.Verdict != Allowed || a.MountIgnored != ignored {
+		if a.Verdict != rules.Allowed || a.MountIgnored != ignored {
 			t.Errorf("%q: %v, ignored %v; want it ignored: %v", query, a.Verdict, a.MountIgnored, ignored)
 		}
 	}

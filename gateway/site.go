@@ -13,6 +13,7 @@ import (
 	"gatehouse/backend"
 	"gatehouse/backend/shown"
 	"gatehouse/gateway/record"
+	"gatehouse/gateway/rules"
 )
 
 // site is what a gateway serves: all of its configuration that a request can
@@ -42,7 +43,7 @@ type site struct {
 
 // route is a compiled [Route].
 type route struct {
-	policy               *Policy
+	policy               *rules.Policy
 	backend              backend.Backend
 	upstream             *upstream
 	realm                string
@@ -114,7 +115,7 @@ func (s *site) newRoute(r Route, before *site) (*route, error) {
 	if r.Backend == nil {
 		return nil, errors.New("it has no backend to check credentials")
 	}
-	policy, err := NewPolicy(r)
+	policy, err := rules.NewPolicy(r.ForRules())
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +138,7 @@ func (s *site) newRoute(r Route, before *site) (*route, error) {
 		return nil, err
 	}
 	address, path := splitUpstreamURL(r.Upstream.URL)
-	mapping, err := newUpstreamPath(path, r.Path, policy.registry)
+	mapping, err := newUpstreamPath(path, r.Path, policy.Registry())
 	if err != nil {
 		return nil, fmt.Errorf("upstream %q: %w", shown.URL(r.Upstream.URL), err)
 	}

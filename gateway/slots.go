@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/rules"
 )
 
 // client is whom something is counted for: a user, where one has logged in, else the
@@ -21,7 +22,7 @@ type client struct {
 }
 
 // clientOf returns the client of a request.
-func clientOf(who Subject, addr netip.Addr) client {
+func clientOf(who rules.Subject, addr netip.Addr) client {
 	if who.LoggedIn {
 		return client{user: who.Identity.User, source: who.Identity.Source}
 	}

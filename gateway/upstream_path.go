@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"gatehouse/gateway/oci"
+	"gatehouse/gateway/rules"
 	"gatehouse/gateway/strict"
 )
 
@@ -34,7 +35,7 @@ func splitUpstreamURL(raw string) (address, path string) {
 // CheckUpstreamPath returns what is wrong with the path of an upstream of the route.
 // Every upstream may have none, or "/".
 func (r Route) CheckUpstreamPath(path string) error {
-	_, err := newUpstreamPath(path, r.Path, r.RegistryRoot())
+	_, err := newUpstreamPath(path, r.Path, r.ForRules().RegistryRoot())
 	return err
 }
 
@@ -57,7 +58,7 @@ func newUpstreamPath(path, routePath, root string) (upstreamPath, error) {
 	if i := strings.LastIndex(root, oci.DefaultRoot); i > 0 {
 		p.cut = strict.EscapePath(root[:i])
 	}
-	if p.cut != "" && (Route{Path: routePath}).meets(oci.DefaultRoot) {
+	if p.cut != "" && (rules.Route{Path: routePath}).Meets(oci.DefaultRoot) {
 		return upstreamPath{}, fmt.Errorf("with a path, it would be sent the same for a request below /v2/ as for one below %s, whatever the rules say of the two: let the route begin at a path that is not below /v2/, nor above it", root)
 	}
 	return p, nil

@@ -13,6 +13,7 @@ import (
 	"gatehouse/backend"
 	"gatehouse/backend/chain"
 	"gatehouse/gateway"
+	"gatehouse/gateway/rules"
 )
 
 // interchangeable is a Backend that another can take the place of.
@@ -34,8 +35,8 @@ func serve(t *testing.T, b backend.Backend) string {
 	t.Helper()
 	upstream := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(upstream.Close)
-	require := func(item string) gateway.Requirement {
-		r, err := gateway.ParseRequire([]any{item})
+	require := func(item string) rules.Requirement {
+		r, err := rules.ParseRequire([]any{item})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,7 +46,7 @@ func serve(t *testing.T, b backend.Backend) string {
 		Listen: []string{"127.0.0.1:0"}, AccessLog: "off", AccessOut: io.Discard,
 		Routes: []gateway.Route{{
 			Path: "/v2/", Backend: b, Upstream: gateway.Upstream{URL: upstream.URL},
-			Rules: []gateway.Rule{
+			Rules: []rules.Rule{
 				{Name: "pull", Methods: []string{"GET"}, Require: require("valid-user")},
 				{Name: "push", Require: require("group pusher")},
 			},

@@ -170,7 +170,7 @@ func (q *inquiry) listRoute(ctx context.Context, i int, name string) ([]canIRow,
 	var rows []canIRow
 	asked := *q
 	asked.host = cmp.Or(q.host, sampleHost(name), anyHost)
-	asked.registry = q.assembly.gateway.Routes[i].RegistryRoot()
+	asked.registry = q.assembly.gateway.Routes[i].ForRules().RegistryRoot()
 	for _, pattern := range repositoryPatterns(asked.registry, q.assembly.config.Routes[i]) {
 		if asked.registry == "" || q.book.RouteFor(asked.host, asked.registry+sampleOf(pattern)) != i {
 			continue // the rules of this route are not for it

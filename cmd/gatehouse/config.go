@@ -178,7 +178,7 @@ type RuleConfig struct {
 	Methods []string `toml:"methods"` // methods that the rule is about; not set: all; GET covers HEAD
 	Paths   []string `toml:"paths"`   // patterns of paths that the rule is about; not set: all; * is one segment, ** any number
 
-	// Require holds strings and tables; gateway.ParseRequire reads them.
+	// Require holds strings and tables; rules.ParseRequire reads them.
 	Require []any `toml:"require"`
 }
 

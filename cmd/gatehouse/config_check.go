@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"gatehouse/gateway"
+	"gatehouse/gateway/rules"
 	"gatehouse/gateway/strict"
 )
 
@@ -113,7 +114,7 @@ func (a *assembly) checkRoutes() {
 func (a *assembly) checkRoutePath(i int, r RouteConfig) {
 	if r.Path == "" && a.config.origin.table("route", i).table["path"] == nil {
 		a.missing("path", "say which requests this route takes, such as path = \"/v2/\"", "route", i)
-	} else if err := (gateway.Route{Path: r.Path}).CheckPath(); err != nil {
+	} else if err := rules.CheckPrefix(r.Path); err != nil {
 		a.report.errorf(a.at(i, "path"), "%v", err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 
-	"gatehouse/gateway"
+	"gatehouse/gateway/rules"
 )
 
 func TestFindConfig(t *testing.T) {
@@ -114,7 +114,7 @@ func TestQuickConfigIsTheRecipe(t *testing.T) {
 	for _, a := range []*assembly{got, want} {
 		for i := range a.gateway.Routes {
 			route := &a.gateway.Routes[i]
-			if _, err := gateway.NewPolicy(*route); err != nil {
+			if _, err := rules.NewPolicy(route.ForRules()); err != nil {
 				t.Error(err)
 			}
 			route.Backend, route.Backends, route.Rules = nil, nil, nil

@@ -7,7 +7,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/spell"
-	"gatehouse/gateway"
+	"gatehouse/gateway/rules"
 )
 
 // roster is a backend that can list its users and groups. What it does not list there
@@ -25,15 +25,15 @@ const maxStrangers = 20
 
 // warnOfNames reports users and groups in the rules of the route at index i that nobody
 // can be, or be in.
-func (a *assembly) warnOfNames(i int, rules []gateway.Rule) {
-	for j, r := range rules {
+func (a *assembly) warnOfNames(i int, list []rules.Rule) {
+	for j, r := range list {
 		for k, item := range a.config.Routes[i].Rules[j].Require {
 			// An item of a good list is good by itself.
-			requirement, err := gateway.ParseRequire([]any{item})
+			requirement, err := rules.ParseRequire([]any{item})
 			if err != nil {
 				continue
 			}
-			for _, text := range a.deadNames(i, gateway.Names(requirement)) {
+			for _, text := range a.deadNames(i, rules.Names(requirement)) {
 				a.report.warnf(a.at(i, "rule", j, "require", k), "rule %q: %s", r.Name, text)
 			}
 		}
@@ -42,7 +42,7 @@ func (a *assembly) warnOfNames(i int, rules []gateway.Rule) {
 
 // deadNames says what is wrong with those of names that nobody can have on the route at
 // index i. The names are those of one item of a requirement.
-func (a *assembly) deadNames(i int, names []gateway.Name) (texts []string) {
+func (a *assembly) deadNames(i int, names []rules.Name) (texts []string) {
 	for j, n := range names {
 		source, name := a.qualified(i, n)
 		text := a.impossible(source, n, name)
@@ -60,7 +60,7 @@ func (a *assembly) deadNames(i int, names []gateway.Name) (texts []string) {
 }
 
 // qualified takes the name of a backend of the route off the name n.
-func (a *assembly) qualified(i int, n gateway.Name) (source, name string) {
+func (a *assembly) qualified(i int, n rules.Name) (source, name string) {
 	if source, name, ok := strings.Cut(n.Name, ":"); ok && slices.Contains(a.config.sources(a.config.Routes[i].Backend), source) {
 		return source, name
 	}
@@ -77,7 +77,7 @@ func (a *assembly) spelled(i int, source string, group bool, name string) string
 }
 
 // impossible says why nobody has the name of n, whatever the backends know.
-func (a *assembly) impossible(source string, n gateway.Name, name string) string {
+func (a *assembly) impossible(source string, n rules.Name, name string) string {
 	if strings.HasPrefix(name, "$") {
 		return fmt.Sprintf("%s is taken literally: nothing is put in place of what begins with $", n)
 	}
@@ -95,14 +95,14 @@ func (a *assembly) impossible(source string, n gateway.Name, name string) string
 
 // unlisted says that no backend of the route at index i lists the name of n, and what
 // was probably meant.
-func (a *assembly) unlisted(i int, source string, n gateway.Name, name string) string {
+func (a *assembly) unlisted(i int, source string, n rules.Name, name string) string {
 	what, other, article := "user", "group", "nobody is called so"
 	if n.Group {
 		what, other, article = "group", "user", "nobody is in such a group"
 	}
 	text := fmt.Sprintf("%s matches nobody: %s in the files of the backend %q", n, article, a.config.Routes[i].Backend)
 	if others, ok := a.rosterOf(i, source, !n.Group); ok && slices.Contains(others, a.spelled(i, source, !n.Group, name)) {
-		return text + fmt.Sprintf(", but there is a %s of that name: write %s", other, gateway.Name{Group: !n.Group, Name: n.Name})
+		return text + fmt.Sprintf(", but there is a %s of that name: write %s", other, rules.Name{Group: !n.Group, Name: n.Name})
 	}
 	known, _ := a.rosterOf(i, source, n.Group)
 	if hint := spell.DidYouMean(name, known); hint != "" {

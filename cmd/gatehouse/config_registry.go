@@ -7,13 +7,14 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"gatehouse/gateway"
+	"gatehouse/gateway/rules"
 )
 
 // registry returns what [gateway.Route] has of the key.
 func (r RouteConfig) registry() string {
 	root, isPath := r.Registry.(string)
 	if !isPath && r.Registry != nil {
-		return gateway.NoRegistry
+		return rules.NoRegistry
 	}
 	return root
 }
@@ -23,12 +24,12 @@ func (r RouteConfig) registry() string {
 func (a *assembly) registry(i int) string {
 	r := a.config.Routes[i]
 	root := r.registry()
-	route := gateway.Route{Path: r.Path, Registry: root}
+	route := gateway.Route{Path: r.Path, Registry: root}.ForRules()
 	if err := route.CheckRegistry(); err != nil {
-		if route.CheckPath() == nil { // of which the rest is said already
+		if rules.CheckPrefix(r.Path) == nil { // of which the rest is said already
 			a.report.errorf(a.at(i, "registry"), "%v", err)
 		}
-		return gateway.NoRegistry
+		return rules.NoRegistry
 	}
 	return root
 }

@@ -9,47 +9,48 @@ import (
 	"strings"
 
 	"gatehouse/gateway"
+	"gatehouse/gateway/rules"
 )
 
 // rules returns the rules of the route at index i, which is route but for them.
-func (a *assembly) rules(i int, route gateway.Route) []gateway.Rule {
+func (a *assembly) rules(i int, route gateway.Route) []rules.Rule {
 	c := a.config.Routes[i]
 	if len(c.Rules) == 0 {
 		a.missing("rule", "without a [[route.rule]] nobody is let in", "route", i)
 		return nil
 	}
 	errs := len(a.report)
-	rules := make([]gateway.Rule, len(c.Rules))
+	list := make([]rules.Rule, len(c.Rules))
 	for j, r := range c.Rules {
 		at := a.at(i, "rule", j)
-		rules[j] = gateway.Rule{Name: r.Name, Methods: r.Methods, Paths: r.Paths, Position: fmt.Sprintf("%s:%d", at.Name, at.Line)}
+		list[j] = rules.Rule{Name: r.Name, Methods: r.Methods, Paths: r.Paths, Position: fmt.Sprintf("%s:%d", at.Name, at.Line)}
 		if at.Line == 0 {
-			rules[j].Position = at.Name
+			list[j].Position = at.Name
 		}
-		rules[j].Require = a.requirement(i, j)
-		a.checkRule(i, j, route, rules[j])
-		if err := (gateway.Route{Rules: rules}).CheckRuleIsNamedOnce(j); err != nil && r.Name != "" {
+		list[j].Require = a.requirement(i, j)
+		a.checkRule(i, j, route, list[j])
+		if err := rules.CheckNamedOnce(list, j); err != nil && r.Name != "" {
 			a.report.errorf(a.at(i, "rule", j, "name"), "%v", err)
 		}
 	}
 	unread := false // or a misspelt key would be warned of for what it leaves out
-	for j, r := range rules {
+	for j, r := range list {
 		unread = unread || r.Require == nil || a.config.origin.table("route", i, "rule", j).flawed
 	}
 	if len(a.report) == errs && !unread {
-		a.warnOfRules(i, route, rules)
+		a.warnOfRules(i, route, list)
 	}
-	return rules
+	return list
 }
 
 // requirement reads the require of a rule, nil if it cannot.
-func (a *assembly) requirement(i, j int) gateway.Requirement {
+func (a *assembly) requirement(i, j int) rules.Requirement {
 	items := a.config.Routes[i].Rules[j].Require
 	if items == nil {
 		a.missing("require", "say who is let in, such as require = [\"valid-user\"]", "route", i, "rule", j)
 		return nil
 	}
-	requirement, err := gateway.ParseRequire(items)
+	requirement, err := rules.ParseRequire(items)
 	if err == nil {
 		return requirement
 	}
@@ -66,7 +67,7 @@ var requirePosition = regexp.MustCompile(`^require((?:\[\d+\]|\.[a-z]+)*): `)
 var requireStep = regexp.MustCompile(`\[(\d+)\]|\.([a-z]+)`)
 
 // requirePath returns the path of keys and indexes that an error of
-// gateway.ParseRequire begins with, such as require[1].all[0].
+// rules.ParseRequire begins with, such as require[1].all[0].
 func requirePath(text string) []any {
 	path := []any{"require"}
 	position := requirePosition.FindStringSubmatch(text)
@@ -84,18 +85,18 @@ func requirePath(text string) []any {
 }
 
 // checkRule compiles a rule by itself, to tell its errors from those of others.
-func (a *assembly) checkRule(i, j int, route gateway.Route, r gateway.Rule) {
+func (a *assembly) checkRule(i, j int, route gateway.Route, r rules.Rule) {
 	if r.Name == "" {
 		a.missing("name", "logs and refusals call the rule by it, such as name = \"pull\"", "route", i, "rule", j)
 		r.Name = "unnamed"
 	}
 	if r.Require == nil {
 		// What is wrong with it is said already.
-		r.Require, _ = gateway.ParseRequire([]any{"all denied"})
+		r.Require, _ = rules.ParseRequire([]any{"all denied"})
 	}
 	r.Position = ""
-	route.Rules = []gateway.Rule{r}
-	_, err := gateway.NewPolicy(route)
+	route.Rules = []rules.Rule{r}
+	_, err := rules.NewPolicy(route.ForRules())
 	if err == nil {
 		return
 	}
@@ -111,7 +112,7 @@ func (a *assembly) checkRule(i, j int, route gateway.Route, r gateway.Rule) {
 }
 
 // rulePath returns the path of the value that an error about a rule names.
-func rulePath(r gateway.Rule, text string) []any {
+func rulePath(r rules.Rule, text string) []any {
 	key, list := "name", []string(nil)
 	switch {
 	case strings.HasPrefix(text, "method"):
@@ -126,9 +127,9 @@ func rulePath(r gateway.Rule, text string) []any {
 }
 
 // warnOfRules reports what works as written and is likely not what was meant.
-func (a *assembly) warnOfRules(i int, route gateway.Route, rules []gateway.Rule) {
-	route.Rules = rules
-	policy, err := gateway.NewPolicy(route)
+func (a *assembly) warnOfRules(i int, route gateway.Route, list []rules.Rule) {
+	route.Rules = list
+	policy, err := rules.NewPolicy(route.ForRules())
 	if err != nil {
 		a.report.errorf(a.at(i), "%v", err)
 		return
@@ -138,15 +139,15 @@ func (a *assembly) warnOfRules(i int, route gateway.Route, rules []gateway.Rule)
 			a.report.warnf(a.at(i, "path"), "%s", w.Text)
 			continue
 		}
-		j := slices.IndexFunc(rules, func(r gateway.Rule) bool { return r.Name == w.Rule })
+		j := slices.IndexFunc(list, func(r rules.Rule) bool { return r.Name == w.Rule })
 		a.report.warnf(a.at(i, "rule", j), "rule %q: %s", w.Rule, w.Text)
 	}
-	a.checkQualifiers(i, rules)
-	a.checkGroupNames(i, rules)
-	a.warnOfGroups(i, rules)
-	a.warnOfNames(i, rules)
-	asks := func(r gateway.Rule) bool { return len(gateway.NamedGroups(r.Require)) > 0 }
-	if route.GroupsHeader != "" && route.GroupsHeaderForm == gateway.GroupsNamed && !slices.ContainsFunc(rules, asks) {
+	a.checkQualifiers(i, list)
+	a.checkGroupNames(i, list)
+	a.warnOfGroups(i, list)
+	a.warnOfNames(i, list)
+	asks := func(r rules.Rule) bool { return len(rules.NamedGroups(r.Require)) > 0 }
+	if route.GroupsHeader != "" && route.GroupsHeaderForm == gateway.GroupsNamed && !slices.ContainsFunc(list, asks) {
 		a.report.warnf(a.at(i, "groups_header_form"), "no rule of the route names a group, so that groups_header is always empty: name those that the upstream is to be told of, or have it be \"short\"")
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"gatehouse/backend/spell"
-	"gatehouse/gateway"
+	"gatehouse/gateway/rules"
 )
 
 // TestConfig is one [[test]]: a question about the rules, and its answer.
@@ -103,7 +103,7 @@ func (a *assembly) checkTest(i int, t TestConfig, q *inquiry) (requests []planne
 
 // ruleNames returns the names of the rules of all routes.
 func (a *assembly) ruleNames() []string {
-	names := []string{gateway.BuiltinRule}
+	names := []string{rules.BuiltinRule}
 	for _, route := range a.config.Routes {
 		for _, r := range route.Rules {
 			names = append(names, r.Name)

@@ -12,7 +12,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/shown"
-	"gatehouse/gateway"
+	"gatehouse/gateway/rules"
 )
 
 // newDoctorCommand returns "gatehouse doctor".
@@ -135,7 +135,7 @@ func (a *assembly) examination(table BackendConfig) backend.Examination {
 		if !alone && !a.isPart(table.Name(), r.Backend) {
 			continue
 		}
-		policy, err := gateway.NewPolicy(a.gateway.Routes[i])
+		policy, err := rules.NewPolicy(a.gateway.Routes[i].ForRules())
 		if err != nil {
 			continue // which assemble has reported
 		}

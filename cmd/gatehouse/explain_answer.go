@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gatehouse/gateway"
+	"gatehouse/gateway/rules"
 )
 
 // verdict is the answer to a question about a request.
@@ -21,7 +22,7 @@ const (
 // verdictOf returns what an answer is for whoever gets it.
 func verdictOf(a gateway.Answer) verdict {
 	switch {
-	case a.Verdict == gateway.Allowed && a.Status < http.StatusMultipleChoices: // 0 where the upstream answers
+	case a.Verdict == rules.Allowed && a.Status < http.StatusMultipleChoices: // 0 where the upstream answers
 		return verdictAllow
 	case a.Status == http.StatusUnauthorized:
 		return verdictLogin
@@ -129,11 +130,11 @@ func originNote(origin string, a gateway.Answer) string {
 	return fmt.Sprintf("the gateway lets no script on a page of %s read the answer: the route has no such entry in cors_origins", origin)
 }
 
-func userOf(who gateway.Subject) user {
+func userOf(who rules.Subject) user {
 	return user{who.Identity.User, who.Identity.Source, who.GroupsKnown, who.Groups}
 }
 
-func checkOf(c gateway.Check) check {
+func checkOf(c rules.Check) check {
 	out := check{Item: c.Requirement, Verdict: c.Verdict.String()}
 	for _, part := range c.Parts {
 		out.Parts = append(out.Parts, checkOf(part))

@@ -11,6 +11,7 @@ import (
 	"gatehouse/backend"
 	"gatehouse/gateway"
 	"gatehouse/gateway/oci"
+	"gatehouse/gateway/rules"
 )
 
 // inquiry asks what a gateway with this configuration would answer.
@@ -110,7 +111,7 @@ func (q *inquiry) root() string {
 	}
 	first := oci.DefaultRoot
 	for i, r := range q.assembly.gateway.Routes {
-		root := r.RegistryRoot()
+		root := r.ForRules().RegistryRoot()
 		if root == "" || q.host != "" && q.book.RouteFor(q.host, root) != i {
 			continue
 		}
@@ -147,7 +148,7 @@ func (q *inquiry) ask(ctx context.Context, r plannedRequest) (explanation, error
 		e = e.undecided()
 	}
 	if t.barred {
-		e.WouldAllow = slices.DeleteFunc(e.WouldAllow, func(way string) bool { return way == gateway.LogIn })
+		e.WouldAllow = slices.DeleteFunc(e.WouldAllow, func(way string) bool { return way == rules.LogIn })
 	}
 	e.Purpose = r.purpose
 	e.Notes = append(e.Notes, notes(t.note)...)
@@ -167,7 +168,7 @@ func askedBy(origin string) http.Header {
 // route is answered before anybody asks who it is from.
 func (q *inquiry) hear(ctx context.Context, route int) (testimony, error) {
 	if route < 0 {
-		return testimony{subjects: []gateway.Subject{{Identity: backend.Identity{User: q.who.name}}}}, nil
+		return testimony{subjects: []rules.Subject{{Identity: backend.Identity{User: q.who.name}}}}, nil
 	}
 	if t, ok := q.heard[route]; ok {
 		return t, nil

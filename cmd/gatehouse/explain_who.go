@@ -9,7 +9,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/spell"
-	"gatehouse/gateway"
+	"gatehouse/gateway/rules"
 	"gatehouse/gateway/strict"
 )
 
@@ -38,16 +38,16 @@ type routeBackend struct {
 
 // testimony is what a witness says.
 type testimony struct {
-	subjects []gateway.Subject // at least one
-	down     bool              // the backend gives no answer, and would give a client none
-	unknown  bool              // who it is could not be found out, which a login would
-	barred   bool              // it is known that no login would let the claimant in
-	note     string            // for people; empty if there is nothing to say
+	subjects []rules.Subject // at least one
+	down     bool            // the backend gives no answer, and would give a client none
+	unknown  bool            // who it is could not be found out, which a login would
+	barred   bool            // it is known that no login would let the claimant in
+	note     string          // for people; empty if there is nothing to say
 }
 
 // nobody is the testimony about somebody who has not logged in, or could not.
 func nobody(note string) testimony {
-	return testimony{subjects: []gateway.Subject{{}}, note: note}
+	return testimony{subjects: []rules.Subject{{}}, note: note}
 }
 
 // barred is the testimony about somebody whom the backend does not let in.
@@ -94,8 +94,8 @@ func (hearsay) testify(_ context.Context, c claimant, on routeBackend) testimony
 }
 
 // as returns c as the backend called source would vouch for it.
-func (c claimant) as(source string, spelling backend.Canonicalizer) gateway.Subject {
-	who := gateway.Subject{
+func (c claimant) as(source string, spelling backend.Canonicalizer) rules.Subject {
+	who := rules.Subject{
 		LoggedIn:    true,
 		Identity:    backend.Identity{User: spelling.CanonicalUser(c.name), Source: source},
 		GroupsKnown: c.groupsKnown,
@@ -165,15 +165,15 @@ func presume(ctx context.Context, c claimant, on routeBackend) (testimony, bool)
 }
 
 func groupsOf(ctx context.Context, b backend.Backend, id backend.Identity) testimony {
-	who := gateway.Subject{LoggedIn: true, Identity: id}
+	who := rules.Subject{LoggedIn: true, Identity: id}
 	groups, err := b.Groups(ctx, id)
 	missing := backend.IncompleteOf(err)
 	if who = who.WithGroups(groups, missing); missing != nil && !who.GroupsKnown {
-		return testimony{subjects: []gateway.Subject{who}, down: true, note: fmt.Sprintf("some groups of %s could not be found out: %v", id.User, missing.Cause)}
+		return testimony{subjects: []rules.Subject{who}, down: true, note: fmt.Sprintf("some groups of %s could not be found out: %v", id.User, missing.Cause)}
 	}
 	if err != nil && missing == nil {
 		who.GroupsKnown = false
-		return testimony{subjects: []gateway.Subject{who}, down: true, note: fmt.Sprintf("the groups of %s could not be found out: %v", id.User, err)}
+		return testimony{subjects: []rules.Subject{who}, down: true, note: fmt.Sprintf("the groups of %s could not be found out: %v", id.User, err)}
 	}
-	return testimony{subjects: []gateway.Subject{who}}
+	return testimony{subjects: []rules.Subject{who}}
 }

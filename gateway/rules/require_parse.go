@@ -1,0 +1,262 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gatehouse/gateway/strict"
+)
+
+// maxDepth bounds how deep lists may stand inside each other.
+const maxDepth = 16
+
+// ParseRequire reads the value of require in a rule, as a TOML decoder gives
+// it: a list of which any item is enough. An item is one of the strings
+//
+//	valid-user        whoever has logged in
+//	user NAME…        one of these users
+//	group NAME…       a member of one of these groups
+//	ip ADDRESS…       from one of these addresses or CIDR ranges
+//	all granted       everybody, also without a login
+//	all denied        nobody
+//	not ITEM          user, group or ip that must not hold
+//
+// or a table with one key, any, all or none, and a list of such items. Names
+// with blanks stand in double quotes, in which \" and \\ stand for " and \.
+// "not" and "none" may stand only in the list of an all which also says who is
+// let in: in any other list they would let in everybody else.
+//
+// The error names each bad item by its position, such as require[1].all[0].
+func ParseRequire(items []any) (Requirement, error) {
+	var p requireParser
+	list := p.list("require", items, 1)
+	p.refuseNegative("require", list)
+	if err := errors.Join(p.errs...); err != nil {
+		return nil, err
+	}
+	return newAny(list), nil
+}
+
+type requireParser struct {
+	errs []error
+}
+
+func (p *requireParser) fail(at, format string, args ...any) {
+	p.errs = append(p.errs, fmt.Errorf("%s: %w", at, fmt.Errorf(format, args...)))
+}
+
+// list parses items. In place of what it cannot read it leaves nil, and an error.
+func (p *requireParser) list(at string, items []any, depth int) []Requirement {
+	if len(items) == 0 {
+		p.fail(at, `the list is empty: write "all denied" or "all granted" if nobody or everybody is meant`)
+	}
+	if depth > maxDepth {
+		p.fail(at, "lists stand more than %d deep inside each other", maxDepth)
+		return nil
+	}
+	list := make([]Requirement, len(items))
+	for i, item := range items {
+		list[i] = p.item(fmt.Sprintf("%s[%d]", at, i), item, depth)
+	}
+	return list
+}
+
+func (p *requireParser) item(at string, item any, depth int) Requirement {
+	switch item := item.(type) {
+	case string:
+		r, err := parseItem(item)
+		if err != nil {
+			p.fail(at, "%w", err)
+			return nil
+		}
+		return r
+	case map[string]any:
+		return p.table(at, item, depth)
+	}
+	p.fail(at, `want a string such as "valid-user", or a table { any = […] }, { all = […] } or { none = […] }; got a value of type %T`, item)
+	return nil
+}
+
+func (p *requireParser) table(at string, table map[string]any, depth int) Requirement {
+	if len(table) != 1 {
+		p.fail(at, "a table has exactly one key, any, all or none; got %d: make one table of each", len(table))
+		return nil
+	}
+	for key, value := range table {
+		if key != "any" && key != "all" && key != "none" {
+			p.fail(at, "unknown key %q: want any, all or none", key)
+			return nil
+		}
+		items, ok := value.([]any)
+		if !ok {
+			p.fail(at, "the value of %s must be a list, such as { %s = [\"valid-user\"] }", key, key)
+			return nil
+		}
+		at += "." + key
+		return p.combine(at, key, p.list(at, items, depth+1))
+	}
+	return nil
+}
+
+func (p *requireParser) combine(at, key string, list []Requirement) Requirement {
+	if key == "all" {
+		if len(list) > 0 && !slices.ContainsFunc(list, func(r Requirement) bool { return !isNegative(r) }) {
+			p.fail(at, `the list says only who is not let in: add who is, such as "valid-user"`)
+			return nil
+		}
+		return newAll(list)
+	}
+	p.refuseNegative(at, list)
+	if key == "none" {
+		return not{newAny(list)}
+	}
+	return newAny(list)
+}
+
+func (p *requireParser) refuseNegative(at string, list []Requirement) {
+	for i, r := range list {
+		if isNegative(r) {
+			p.fail(fmt.Sprintf("%s[%d]", at, i), `"not" and "none" may stand only in { all = […] }, beside who is let in, such as { all = ["valid-user", "not user bob"] }; here they would let in everybody else`)
+		}
+	}
+}
+
+func isNegative(r Requirement) bool {
+	_, negative := r.(not)
+	return negative
+}
+
+// newAny splices lists into each other that mean the same.
+func newAny(list []Requirement) Requirement {
+	var flat anyOf
+	for _, r := range list {
+		if inner, ok := r.(anyOf); ok {
+			flat = append(flat, inner...)
+		} else {
+			flat = append(flat, r)
+		}
+	}
+	if len(flat) == 1 {
+		return flat[0]
+	}
+	return flat
+}
+
+func newAll(list []Requirement) Requirement {
+	if len(list) == 1 {
+		return list[0]
+	}
+	return allOf(list)
+}
+
+// parseItem parses one string of a list.
+func parseItem(text string) (Requirement, error) {
+	words, err := splitWords(text)
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", text, err)
+	}
+	r, err := parseWords(words)
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", text, err)
+	}
+	return r, nil
+}
+
+func parseWords(words []word) (Requirement, error) {
+	if len(words) == 0 {
+		return nil, fmt.Errorf("it is empty: want %s", knownItems)
+	}
+	key, args := words[0], words[1:]
+	switch {
+	case key.quoted:
+		return nil, fmt.Errorf("a name stands after user or group: want %s", knownItems)
+	case key.text == "valid-user" && len(args) > 0:
+		return nil, errors.New("valid-user takes no names: for these users alone, write user and the names")
+	case key.text == "valid-user":
+		return validUser{}, nil
+	case key.text == "all":
+		return parseAll(args)
+	case key.text == "user":
+		return parseNames(userKind, args)
+	case key.text == "group":
+		return parseNames(groupKind, args)
+	case key.text == "ip":
+		return parseNetworks(args)
+	case key.text == "not":
+		return parseNot(args)
+	}
+	return nil, unknownItem(key.text)
+}
+
+func parseAll(args []word) (Requirement, error) {
+	if len(args) == 1 && args[0].text == "granted" {
+		return everybody(true), nil
+	}
+	if len(args) == 1 && args[0].text == "denied" {
+		return everybody(false), nil
+	}
+	return nil, errors.New(`write "all granted" or "all denied"; items that must all hold stand in a table { all = […] }`)
+}
+
+func parseNot(args []word) (Requirement, error) {
+	r, err := parseWords(args)
+	if err != nil {
+		return nil, err
+	}
+	switch r.(type) {
+	case not, validUser, everybody:
+		return nil, errors.New(`"not" stands before user, group or ip only`)
+	}
+	return not{r}, nil
+}
+
+func parseNames(kind principalKind, args []word) (Requirement, error) {
+	if len(args) == 0 {
+		return nil, fmt.Errorf("it names nobody: write %s and one or more names", kind)
+	}
+	var list []Requirement
+	for _, arg := range args {
+		if err := checkName(arg, len(args)); err != nil {
+			return nil, err
+		}
+		list = append(list, principal{kind: kind, name: arg.text})
+	}
+	return newAny(list), nil
+}
+
+// checkName refuses what is likely to be meant otherwise than it would be read:
+// a "not group …" with a name that nobody has keeps nobody out.
+func checkName(name word, of int) error {
+	switch {
+	case name.text == "" || strings.TrimSpace(name.text) != name.text:
+		return fmt.Errorf("the name %q is empty, or begins or ends with a blank", name.text)
+	case strings.Contains(name.text, "%{"):
+		return errors.New("names are taken literally: nothing is put in place of %{…}, which clients could choose")
+	case name.quoted:
+		return nil
+	case strings.Contains(name.text, "=") && of > 1:
+		return fmt.Errorf("put %s in double quotes, whole: blanks end a name, also inside a DN", name.text)
+	case strings.Contains(name.text, ",") && !strings.Contains(name.text, "="):
+		return fmt.Errorf("names stand apart by blanks, not commas; if %s is one name, put it in double quotes", name.text)
+	case strings.HasPrefix(name.text, "'"):
+		return errors.New(`names with blanks stand in double quotes ("), not single ones`)
+	}
+	return nil
+}
+
+func parseNetworks(args []word) (Requirement, error) {
+	if len(args) == 0 {
+		return nil, errors.New("it names no address: write ip and one or more addresses or CIDR ranges, such as ip 10.0.0.0/8")
+	}
+	var list []Requirement
+	for _, arg := range args {
+		prefix, err := strict.ParseNetwork(arg.text)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, network{prefix})
+	}
+	return newAny(list), nil
+}

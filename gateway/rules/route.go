@@ -1,0 +1,78 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"gatehouse/backend"
+)
+
+// Route is what the rules of a route have to know of it.
+type Route struct {
+	// Path is the prefix of the paths that the route takes, in whole segments:
+	// "/v2/" takes "/v2", "/v2/" and all below, and not "/v2x".
+	Path string
+
+	// Registry is the root of the registry that the route leads to: the path that
+	// all requests to it begin with, whose last segment is "v2"; or [NoRegistry].
+	// Default: "/v2/" where the route takes any of that, else none.
+	Registry string
+
+	// Backend checks the credentials. It is asked how it spells the names in rules.
+	Backend backend.Backend
+
+	// Backends are the names by which a rule may qualify a user or group
+	// ("user corp:alice"); only the names in this list are read as qualifiers.
+	Backends []string
+
+	// Rules decide who may do what. The first whose methods and paths match
+	// decides alone; where none does, the request is denied.
+	Rules []Rule
+}
+
+// Rule is one access rule of a route.
+type Rule struct {
+	// Name is what logs and refusals call the rule.
+	Name string
+
+	// Methods the rule is about; GET covers HEAD. Empty for all.
+	Methods []string
+
+	// Paths the rule is about, as patterns of whole segments in which * stands
+	// for one segment and ** for any number, also none. Empty for all.
+	Paths []string
+
+	// Require says who is let in. It is made by [ParseRequire].
+	Require Requirement
+
+	// Position is where the rule was read, as FILE:LINE, for explanations.
+	Position string
+}
+
+// Describes reports whether one of the patterns of r describes path. A malformed one, of
+// which there is an error elsewhere, describes none.
+func (r Rule) Describes(path string) bool {
+	return slices.ContainsFunc(r.Paths, func(text string) bool {
+		p, err := ParsePattern(text)
+		return err == nil && p.match(path)
+	})
+}
+
+// CheckPrefix reports why requests cannot be told by path as the prefix of theirs.
+func CheckPrefix(path string) error {
+	if err := checkPattern(path); err != nil {
+		return fmt.Errorf("path %q: %w", path, err)
+	}
+	if strings.Contains(path, "*") {
+		return fmt.Errorf("path %q: it is a prefix and takes everything below it already: leave the * out", path)
+	}
+	return nil
+}
+
+// Takes reports whether path is prefix, which has no slash at its end, or below it. It
+// compares whole segments: "/v2" is not the beginning of "/v2x".
+func Takes(prefix, path string) bool {
+	rest, ok := strings.CutPrefix(path, prefix)
+	return ok && (rest == "" || rest[0] == '/')
+}
