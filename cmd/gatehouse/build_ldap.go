@@ -48,7 +48,7 @@ type ldapKeys struct {
 
 	RefuseGraceLogins bool `toml:"refuse_grace_logins"` // refuse logins that the directory allows after the password has expired, which it does a few times
 
-	WarnPasswordExpiry Duration `toml:"warn_password_expiry" min:"1m" max:"8760h"` // how long before the password of a user expires the audit log, the log and the metrics say so; not set: never
+	WarnPasswordExpiry Duration `toml:"warn_password_expiry" min:"1m" max:"365d"` // how long before the password of a user expires the audit log, the log and the metrics say so; not set: never
 
 	LoginTimeout     Duration `toml:"login_timeout" min:"100ms" max:"10m"`     // for a whole login
 	ConnectTimeout   Duration `toml:"connect_timeout" min:"100ms" max:"10m"`   // to connect to a server and log in to it

@@ -2,13 +2,13 @@ package main
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 
@@ -250,8 +250,9 @@ func checkDuration(n *node, tag reflect.StructTag) error {
 	if err := d.UnmarshalText([]byte(n.text)); err != nil {
 		return err
 	}
-	low.Duration, _ = time.ParseDuration(tag.Get("min"))
-	high.Duration, _ = time.ParseDuration(tag.Get("max"))
+	if err := errors.Join(low.UnmarshalText([]byte(tag.Get("min"))), high.UnmarshalText([]byte(tag.Get("max")))); err != nil {
+		panic(err) // a tag of this program
+	}
 	if d.Duration < low.Duration || d.Duration > high.Duration {
 		return fmt.Errorf("%s is out of range: write a duration from %s to %s", n.text, tag.Get("min"), tag.Get("max"))
 	}

@@ -16,8 +16,8 @@ import (
 // object is a JSON object, whose keys are written in order.
 type object = map[string]any
 
-// durationPattern is what time.ParseDuration reads, without signs.
-const durationPattern = `^([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+$`
+// durationPattern is what Duration.UnmarshalText reads, without signs.
+const durationPattern = `^([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h|d))+$`
 
 // schema returns docs/config.schema.json, in the version that editors know best.
 func (r *reference) schema() []byte {

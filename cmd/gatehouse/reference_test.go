@@ -209,7 +209,7 @@ func (r *reference) markdown() []byte {
 Every key of the configuration file. This page is made from the program; [config.example.toml](../config.example.toml) shows the same as a file with comments,
 and [config.schema.json](config.schema.json) tells it to editors. The column "example" holds what that file has: the default, where there is one.
 
-Relative paths are relative to the file. A duration is a string with a unit: ` + "`\"500ms\"`, `\"30s\"`, `\"5m\"`, `\"1h30m\"`" + `. An unknown key is an error. No message shows the value of a key that is unknown
+Relative paths are relative to the file. A duration is a string with a unit: ` + "`\"500ms\"`, `\"30s\"`, `\"5m\"`, `\"1h30m\"`, `\"14d\"`" + `. An unknown key is an error. No message shows the value of a key that is unknown
 or leads to a secret (keys of private keys, and those of passwords), nor of a URL that may have a password in it.
 `)
 	for _, table := range r.tables {
