@@ -82,10 +82,11 @@ type canIAnswer struct {
 	Question string  `json:"question"`
 	Verdict  verdict `json:"verdict"`
 	Why      string  `json:"why"`
+	Expires  string  `json:"password_expires,omitempty"` // of whoever is asked about, where that is soon
 }
 
 func (o *canIOptions) answer(out io.Writer, question string, e explanation) error {
-	a := canIAnswer{question, e.Verdict, e.why()}
+	a := canIAnswer{question, e.Verdict, e.why(), e.User.Expires}
 	if len(e.WouldAllow) > 0 {
 		a.Why += "; what would allow it: " + e.WouldAllow[0]
 	}
@@ -93,7 +94,8 @@ func (o *canIOptions) answer(out io.Writer, question string, e explanation) erro
 	if o.output == outputJSON {
 		err = printJSON(out, a)
 	} else {
-		_, err = fmt.Fprintf(out, "%s: %s\n", a.Verdict.yesOrNo(), shown.Text(a.Why))
+		lines := append([]string{a.Verdict.yesOrNo() + ": " + a.Why}, notes(e.User.expiry())...)
+		_, err = fmt.Fprintln(out, shown.Text(strings.Join(lines, "; ")))
 	}
 	return cmp.Or(err, a.Verdict.exit())
 }

@@ -2,9 +2,11 @@ package main_test
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse/backend/ldap/ldaptest"
 )
@@ -78,6 +80,40 @@ func TestDoctorWritesForMachines(t *testing.T) {
 		if s.Backend != "corp" || s.Step == "" || s.Command == "" || s.Seconds <= 0 || s.OK == (s.Step == "user") || !s.OK && (s.Advice == "" || s.Code != "ldap.user.unknown") {
 			t.Errorf("got %+v", s)
 		}
+	}
+}
+
+// Whoever asks about somebody without the password is told that it expires soon.
+func TestCLI2CommandsSayWhenAPasswordExpires(t *testing.T) {
+	t.Parallel()
+	s, dir, run := newPatient(t)
+	config := filepath.Join(dir, "config.toml")
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, config, []byte(strings.Replace(string(text), "preset = ", "warn_password_expiry = \"14d\"\npreset = ", 1)), 0o644)
+	end := time.Now().Add(5 * 24 * time.Hour).UTC()
+	if err := s.Set(ldaptest.Entry{DN: "uid=" + puller + "," + directoryBase, Password: pullerPassword, Attributes: map[string][]string{
+		"objectClass": {"person"}, "uid": {puller}, "passwordExpirationTime": {end.Format("20060102150405Z")},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	moment := end.Truncate(time.Minute).Format(time.RFC3339)
+	for args, want := range map[string]string{
+		"whoami " + puller:                                   "password expires on " + moment + "\n",
+		"whoami -o json " + puller:                           `"password_expires": "` + moment + `"`,
+		"can-i pull pullers/x --live --as " + puller:         "; the password of testuser expires on " + moment + "\n",
+		"can-i -o json pull pullers/x --live --as " + puller: `"password_expires": "` + moment + `"`,
+		"explain GET /v2/pullers/x --live --user " + puller:  "the password of testuser expires on " + moment + "\n",
+		"doctor --user " + puller:                            "its password expires on " + moment,
+	} {
+		if stdout, stderr, code := run(strings.Fields(args)...); code != 0 || !strings.Contains(stdout, want) {
+			t.Errorf("%s: exit code %d, want %q in\n%s%s", args, code, want, stdout, stderr)
+		}
+	}
+	if stdout, _, code := run("whoami", pusher); code != 0 || strings.Contains(stdout, "expires") {
+		t.Errorf("a password that does not expire: exit code %d\n%s", code, stdout)
 	}
 }
 

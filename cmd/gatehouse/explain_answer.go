@@ -64,6 +64,7 @@ type user struct {
 	Backend     string   `json:"backend,omitempty"`
 	GroupsKnown bool     `json:"groups_known"`
 	Groups      []string `json:"groups,omitempty"`
+	Expires     string   `json:"password_expires,omitempty"` // where the backend says that it is soon
 }
 
 // ruleStep is one rule of the route.
@@ -130,8 +131,16 @@ func originNote(origin string, a gateway.Answer) string {
 	return fmt.Sprintf("the gateway lets no script on a page of %s read the answer: the route has no such entry in cors_origins", origin)
 }
 
+// expiry says when the password of u expires, nothing where that is not soon.
+func (u user) expiry() string {
+	if u.Expires == "" {
+		return ""
+	}
+	return fmt.Sprintf("the password of %s expires on %s", u.Name, u.Expires)
+}
+
 func userOf(who rules.Subject) user {
-	return user{who.Identity.User, who.Identity.Source, who.GroupsKnown, who.Groups}
+	return user{who.Identity.User, who.Identity.Source, who.GroupsKnown, who.Groups, who.Identity.Expires}
 }
 
 func checkOf(c rules.Check) check {

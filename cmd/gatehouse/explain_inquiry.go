@@ -151,7 +151,7 @@ func (q *inquiry) ask(ctx context.Context, r plannedRequest) (explanation, error
 		e.WouldAllow = slices.DeleteFunc(e.WouldAllow, func(way string) bool { return way == rules.LogIn })
 	}
 	e.Purpose = r.purpose
-	e.Notes = append(e.Notes, notes(t.note)...)
+	e.Notes = append(e.Notes, notes(t.note, e.User.expiry())...)
 	return e, nil
 }
 

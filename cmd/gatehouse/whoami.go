@@ -50,6 +50,7 @@ type person struct {
 	Groups  []string     `json:"groups,omitempty"`
 	Why     []membership `json:"why,omitempty"`
 	Error   string       `json:"error,omitempty"`
+	Expires string       `json:"password_expires,omitempty"` // where that is soon
 }
 
 // membership is a group of a person.
@@ -115,7 +116,7 @@ func whois(ctx context.Context, b backend.Backend, user string) (person, error) 
 	if standing != nil && !(backend.Refused(standing) && id.User != "") {
 		return person{}, standing
 	}
-	p := person{User: id.User, Entry: id.Handle}
+	p := person{User: id.User, Entry: id.Handle, Expires: id.Expires}
 	if standing != nil {
 		p.State = standing.Error()
 	}
@@ -155,6 +156,9 @@ func (p person) print(out io.Writer) {
 	line("entry", p.Entry)
 	if p.State != "" {
 		line("state", "may not log in: "+p.State)
+	}
+	if p.Expires != "" {
+		line("password", "expires on "+p.Expires)
 	}
 	line("groups", strings.Join(p.Groups, "; "))
 	for _, m := range p.Why {
