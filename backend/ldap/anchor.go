@@ -185,12 +185,12 @@ var changeTimes = []struct {
 	attribute string
 	read      func(string) (string, bool)
 }{
-	{"pwdLastSet", readFileTime},                // Active Directory
-	{"pwdChangedTime", readGeneralized},         // OpenLDAP
-	{"pwdUpdateTime", readGeneralized},          // 389 Directory Server, where passwordTrackUpdateTime is on
-	{"krbLastPwdChange", readGeneralized},       // FreeIPA
-	{"passwordExpirationTime", readGeneralized}, // 389 Directory Server, where passwords expire: it moves with each change
-	{"shadowLastChange", readShadowDay},         // RFC 2307
+	{"pwdLastSet", readFileTime},          // Active Directory
+	{"pwdChangedTime", readGeneralized},   // OpenLDAP
+	{"pwdUpdateTime", readGeneralized},    // 389 Directory Server, where passwordTrackUpdateTime is on
+	{"krbLastPwdChange", readGeneralized}, // FreeIPA
+	{endOf389, readGeneralized},           // 389 Directory Server, where passwords expire: it moves with each change
+	{"shadowLastChange", readShadowDay},   // RFC 2307
 }
 
 // changedOf returns when the password of an entry was last changed, as

@@ -1,13 +1,19 @@
 package ldap
 
 import (
+	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
 
+	"gatehouse/backend"
 	"gatehouse/backend/fault"
 )
+
+// endOf389 is the attribute of 389 Directory Server with the end of a password.
+const endOf389 = "passwordExpirationTime"
 
 // expiryAttributes are those by which directories say when the password of an entry
 // expires. OpenLDAP says so with the answer to a bind alone, and within pwdExpireWarning.
@@ -15,7 +21,7 @@ func expiryAttributes() []string {
 	return []string{
 		"msDS-UserPasswordExpiryTimeComputed", // Active Directory
 		"krbPasswordExpiration",               // FreeIPA
-		"passwordExpirationTime",              // 389 Directory Server
+		endOf389,                              // 389 Directory Server
 		"shadowLastChange", "shadowMax",       // RFC 2307
 	}
 }
@@ -28,7 +34,7 @@ func expiryOf(e *ldap.Entry) (end time.Time, told bool) {
 		end, err := parseFileTime(text)
 		return end, err == nil && !end.IsZero() && end.Before(fileTime(never))
 	}
-	for _, attribute := range []string{"krbPasswordExpiration", "passwordExpirationTime"} {
+	for _, attribute := range []string{"krbPasswordExpiration", endOf389} {
 		if end, err := parseTime(first(e, attribute)); err == nil {
 			return end, true
 		}
@@ -68,4 +74,28 @@ func (b *Backend) warnOfExpiry(c *conn, name, expires string, start time.Time) {
 	}
 	c.meter.count(opExpiring, start, nil)
 	b.config.Log.Info("the password of a user expires soon", "dn", name, "expires", expires, fault.Attr, "ldap.user.expiring")
+}
+
+// warningSlack is how far the clock of a directory may be from the one of this machine.
+const warningSlack = 10 * time.Second
+
+// afterWarning returns who a user is after a bind with which the directory warned of the
+// end of the password. 389 Directory Server puts the end off with its first warning, to be
+// as far away as it says: that is no change of the password, although the end is all that
+// tells of one. An end that is anywhere else is that of another password.
+func (b *Backend) afterWarning(ctx context.Context, id backend.Identity, end time.Time) backend.Identity {
+	moment, ok := strings.CutPrefix(id.Changed, endOf389+":")
+	before, err := time.Parse(sortable, moment)
+	if !ok || end.IsZero() || err == nil && before.Sub(end).Abs() <= warningSlack {
+		return id
+	}
+	e, err := b.entryOf(ctx, id)
+	if err != nil {
+		return id // the next look finds a change, which takes one more login
+	}
+	now, err := parseTime(first(e, endOf389))
+	if err == nil && now.Sub(end).Abs() <= warningSlack {
+		id.Changed = changedOf(e, endOf389)
+	}
+	return id
 }

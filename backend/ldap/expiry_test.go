@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"testing"
@@ -128,8 +129,18 @@ func TestDS389PasswordThatExpiresSoon(t *testing.T) {
 	config := s.config("389ds", ds389Manager, "ou=corp,"+base)
 	config.BindPassword = func() (string, error) { return ds389ManagerPass, nil }
 	// With its first warning the server puts the end off, to be passwordWarning away.
-	if _, got := authenticate(t, open(t, config), "alice", realPass); got != "in" {
-		t.Fatalf("got %s", got)
+	// That is no change of the password, and one that comes after it is.
+	b := open(t, config)
+	id, got := authenticate(t, b, "alice", realPass)
+	if got != "in" || !strings.HasPrefix(id.Changed, endOf389+":") {
+		t.Fatalf("got %+v, %s", id, got)
+	}
+	if _, err := b.Revalidate(t.Context(), id); err != nil {
+		t.Errorf("after the first warning: got %v, want that nothing was changed", err)
+	}
+	stale := b.afterWarning(t.Context(), backend.Identity{User: id.User, Handle: id.Handle, Anchor: id.Anchor, Changed: endOf389 + ":2026-01-01T00:00:00.000000000Z"}, time.Now().Add(time.Hour))
+	if _, err := b.Revalidate(t.Context(), stale); !errors.Is(err, backend.ErrOutdated) {
+		t.Errorf("an end that is not the one of the warning: got %v, want that the password was changed", err)
 	}
 	expiring(t, config, realPass, 48*time.Hour)
 }

@@ -138,15 +138,16 @@ func (b *Backend) resolve(ctx context.Context, l login) (backend.Identity, error
 // verify ends a login that has begun at a moment.
 func (b *Backend) verify(ctx context.Context, id backend.Identity, password string, began time.Time) (backend.Identity, error) {
 	tried := false
-	err := b.directory.bindAs(ctx, func(c *conn) error {
+	var said bindNews
+	err := b.directory.bindAs(ctx, func(c *conn) (err error) {
 		tried = true
 		start := time.Now()
-		said, err := b.bind(ctx, c, id.Handle, password)
+		said, err = b.bind(ctx, c, id.Handle, password)
 		if err == nil && b.asUser() {
 			id, err = b.findOwn(ctx, c, id)
 		}
-		if id.OnGrace = said.onGrace; id.Expires == "" {
-			id.Expires = said.expires
+		if id.OnGrace = said.onGrace; id.Expires == "" && !said.end.IsZero() {
+			id.Expires = b.soonExpires(said.end, time.Now())
 		}
 		if err == nil {
 			b.warnOfExpiry(c, id.Handle, id.Expires, start)
@@ -163,7 +164,7 @@ func (b *Backend) verify(ctx context.Context, id backend.Identity, password stri
 		return backend.Identity{}, err
 	}
 	b.using(id.Handle, began)
-	return id, nil
+	return b.afterWarning(ctx, id, said.end), nil
 }
 
 // enforceState fails for a user whose password is right and whose account may not be
@@ -208,8 +209,8 @@ func (b *Backend) bindName(l login) (string, error) {
 
 // bindNews is what a directory says beside that a password is right.
 type bindNews struct {
-	onGrace bool   // it has expired, and this was one of the logins that are left
-	expires string // see backend.Identity.Expires
+	onGrace bool      // it has expired, and this was one of the logins that are left
+	end     time.Time // when it expires, if the directory warns
 }
 
 // bind checks a password, with one bind on a connection of its own.
@@ -223,7 +224,7 @@ func (b *Backend) bind(ctx context.Context, c *conn, name, password string) (sai
 	for _, control := range controls {
 		switch p := control.(type) {
 		case *ldap.ControlVChuPasswordWarning:
-			said.expires = b.soonExpires(start.Add(time.Duration(p.Expire)*time.Second), start)
+			said.end = start.Add(time.Duration(p.Expire) * time.Second)
 		case *ldap.ControlBeheraPasswordPolicy:
 			switch {
 			case p.Grace >= 0:
@@ -235,7 +236,7 @@ func (b *Backend) bind(ctx context.Context, c *conn, name, password string) (sai
 				said.onGrace = true
 			case p.Expire >= 0:
 				b.config.Log.Info("the password of a user is about to expire", "dn", name, "seconds", p.Expire)
-				said.expires = b.soonExpires(start.Add(time.Duration(p.Expire)*time.Second), start)
+				said.end = start.Add(time.Duration(p.Expire) * time.Second)
 			}
 		}
 	}
