@@ -3,6 +3,7 @@ package ldap
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"runtime"
 	"sync"
@@ -144,6 +145,14 @@ func guarded(f func() error) (err error) {
 		}
 	}()
 	return f()
+}
+
+// guard calls f, and tells of a panic of it in the log: no more than what f does ends.
+func (d *directory) guard(f func()) {
+	if err := guarded(func() error { f(); return nil }); err != nil {
+		d.config.Log.Error("something that is done for the directory in the background has failed; it is tried again when it is due",
+			slog.Any("error", err), slog.String(fault.Attr, string(fault.Of(err))))
+	}
 }
 
 // errWrongAnswer is the error for an answer to another kind of question. The

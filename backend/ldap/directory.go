@@ -88,9 +88,13 @@ func (d *directory) keepHouse() {
 			return
 		case <-ticker.C:
 		}
-		for _, s := range d.known() {
-			s.sweep(false)
-		}
+		d.guard(d.sweep)
+	}
+}
+
+func (d *directory) sweep() {
+	for _, s := range d.known() {
+		s.sweep(false)
 	}
 }
 
@@ -215,7 +219,7 @@ func (d *directory) background(f func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ctx.Err() == nil {
-		d.wg.Go(f)
+		d.wg.Go(func() { d.guard(f) })
 	}
 }
 

@@ -41,7 +41,7 @@ func (d *directory) followDNS() {
 		case <-d.outdated:
 		case <-time.After(wait):
 		}
-		d.resolve(d.ctx)
+		d.guard(func() { d.resolve(d.ctx) })
 	}
 }
 
@@ -60,7 +60,7 @@ func (d *directory) resolve(ctx context.Context) []*server {
 	recent := time.Since(d.asked) < resolveAgain
 	d.mu.Unlock()
 	if !recent && d.isNamed() {
-		answer := d.lookups.DoChan("", func() (any, error) { d.lookUp(); return nil, nil })
+		answer := d.lookups.DoChan("", func() (any, error) { d.guard(d.lookUp); return nil, nil })
 		select {
 		case <-answer:
 		case <-ctx.Done():
@@ -144,7 +144,8 @@ func (d *directory) hostAddresses(ctx context.Context, a address) ([]address, er
 // record asks DNS about one name, and returns what it says, or what it said last
 // where it says nothing.
 func (d *directory) record(ctx context.Context, of address, ask func(context.Context, address) ([]address, error)) []address {
-	answer, err := ask(ctx, of)
+	var answer []address
+	err := guarded(func() (err error) { answer, err = ask(ctx, of); return err })
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	old := d.records[of]

@@ -64,10 +64,20 @@ func (p *pool) ready() *conn {
 // take returns a connection for the caller alone, who gives it back with put. It
 // waits as long as ctx lets it until one more may be in use; whether the server then
 // answers is found out whatever becomes of ctx.
-func (p *pool) take(ctx context.Context) (*conn, error) {
+func (p *pool) take(ctx context.Context) (c *conn, err error) {
 	if err := p.wait(ctx); err != nil {
 		return nil, err
 	}
+	err = guarded(func() (err error) { c, err = p.fresh(); return err })
+	if err != nil {
+		<-p.slots
+		return nil, err
+	}
+	return c, nil
+}
+
+// fresh returns an idle connection that is not dead, or a new one.
+func (p *pool) fresh() (*conn, error) {
 	for c := p.pop(p.idleTimeout); c != nil; c = p.pop(p.idleTimeout) {
 		if time.Since(c.since) < checkAfter || c.ping(p.life, aliveTimeout, "") == nil {
 			return c, nil
@@ -77,7 +87,6 @@ func (p *pool) take(ctx context.Context) (*conn, error) {
 	}
 	c, err := p.open(p.life)
 	if err != nil {
-		<-p.slots
 		return nil, err
 	}
 	// Connections made together must not all end together.

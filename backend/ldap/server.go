@@ -118,15 +118,17 @@ func (s *server) bindAs(ctx context.Context, c *conn, f func(*conn) error) error
 func (s *server) isAlive(ctx context.Context, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	c, err := s.openSearch(ctx)
-	if errors.Is(err, errAccount) || errors.Is(err, errTurn) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer c.close()
-	return c.ping(ctx, limit, s.config.UserBases[0])
+	return guarded(func() error {
+		c, err := s.openSearch(ctx)
+		if errors.Is(err, errAccount) || errors.Is(err, errTurn) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		defer c.close()
+		return c.ping(ctx, limit, s.config.UserBases[0])
+	})
 }
 
 func (s *server) label(err error) error {
