@@ -92,7 +92,7 @@ func TestKeptConnectionThatEndsIsNoDeadServer(t *testing.T) {
 func TestEndOfALoginIsNoDeadServer(t *testing.T) {
 	t.Parallel()
 	s := start(t, ldaptest.Config{})
-	c := configFor(t, s)
+	c := usual(configFor(t, s))
 	c.LoginTimeout = 300 * time.Millisecond
 	b := open(t, c)
 	server := b.directory.servers[0]

@@ -24,9 +24,9 @@ func quick(c Config) Config {
 	return c
 }
 
-// slack is what a deadline may be overrun by: 100 ms, and what a busy machine
-// needs to notice.
-const slack = 100*time.Millisecond + 2*time.Second
+// slack is what a deadline may be overrun by: what a busy machine needs to notice, and
+// less than the minute that what is waited for takes without a deadline.
+const slack = 30 * time.Second
 
 // faultsOf returns what a server may do in place of answering, at each point of a
 // login.
@@ -259,7 +259,7 @@ func TestDirectoryThatComesBack(t *testing.T) {
 		}
 		start := time.Now()
 		until(t, func() bool { return verdictOf(b, "alice", alicePass) == "in" })
-		if took := time.Since(start); took > 5*time.Second {
+		if took := time.Since(start); took > slack {
 			t.Errorf("it took %v to notice that the server is back", took)
 		}
 		s.Stop()
@@ -373,7 +373,7 @@ func TestServiceAccountThatFailsIsTriedAgainSoon(t *testing.T) {
 func TestSlowQuestionIsNoDeadServer(t *testing.T) {
 	t.Parallel()
 	first, second, c := twoServers(t)
-	c.OperationTimeout = time.Second
+	c.OperationTimeout = 2 * time.Second
 	b := open(t, c)
 	first.OnRequest(func(r ldaptest.Request) ldaptest.Fault {
 		return ldaptest.Fault{Hang: r.Kind == ldaptest.Search && strings.Contains(r.Filter, "uid=bob")}
@@ -412,11 +412,9 @@ func TestPasswordThatCannotBeReadIsAnOutage(t *testing.T) {
 // trusted with a question that cannot be asked twice.
 func TestIdleConnections(t *testing.T) {
 	s := start(t, ldaptest.Config{})
-	c := configFor(t, s)
-	c.IdleTimeout = 50 * time.Millisecond
-	b := open(t, c)
+	b := open(t, configFor(t, s))
 	authenticate(t, b, "alice", alicePass)
-	time.Sleep(60 * time.Millisecond)
+	idleFor(b, b.directory.config.IdleTimeout)
 	authenticate(t, b, "alice", alicePass)
 	if n := s.Count(ldaptest.Connect); n != 4 {
 		t.Errorf("connections past their time: %d were made, want 4", n)
@@ -424,9 +422,7 @@ func TestIdleConnections(t *testing.T) {
 
 	b = open(t, configFor(t, s))
 	authenticate(t, b, "alice", alicePass)
-	for _, p := range []*pool{b.directory.servers[0].search, b.directory.servers[0].users} {
-		p.idle[0].since = time.Now().Add(-time.Minute)
-	}
+	idleFor(b, time.Minute)
 	old := 0
 	for _, r := range s.Requests() {
 		old = max(old, r.Conn)
@@ -440,6 +436,13 @@ func TestIdleConnections(t *testing.T) {
 	}
 	if took := time.Since(start); took > 2*aliveTimeout+slack {
 		t.Errorf("finding out took %v", took)
+	}
+}
+
+// idleFor has the connections that a login left behind been idle for some time.
+func idleFor(b *Backend, d time.Duration) {
+	for _, p := range []*pool{b.directory.servers[0].search, b.directory.servers[0].users} {
+		p.idle[0].since = time.Now().Add(-d)
 	}
 }
 

@@ -49,7 +49,9 @@ func TestHostileAnswersLetNobodyIn(t *testing.T) {
 			t.Run(name+" to a "+where, func(t *testing.T) {
 				t.Parallel()
 				s := start(t, ldaptest.Config{})
-				b := open(t, quick(configFor(t, s)))
+				c := configFor(t, s)
+				c.ConnectTimeout, c.OperationTimeout = time.Second, 500*time.Millisecond
+				b := open(t, c)
 				fault := ldaptest.Fault{Raw: raw}
 				if where == "bind" {
 					s.OnRequest(onUserBind(fault))
