@@ -116,7 +116,7 @@ func (b *badLogins) count(status int) int {
 // longEnough reports when the flood has lasted for its time and the gateway has begun
 // to bound it, or never will.
 func (b *badLogins) longEnough(t *testing.T) func() bool {
-	begin, least := time.Now(), time.Duration(scale(t, secondsVariable, 2))*time.Second
+	begin, least := time.Now(), time.Duration(scale(t, secondsVariable, 1))*time.Second
 	return func() bool {
 		passed := time.Since(begin)
 		return passed > patience || passed > least && b.count(http.StatusTooManyRequests) > 0

@@ -59,6 +59,59 @@ func TestCIKnowsEverySize(t *testing.T) {
 	}
 }
 
+// TestPatternsOfTestsMatchSome: every test that a script, a comment or a page names to
+// "go test" is there. go test itself says nothing of a pattern that matches none.
+func TestPatternsOfTestsMatchSome(t *testing.T) {
+	texts := testSources(t)
+	var names []string
+	for _, text := range texts {
+		for _, match := range regexp.MustCompile(`(?m)^func ((?:Test|Benchmark|Fuzz)\w+)\(`).FindAllStringSubmatch(text, -1) {
+			names = append(names, match[1])
+		}
+	}
+	for _, folder := range []string{"../../.ci/*", "../../docs/*.md", "../../docs/*/*.md", "../../*.md", "../../bench/*.md"} {
+		files, _ := filepath.Glob(folder)
+		for _, file := range files {
+			texts[file] = readFile(t, file)
+		}
+	}
+	given := regexp.MustCompile(`go test [^\n]*|run_tests [^\n]*`)
+	pattern := regexp.MustCompile(`-(?:run|bench|skip)[ =](?:'([^'\n]+)'|([^\s'"` + "`" + `]+))`)
+	found := 0
+	for name, text := range texts {
+		for _, line := range given.FindAllString(text, -1) {
+			for _, match := range pattern.FindAllStringSubmatch(line, -1) {
+				for _, alternative := range alternatives(match[1] + match[2]) {
+					found++
+					if !slices.ContainsFunc(names, regexp.MustCompile(alternative).MatchString) {
+						t.Errorf("%s: no test matches %s of %q", name, alternative, line)
+					}
+				}
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("found %d patterns: this test looks for them in a wrong way", found)
+	}
+}
+
+// alternatives returns the patterns that one pattern for names of tests, without those
+// of subtests, has between bars; none for the pattern that is to match nothing.
+func alternatives(pattern string) (each []string) {
+	pattern, _, _ = strings.Cut(pattern, "/")
+	if pattern == "^$" {
+		return nil
+	}
+	before, inner, after := "", pattern, ""
+	if open, end := strings.Index(pattern, "("), strings.LastIndex(pattern, ")"); open >= 0 && end > open {
+		before, inner, after = pattern[:open], pattern[open+1:end], pattern[end+1:]
+	}
+	for _, one := range strings.Split(inner, "|") {
+		each = append(each, before+one+after)
+	}
+	return each
+}
+
 // testSources returns the texts of all files with tests, by their paths.
 func testSources(t *testing.T) map[string]string {
 	t.Helper()

@@ -107,7 +107,7 @@ func TestSEC2StrangersTakeLittleMemory(t *testing.T) {
 		limit     = "256MiB"
 		maxMemory = 200 << 20
 	)
-	connections, seconds := scale(t, strangersVariable, 40), scale(t, secondsVariable, 2)
+	connections, seconds := scale(t, strangersVariable, 40), scale(t, secondsVariable, 1)
 	for name, shape := range map[string]siege{
 		"who read":          {Reads: true},
 		"who do not read":   {},
