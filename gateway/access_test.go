@@ -115,7 +115,7 @@ func TestApacheFormats(t *testing.T) {
 		r := newRequest("GET", tt.target)
 		r.Header.Set("Referer", tt.referer)
 		r.Header.Set("User-Agent", tt.agent)
-		x := &exchange{site: &site{access: log}, r: r, entry: entry{from: origin{text: "192.0.2.1"}}, start: start, claimed: tt.user, status: 200, sent: tt.sent}
+		x := &exchange{site: &site{access: log}, ctx: t.Context(), r: r, entry: entry{from: origin{text: "192.0.2.1"}}, start: start, claimed: tt.user, status: 200, sent: tt.sent}
 		x.recordAccess()
 		if got := out.String(); got != tt.want+"\n" {
 			t.Errorf("got  %swant %s", got, tt.want)
