@@ -161,6 +161,7 @@ groups_file = "robots.groups"
 name = "corp"
 type = "ldap"
 preset = "openldap"
+ca_file = "corp-ca.pem"
 urls = ["ldaps://ldap1.corp.example", "ldaps://ldap2.corp.example"]
 ca_file = "corp-ca.pem"
 bind_dn = "uid=svc,dc=corp,dc=example"
