@@ -104,7 +104,7 @@ func (r probeResult) print(cmd *cobra.Command, output outputFormat) error {
 
 // probe has the backend called name try its servers.
 func (d *daemon) probe(ctx context.Context, name string) (any, bool) {
-	p, ok := d.current.Load().bare[name].(backend.Prober)
+	p, ok := d.current.Load().stack(name).leaf.(backend.Prober)
 	if !ok {
 		return nil, false
 	}
@@ -123,8 +123,8 @@ func (d *daemon) probe(ctx context.Context, name string) (any, bool) {
 // retry has every backend try again what it holds back, for the person who asked for
 // a reload.
 func (d *daemon) retry() {
-	for name, b := range d.current.Load().bare {
-		if p, ok := b.(backend.Prober); ok && !p.Retry() {
+	for name, s := range d.current.Load().stacks {
+		if p, ok := s.leaf.(backend.Prober); ok && !p.Retry() {
 			d.log.Warn("the service account of a backend is held back: it was tried less than a minute ago", "backend", name)
 		}
 	}

@@ -8,25 +8,19 @@ import (
 	"slices"
 	"strings"
 
-	"gatehouse/backend"
 	"gatehouse/gateway"
 	"gatehouse/gateway/record"
 )
 
 // assembly is what a configuration comes to.
 type assembly struct {
-	config   *Config
-	gateway  gateway.Config
-	backends map[string]backend.Backend // as chains ask them; nil for one that could not be opened
-	bare     map[string]backend.Backend // the same without what is around them
-	shields  map[string]*backend.Shield // around those that lock accounts
-	floods   map[string]*backend.Flood  // around those that routes use
-	caches   map[string]*backend.Cache  // around these
-	floors   map[string]*backend.Floor  // around these, where refusals are to be held
-	held     map[string]*holding        // all that it has open; see close
-	audit    *record.AuditLog           // nil without one, and before it is in use
-	before   *assembly                  // to go on with what is unchanged; nil after assemble
-	report   report
+	config  *Config
+	gateway gateway.Config
+	stacks  map[string]*stack   // of the backends, by their names
+	held    map[string]*holding // all that it has open; see close
+	audit   *record.AuditLog    // nil without one, and before it is in use
+	before  *assembly           // to go on with what is unchanged; nil after assemble
+	report  report
 }
 
 // build opens what c names and returns the configuration of the gateway with a
@@ -71,16 +65,11 @@ type surroundings struct {
 
 func (c *Config) assembleAfter(before *assembly, s surroundings) *assembly {
 	a := &assembly{
-		before:   before,
-		held:     map[string]*holding{},
-		config:   c,
-		report:   slices.Clone(c.report),
-		backends: map[string]backend.Backend{},
-		bare:     map[string]backend.Backend{},
-		shields:  map[string]*backend.Shield{},
-		floods:   map[string]*backend.Flood{},
-		caches:   map[string]*backend.Cache{},
-		floors:   map[string]*backend.Floor{},
+		before: before,
+		held:   map[string]*holding{},
+		config: c,
+		report: slices.Clone(c.report),
+		stacks: map[string]*stack{},
 	}
 	t := c.Timeouts
 	a.gateway = gateway.Config{

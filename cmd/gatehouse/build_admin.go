@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 
+	"gatehouse/backend"
 	"gatehouse/backend/fault"
 	"gatehouse/gateway"
 	"gatehouse/gateway/admin"
@@ -48,8 +49,8 @@ func (c *Config) adminSocket() string {
 func (a *assembly) backendInfo() []gateway.BackendInfo {
 	var all []gateway.BackendInfo
 	for _, c := range a.config.Backends {
-		name := c.Name()
-		all = append(all, gateway.BackendInfo{Name: name, Type: c.Type(), Backend: a.bare[name], Cache: a.caches[name], Shield: a.shields[name], Flood: a.floods[name]})
+		s := a.stack(c.Name())
+		all = append(all, gateway.BackendInfo{Name: c.Name(), Type: c.Type(), Backend: s.leaf, Cache: s.cache, Shield: s.shield, Flood: s.flood})
 	}
 	return all
 }
@@ -127,20 +128,24 @@ func (d *daemon) shown(err error) string {
 // budget strangers have used up. For everybody at once it would be theirs.
 func (d *daemon) purge(user string) (caches int, err error) {
 	a := d.current.Load()
-	for _, c := range a.caches {
-		if user == "" {
-			c.Purge()
-		} else {
-			c.PurgeUser(user)
+	for _, s := range a.stacks {
+		if s.cache != nil {
+			purge(s.cache, user)
+			caches++
 		}
-		caches++
-	}
-	for _, s := range a.shields {
-		if user != "" {
-			s.ResetUser(user)
+		if s.shield != nil && user != "" {
+			s.shield.ResetUser(user)
 		}
 	}
 	return caches, nil
+}
+
+func purge(c *backend.Cache, user string) {
+	if user == "" {
+		c.Purge()
+	} else {
+		c.PurgeUser(user)
+	}
 }
 
 // why returns what there is to say about a refusal.

@@ -29,7 +29,7 @@ func (a *assembly) openBackends(s surroundings) {
 // in the report.
 func (a *assembly) openBackend(i int, s surroundings) {
 	collected := &warningLog{}
-	t := backendTable{log: s.log, origin: a.config.origin, index: i, report: &a.report, others: a.backends}
+	t := backendTable{log: s.log, origin: a.config.origin, index: i, report: &a.report, other: func(name string) backend.Backend { return a.stack(name).named }}
 	if s.log == nil {
 		t.log = slog.New(collected)
 	}
@@ -44,62 +44,31 @@ func (a *assembly) openBackend(i int, s surroundings) {
 	}
 }
 
-// open makes what c describes. All that a backend has around it wherever it is
-// used, in a chain or by a route, is put there here; see cached for the rest.
+// open makes the inner layers of what c describes, or goes on with those of before.
 func (a *assembly) open(c BackendConfig, t backendTable) error {
 	name, source := c.Name(), a.source(t.index)
-	if a.takeOver(backendHolding(name), source) {
-		a.bare[name], a.backends[name] = a.before.bare[name], a.before.backends[name]
-		if s, ok := a.before.shields[name]; ok {
-			a.shields[name] = s
+	s := a.stacks[name]
+	if !a.takeOver(backendHolding(name), source) {
+		return a.openInner(s, c, t, source)
+	}
+	before := a.before.stack(name)
+	s.leaf, s.shield, s.named = before.leaf, before.shield, before.named
+	// What it follows by itself it might not have read yet, or not be able to.
+	if r, ok := s.leaf.(interface{ Reload() error }); ok {
+		if err := r.Reload(); err != nil {
+			t.reportFiles(err)
 		}
-		// What it follows by itself it might not have read yet, or not be able to.
-		if r, ok := a.bare[name].(interface{ Reload() error }); ok {
-			if err := r.Reload(); err != nil {
-				t.reportFiles(err)
-			}
-		}
-		return nil
 	}
-	b, err := kinds[c.Type()].open(c, t)
-	if b == nil || err != nil {
-		return err
-	}
-	a.hold(backendHolding(name), source, b)
-	a.bare[name] = b
-	if b, err = a.shield(c, b); err != nil {
-		return err
-	}
-	a.backends[name] = backend.Named(name, b)
 	return nil
 }
 
-// cached returns the one cache in front of the backend called name, which is open.
-func (a *assembly) cached(name string) *backend.Cache {
-	b := a.backends[name]
-	if c := a.caches[name]; c != nil {
-		return c
-	}
-	source := a.cacheSource(name)
-	if a.takeOver(cacheHolding(name), source) {
-		a.caches[name] = a.before.caches[name]
-		if f, ok := a.before.floods[name]; ok {
-			a.floods[name] = f
-		}
-		return a.caches[name]
-	}
-	b, err := a.limit(name, b)
-	if err != nil {
-		a.report.errorf(a.config.origin.at("flood"), "%v", err)
-		return nil
-	}
+// cache returns a cache in front of b, nil if it cannot be made, which is reported.
+func (a *assembly) cache(b backend.Backend) *backend.Cache {
 	c, err := backend.NewCache(b, a.config.cacheConfig())
 	if err != nil {
 		a.report.errorf(a.config.origin.at("cache"), "%v", err)
 		return nil
 	}
-	a.hold(cacheHolding(name), source, c)
-	a.caches[name] = c
 	return c
 }
 

@@ -38,7 +38,7 @@ func openChain(k chainKeys, t backendTable) (backend.Backend, error) {
 		return nil, nil
 	}
 	for _, m := range k.mentions() {
-		if t.others[m.name] == nil {
+		if t.other(m.name) == nil {
 			return nil, nil
 		}
 	}
@@ -49,13 +49,13 @@ func openChain(k chainKeys, t backendTable) (backend.Backend, error) {
 			Backend             backend.Backend
 			NextOnWrongPassword bool
 			NextOnUnavailable   bool
-		}{m.Backend, t.others[m.Backend], m.OnWrongPassword == "next", m.OnUnavailable == "next"})
+		}{m.Backend, t.other(m.Backend), m.OnWrongPassword == "next", m.OnUnavailable == "next"})
 	}
 	for _, name := range k.ExtraGroups {
 		c.ExtraGroups = append(c.ExtraGroups, struct {
 			Name    string
 			Backend backend.Backend
-		}{name, t.others[name]})
+		}{name, t.other(name)})
 	}
 	b, err := chain.New(c)
 	if err != nil {

@@ -131,7 +131,7 @@ func TestBackendsOfAChainAreShared(t *testing.T) {
 	if diff := cmp.Diff([][]string{{"first", "second"}, {"second"}, {"first", "second"}}, [][]string{routes[0].Backends, routes[1].Backends, routes[2].Backends}); diff != "" {
 		t.Errorf("names that rules may put before a colon (-want +got):\n%s", diff)
 	}
-	if n := len(a.caches); n != 2 {
+	if n := len(a.having(hasCache)); n != 2 {
 		t.Errorf("there are %d caches, want 2", n)
 	}
 	_, err := routes[0].Backend.Authenticate(t.Context(), "testuser", "wrong")

@@ -9,37 +9,19 @@ func (a *assembly) checkRefusals() {
 	}
 }
 
-// served returns the backend called name as routes use it, which share all that is
-// around it, and nil if it could not be opened.
-func (a *assembly) served(name string) backend.Backend {
-	if a.backends[name] == nil {
-		return nil
-	}
-	c := a.cached(name)
-	if c == nil {
-		return nil
-	}
-	if f := a.floor(name, c); f != nil {
-		return f
-	}
-	return c
-}
-
 // floor returns what holds back the refusals that come out of a cache, and nil if
 // nothing is to. It goes on with the one of before if that was made from the same.
 func (a *assembly) floor(name string, c *backend.Cache) *backend.Floor {
 	r := a.config.Refusals
-	if r.Floor.Duration == 0 || a.floors[name] != nil {
-		return a.floors[name]
+	if r.Floor.Duration == 0 {
+		return nil
 	}
-	if old := a.before; old != nil && old.caches[name] == c && old.config.Refusals == r {
-		a.floors[name] = old.floors[name]
-		return a.floors[name]
+	if before := a.stackBefore(name); before.floor != nil && before.cache == c && a.before.config.Refusals == r {
+		return before.floor
 	}
 	f, err := backend.NewFloor(c, backend.FloorConfig{Min: r.Floor.Duration, Max: r.Ceiling.Duration})
 	if err != nil {
 		return nil // and checkRefusals has said why
 	}
-	a.floors[name] = f
 	return f
 }

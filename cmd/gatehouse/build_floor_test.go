@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,8 +13,8 @@ import (
 func TestReloadKeepsWhatAFloorHasLearnt(t *testing.T) {
 	dir := guardedDir(t)
 	a := assembleText(t, dir, guardedConfig, nil)
-	if len(a.floors) != 2 || a.gateway.Routes[0].Backend != backend.Backend(a.floors["everyone"]) {
-		t.Fatalf("got floors %v, want one for each backend that a route uses, in front of all else", a.floors)
+	if got := a.having(hasFloor); !slices.Equal(got, served) || a.gateway.Routes[0].Backend != backend.Backend(a.stack("everyone").floor) {
+		t.Fatalf("got floors of %v, want one for each backend that a route uses, in front of all else", got)
 	}
 	const refusals = "[refusals]\nfloor = \"120ms\"\n[cache]"
 	for change, kept := range map[string]bool{
@@ -25,10 +26,10 @@ func TestReloadKeepsWhatAFloorHasLearnt(t *testing.T) {
 	} {
 		old, new, _ := strings.Cut(change, "|")
 		b := assembleText(t, dir, strings.ReplaceAll(guardedConfig, old, new), a)
-		if len(b.floors) != 2 || b.floors["corp"] == nil {
-			t.Errorf("%s: got floors %v", change, b.floors)
+		if got := b.having(hasFloor); !slices.Equal(got, served) {
+			t.Errorf("%s: got floors of %v", change, got)
 		}
-		if got := a.floors["corp"] == b.floors["corp"]; got != kept {
+		if got := a.stack("corp").floor == b.stack("corp").floor; got != kept {
 			t.Errorf("%s: kept is %t, want %t", change, got, kept)
 		}
 	}
@@ -36,7 +37,7 @@ func TestReloadKeepsWhatAFloorHasLearnt(t *testing.T) {
 
 func TestRefusalsNeedNotBeHeld(t *testing.T) {
 	a := assembleText(t, guardedDir(t), strings.Replace(guardedConfig, "[cache]", "[refusals]\nfloor = \"0s\"\n[cache]", 1), nil)
-	if len(a.floors) != 0 || a.gateway.Routes[0].Backend != backend.Backend(a.caches["everyone"]) {
-		t.Errorf("got floors %v, want none", a.floors)
+	if got := a.having(hasFloor); got != nil || a.gateway.Routes[0].Backend != backend.Backend(a.stack("everyone").cache) {
+		t.Errorf("got floors of %v, want none", got)
 	}
 }

@@ -125,7 +125,7 @@ type backendTable struct {
 	origin origin
 	index  int
 	report *report
-	others map[string]backend.Backend // nil for one that could not be opened
+	other  func(name string) backend.Backend // nil for one that could not be opened
 }
 
 // at returns the place of a key of the table.

@@ -14,12 +14,12 @@ type shieldKeys struct {
 	FailureWindow Duration `toml:"failure_window" min:"1s" max:"168h"` // at least as long as the directory counts a wrong password
 }
 
-// shield returns what stands in front of b wherever it is used: a shield if accounts
-// of it can get locked, else b itself. A shield goes on with what the one before it
-// has counted, which configureShields has follow the settings.
-func (a *assembly) shield(c BackendConfig, b backend.Backend) (backend.Backend, error) {
+// shield returns a shield in front of b, nil if its accounts cannot get locked. It goes
+// on with what the one before it has counted, which configureShields has follow the
+// settings.
+func (a *assembly) shield(c BackendConfig, b backend.Backend) (*backend.Shield, error) {
 	if !kinds[c.Type()].locksOut {
-		return b, nil
+		return nil, nil
 	}
 	guarded, ok := b.(backend.Guarded)
 	if !ok {
@@ -29,14 +29,10 @@ func (a *assembly) shield(c BackendConfig, b backend.Backend) (backend.Backend, 
 	if err != nil {
 		return nil, err
 	}
-	var s *backend.Shield
-	if a.before != nil && a.before.shields[c.Name()] != nil {
-		s = a.before.shields[c.Name()].Around(guarded)
-	} else if s, err = backend.NewShield(guarded, cfg); err != nil {
-		return nil, err
+	if before := a.stackBefore(c.Name()).shield; before != nil {
+		return before.Around(guarded), nil
 	}
-	a.shields[c.Name()] = s
-	return s, nil
+	return backend.NewShield(guarded, cfg)
 }
 
 // shieldConfig returns how the shield in front of a backend is made.
@@ -60,7 +56,7 @@ func (c *Config) shieldConfig(b BackendConfig) (backend.ShieldConfig, error) {
 // of their backends. What they have counted stays.
 func (a *assembly) configureShields() error {
 	for _, c := range a.config.Backends {
-		s := a.shields[c.Name()]
+		s := a.stack(c.Name()).shield
 		if s == nil {
 			continue
 		}
@@ -75,12 +71,12 @@ func (a *assembly) configureShields() error {
 	return nil
 }
 
-// limit returns what stands in front of b where a route uses it, behind the cache:
-// a flood control, if there is to be one.
-func (a *assembly) limit(name string, b backend.Backend) (backend.Backend, error) {
+// flood returns a flood control in front of b, nil if there is to be none, or if it
+// cannot be made, which is reported.
+func (a *assembly) flood(b backend.Backend) *backend.Flood {
 	c := a.config.Flood
 	if !c.Enabled {
-		return b, nil
+		return nil
 	}
 	f, err := backend.NewFlood(b, backend.FloodConfig{
 		PerSource:   c.SourcePerMinute,
@@ -89,8 +85,8 @@ func (a *assembly) limit(name string, b backend.Backend) (backend.Backend, error
 		TotalBurst:  c.TotalBurst,
 	})
 	if err != nil {
-		return nil, err
+		a.report.errorf(a.config.origin.at("flood"), "%v", err)
+		return nil
 	}
-	a.floods[name] = f
-	return f, nil
+	return f
 }

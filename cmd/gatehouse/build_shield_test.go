@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -82,18 +83,18 @@ func guardedDir(t *testing.T) string {
 
 func TestDirectoryHasOneShieldWhereverItIsUsed(t *testing.T) {
 	a := assembleText(t, guardedDir(t), guardedConfig, nil)
-	if len(a.shields) != 1 || a.shields["corp"] == nil {
-		t.Fatalf("got shields %v, want one, of corp", a.shields)
+	if got := a.having(hasShield); !slices.Equal(got, []string{"corp"}) {
+		t.Fatalf("got shields of %v, want one, of corp", got)
 	}
-	if a.floods["everyone"] == nil || a.floods["corp"] == nil || len(a.floods) != 2 {
-		t.Errorf("got flood controls %v, want one for each backend that a route uses", a.floods)
+	if got := a.having(hasFlood); !slices.Equal(got, served) {
+		t.Errorf("got flood controls of %v, want one for each backend that a route uses", got)
 	}
 	got, err := a.config.shieldConfig(a.config.Backends[0])
 	want := backend.ShieldConfig{MaxFailures: 4, FailureWindow: 45 * time.Minute, NegativeTTL: 20 * time.Second, Timeout: 10 * time.Second}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
-	if _, ok := a.bare["corp"].(backend.Guarded); !ok {
+	if _, ok := a.stack("corp").leaf.(backend.Guarded); !ok {
 		t.Error("what is examined is not the bare backend")
 	}
 }
@@ -112,16 +113,16 @@ func TestReloadKeepsWhatAShieldHasCounted(t *testing.T) {
 	} {
 		old, new, _ := strings.Cut(change, "|")
 		b := assembleText(t, dir, strings.ReplaceAll(guardedConfig, old, new), a)
-		if len(b.shields) != 1 || b.shields["corp"] == nil || len(b.floods) != 2 {
-			t.Errorf("%s: got shields %v and flood controls %v", change, b.shields, b.floods)
+		if shields, floods := b.having(hasShield), b.having(hasFlood); !slices.Equal(shields, []string{"corp"}) || !slices.Equal(floods, served) {
+			t.Errorf("%s: got shields of %v and flood controls of %v", change, shields, floods)
 		}
-		if got := a.shields["corp"] == b.shields["corp"]; got != same {
+		if got := a.stack("corp").shield == b.stack("corp").shield; got != same {
 			t.Errorf("%s: it is the same shield: %t, want %t", change, got, same)
 		}
 		// They have one ledger, whose settings are those of the last.
 		want, err := b.config.shieldConfig(b.config.Backends[0])
 		want.MaxFailures, want.Size = max(want.MaxFailures, 2), 100_000
-		if got := a.shields["corp"].Config(); got != want || err != nil {
+		if got := a.stack("corp").shield.Config(); got != want || err != nil {
 			t.Errorf("%s: the shield before is made from %+v, want %+v (%v)", change, got, want, err)
 		}
 	}
@@ -129,11 +130,11 @@ func TestReloadKeepsWhatAShieldHasCounted(t *testing.T) {
 
 func TestFloodControlCanBeSwitchedOff(t *testing.T) {
 	a := assembleText(t, guardedDir(t), strings.Replace(guardedConfig, "source_per_minute = 30", "enabled = false", 1), nil)
-	if len(a.floods) != 0 {
-		t.Errorf("got flood controls %v, want none", a.floods)
+	if got := a.having(hasFlood); got != nil {
+		t.Errorf("got flood controls of %v, want none", got)
 	}
-	if len(a.caches) != 2 {
-		t.Errorf("got caches %v, want two", a.caches)
+	if got := a.having(hasCache); !slices.Equal(got, served) {
+		t.Errorf("got caches of %v, want those of %v", got, served)
 	}
 }
 

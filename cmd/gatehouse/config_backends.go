@@ -26,11 +26,11 @@ func (a *assembly) checkBackend(i int, b BackendConfig) bool {
 		a.report.errorf(at, "the name %q has a colon, a blank or a quote in it, so that rules could not name users of this backend", name)
 		return false
 	}
-	if _, taken := a.backends[name]; taken {
+	if _, taken := a.stacks[name]; taken {
 		a.report.errorf(at, "another backend is called %q too: names must differ, or a route would mean either", name)
 		return false
 	}
-	a.backends[name] = nil
+	a.stacks[name] = &stack{}
 	_, known := kinds[b.Type()]
 	return known && !o.table("backend", i).flawed && a.checkMentions(i, b)
 }

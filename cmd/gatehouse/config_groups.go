@@ -47,7 +47,7 @@ func (a *assembly) checkGroupNames(i int, list []rules.Rule) {
 	for j, r := range list {
 		for _, group := range rules.Names(r.Require) {
 			source, name := a.qualified(i, group)
-			checker, ok := a.bare[cmp.Or(source, a.config.Routes[i].Backend)].(interface{ CheckGroup(name string) error })
+			checker, ok := a.stack(cmp.Or(source, a.config.Routes[i].Backend)).leaf.(interface{ CheckGroup(name string) error })
 			if !ok || !group.Group {
 				continue
 			}

@@ -69,7 +69,7 @@ func (a *assembly) qualified(i int, n rules.Name) (source, name string) {
 
 // spelled returns name as the backends of the route at index i spell it.
 func (a *assembly) spelled(i int, source string, group bool, name string) string {
-	spelling := backend.SpellingOf(a.backends[a.config.Routes[i].Backend], source)
+	spelling := backend.SpellingOf(a.stack(a.config.Routes[i].Backend).named, source)
 	if group {
 		return spelling.CanonicalGroup(name)
 	}
@@ -116,7 +116,7 @@ func (a *assembly) unlisted(i int, source string, n rules.Name, name string) str
 // of them cannot list them, or knows no groups at all, which is reported elsewhere.
 func (a *assembly) rosterOf(i int, source string, groups bool) (names []string, ok bool) {
 	for _, name := range a.asked(a.config.Routes[i].Backend, source, groups) {
-		b, isRoster := a.bare[name].(roster)
+		b, isRoster := a.stack(name).leaf.(roster)
 		switch {
 		case !isRoster:
 			return nil, false
@@ -150,7 +150,7 @@ func (a *assembly) asked(name, source string, groups bool) []string {
 func (a *assembly) warnOfStrangers() {
 	c := a.config
 	for i, table := range c.Backends {
-		b, ok := a.bare[table.Name()].(roster)
+		b, ok := a.stack(table.Name()).leaf.(roster)
 		if !ok || c.isMentioned(table.Name()) {
 			continue
 		}

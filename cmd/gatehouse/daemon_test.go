@@ -633,10 +633,10 @@ backend = "local"
 		{"the password of its account", second, third, "corp", false},
 		{"its password file", second, third, "local", true},
 	} {
-		if got := tt.a.bare[tt.name] == tt.b.bare[tt.name]; got != tt.shared {
+		if got := tt.a.stack(tt.name).leaf == tt.b.stack(tt.name).leaf; got != tt.shared {
 			t.Errorf("%s changed: %s is the same: %v, want %v", tt.what, tt.name, got, tt.shared)
 		}
-		if got := tt.a.caches[tt.name] == tt.b.caches[tt.name]; got != tt.shared {
+		if got := tt.a.stack(tt.name).cache == tt.b.stack(tt.name).cache; got != tt.shared {
 			t.Errorf("%s changed: the cache of %s is the same: %v, want %v", tt.what, tt.name, got, tt.shared)
 		}
 	}

@@ -64,7 +64,7 @@ func (o doctorOptions) run(cmd *cobra.Command) error {
 	result := diagnosis{File: path, OK: true, Steps: []finding{}}
 	asked := 0
 	for _, table := range a.config.Backends {
-		examiner, ok := a.bare[table.Name()].(backend.Examiner)
+		examiner, ok := a.stack(table.Name()).leaf.(backend.Examiner)
 		if !ok || o.backend != "" && o.backend != table.Name() {
 			continue
 		}
@@ -127,7 +127,7 @@ func (o doctorOptions) password(cmd *cobra.Command) (string, error) {
 // to do.
 func (a *assembly) examination(table BackendConfig) backend.Examination {
 	var what backend.Examination
-	if s := a.shields[table.Name()]; s != nil {
+	if s := a.stack(table.Name()).shield; s != nil {
 		what.MaxFailures, what.FailureWindow = s.Config().MaxFailures, s.Config().FailureWindow
 	}
 	for i, r := range a.config.Routes {

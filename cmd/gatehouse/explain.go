@@ -129,7 +129,7 @@ func (o *askOptions) introduce(cmd *cobra.Command, q *inquiry) error {
 	q.who = o.who
 	q.who.groups, q.who.groupsKnown = append(q.who.groups, o.list...), named
 	if q.live = o.live; o.live {
-		q.witness = inquirer{q.assembly.backends, func() (string, error) { return readPassword(cmd, false, false) }}
+		q.witness = inquirer{q.assembly, func() (string, error) { return readPassword(cmd, false, false) }}
 	}
 	return nil
 }

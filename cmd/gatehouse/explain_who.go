@@ -108,7 +108,7 @@ func (c claimant) as(source string, spelling backend.Canonicalizer) rules.Subjec
 
 // inquirer asks the backends themselves.
 type inquirer struct {
-	backends map[string]backend.Backend
+	assembly *assembly
 
 	// password asks a person for the password of the claimant.
 	password func() (string, error)
@@ -117,7 +117,7 @@ type inquirer struct {
 func (q inquirer) testify(ctx context.Context, c claimant, on routeBackend) testimony {
 	asked := on.backend
 	if c.backend != "" && c.backend != on.name {
-		asked = q.backends[c.backend]
+		asked = q.assembly.stack(c.backend).named
 	}
 	id, err := backend.LookUp(ctx, asked, c.name)
 	if errors.Is(err, errors.ErrUnsupported) {

@@ -29,7 +29,7 @@ func (n namesakes) String() string {
 // are shared. What it returns with an error is what could be found out.
 func (a *assembly) findNamesakes(ctx context.Context) (all []namesakes, err error) {
 	for _, table := range a.config.Backends {
-		finder, ok := a.bare[table.Name()].(backend.NamesakeFinder)
+		finder, ok := a.stack(table.Name()).leaf.(backend.NamesakeFinder)
 		if !ok {
 			continue
 		}

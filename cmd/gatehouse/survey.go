@@ -20,7 +20,7 @@ type surveyed struct {
 // that it knows before the first login.
 func (a *assembly) expectGroups() {
 	for _, table := range a.config.Backends {
-		if surveyor, ok := a.bare[table.Name()].(backend.Surveyor); ok {
+		if surveyor, ok := a.stack(table.Name()).leaf.(backend.Surveyor); ok {
 			what := a.examination(table)
 			surveyor.Expect(append(what.Groups, what.OptionalGroups...))
 		}
@@ -31,7 +31,7 @@ func (a *assembly) expectGroups() {
 // there. What it returns with an error is what could be found out.
 func (a *assembly) survey(ctx context.Context) (all []surveyed, err error) {
 	for _, table := range a.config.Backends {
-		surveyor, ok := a.bare[table.Name()].(backend.Surveyor)
+		surveyor, ok := a.stack(table.Name()).leaf.(backend.Surveyor)
 		if !ok {
 			continue
 		}

@@ -76,7 +76,7 @@ func (o whoamiOptions) run(cmd *cobra.Command, user string) error {
 		if kinds[table.Type()].mentions != nil || o.backend != "" && o.backend != table.Name() {
 			continue
 		}
-		p, err := whois(cmd.Context(), a.bare[table.Name()], user)
+		p, err := whois(cmd.Context(), a.stack(table.Name()).leaf, user)
 		if errors.Is(err, errors.ErrUnsupported) {
 			continue
 		}
