@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// The interfaces below are abilities that a Backend may have besides. A
-// decorator that wraps a Backend passes them on.
+// The interfaces below are abilities that a Backend may have besides. [Extend] gives
+// it those that it has not.
 
 // A Versioner's answers about a user change at moments that it knows of.
 type Versioner interface {
@@ -95,74 +95,4 @@ type Trial struct {
 	Server string // its address
 	Took   time.Duration
 	Err    error // nil if it can be used
-}
-
-// VersionOf returns b's version of user, and 0 where b is no [Versioner]. By it
-// and its siblings below, whoever has a Backend uses what it can do besides, and a
-// decorator passes that on.
-func VersionOf(b Backend, user string) uint64 {
-	if v, ok := b.(Versioner); ok {
-		return v.Version(user)
-	}
-	return 0
-}
-
-// CanonicalUserOf returns b's spelling of a user's name, and the name itself
-// where b is no [Canonicalizer].
-func CanonicalUserOf(b Backend, name string) string {
-	if c, ok := b.(Canonicalizer); ok {
-		return c.CanonicalUser(name)
-	}
-	return name
-}
-
-// CanonicalGroupOf returns b's spelling of a group's name, and the name itself
-// where b is no [Canonicalizer].
-func CanonicalGroupOf(b Backend, name string) string {
-	if c, ok := b.(Canonicalizer); ok {
-		return c.CanonicalGroup(name)
-	}
-	return name
-}
-
-// SpellingOf returns how b spells names of users whose Identity.Source is source,
-// and of their groups: like those of anybody else where b is no [Composite].
-func SpellingOf(b Backend, source string) Canonicalizer {
-	if c, ok := b.(Composite); ok {
-		return c.Spelling(source)
-	}
-	return spelling{b}
-}
-
-// spelling is the Canonicalizer of a Backend that need not be one.
-type spelling struct{ b Backend }
-
-func (s spelling) CanonicalUser(name string) string { return CanonicalUserOf(s.b, name) }
-
-func (s spelling) CanonicalGroup(name string) string { return CanonicalGroupOf(s.b, name) }
-
-// ResolveBy has b find out who a login as user would be, and fails with
-// [errors.ErrUnsupported] where b is no [Resolver].
-func ResolveBy(ctx context.Context, b Backend, user string) (Identity, error) {
-	if r, ok := b.(Resolver); ok {
-		return r.Resolve(ctx, user)
-	}
-	return Identity{}, errors.ErrUnsupported
-}
-
-// RevalidateBy has b find out whether id still counts, and fails with
-// [errors.ErrUnsupported] where b is no [Revalidator].
-func RevalidateBy(ctx context.Context, b Backend, id Identity) (Identity, error) {
-	if r, ok := b.(Revalidator); ok {
-		return r.Revalidate(ctx, id)
-	}
-	return Identity{}, errors.ErrUnsupported
-}
-
-// StatusOf returns how b is, and the zero Status where b is no [Reporter].
-func StatusOf(b Backend) Status {
-	if r, ok := b.(Reporter); ok {
-		return r.Status()
-	}
-	return Status{}
 }

@@ -24,10 +24,23 @@
 // loud in the log. The text of an error is for the log alone; it never holds a
 // password or a hash and never reaches a client.
 //
+// # What stands around a backend
+//
+// The program puts these around each backend, the first innermost:
+//
+//	the backend   a password file, a directory, or a chain of others
+//	[Shield]      keeps guesses from locking accounts, where the backend locks them
+//	[Named]       signs identities and errors with the name of the backend
+//	[Flood]       bounds how many logins fail
+//	[Cache]       remembers answers, and goes on with them in an outage
+//	[Floor]       has all refusals take equally long
+//
+// The first three are what a chain asks. Each of these is [Extended].
+//
 // # Writing a backend
 //
 // Make a package beside the existing ones which exports Config, New and
-// Backend, name it in cmd/gatehouse/build_kinds.go, and add a row to the conformance
+// Backend, with those abilities of [Extended] that it has, name it in cmd/gatehouse/build_kinds.go, and add a row to the conformance
 // table in this package's tests.
 package backend
 

@@ -34,7 +34,7 @@ import (
 // refused since, and only after they, or others of the same source, have been asked
 // about in vain. The first refusal of what was let in ends all logins of that user.
 type Cache struct {
-	wrapper
+	inner
 	keys    *keyer
 	store   *store
 	outages *outages
@@ -55,7 +55,7 @@ func NewCache(b Backend, cfg CacheConfig) (*Cache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a credential cache: %w", err)
 	}
-	return &Cache{wrapper: wrapper{b}, keys: newKeyer(), store: s, outages: newOutages(cfg.Timeout), checks: newChecks()}, nil
+	return &Cache{inner: Extend(b), keys: newKeyer(), store: s, outages: newOutages(cfg.Timeout), checks: newChecks()}, nil
 }
 
 // Configure makes cfg count from the next call on, also for what is remembered, of

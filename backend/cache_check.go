@@ -48,7 +48,7 @@ func (c *Cache) check(ctx context.Context, id Identity, version uint64) error {
 
 func (c *Cache) revalidate(ctx context.Context, e *era, id Identity, version uint64) error {
 	asked := time.Now()
-	now, err := RevalidateBy(ctx, c.inner, id)
+	now, err := c.inner.Revalidate(ctx, id)
 	if err == nil {
 		id, err = c.follow(e, id, now)
 	}

@@ -203,7 +203,7 @@ func try(t *testing.T, b backend.Backend, user, password string) (backend.Identi
 	t.Helper()
 	id, err := b.Authenticate(t.Context(), user, password)
 	if err == nil {
-		if got := backend.SpellingOf(b, id.Source).CanonicalUser(user); id.User == "" || id.User != got {
+		if got := backend.Extend(b).Spelling(id.Source).CanonicalUser(user); id.User == "" || id.User != got {
 			t.Errorf("Authenticate(%q): got user %q, want %q", user, id.User, got)
 		}
 		return id, ""
@@ -225,7 +225,7 @@ func checkRight(t *testing.T, b backend.Backend) {
 	}
 	upper, got := try(t, b, "ALICE", people()["alice"].password)
 	lower, _ := try(t, b, "alice", people()["alice"].password)
-	switch backend.SpellingOf(b, lower.Source).CanonicalUser("ALICE") {
+	switch backend.Extend(b).Spelling(lower.Source).CanonicalUser("ALICE") {
 	case "alice":
 		if got != "" || upper != lower {
 			t.Errorf("ALICE: got %+v and verdict %q, want the same as for alice", upper, got)
@@ -303,7 +303,7 @@ func checkGroups(t *testing.T, b backend.Backend) {
 			t.Errorf("%s: got groups %q, %v, want %q", user, got, err, people()[user].groups)
 		}
 		for _, g := range got {
-			if c := backend.SpellingOf(b, id.Source).CanonicalGroup(g); c != g {
+			if c := backend.Extend(b).Spelling(id.Source).CanonicalGroup(g); c != g {
 				t.Errorf("%s: group %q is not in its own canonical spelling %q", user, g, c)
 			}
 		}

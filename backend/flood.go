@@ -48,7 +48,7 @@ type FloodConfig struct {
 // It loses that when it is refused. Few others are asked about at a time, so that
 // it does not find them all in front of it at the Backend.
 type Flood struct {
-	wrapper
+	inner
 	keys   *keyer
 	source rate
 	total  *bucket
@@ -97,10 +97,10 @@ func NewFlood(b Backend, cfg FloodConfig) (*Flood, error) {
 			cfg.PerSource, cfg.SourceBurst, cfg.Total, cfg.TotalBurst)
 	}
 	f := &Flood{
-		wrapper: wrapper{b},
-		keys:    newKeyer(),
-		turns:   semaphore.NewWeighted(int64(turnsPerCPU * runtime.GOMAXPROCS(0))),
-		source:  rate{perSecond: float64(cmp.Or(cfg.PerSource, 60)) / 60, burst: cmp.Or(cfg.SourceBurst, 100)},
+		inner:  Extend(b),
+		keys:   newKeyer(),
+		turns:  semaphore.NewWeighted(int64(turnsPerCPU * runtime.GOMAXPROCS(0))),
+		source: rate{perSecond: float64(cmp.Or(cfg.PerSource, 60)) / 60, burst: cmp.Or(cfg.SourceBurst, 100)},
 	}
 	f.total = newBucket("in all", rate{perSecond: float64(cmp.Or(cfg.Total, 20)), burst: cmp.Or(cfg.TotalBurst, 200)}, &f.refusedTotal)
 	var err error

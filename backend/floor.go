@@ -46,7 +46,7 @@ type FloorConfig struct {
 // thousands of them; whoever comes on top of these and would be refused, too, is
 // told [ErrThrottled] at once, whatever the reason.
 type Floor struct {
-	wrapper
+	inner
 	min, max time.Duration
 	held     atomic.Int64 // refusals that are held back now
 
@@ -89,7 +89,7 @@ func NewFloor(b Backend, cfg FloorConfig) (*Floor, error) {
 	if cfg.Min < 0 || cfg.Max < cfg.Min {
 		return nil, fmt.Errorf("make refusals take as long as each other: at least %v and at most %v: neither may be negative, or the first be above the second", cfg.Min, cfg.Max)
 	}
-	return &Floor{wrapper: wrapper{b}, min: cfg.Min, max: cfg.Max}, nil
+	return &Floor{inner: Extend(b), min: cfg.Min, max: cfg.Max}, nil
 }
 
 // Authenticate returns the answer of the Backend, a refusal when the time for it

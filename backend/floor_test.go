@@ -250,23 +250,23 @@ func TestFloorPassesOnWhatTheBackendCanDo(t *testing.T) {
 	f := able{newFake(people())}
 	f.version.Store(7)
 	b := newFloor(t, f, backend.FloorConfig{})
-	if v := backend.VersionOf(b, "alice"); v != 7 {
+	if v := backend.Extend(b).Version("alice"); v != 7 {
 		t.Errorf("version: got %d, want 7", v)
 	}
-	if got := backend.CanonicalUserOf(b, "ALICE") + backend.CanonicalGroupOf(b, "DEV") + backend.SpellingOf(b, "x").CanonicalUser("BOB"); got != "alicedevbob" {
+	if got := backend.Extend(b).CanonicalUser("ALICE") + backend.Extend(b).CanonicalGroup("DEV") + backend.Extend(b).Spelling("x").CanonicalUser("BOB"); got != "alicedevbob" {
 		t.Errorf("spellings: got %q", got)
 	}
-	id, err := backend.ResolveBy(t.Context(), b, "ALICE")
+	id, err := backend.Extend(b).Resolve(t.Context(), "ALICE")
 	if err != nil || id.User != "alice" {
 		t.Errorf("resolve: got %+v, %v", id, err)
 	}
-	if now, err := backend.RevalidateBy(t.Context(), b, id); err != nil || now != id {
+	if now, err := backend.Extend(b).Revalidate(t.Context(), id); err != nil || now != id {
 		t.Errorf("revalidate: got %+v, %v", now, err)
 	}
-	if _, err := backend.RevalidateBy(t.Context(), b, backend.Identity{User: "mallory"}); !errors.Is(err, backend.ErrUnknownUser) {
+	if _, err := backend.Extend(b).Revalidate(t.Context(), backend.Identity{User: "mallory"}); !errors.Is(err, backend.ErrUnknownUser) {
 		t.Errorf("revalidate: got %v", err)
 	}
-	if !backend.StatusOf(b).Degraded {
+	if !backend.Extend(b).Status().Degraded {
 		t.Error("it hides that the backend is degraded")
 	}
 }

@@ -11,11 +11,11 @@ import (
 // tell of an account without a password does not count; it fails with
 // [errors.ErrUnsupported] where b cannot even tell whose name it is.
 func LookUp(ctx context.Context, b Backend, user string) (Identity, error) {
-	id, err := ResolveBy(ctx, b, user)
+	id, err := Extend(b).Resolve(ctx, user)
 	if err != nil {
 		return Identity{}, err
 	}
-	now, err := RevalidateBy(ctx, b, id)
+	now, err := Extend(b).Revalidate(ctx, id)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		return id, nil

@@ -10,11 +10,11 @@ import (
 // every error. An Identity that has a Source keeps it: whoever set it was
 // nearer to the user.
 func Named(name string, b Backend) Backend {
-	return &named{wrapper{b}, name}
+	return &named{Extend(b), name}
 }
 
 type named struct {
-	wrapper
+	inner
 	name string
 }
 
@@ -25,7 +25,7 @@ func (n *named) Authenticate(ctx context.Context, user, password string) (Identi
 }
 
 func (n *named) Resolve(ctx context.Context, user string) (Identity, error) {
-	return n.sign(ResolveBy(ctx, n.inner, user))
+	return n.sign(n.inner.Resolve(ctx, user))
 }
 
 // sign puts the name on an answer about a user.
@@ -48,7 +48,7 @@ func (n *named) Groups(ctx context.Context, id Identity) ([]string, error) {
 }
 
 func (n *named) Revalidate(ctx context.Context, id Identity) (Identity, error) {
-	return n.sign(RevalidateBy(ctx, n.inner, id))
+	return n.sign(n.inner.Revalidate(ctx, id))
 }
 
 func (n *named) label(err error) error { return fmt.Errorf("backend %q: %w", n.name, err) }

@@ -62,8 +62,8 @@ func TestNamedPassesOnWhatTheBackendCanDo(t *testing.T) {
 		{backend.Named("corp", bare{f}), 0, "ALICE DEV"},
 	}
 	for _, tt := range tests {
-		names := backend.CanonicalUserOf(tt.b, "ALICE") + " " + backend.CanonicalGroupOf(tt.b, "DEV")
-		if version := backend.VersionOf(tt.b, "alice"); version != tt.version || names != tt.names {
+		names := backend.Extend(tt.b).CanonicalUser("ALICE") + " " + backend.Extend(tt.b).CanonicalGroup("DEV")
+		if version := backend.Extend(tt.b).Version("alice"); version != tt.version || names != tt.names {
 			t.Errorf("%T: got version %d and names %q, want %d and %q", tt.b, version, names, tt.version, tt.names)
 		}
 	}
@@ -93,18 +93,18 @@ func (able) Spelling(source string) backend.Canonicalizer { return able{newFake(
 
 func TestNamedSignsWhatIsSaidWithoutAPassword(t *testing.T) {
 	b := backend.Named("corp", able{newFake(people())})
-	id, err := backend.ResolveBy(t.Context(), b, "ALICE")
+	id, err := backend.Extend(b).Resolve(t.Context(), "ALICE")
 	if want := (backend.Identity{User: "alice", Handle: "uid=alice", Source: "corp"}); err != nil || id != want {
 		t.Errorf("got %+v, %v, want %+v", id, err, want)
 	}
-	if _, err := backend.RevalidateBy(t.Context(), b, id); err != nil {
+	if _, err := backend.Extend(b).Revalidate(t.Context(), id); err != nil {
 		t.Errorf("revalidate: %v", err)
 	}
-	if !backend.StatusOf(b).Degraded {
+	if !backend.Extend(b).Status().Degraded {
 		t.Error("it hides that the backend is degraded")
 	}
-	_, unknown := backend.ResolveBy(t.Context(), b, "mallory")
-	_, gone := backend.RevalidateBy(t.Context(), b, backend.Identity{User: "mallory"})
+	_, unknown := backend.Extend(b).Resolve(t.Context(), "mallory")
+	_, gone := backend.Extend(b).Revalidate(t.Context(), backend.Identity{User: "mallory"})
 	for _, err := range []error{unknown, gone} {
 		if !errors.Is(err, backend.ErrUnknownUser) || !strings.HasPrefix(err.Error(), `backend "corp": `) {
 			t.Errorf("got %v, want unknown user at the backend", err)
@@ -114,16 +114,16 @@ func TestNamedSignsWhatIsSaidWithoutAPassword(t *testing.T) {
 
 func TestWithoutAnAbilityThereIsTheNextBest(t *testing.T) {
 	b := backend.Named("corp", bare{newFake(people())})
-	if _, err := backend.ResolveBy(t.Context(), b, "alice"); !errors.Is(err, errors.ErrUnsupported) {
+	if _, err := backend.Extend(b).Resolve(t.Context(), "alice"); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("resolve: got %v", err)
 	}
-	if _, err := backend.RevalidateBy(t.Context(), b, backend.Identity{User: "alice"}); !errors.Is(err, errors.ErrUnsupported) {
+	if _, err := backend.Extend(b).Revalidate(t.Context(), backend.Identity{User: "alice"}); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("revalidate: got %v", err)
 	}
-	if s := backend.StatusOf(b); s.Degraded || len(s.Servers) > 0 {
+	if s := backend.Extend(b).Status(); s.Degraded || len(s.Servers) > 0 {
 		t.Errorf("status: got %+v", s)
 	}
-	s := backend.SpellingOf(backend.Named("corp", newFake(nil)), "corp")
+	s := backend.Extend(backend.Named("corp", newFake(nil))).Spelling("corp")
 	if got := s.CanonicalUser("ALICE") + s.CanonicalGroup("DEV"); got != "alicedev" {
 		t.Errorf("spelling: got %q", got)
 	}

@@ -19,11 +19,3 @@ type NamesakeFinder interface {
 	// FindNamesakes finds out which of some names of groups are shared.
 	FindNamesakes(ctx context.Context, names []string) error
 }
-
-// NamesakesOf returns the groups that share a name, none where b is no [Namesaker].
-func NamesakesOf(b Backend, source, name string) []string {
-	if n, ok := b.(Namesaker); ok {
-		return n.Namesakes(source, name)
-	}
-	return nil
-}

@@ -66,7 +66,7 @@ type ShieldConfig struct {
 // process has a budget of its own: several of them before one directory must
 // share what it allows.
 type Shield struct {
-	wrapper
+	inner
 	guarded   Guarded // which it wraps
 	keys      *keyer
 	ledger    *ledger
@@ -87,14 +87,14 @@ func NewShield(b Guarded, cfg ShieldConfig) (*Shield, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a lock-out shield: %w", err)
 	}
-	return &Shield{wrapper: wrapper{b}, guarded: b, keys: newKeyer(), ledger: l}, nil
+	return &Shield{inner: Extend(b), guarded: b, keys: newKeyer(), ledger: l}, nil
 }
 
 // Around returns a Shield for b, which has the same accounts as the Backend of s and
 // takes its place. Both share what s is made from, has counted and remembers, or a
 // stranger could guess anew after each change of a setting.
 func (s *Shield) Around(b Guarded) *Shield {
-	return &Shield{wrapper: wrapper{b}, guarded: b, keys: s.keys, ledger: s.ledger}
+	return &Shield{inner: Extend(b), guarded: b, keys: s.keys, ledger: s.ledger}
 }
 
 // Configure makes cfg count from the next call on, also for what has been counted.

@@ -641,16 +641,16 @@ func TestShieldAndFloodPassOnWhatTheBackendCanDo(t *testing.T) {
 	b := newStrict()
 	b.version.Store(7)
 	for _, d := range []backend.Backend{newShield(t, capable{b}, backend.ShieldConfig{}), newFlood(t, capable{b}, backend.FloodConfig{})} {
-		if got := backend.VersionOf(d, "bob"); got != 7 {
+		if got := backend.Extend(d).Version("bob"); got != 7 {
 			t.Errorf("%T: got version %d, want 7", d, got)
 		}
-		if user, group := backend.CanonicalUserOf(d, `CORP\Bob`), backend.CanonicalGroupOf(d, "DEV"); user != "bob" || group != "dev" {
+		if user, group := backend.Extend(d).CanonicalUser(`CORP\Bob`), backend.Extend(d).CanonicalGroup("DEV"); user != "bob" || group != "dev" {
 			t.Errorf("%T: got spellings %q and %q", d, user, group)
 		}
-		if id, err := backend.ResolveBy(t.Context(), d, "BOB"); err != nil || id.User != "bob" {
+		if id, err := backend.Extend(d).Resolve(t.Context(), "BOB"); err != nil || id.User != "bob" {
 			t.Errorf("%T: Resolve: got %+v, %v", d, id, err)
 		}
-		if _, err := backend.RevalidateBy(t.Context(), d, backend.Identity{User: "bob"}); !errors.Is(err, backend.ErrLocked) {
+		if _, err := backend.Extend(d).Revalidate(t.Context(), backend.Identity{User: "bob"}); !errors.Is(err, backend.ErrLocked) {
 			t.Errorf("%T: Revalidate: got %v, want ErrLocked", d, err)
 		}
 		if r, ok := d.(backend.Reporter); !ok || !r.Status().Degraded {
@@ -658,7 +658,7 @@ func TestShieldAndFloodPassOnWhatTheBackendCanDo(t *testing.T) {
 		}
 	}
 	d := newShield(t, b, backend.ShieldConfig{})
-	if _, err := backend.RevalidateBy(t.Context(), d, backend.Identity{User: "bob"}); !errors.Is(err, errors.ErrUnsupported) {
+	if _, err := backend.Extend(d).Revalidate(t.Context(), backend.Identity{User: "bob"}); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("Revalidate: got %v, want ErrUnsupported", err)
 	}
 	if got := d.Status(); got.Degraded {

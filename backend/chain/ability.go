@@ -37,15 +37,15 @@ func (b *Backend) agreed(name string, spelling func(*member, string) string) str
 }
 
 func (m *member) CanonicalUser(name string) string {
-	return backend.CanonicalUserOf(m.Backend, name)
+	return m.Backend.CanonicalUser(name)
 }
 
 // CanonicalGroup makes one name of what is one to m or to a lender of groups: a
 // user of m may be in it by either.
 func (m *member) CanonicalGroup(name string) string {
-	name = backend.CanonicalGroupOf(m.Backend, name)
+	name = m.Backend.CanonicalGroup(name)
 	for _, lender := range m.lenders {
-		name = backend.CanonicalGroupOf(lender.Backend, name)
+		name = lender.Backend.CanonicalGroup(name)
 	}
 	return name
 }
@@ -57,7 +57,7 @@ func (b *Backend) Version(user string) uint64 {
 	sum.SetSeed(b.seed)
 	var buf [8]byte
 	for _, p := range b.parts {
-		binary.NativeEndian.PutUint64(buf[:], backend.VersionOf(p.Backend, user))
+		binary.NativeEndian.PutUint64(buf[:], p.Backend.Version(user))
 		sum.Write(buf[:])
 	}
 	return sum.Sum64()
@@ -68,7 +68,7 @@ func (b *Backend) Version(user string) uint64 {
 func (b *Backend) Status() backend.Status {
 	var all backend.Status
 	for _, p := range b.parts {
-		s := backend.StatusOf(p.Backend)
+		s := p.Backend.Status()
 		all.Degraded = all.Degraded || s.Degraded
 		all.Servers = append(all.Servers, s.Servers...)
 	}
@@ -83,7 +83,7 @@ func (b *Backend) Namesakes(source, name string) []string {
 		return nil
 	}
 	for _, p := range append([]part{m.part}, m.lenders...) {
-		if all := backend.NamesakesOf(p.Backend, p.Name, name); len(all) > 0 {
+		if all := p.Backend.Namesakes(p.Name, name); len(all) > 0 {
 			return all
 		}
 	}

@@ -35,7 +35,7 @@ func TestNamesAreSpelledAsTheirMemberDoes(t *testing.T) {
 		{b, "alice", "alice"},
 		{b, "ALICE", "ALICE"}, // on which they do not agree
 		{b.Spelling("other"), "ALICE", "ALICE"},
-		{backend.SpellingOf(backend.Named("everyone", b), "corp"), "ALICE", "alice"},
+		{backend.Extend(backend.Named("everyone", b)).Spelling("corp"), "ALICE", "alice"},
 	} {
 		if got := spell(tt.of, tt.name); got != (names{tt.want, tt.want}) {
 			t.Errorf("%s: got %v, want %q", tt.name, got, tt.want)

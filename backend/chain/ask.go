@@ -22,7 +22,7 @@ func (b *Backend) Authenticate(ctx context.Context, user, password string) (back
 // before it cannot.
 func (b *Backend) Resolve(ctx context.Context, user string) (backend.Identity, error) {
 	return b.ask(ctx, func(ctx context.Context, m *member) (backend.Identity, error) {
-		return m.stamp(backend.ResolveBy(ctx, m.Backend, user))
+		return m.stamp(m.Backend.Resolve(ctx, user))
 	})
 }
 

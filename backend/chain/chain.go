@@ -69,24 +69,30 @@ var (
 type Config struct {
 	// Members are the backends in the order in which they are asked. Their
 	// names must differ.
-	Members []struct {
-		Name    string
-		Backend backend.Backend
-
-		// NextOnWrongPassword has the next member asked where this one says
-		// that the password is wrong, or that the user may not log in.
-		NextOnWrongPassword bool
-
-		// NextOnUnavailable has the next member asked where this one cannot be.
-		NextOnUnavailable bool
-	}
+	Members []Member
 
 	// ExtraGroups are asked for the groups of users that others vouched for.
 	// One that is a member too has the same name in both lists.
-	ExtraGroups []struct {
-		Name    string
-		Backend backend.Backend
-	}
+	ExtraGroups []Lender
+}
+
+// A Member is asked who a user is.
+type Member struct {
+	Name    string
+	Backend backend.Backend
+
+	// NextOnWrongPassword has the next member asked where this one says
+	// that the password is wrong, or that the user may not log in.
+	NextOnWrongPassword bool
+
+	// NextOnUnavailable has the next member asked where this one cannot be.
+	NextOnUnavailable bool
+}
+
+// A Lender is asked for groups of users that others know.
+type Lender struct {
+	Name    string
+	Backend backend.Backend
 }
 
 // Backend checks credentials against the members of its [Config]. It does not
@@ -108,7 +114,10 @@ func New(c Config) (*Backend, error) {
 		if b.member(m.Name) != nil {
 			return nil, fmt.Errorf("member %q is there twice: nobody would come to the second", m.Name)
 		}
-		p := part{m.Name, m.Backend}
+		p, err := newPart(m.Name, m.Backend)
+		if err != nil {
+			return nil, err
+		}
 		b.parts = append(b.parts, p)
 		b.members = append(b.members, &member{
 			part:                p,
@@ -122,12 +131,11 @@ func New(c Config) (*Backend, error) {
 				return nil, fmt.Errorf("%q is there twice among those with extra groups", x.Name)
 			}
 		}
-		b.lend(part(x))
-	}
-	for _, p := range b.parts {
-		if p.Name == "" || p.Backend == nil {
-			return nil, fmt.Errorf("a part of the chain called %q has no name or no backend", p.Name)
+		p, err := newPart(x.Name, x.Backend)
+		if err != nil {
+			return nil, err
 		}
+		b.lend(p)
 	}
 	return b, nil
 }

@@ -78,19 +78,10 @@ func (d *directory) CanonicalGroup(name string) string { return strings.ToLower(
 func (d *directory) Version(user string) uint64        { return d.version[user] }
 func (d *directory) Status() backend.Status            { return d.status }
 
-// member is one of Config.Members.
-type member = struct {
-	Name                string
-	Backend             backend.Backend
-	NextOnWrongPassword bool
-	NextOnUnavailable   bool
-}
-
-// lender is one of Config.ExtraGroups.
-type lender = struct {
-	Name    string
-	Backend backend.Backend
-}
+type (
+	member = chain.Member
+	lender = chain.Lender
+)
 
 func mustChain(t *testing.T, c chain.Config) *chain.Backend {
 	t.Helper()

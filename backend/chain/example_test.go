@@ -32,16 +32,10 @@ func (robots) Authenticate(_ context.Context, user, _ string) (backend.Identity,
 func (robots) Groups(context.Context, backend.Identity) ([]string, error) { return nil, nil }
 
 func ExampleNew() {
-	var c chain.Config
-	c.Members = make([]struct {
-		Name                string
-		Backend             backend.Backend
-		NextOnWrongPassword bool
-		NextOnUnavailable   bool
-	}, 2)
-	c.Members[0].Name, c.Members[0].Backend, c.Members[0].NextOnUnavailable = "corp", closed{}, true
-	c.Members[1].Name, c.Members[1].Backend = "local", robots{}
-	b, err := chain.New(c)
+	b, err := chain.New(chain.Config{Members: []chain.Member{
+		{Name: "corp", Backend: closed{}, NextOnUnavailable: true},
+		{Name: "local", Backend: robots{}},
+	}})
 	if err != nil {
 		fmt.Println(err)
 		return

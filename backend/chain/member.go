@@ -12,7 +12,14 @@ import (
 // part is a backend by its name.
 type part struct {
 	Name    string
-	Backend backend.Backend
+	Backend backend.Extended
+}
+
+func newPart(name string, b backend.Backend) (part, error) {
+	if name == "" || b == nil {
+		return part{}, fmt.Errorf("a part of the chain called %q has no name or no backend", name)
+	}
+	return part{name, backend.Extend(b)}, nil
 }
 
 // member is a member of a chain.
@@ -110,10 +117,10 @@ func (b *Backend) voucher(id backend.Identity) (*member, error) {
 // users up does so: it may need more than a name to find their groups. Any other
 // need not know the user at all.
 func (p part) groupsOf(ctx context.Context, user string) ([]string, error) {
-	id, err := backend.ResolveBy(ctx, p.Backend, user)
+	id, err := p.Backend.Resolve(ctx, user)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
-		id = backend.Identity{User: backend.CanonicalUserOf(p.Backend, user), Source: p.Name}
+		id = backend.Identity{User: p.Backend.CanonicalUser(user), Source: p.Name}
 	case errors.Is(err, backend.ErrUnknownUser) && !errors.Is(err, backend.ErrUnavailable):
 		return nil, nil
 	case err != nil:
@@ -128,5 +135,5 @@ func (b *Backend) Revalidate(ctx context.Context, id backend.Identity) (backend.
 	if err != nil {
 		return backend.Identity{}, err
 	}
-	return m.stamp(backend.RevalidateBy(ctx, m.Backend, id))
+	return m.stamp(m.Backend.Revalidate(ctx, id))
 }

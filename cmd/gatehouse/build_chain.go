@@ -44,18 +44,15 @@ func openChain(k chainKeys, t backendTable) (backend.Backend, error) {
 	}
 	var c chain.Config
 	for _, m := range k.Members {
-		c.Members = append(c.Members, struct {
-			Name                string
-			Backend             backend.Backend
-			NextOnWrongPassword bool
-			NextOnUnavailable   bool
-		}{m.Backend, t.other(m.Backend), m.OnWrongPassword == "next", m.OnUnavailable == "next"})
+		c.Members = append(c.Members, chain.Member{
+			Name:                m.Backend,
+			Backend:             t.other(m.Backend),
+			NextOnWrongPassword: m.OnWrongPassword == "next",
+			NextOnUnavailable:   m.OnUnavailable == "next",
+		})
 	}
 	for _, name := range k.ExtraGroups {
-		c.ExtraGroups = append(c.ExtraGroups, struct {
-			Name    string
-			Backend backend.Backend
-		}{name, t.other(name)})
+		c.ExtraGroups = append(c.ExtraGroups, chain.Lender{Name: name, Backend: t.other(name)})
 	}
 	b, err := chain.New(c)
 	if err != nil {

@@ -69,7 +69,7 @@ func (a *assembly) qualified(i int, n rules.Name) (source, name string) {
 
 // spelled returns name as the backends of the route at index i spell it.
 func (a *assembly) spelled(i int, source string, group bool, name string) string {
-	spelling := backend.SpellingOf(a.stack(a.config.Routes[i].Backend).named, source)
+	spelling := backend.Extend(a.stack(a.config.Routes[i].Backend).named).Spelling(source)
 	if group {
 		return spelling.CanonicalGroup(name)
 	}

@@ -88,7 +88,7 @@ func (hearsay) testify(_ context.Context, c claimant, on routeBackend) testimony
 	}
 	var t testimony
 	for _, source := range sources {
-		t.subjects = append(t.subjects, c.as(source, backend.SpellingOf(on.backend, source)))
+		t.subjects = append(t.subjects, c.as(source, backend.Extend(on.backend).Spelling(source)))
 	}
 	return t
 }
@@ -153,7 +153,7 @@ func presume(ctx context.Context, c claimant, on routeBackend) (testimony, bool)
 		return t, false
 	}
 	id := t.subjects[0].Identity
-	_, standing := backend.RevalidateBy(ctx, on.backend, id)
+	_, standing := backend.Extend(on.backend).Revalidate(ctx, id)
 	if backend.Refused(standing) {
 		return barred(c, standing), true
 	}

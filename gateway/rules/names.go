@@ -51,7 +51,7 @@ func (p principal) canonical(route Route) principal {
 	}
 	for _, source := range sources {
 		s := spelling{source, p.name}
-		if names := backend.SpellingOf(route.Backend, source); p.kind == userKind {
+		if names := backend.Extend(route.Backend).Spelling(source); p.kind == userKind {
 			s.name = names.CanonicalUser(p.name)
 		} else {
 			s.name = names.CanonicalGroup(p.name)

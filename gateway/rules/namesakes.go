@@ -17,7 +17,7 @@ func (p *Policy) WithNamesakes(who Subject, b backend.Backend) Subject {
 	source := who.Identity.Source
 	for _, g := range p.groups {
 		name := g.spelledBy(source)
-		if all := backend.NamesakesOf(b, source, name); len(all) > 1 {
+		if all := backend.Extend(b).Namesakes(source, name); len(all) > 1 {
 			if who.Namesakes == nil {
 				who.Namesakes = map[string][]string{}
 			}
