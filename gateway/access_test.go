@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gatehouse/gateway/record"
+	"gatehouse/internal/testkit"
 )
 
 // hostile is what tries to end a line of a log, or to steer a terminal.
@@ -32,7 +33,7 @@ func TestAccessRecordIsOneLineWhateverIsSent(t *testing.T) {
 			w.answer(t, "GET")
 			w.Close()
 		}
-		await(t, "all is recorded", func() bool { return strings.Count(tg.access.String(), "\n") >= len(requests) })
+		testkit.Await(t, "all is recorded", func() bool { return strings.Count(tg.access.String(), "\n") >= len(requests) })
 		lines := strings.Split(strings.TrimSuffix(tg.access.String(), "\n"), "\n")
 		if len(lines) != len(requests) {
 			t.Errorf("%s: %d lines for %d requests:\n%.2000q", form, len(lines), len(requests), lines)
@@ -63,7 +64,7 @@ func TestNoLogHasCredentials(t *testing.T) {
 		w.send(t, r)
 		io.ReadAtLeast(w, make([]byte, 1), 1)
 		w.Close()
-		await(t, "the request is recorded", func() bool { return strings.Count(tg.access.String(), "\n") > i })
+		testkit.Await(t, "the request is recorded", func() bool { return strings.Count(tg.access.String(), "\n") > i })
 	}
 	all := tg.access.String() + tg.log.String()
 	secrets := []string{"CANARY-PW-7f3", strings.TrimPrefix(basic("push"), "Basic "), "push-secret", strings.TrimPrefix(basicOf("alice:CANARY-PW-7f3"), "Basic ")}

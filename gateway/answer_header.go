@@ -8,6 +8,7 @@ import (
 
 	"gatehouse/gateway/oci"
 	"gatehouse/gateway/strict"
+	"gatehouse/gateway/upstream"
 )
 
 // apiVersion is the field by which registry clients of the first years know the
@@ -41,9 +42,9 @@ func (x *exchange) forRegistry() bool {
 // challengeField is the one by which an upstream asks for a login.
 const challengeField = "Www-Authenticate"
 
-// challenges reports whether the answer asks for a login, in any spelling.
-func (a *answer) challenges() bool {
-	for name := range a.header {
+// asksForLogin reports whether an answer with these fields asks for a login, in any spelling.
+func asksForLogin(answer http.Header) bool {
+	for name := range answer {
 		if plainName(name) == challengeField {
 			return true
 		}
@@ -52,11 +53,11 @@ func (a *answer) challenges() bool {
 }
 
 // copyHeader passes the fields of an upstream's answer on to the client.
-func (x *exchange) copyHeader(to http.Header, a *answer) {
-	for name, values := range a.header {
+func (x *exchange) copyHeader(to http.Header, a *upstream.Response) {
+	for name, values := range a.Header {
 		plain := plainName(name)
 		switch {
-		case hopByHop.has(plain), plain == "Alt-Svc", plain == x.route.userHeader, plain == x.route.groups.name, connectionHas(a.header, name):
+		case hopByHop.has(plain), plain == "Alt-Svc", plain == x.route.userHeader, plain == x.route.groups.name, strict.ConnectionHas(a.Header, name):
 			continue // Alt-Svc would lead clients around the gateway
 		case plain == challengeField && !x.route.forwardAuthorization:
 			continue // a client that answers it sends the password to the upstream
@@ -82,8 +83,8 @@ func (x *exchange) copyHeader(to http.Header, a *answer) {
 // hasCreated reports whether the answer is that of a registry which has just created
 // something, or will. It is at that registry and nowhere else, where a redirection
 // may lead to another service.
-func (x *exchange) hasCreated(a *answer) bool {
-	return (a.status == http.StatusCreated || a.status == http.StatusAccepted) && x.forRegistry()
+func (x *exchange) hasCreated(a *upstream.Response) bool {
+	return (a.Status == http.StatusCreated || a.Status == http.StatusAccepted) && x.forRegistry()
 }
 
 // localReference turns a URL that leads here into its path, or a client would go around
@@ -121,7 +122,7 @@ func behindAuthority(ref string) string {
 
 // isHere reports whether a URL names the upstream, or the host that the client asked.
 func (x *exchange) isHere(u *url.URL, anyPort bool) bool {
-	return sameAuthority(u, x.route.upstream.authority) || sameAuthority(u, x.r.Host) || anyPort && sameHost(u, x.host)
+	return sameAuthority(u, x.route.upstream.Authority) || sameAuthority(u, x.r.Host) || anyPort && sameHost(u, x.host)
 }
 
 // sameAuthority compares the host and port of u with an authority, which may lack

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"gatehouse/gateway/upstream"
 )
 
 // hostileVariable is the number of answers that TestHostileAnswers generates, where
@@ -293,7 +295,7 @@ var errReference = errors.New("malformed")
 func readReference(method, wire string) refAnswer {
 	for at, informational := 0, 0; ; informational++ {
 		m := refAnswerHead.FindStringSubmatchIndex(wire[at:])
-		if m == nil || informational > maxInformational {
+		if m == nil || informational > upstream.MaxInformational {
 			return refAnswer{refused: true, delimited: true, why: "head"}
 		}
 		head := wire[at:][:m[1]]

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"gatehouse/gateway/upstream"
 )
 
 // A field that may stand once and stands twice is read in two ways, even where both
@@ -26,7 +28,7 @@ func TestFieldsOfAnAnswerThatMayStandOnce(t *testing.T) {
 		cause, _ := tg.records(t, records)[records-1]["cause"].(string)
 		return resp.StatusCode, cause
 	}
-	for name := range singleFields {
+	for name := range upstream.SingleFields() {
 		for _, second := range []string{name, strings.ToLower(name)} {
 			status, cause := get(name + ": 0\r\n" + second + ": 0\r\n")
 			if status != 502 || !strings.Contains(cause, "more than one "+name+" field") {

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // Whoever connected just before the gateway ends has the one request answered that
@@ -22,7 +24,7 @@ func TestFirstRequestIsAnsweredWhileTheGatewayEnds(t *testing.T) {
 			}
 			defer c.Close()
 			tg.end()
-			await(t, "no connection is accepted any more", func() bool { return tg.Stats().State != StateServing })
+			testkit.Await(t, "no connection is accepted any more", func() bool { return tg.Stats().State != StateServing })
 
 			r, _ := http.NewRequest("GET", "https://localhost/v2/", nil)
 			resp, err := roundTrip(c, r)
@@ -49,7 +51,7 @@ func roundTrip(c net.Conn, r *http.Request) (*http.Response, error) {
 
 func TestArrivalsAreWaitedForWithinBounds(t *testing.T) {
 	a := newArrivals()
-	c, _ := pair(t)
+	c, _ := testkit.Pair(t)
 	a.add(c)
 	begin := time.Now()
 	a.settle(50 * time.Millisecond)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"gatehouse/gateway/rules"
+	"gatehouse/gateway/upstream"
 )
 
 // identityRoute lets everybody in and tells the upstream who has logged in.
@@ -251,9 +252,9 @@ func TestUpstreamReferencesBecomeLocal(t *testing.T) {
 		{"Link", "nonsense", "nonsense"},
 		{"Warning", "http://registry:5000/v2/", "http://registry:5000/v2/"},
 	} {
-		x := &exchange{r: &http.Request{Host: "gateway.test:5043"}, route: &route{policy: &rules.Policy{}, upstream: &upstream{authority: "registry:5000"}}, conn: &clientConn{}}
+		x := &exchange{r: &http.Request{Host: "gateway.test:5043"}, route: &route{policy: &rules.Policy{}, upstream: &upstream.Pool{Authority: "registry:5000"}}, conn: &clientConn{}}
 		h := http.Header{}
-		x.copyHeader(h, &answer{header: http.Header{tt.field: {tt.value}}})
+		x.copyHeader(h, &upstream.Response{Header: http.Header{tt.field: {tt.value}}})
 		if got := h.Get(tt.field); got != tt.want {
 			t.Errorf("%s: %s became %q, want %q", tt.field, tt.value, got, tt.want)
 		}

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"gatehouse/internal/testkit"
 )
 
 // Requests that say in two ways, or in an unknown one, where they end. What one
@@ -184,7 +186,7 @@ func TestMalformedChunksNeverComplete(t *testing.T) {
 				t.Errorf("answered with %q", answers)
 			}
 			tg.records(t, 1)
-			await(t, "the upstream has lost the request", func() bool {
+			testkit.Await(t, "the upstream has lost the request", func() bool {
 				begun, _, broken := up.counts()
 				return begun == broken
 			})

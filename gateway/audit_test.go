@@ -21,6 +21,7 @@ import (
 	"gatehouse/gateway/oci"
 	"gatehouse/gateway/record"
 	"gatehouse/gateway/rules"
+	"gatehouse/internal/testkit"
 )
 
 func TestContentOfPaths(t *testing.T) {
@@ -69,7 +70,7 @@ func openTestAudit(t *testing.T, path string) *record.AuditLog {
 func audited(t *testing.T, path string, n int) []record.Decision {
 	t.Helper()
 	var text []byte
-	await(t, fmt.Sprintf("%s has %d records", path, n), func() bool {
+	testkit.Await(t, fmt.Sprintf("%s has %d records", path, n), func() bool {
 		text, _ = os.ReadFile(path)
 		return bytes.Count(text, []byte("\n")) >= n
 	})
@@ -199,7 +200,7 @@ func TestFullAuditLog(t *testing.T) {
 				return w.answer(t, "GET").StatusCode
 			}
 			ask() // after which it is known that the disk is full
-			await(t, "the log is known to be full", func() bool { return log.Err() != nil })
+			testkit.Await(t, "the log is known to be full", func() bool { return log.Err() != nil })
 			want := http.StatusOK
 			if required {
 				want = http.StatusServiceUnavailable
@@ -211,7 +212,7 @@ func TestFullAuditLog(t *testing.T) {
 			if err := log.Reopen(); err != nil {
 				t.Fatal(err)
 			}
-			await(t, "records are written again", func() bool { return log.Err() == nil })
+			testkit.Await(t, "records are written again", func() bool { return log.Err() == nil })
 			if got := ask(); got != http.StatusOK {
 				t.Errorf("with the disk free again: got %d, want 200", got)
 			}

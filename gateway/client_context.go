@@ -76,5 +76,5 @@ func (x *clientContext) unwatch() {
 	}
 	x.conn.SetReadDeadline(time.Unix(1, 0))
 	<-watching
-	x.conn.idle.next = time.Time{} // the deadline has to be set anew
+	x.conn.idle.Next = time.Time{} // the deadline has to be set anew
 }

@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
+	"gatehouse/internal/testkit"
 )
 
 // What fails has a code in the access record, in the metric and in the refusal that
@@ -74,7 +75,7 @@ func TestCodesOfRequests(t *testing.T) {
 			if r := tg.records(t, 1)[0]; r["code"] != string(want) {
 				t.Errorf("access record: code %v, want %s; cause %v", r["code"], want, r["cause"])
 			}
-			await(t, "the fault to be counted", func() bool {
+			testkit.Await(t, "the fault to be counted", func() bool {
 				return len(risen(samples(t, m, "gatehouse_faults_total"))) > 0
 			})
 			if got := risen(samples(t, m, "gatehouse_faults_total")); got["code="+string(want)] != 1 || len(got) != 1 {

@@ -10,6 +10,7 @@ import (
 	"gatehouse/backend"
 	"gatehouse/gateway/record"
 	"gatehouse/gateway/rules"
+	"gatehouse/gateway/upstream"
 )
 
 // Config is everything that a [Gateway] is made from. The zero value of a field
@@ -96,6 +97,11 @@ type Timeouts struct {
 	Drain          time.Duration // for running requests to finish at the end; default 5 min
 }
 
+// upstream returns those of t that are about upstreams.
+func (t Timeouts) upstream() upstream.Timeouts {
+	return upstream.Timeouts{Connect: t.Connect, Response: t.Response, UploadResponse: t.UploadResponse, BodyIdle: t.BodyIdle}
+}
+
 // Route is one service behind the gateway.
 type Route struct {
 	// Hosts are the names that the route answers to, without a port; nil for any.
@@ -127,7 +133,7 @@ type Route struct {
 	Rules []rules.Rule
 
 	// Upstream is where requests go that are allowed.
-	Upstream Upstream
+	Upstream upstream.Config
 
 	// ForwardAuthorization passes the client's credentials to the upstream.
 	ForwardAuthorization bool
@@ -178,38 +184,3 @@ func (r Route) ForRules() rules.Route {
 
 // Name is what errors and metrics call the route.
 func (r Route) Name() string { return strings.Join(r.Hosts, ",") + r.Path }
-
-// Upstream is the service that a route leads to.
-type Upstream struct {
-	// URL is http://host:port, https://host:port or unix:/path/to/socket. An http or
-	// https URL may have a path: then the path of a request is appended to it, for a
-	// registry from its v2 segment on, and references in answers are mapped back.
-	URL string
-
-	// CAFile holds the authorities to trust for https, in PEM, in place of the
-	// system's.
-	CAFile string
-
-	// ServerName is the name to verify for https where it is not the URL's host.
-	ServerName string
-
-	// CertFile and KeyFile are a client certificate for https.
-	CertFile string
-	KeyFile  string
-
-	// User and Password are sent as Basic credentials, in place of the client's.
-	User     string
-	Password string
-
-	// IdleTimeout is how long an unused connection is kept. It must be below
-	// the upstream's own: a request that is sent just when the upstream hangs
-	// up is lost. Default 30 s.
-	IdleTimeout time.Duration
-
-	// Timeouts stand in place of those of the gateway.
-	Timeouts UpstreamTimeouts
-}
-
-// UpstreamTimeouts are those of [Timeouts] that a route may have its own of. Zero is
-// the one of the gateway.
-type UpstreamTimeouts struct{ Connect, Response, UploadResponse time.Duration }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gatehouse/gateway/upstream"
 )
 
 func TestNewRefusesWhatCannotBeServedSafely(t *testing.T) {
@@ -33,10 +35,14 @@ func TestNewRefusesWhatCannotBeServedSafely(t *testing.T) {
 		"colon in user":        {func(_ *Config, r *Route) { r.Upstream.User = "a:b" }, "has a colon"},
 		"two credentials":      {func(_ *Config, r *Route) { r.Upstream.User, r.ForwardAuthorization = "a", true }, "not both"},
 		"authorities for http": {func(_ *Config, r *Route) { r.Upstream.CAFile = files.CertFile }, "for https upstreams only"},
-		"key without its cert": {func(_ *Config, r *Route) { r.Upstream = Upstream{URL: "https://registry", KeyFile: files.KeyFile} }, "given together"},
-		"authorities not PEM":  {func(_ *Config, r *Route) { r.Upstream = Upstream{URL: "https://registry", CAFile: files.KeyFile} }, "no certificate in PEM"},
+		"key without its cert": {func(_ *Config, r *Route) {
+			r.Upstream = upstream.Config{URL: "https://registry", KeyFile: files.KeyFile}
+		}, "given together"},
+		"authorities not PEM": {func(_ *Config, r *Route) {
+			r.Upstream = upstream.Config{URL: "https://registry", CAFile: files.KeyFile}
+		}, "no certificate in PEM"},
 		"authorities not there": {func(_ *Config, r *Route) {
-			r.Upstream = Upstream{URL: "https://registry", CAFile: files.CertFile + "x"}
+			r.Upstream = upstream.Config{URL: "https://registry", CAFile: files.CertFile + "x"}
 		}, "no such file"},
 	} {
 		route := recipeRoute(t, "http://127.0.0.1:5000")

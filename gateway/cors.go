@@ -11,6 +11,7 @@ import (
 
 	"gatehouse/gateway/rules"
 	"gatehouse/gateway/strict"
+	"gatehouse/gateway/upstream"
 )
 
 // origins are the pages on other hosts whose scripts a browser lets read the answers
@@ -57,7 +58,7 @@ func (r Route) CheckOrigin(i int) error {
 		return fmt.Errorf("the origin %s is in the list twice: take one out", text)
 	}
 	sent := strings.ToLower(scheme) + "://" + host
-	if _, port, err := net.SplitHostPort(authority); err == nil && port != defaultPort[strings.ToLower(scheme)] {
+	if _, port, err := net.SplitHostPort(authority); err == nil && port != upstream.DefaultPort(strings.ToLower(scheme)) {
 		sent += ":" + port
 	}
 	if sent != text {
@@ -108,7 +109,7 @@ func (x *exchange) answerPreflight() *problem {
 	if x.conn.http1 != nil && x.upload != nil {
 		h.Set("Connection", "close") // nobody reads the body, which no browser sends
 	}
-	x.pace.step()
+	x.pace.Step()
 	x.w.WriteHeader(x.status)
 	x.settleUpload()
 	return nil
@@ -128,7 +129,7 @@ func (o origins) share(h http.Header, origin string) {
 	if o == nil {
 		return
 	}
-	if !listHas(h["Vary"], "Origin") && !listHas(h["Vary"], "*") {
+	if !strict.ListHas(h["Vary"], "Origin") && !strict.ListHas(h["Vary"], "*") {
 		h["Vary"] = append(h["Vary"], "Origin")
 	}
 	if o[origin] {

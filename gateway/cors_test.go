@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"gatehouse/backend"
+	"gatehouse/gateway/strict"
 )
 
 const (
@@ -146,7 +147,7 @@ func TestREG4FieldsOfRegistriesAreExposed(t *testing.T) {
 	tg, _ := corsGateway(t, nil)
 	exposed := tg.ask(t, "pull", "GET", "/v2/", map[string]string{"Origin": uiOrigin}).Header["Access-Control-Expose-Headers"]
 	for _, name := range []string{"Docker-Content-Digest", "Link", "Location", "Range", "Www-Authenticate", "X-Request-Id", "Retry-After", "Etag", "Content-Range"} {
-		if !listHas(exposed, name) {
+		if !strict.ListHas(exposed, name) {
 			t.Errorf("%s is not exposed: %q", name, exposed)
 		}
 	}
@@ -167,7 +168,7 @@ func TestREG4PreflightIsAnsweredHere(t *testing.T) {
 				t.Errorf("%s %s: status %d over %s with %v", proto, path, resp.StatusCode, resp.Proto, resp.Header)
 			}
 			for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
-				if !listHas(resp.Header["Access-Control-Allow-Methods"], method) {
+				if !strict.ListHas(resp.Header["Access-Control-Allow-Methods"], method) {
 					t.Errorf("%s %s: %s is not among %q", proto, path, method, resp.Header["Access-Control-Allow-Methods"])
 				}
 			}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"gatehouse/backend"
+	"gatehouse/internal/testkit"
 )
 
 // slowBackend lets nobody know before its time.
@@ -59,7 +60,7 @@ func crowded(t *testing.T, undecided int, change func(*Config)) (tg *testGateway
 		w := tg.dial(t)
 		w.send(t, fmt.Sprintf("GET /v2/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: %s\r\n\r\n", basicOf(fmt.Sprintf("u%d:wrong", i))))
 	}
-	await(t, "they wait", func() bool { return int(b.asked.Load()) == undecided/2 })
+	testkit.Await(t, "they wait", func() bool { return int(b.asked.Load()) == undecided/2 })
 	return tg, b, metrics
 }
 
@@ -95,9 +96,9 @@ func TestSEC2AnswersThatNobodyReadsEndTheConnection(t *testing.T) {
 			break
 		}
 	}
-	await(t, "the connection is ended", func() bool { return samples(t, m, "gatehouse_crowded_total")["what=connection"] >= 1 })
+	testkit.Await(t, "the connection is ended", func() bool { return samples(t, m, "gatehouse_crowded_total")["what=connection"] >= 1 })
 	io.Copy(io.Discard, h.conn)
-	await(t, "nothing of it is left", func() bool { return tg.Stats().Undecided == 2 })
+	testkit.Await(t, "nothing of it is left", func() bool { return tg.Stats().Undecided == 2 })
 	if resp := tg.do(t, "push", "GET", "/v2/", nil); resp.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("somebody else: status %d", resp.StatusCode)
 	}

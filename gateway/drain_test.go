@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // uploading starts an upload that goes on for as long as the test feeds it.
@@ -26,7 +28,7 @@ func uploading(t *testing.T, tg *testGateway, up *capture) (feed *io.PipeWriter,
 		answer <- resp
 	}()
 	feed.Write([]byte("begin"))
-	await(t, "the upload has begun", func() bool { begun, _, _ := up.counts(); return begun == 1 })
+	testkit.Await(t, "the upload has begun", func() bool { begun, _, _ := up.counts(); return begun == 1 })
 	return feed, answer
 }
 
@@ -36,7 +38,7 @@ func TestRunningUploadsFinishWhenServingEnds(t *testing.T) {
 		tg := startGateway(t, change, recipeRoute(t, up.url()))
 		feed, answer := uploading(t, tg, up)
 		tg.end()
-		await(t, name+": new connections are refused", func() bool {
+		testkit.Await(t, name+": new connections are refused", func() bool {
 			c, err := net.DialTimeout("tcp", tg.addr, time.Second)
 			if err == nil {
 				c.Close()
@@ -63,7 +65,7 @@ func TestCloseCutsRunningUploads(t *testing.T) {
 	tg.Close()
 	<-tg.served
 	tg.served <- nil
-	await(t, "the upstream has lost the request", func() bool { _, _, broken := up.counts(); return broken == 1 })
+	testkit.Await(t, "the upstream has lost the request", func() bool { _, _, broken := up.counts(); return broken == 1 })
 	feed.CloseWithError(io.ErrUnexpectedEOF) // the client waits for its own writing to end
 	if resp := <-answer; resp != nil {
 		t.Errorf("answer %v", resp.Status)
@@ -88,7 +90,7 @@ func TestCloseCutsRequestsThatOthersFollow(t *testing.T) {
 	tg.Close()
 	<-tg.served
 	tg.served <- nil
-	if took := time.Since(start); took > patience {
+	if took := time.Since(start); took > testkit.Patience {
 		t.Errorf("it took %v", took)
 	}
 }

@@ -31,7 +31,7 @@ func (x *exchange) hidesType() bool {
 	}
 	types := h["Content-Type"]
 	switch {
-	case len(types) == 0, connectionHas(h, "Content-Type"): // which takes it out
+	case len(types) == 0, strict.ConnectionHas(h, "Content-Type"): // which takes it out
 		return x.r.ContentLength != 0
 	case len(types) > 1:
 		return true

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/flow"
 	"gatehouse/gateway/strict"
+	"gatehouse/gateway/upstream"
 )
 
 // forward sends the request to the upstream and the answer to the client. What
@@ -29,22 +31,22 @@ func (x *exchange) forward() *problem {
 		return x.upstreamProblem(err)
 	}
 	defer x.site.slots.release(x.slot)
-	head := headBuffers.Get().(*[]byte)
-	defer headBuffers.Put(head)
+	head := flow.Heads.Get().(*[]byte)
+	defer flow.Heads.Put(head)
 	asked := time.Now()
-	answer, err := x.route.upstream.roundTrip(x.ctx, x.outgoing(head))
+	answer, err := x.route.upstream.RoundTrip(x.ctx, x.outgoing(head))
 	x.upstreamTook = time.Since(asked)
 	if err != nil {
 		return x.upstreamProblem(err)
 	}
-	defer answer.close()
+	defer answer.Close()
 	if p := x.examineAnswer(answer); p != nil {
 		return p
 	}
-	x.status = answer.status
+	x.status = answer.Status
 	x.copyHeader(x.w.Header(), answer)
-	x.pace.step()
-	x.w.WriteHeader(answer.status)
+	x.pace.Step()
+	x.w.WriteHeader(answer.Status)
 	if err := x.copyBody(answer); err != nil {
 		x.abort(err)
 	}
@@ -59,7 +61,7 @@ func (x *exchange) takeSlot() error {
 	} else {
 		x.slot = new(slot)
 	}
-	x.slot.client, x.slot.upstream = clientOf(x.who, x.from.addr), x.route.upstream.address
+	x.slot.client, x.slot.upstream = clientOf(x.who, x.from.addr), x.route.upstream.Address
 	x.slot.limits, x.slot.holder = &x.site.limits.slots, x
 	if x.upload != nil {
 		x.upload.slot = x.slot
@@ -78,19 +80,19 @@ func (x *exchange) takeSlot() error {
 // own goroutine, while x has its slot.
 func (x *exchange) stop() {
 	past := time.Unix(1, 0)
-	x.pace.set(past)
+	x.pace.Set(past)
 	if x.upload != nil {
 		x.upload.deadline(past)
 	}
 }
 
 // outgoing returns the request to the upstream, with its head in buf.
-func (x *exchange) outgoing(buf *[]byte) *outgoing {
-	q := &outgoing{method: x.r.Method, length: x.r.ContentLength}
-	*buf = x.appendHead((*buf)[:0], q.length)
-	q.head = *buf
+func (x *exchange) outgoing(buf *[]byte) *upstream.Request {
+	q := &upstream.Request{Method: x.r.Method, Length: x.r.ContentLength}
+	*buf = x.appendHead((*buf)[:0], q.Length)
+	q.Head = *buf
 	if x.upload != nil {
-		q.body = x.upload
+		q.Body = x.upload
 	}
 	return q
 }
@@ -103,17 +105,17 @@ func (x *exchange) upstreamProblem(err error) *problem {
 		x.abort(gone(err))
 	case errors.Is(err, errNoSlot):
 		return busy(err)
-	case errors.Is(err, errRequestBody) && errors.Is(err, strict.ErrChunk):
+	case errors.Is(err, upstream.ErrRequestBody) && errors.Is(err, strict.ErrChunk):
 		p := badRequest("the request has a malformed chunked body")
 		p.cause = fault.With("request.body_malformed", err)
 		return p
-	case errors.Is(err, errRequestBody):
+	case errors.Is(err, upstream.ErrRequestBody):
 		x.abort(err)
-	case errors.Is(err, errUpstreamTimeout):
+	case errors.Is(err, upstream.ErrTimeout):
 		p := unavailable("the service behind the gateway did not answer in time; please try again", err)
 		p.status = http.StatusGatewayTimeout
 		return p
-	case errors.Is(err, errUpstreamAnswer):
+	case errors.Is(err, upstream.ErrAnswer):
 		return badGateway("the service behind the gateway gave an answer that is not valid HTTP", err)
 	}
 	return unavailable("the service behind the gateway cannot be reached at the moment; please try again", err)
@@ -124,11 +126,11 @@ func badGateway(message string, cause error) *problem {
 }
 
 // examineAnswer refuses answers that must not be passed on.
-func (x *exchange) examineAnswer(a *answer) *problem {
+func (x *exchange) examineAnswer(a *upstream.Response) *problem {
 	switch {
-	case a.status == http.StatusProxyAuthRequired:
+	case a.Status == http.StatusProxyAuthRequired:
 		return ownLogin("407: it is a proxy that needs credentials, and clients have none for it")
-	case a.status == http.StatusUnauthorized && !x.route.forwardAuthorization && a.challenges():
+	case a.Status == http.StatusUnauthorized && !x.route.forwardAuthorization && asksForLogin(a.Header):
 		// The user is logged in here. The challenge would lead clients to send
 		// the password wherever the upstream likes. Without one it is an
 		// application's own answer, such as to a form.
@@ -136,10 +138,10 @@ func (x *exchange) examineAnswer(a *answer) *problem {
 	case !x.mapBack(a):
 		return badGateway("the service behind the gateway leads to a place that is not behind this route",
 			fault.With("upstream.answer.elsewhere", errors.New("upstream answer has a Location or Link outside the path of the upstream")))
-	case !a.delimited() && x.r.ProtoMajor != 1:
+	case !a.Delimited() && x.r.ProtoMajor != 1:
 		return badGateway("the service behind the gateway gave an answer without an end",
 			fault.With("upstream.answer.unlimited", errors.New("upstream answer is delimited by the end of its connection alone")))
-	case !a.delimited():
+	case !a.Delimited():
 		// Passed on as it came: with no more of an end than it has.
 		x.w.Header().Set("Transfer-Encoding", "identity")
 	}
@@ -152,14 +154,14 @@ func ownLogin(answered string) *problem {
 }
 
 // copyBody passes the body of an answer on, piece by piece as it comes.
-func (x *exchange) copyBody(a *answer) error {
-	if a.complete {
+func (x *exchange) copyBody(a *upstream.Response) error {
+	if a.Complete {
 		return nil
 	}
-	buf := bodyBuffers.Get().(*[]byte)
-	defer bodyBuffers.Put(buf)
+	buf := flow.Buffers.Get().(*[]byte)
+	defer flow.Buffers.Put(buf)
 	pass := x.w.Write
-	if !a.arrived {
+	if !a.Arrived {
 		pass = x.sender()
 	}
 	for {
@@ -174,12 +176,12 @@ func (x *exchange) copyBody(a *answer) error {
 			}
 		}
 		switch {
-		case err == io.EOF || err == nil && a.complete:
+		case err == io.EOF || err == nil && a.Complete:
 			return nil
 		case err != nil:
 			return fault.With("upstream.answer.broken_off", fmt.Errorf("answer of upstream broke off: %w", err))
 		}
-		if a.pauses() {
+		if a.Pauses() {
 			if err := x.slot.await(toClient, time.Now()); err != nil {
 				return err
 			}
@@ -205,7 +207,7 @@ func (x *exchange) sender() func([]byte) (int, error) {
 	return func(p []byte) (sent int, err error) {
 		for sent < len(p) && err == nil {
 			start := time.Now()
-			x.pace.stepAt(start)
+			x.pace.StepAt(start)
 			if err := x.slot.await(toClient, start); err != nil {
 				return sent, err
 			}

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"gatehouse/backend"
+	"gatehouse/gateway/upstream"
 	"gatehouse/internal/testkit"
 )
 
@@ -57,10 +58,10 @@ type testGateway struct {
 }
 
 // recipeRoute is the route of the recipe, in front of upstream.
-func recipeRoute(t *testing.T, upstream string) Route {
+func recipeRoute(t *testing.T, service string) Route {
 	t.Helper()
 	r := apacheRecipe(t)
-	r.Backend, r.Upstream = everyone, Upstream{URL: upstream}
+	r.Backend, r.Upstream = everyone, upstream.Config{URL: service}
 	return r
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/flow"
 	"gatehouse/gateway/rules"
 )
 
@@ -42,7 +43,7 @@ type exchange struct {
 	mountFrom string // the repository that a blob is taken from; empty where none is
 
 	upload *uploadBody // nil without a request body
-	pace   *pace       // of writing to the client
+	pace   *flow.Pace  // of writing to the client
 	slot   *slot       // nil until it asks an upstream
 
 	status int
@@ -188,13 +189,13 @@ func (x *exchange) openBodies() {
 	var setRead func(time.Time) error
 	if c := x.conn.http1; c != nil {
 		x.pace, setRead = &c.sending, c.SetReadDeadline
-		x.pace.stepAt(x.start)
+		x.pace.StepAt(x.start)
 	} else {
 		rc := http.NewResponseController(x.w)
-		x.pace, setRead = &pace{idle: x.site.timeouts.BodyIdle, set: rc.SetWriteDeadline}, rc.SetReadDeadline
+		x.pace, setRead = &flow.Pace{Idle: x.site.timeouts.BodyIdle, Set: rc.SetWriteDeadline}, rc.SetReadDeadline
 	}
 	if x.r.ContentLength != 0 {
-		x.upload = &uploadBody{body: x.r.Body, left: x.r.ContentLength, deadline: setRead, pace: newPace(x.site.timeouts.BodyIdle, setRead), rate: newRate(x.site.limits.Limits)}
+		x.upload = &uploadBody{body: x.r.Body, left: x.r.ContentLength, deadline: setRead, pace: flow.NewPace(x.site.timeouts.BodyIdle, setRead), rate: newRate(x.site.limits.Limits)}
 	}
 }
 
@@ -226,7 +227,7 @@ func (x *exchange) answerHere(body []byte) {
 	if x.conn.http1 != nil && x.withholdsBody() {
 		h.Set("Connection", "close") // RFC 9110, section 10.1.1
 	}
-	x.pace.step()
+	x.pace.Step()
 	x.w.WriteHeader(x.status)
 	if x.r.Method != http.MethodHead {
 		n, _ := x.w.Write(body) // a client that has gone is no news

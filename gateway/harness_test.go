@@ -17,11 +17,9 @@ import (
 	"strings"
 	"testing"
 	"time"
-)
 
-// patience is how long a test waits for what must happen. It is no measure of
-// speed.
-const patience = 30 * time.Second
+	"gatehouse/internal/testkit"
+)
 
 // waiters is how many of the tests that say t.Parallel run at once. They wait for
 // deadlines and take no processor meanwhile, so there may be more than there are
@@ -41,7 +39,7 @@ func TestMain(m *testing.M) {
 // leftBehind returns the stacks of the goroutines of this package that do not end.
 func leftBehind() string {
 	var left []string
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(testkit.Patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		stacks := make([]byte, 4<<20)
 		stacks = stacks[:runtime.Stack(stacks, true)]
 		left = slices.DeleteFunc(strings.Split(string(stacks), "\n\n"), func(stack string) bool {
@@ -54,19 +52,8 @@ func leftBehind() string {
 	return strings.Join(left, "\n\n")
 }
 
-// await waits until ok holds.
-func await(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
-		if ok() {
-			return
-		}
-	}
-	t.Fatalf("waited in vain until %s", what)
-}
-
 // patientConn is a connection to the gateway that fails its test when the gateway
-// keeps it waiting for longer than patience. A read that ends by a deadline looks like
+// keeps it waiting for longer than testkit.Patience. A read that ends by a deadline looks like
 // the end of the connection to a caller that drops errors, so no caller has to judge.
 type patientConn struct {
 	net.Conn // of TCP
@@ -74,19 +61,19 @@ type patientConn struct {
 }
 
 func (c *patientConn) Read(b []byte) (int, error) {
-	c.SetReadDeadline(time.Now().Add(patience))
+	c.SetReadDeadline(time.Now().Add(testkit.Patience))
 	n, err := c.Conn.Read(b)
 	if os.IsTimeout(err) {
-		c.t.Errorf("the gateway sent nothing for %v, nor did it close the connection", patience)
+		c.t.Errorf("the gateway sent nothing for %v, nor did it close the connection", testkit.Patience)
 	}
 	return n, err
 }
 
 func (c *patientConn) Write(b []byte) (int, error) {
-	c.SetWriteDeadline(time.Now().Add(patience))
+	c.SetWriteDeadline(time.Now().Add(testkit.Patience))
 	n, err := c.Conn.Write(b)
 	if os.IsTimeout(err) {
-		c.t.Errorf("the gateway took nothing for %v, nor did it close the connection", patience)
+		c.t.Errorf("the gateway took nothing for %v, nor did it close the connection", testkit.Patience)
 	}
 	return n, err
 }
@@ -180,7 +167,7 @@ func (w *wire) ended() bool {
 // records waits for n access records and returns them.
 func (tg *testGateway) records(t *testing.T, n int) []map[string]any {
 	t.Helper()
-	await(t, fmt.Sprintf("there are %d access records", n), func() bool {
+	testkit.Await(t, fmt.Sprintf("there are %d access records", n), func() bool {
 		return strings.Count(tg.access.String(), "\n") >= n
 	})
 	var all []map[string]any

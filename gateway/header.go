@@ -4,24 +4,9 @@ import (
 	"cmp"
 	"net/http"
 	"strconv"
-	"strings"
+
+	"gatehouse/gateway/strict"
 )
-
-// connectionHas reports whether the Connection fields of h name token, which they
-// do to have the field of that name removed on the way.
-func connectionHas(h http.Header, token string) bool { return listHas(h["Connection"], token) }
-
-// listHas reports whether the lines of a field that is a list of tokens have token.
-func listHas(lines []string, token string) bool {
-	for _, line := range lines {
-		for t := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(strings.TrimSpace(t), token) {
-				return true
-			}
-		}
-	}
-	return false
-}
 
 // appendHead appends the head of the request that goes to the upstream: what the
 // client sent but for the fields that are not passed on, and after that our own.
@@ -31,10 +16,10 @@ func (x *exchange) appendHead(b []byte, length int64) []byte {
 	r := x.r
 	b = append(append(b, r.Method...), ' ')
 	b = append(x.route.path.appendTarget(b, x.target), " HTTP/1.1\r\n"...)
-	b = appendField(b, "Host", cmp.Or(r.Host, x.route.upstream.authority, "localhost"))
+	b = appendField(b, "Host", cmp.Or(r.Host, x.route.upstream.Authority, "localhost"))
 	hidesType := x.hidesType()
 	for name, values := range r.Header {
-		if x.route.fields.drops(name) || connectionHas(r.Header, name) || hidesType && isContentType(name) {
+		if x.route.fields.drops(name) || strict.ConnectionHas(r.Header, name) || hidesType && isContentType(name) {
 			continue
 		}
 		for _, v := range values {
@@ -65,8 +50,8 @@ func (x *exchange) appendOwnFields(b []byte) []byte {
 	b = appendField(b, "X-Forwarded-Proto", x.from.proto)
 	b = appendField(b, "X-Request-Id", x.id)
 	switch {
-	case x.route.upstream.authorization != "":
-		b = appendField(b, "Authorization", x.route.upstream.authorization)
+	case x.route.upstream.Authorization != "":
+		b = appendField(b, "Authorization", x.route.upstream.Authorization)
 	case x.route.forwardAuthorization && x.r.Header.Get("Authorization") != "":
 		b = appendField(b, "Authorization", x.r.Header.Get("Authorization"))
 	}

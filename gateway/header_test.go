@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"gatehouse/gateway/rules"
+	"gatehouse/gateway/upstream"
 )
 
 // FuzzAppendField checks that no value can begin a field of its own.
@@ -36,7 +37,7 @@ func FuzzLocalReference(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	x := &exchange{r: &http.Request{Host: "gateway.test"}, route: &route{policy: &rules.Policy{}, upstream: &upstream{authority: "registry:5000"}}, conn: &clientConn{}}
+	x := &exchange{r: &http.Request{Host: "gateway.test"}, route: &route{policy: &rules.Policy{}, upstream: &upstream.Pool{Authority: "registry:5000"}}, conn: &clientConn{}}
 	x.host = "gateway.test"
 	f.Fuzz(func(t *testing.T, ref string) {
 		local := x.localReference(ref, true)

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"gatehouse/gateway/rules"
+	"gatehouse/internal/testkit"
 )
 
 const healthPath = "/-/healthz"
@@ -98,9 +99,9 @@ func TestHealthAnswersThatNobodyReadsEndTheConnection(t *testing.T) {
 			break
 		}
 	}
-	await(t, "the connection is ended", func() bool { return tg.sites.crowd.cut.Load() > 0 })
+	testkit.Await(t, "the connection is ended", func() bool { return tg.sites.crowd.cut.Load() > 0 })
 	io.Copy(io.Discard, h.conn)
-	await(t, "nothing of it is left", func() bool { return tg.Stats().Undecided == 0 })
+	testkit.Await(t, "nothing of it is left", func() bool { return tg.Stats().Undecided == 0 })
 }
 
 func TestHealthPathIsOffByDefault(t *testing.T) {
@@ -144,7 +145,7 @@ func TestHealthWhileDraining(t *testing.T) {
 	tg := startGateway(t, withHealth(nil), recipeRoute(t, newCapture(t).url()))
 	w := tg.dial(t)
 	w.send(t, "GET "+healthPath+" HTTP/1.1\r\n") // a request under way
-	await(t, "it serves", func() bool { return tg.sites.state.Load() == isServing })
+	testkit.Await(t, "it serves", func() bool { return tg.sites.state.Load() == isServing })
 	tg.sites.state.Store(isDraining)
 	w.send(t, "Host: x\r\n\r\n")
 	resp := w.answer(t, "GET")

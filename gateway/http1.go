@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/flow"
 )
 
 // http1Server serves HTTP/1 to clients. It takes net/http's place there for two
@@ -123,11 +124,11 @@ type http1Conn struct {
 	ctx    *clientContext // of all requests, which come one after the other
 	cancel context.CancelFunc
 
-	in      []byte // received, not yet used
-	buf     []byte // empty; what in is a part of
-	scanned int    // how much of in has no end of a head
-	idle    pace   // of waiting for a request
-	sending pace   // of answers
+	in      []byte    // received, not yet used
+	buf     []byte    // empty; what in is a part of
+	scanned int       // how much of in has no end of a head
+	idle    flow.Pace // of waiting for a request
+	sending flow.Pace // of answers
 
 	// Of the current request; they are used again for the next. Nobody else holds
 	// them by then but perhaps whoever sends the body to the upstream, and that one
@@ -149,8 +150,8 @@ func newHTTP1Conn(s *http1Server, conn net.Conn) *http1Conn {
 	base, cancel := context.WithCancel(context.Background())
 	c.ctx, c.cancel = &clientContext{Context: base, conn: c}, cancel
 	t := s.sites.current().timeouts
-	c.idle = newPace(t.Idle, conn.SetReadDeadline)
-	c.sending = newPace(t.BodyIdle, conn.SetWriteDeadline)
+	c.idle = flow.NewPace(t.Idle, conn.SetReadDeadline)
+	c.sending = flow.NewPace(t.BodyIdle, conn.SetWriteDeadline)
 	return c
 }
 
@@ -167,7 +168,7 @@ func (c *http1Conn) next() bool {
 	}
 	r, p := c.begin(head, refusal)
 	site := c.server.sites.enter()
-	c.idle.idle, c.sending.idle = site.timeouts.Idle, site.timeouts.BodyIdle
+	c.idle.Idle, c.sending.Idle = site.timeouts.Idle, site.timeouts.BodyIdle
 	c.exchange = newExchange(site, &c.answer, r, c.info)
 	completed := c.exchange.run(c.ctx, p)
 	c.ctx.unwatch()
@@ -217,12 +218,9 @@ func (c *http1Conn) cut() {
 	raw.Close()
 }
 
-// Bounds of what is still read from a client that has got its answer, before the
-// connection is closed.
-const (
-	lingerTime  = 2 * time.Second
-	lingerBytes = 8 << 20
-)
+// lingerBytes bounds what is still read from a client that has got its answer, before
+// the connection is closed.
+const lingerBytes = 8 << 20
 
 // linger closes the connection behind an answer. It first reads for a moment what
 // the client still sends: closing a socket with unread bytes resets it, and the
@@ -233,6 +231,6 @@ func (c *http1Conn) linger() {
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	c.SetReadDeadline(time.Now().Add(lingerTime))
+	c.SetReadDeadline(time.Now().Add(flow.LingerTime))
 	io.CopyN(io.Discard, c.Conn, lingerBytes)
 }

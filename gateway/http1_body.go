@@ -26,7 +26,7 @@ func (b *http1Body) reset(c *http1Conn, h *requestHead, refused bool) {
 		b.content = httputil.NewChunkedReader(&b.framed)
 	}
 	if !b.framed.ended {
-		c.idle.next = time.Time{} // reading it sets other deadlines
+		c.idle.Next = time.Time{} // reading it sets other deadlines
 		h.r.Body = io.NopCloser(b)
 	}
 }

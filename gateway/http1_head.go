@@ -54,10 +54,10 @@ func (c *http1Conn) take(n int) []byte {
 func (c *http1Conn) await(headBy time.Time) error {
 	c.mu.Lock()
 	if headBy.IsZero() {
-		c.idle.step()
+		c.idle.Step()
 	} else {
 		c.SetReadDeadline(headBy)
-		c.idle.next = time.Time{}
+		c.idle.Next = time.Time{}
 	}
 	c.mu.Unlock()
 	if headBy.IsZero() && c.server.draining.Load() {
@@ -188,7 +188,7 @@ func (h *requestHead) requestLine(line string) *problem {
 // the connection.
 func (h *requestHead) frame() (p *problem) {
 	r := h.r
-	h.closes = h.closes || connectionHas(r.Header, "close")
+	h.closes = h.closes || strict.ConnectionHas(r.Header, "close")
 	h.expects = r.ProtoMinor == 1 && r.Header["Expect"] != nil
 	if host := r.Header["Host"]; host != nil {
 		r.Host = host[0]

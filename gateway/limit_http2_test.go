@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"gatehouse/internal/testkit"
 )
 
 // The defences below are net/http's. These tests hold it to them, and the gateway to
@@ -89,7 +91,7 @@ func TestResetStreamsDoNotMultiplyRequests(t *testing.T) {
 		if most > streams {
 			t.Errorf("%s: %d requests at once, more than %d", name, most, streams)
 		}
-		await(t, name+": all requests have ended", func() bool { return tg.Stats().Running == 0 })
+		testkit.Await(t, name+": all requests have ended", func() bool { return tg.Stats().Running == 0 })
 		close(over)
 	}
 }

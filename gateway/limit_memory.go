@@ -3,14 +3,16 @@ package gateway
 import (
 	"math"
 	"runtime/debug"
+
+	"gatehouse/gateway/flow"
 )
 
 // What each thing that clients can have takes of the memory, in round numbers and at
 // most. docs/limits.md multiplies them with how many of these there may be.
 const (
-	connectionMemory = 256 << 10          // records of TLS, frames, tables of HPACK, stacks, and the narrow window of HTTP/2
-	requestMemory    = 32 << 10           // of one that is not allowed yet, beside its head: stacks, and the first piece of its body
-	exchangeMemory   = 2 * bodyBufferSize // with an upstream: a piece of a body in each direction
+	connectionMemory = 256 << 10           // records of TLS, frames, tables of HPACK, stacks, and the narrow window of HTTP/2
+	requestMemory    = 32 << 10            // of one that is not allowed yet, beside its head: stacks, and the first piece of its body
+	exchangeMemory   = 2 * flow.BufferSize // with an upstream: a piece of a body in each direction
 )
 
 // Which part of the memory limit each of them may have in the sum.

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // testLimits are those of a gateway that nobody has limited.
@@ -250,7 +252,7 @@ func TestIdleConnectionMakesRoomForANewOne(t *testing.T) {
 			t.Fatalf("%s: status %d", name, resp.StatusCode)
 		}
 		// The answer is sent before its connection is one that waits.
-		await(t, name+": the connection is idle", func() bool { return tg.Stats().IdleConnections == 1 })
+		testkit.Await(t, name+": the connection is idle", func() bool { return tg.Stats().IdleConnections == 1 })
 		fresh := tg.dial(t)
 		fresh.send(t, head("GET /v2/ HTTP/1.1"))
 		if resp := fresh.answer(t, "GET"); resp.StatusCode != 200 {
@@ -347,12 +349,12 @@ func TestSlowBodyIsCutOff(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 		}()
-		await(t, name+": the upload is cut off", func() bool { _, _, broken := up.counts(); return broken == 1 })
+		testkit.Await(t, name+": the upload is cut off", func() bool { _, _, broken := up.counts(); return broken == 1 })
 		feed.CloseWithError(io.ErrUnexpectedEOF)
 		if resp := <-answer; resp != nil {
 			t.Errorf("%s: answer %v", name, resp.Status)
 		}
-		await(t, name+": it is counted", func() bool { return samples(t, m, "gatehouse_slow_bodies_total")[""] == 1 })
+		testkit.Await(t, name+": it is counted", func() bool { return samples(t, m, "gatehouse_slow_bodies_total")[""] == 1 })
 	}
 }
 

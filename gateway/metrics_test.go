@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"gatehouse/backend"
+	"gatehouse/internal/testkit"
 )
 
 // samples returns the values of all series of a family by their labels, such as
@@ -138,7 +139,7 @@ func TestRequestsAreCounted(t *testing.T) {
 		tg.do(t, r.user, r.method, r.path, body)
 	}
 	tg.records(t, 8)
-	await(t, "no request is running", func() bool { return samples(t, m, "gatehouse_requests_in_flight")[""] == 0 })
+	testkit.Await(t, "no request is running", func() bool { return samples(t, m, "gatehouse_requests_in_flight")[""] == 0 })
 	for family, want := range map[string]map[string]float64{
 		"gatehouse_requests_total": {
 			"decision=allowed method=GET route=/v2/ status=200":         2,
@@ -182,7 +183,7 @@ func TestRefusalsAreCountedByReason(t *testing.T) {
 		tg.do(t, "pull", "GET", "/v2/", nil)
 		tg.records(t, 1)
 		want := map[string]float64{"reason=" + test.reason: 1}
-		await(t, "the refusal is counted", func() bool { return len(samples(t, m, "gatehouse_refusals_total")) > 0 })
+		testkit.Await(t, "the refusal is counted", func() bool { return len(samples(t, m, "gatehouse_refusals_total")) > 0 })
 		if diff := cmp.Diff(want, samples(t, m, "gatehouse_refusals_total")); diff != "" {
 			t.Errorf("%v (-want +got):\n%s", test.err, diff)
 		}
@@ -205,7 +206,7 @@ func TestUpstreamsThatFailAreCountedByReason(t *testing.T) {
 		m := NewMetrics("v1", "go1")
 		tg := startGateway(t, withMetrics(m), recipeRoute(t, newCapture(t, answer).url()))
 		tg.do(t, "pull", "GET", "/v2/", nil)
-		await(t, "the refusal is counted", func() bool { return len(samples(t, m, "gatehouse_refusals_total")) > 0 })
+		testkit.Await(t, "the refusal is counted", func() bool { return len(samples(t, m, "gatehouse_refusals_total")) > 0 })
 		if got := samples(t, m, "gatehouse_refusals_total")["reason="+reason]; got != 1 {
 			t.Errorf("%q: %v refusals because of %s, want 1", answer, got, reason)
 		}
@@ -244,7 +245,7 @@ func TestClientsCannotMakeMetricsGrow(t *testing.T) {
 	}
 	visit(0)
 	tg.records(t, 4)
-	await(t, "the requests are counted", func() bool { return len(risen(samples(t, m, "gatehouse_requests_total"))) == 4 })
+	testkit.Await(t, "the requests are counted", func() bool { return len(risen(samples(t, m, "gatehouse_requests_total"))) == 4 })
 	before := series()
 	for i := range 20 {
 		visit(i + 1)
@@ -260,7 +261,7 @@ func TestUnknownStatusOfUpstreamIsCountedAsOther(t *testing.T) {
 	tg := startGateway(t, withMetrics(m), recipeRoute(t, newCapture(t, "HTTP/1.1 799 Odd\r\nContent-Length: 0\r\n\r\n").url()))
 	tg.do(t, "pull", "GET", "/v2/", nil)
 	want := map[string]float64{"decision=allowed method=GET route=/v2/ status=other": 1}
-	await(t, "the request is counted", func() bool { return len(risen(samples(t, m, "gatehouse_requests_total"))) > 0 })
+	testkit.Await(t, "the request is counted", func() bool { return len(risen(samples(t, m, "gatehouse_requests_total"))) > 0 })
 	if diff := cmp.Diff(want, risen(samples(t, m, "gatehouse_requests_total"))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -395,7 +396,7 @@ func TestConnectionsAndCertificatesAreMeasured(t *testing.T) {
 	w := tg.dial(t)
 	w.send(t, head("GET /v2/ HTTP/1.1"))
 	w.answer(t, "GET")
-	await(t, "the connection is idle", func() bool { return samples(t, m, "gatehouse_connections")["state=idle"] == 1 })
+	testkit.Await(t, "the connection is idle", func() bool { return samples(t, m, "gatehouse_connections")["state=idle"] == 1 })
 	tg.do(t, "pull", "GET", "/v2/", nil) // which speaks HTTP/2, and hangs up
 	states := slices.Sorted(maps.Keys(samples(t, m, "gatehouse_connections")))
 	if want := []string{"state=active", "state=handshake", "state=http2", "state=idle"}; !slices.Equal(states, want) {
@@ -435,7 +436,7 @@ func TestStateGoesFromStartingToDraining(t *testing.T) {
 	ctx, end := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- g.Serve(ctx) }()
-	await(t, "the gateway serves", func() bool { return g.Stats().State == StateServing })
+	testkit.Await(t, "the gateway serves", func() bool { return g.Stats().State == StateServing })
 	end()
 	if err := <-served; err != nil {
 		t.Errorf("Serve: %v", err)
@@ -493,7 +494,7 @@ func TestTotalsAddUpRoutesMethodsAndStatuses(t *testing.T) {
 		Decisions: map[string]uint64{"allowed": 2, "denied": 1, "unauthenticated": 0, "undecided": 0},
 		Refusals:  map[string]uint64{"rule": 1},
 	}
-	await(t, "the requests are counted", func() bool { return m.Totals().Refusals["rule"] > 0 })
+	testkit.Await(t, "the requests are counted", func() bool { return m.Totals().Refusals["rule"] > 0 })
 	if diff := cmp.Diff(want, m.Totals()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/gateway/rules"
+	"gatehouse/gateway/upstream"
 )
 
 // Outcomes are what the gateway made of a request, in one word for metrics and
@@ -90,9 +91,9 @@ func failureReason(cause error) string {
 	}{
 		{errUnaudited, "unaudited"},
 		{errNoSlot, "busy"},
-		{errUpstreamTimeout, "upstream_timeout"},
-		{errUpstreamAnswer, reasonUpstreamAnswer},
-		{errUpstreamGone, "upstream_unreachable"},
+		{upstream.ErrTimeout, "upstream_timeout"},
+		{upstream.ErrAnswer, reasonUpstreamAnswer},
+		{upstream.ErrGone, "upstream_unreachable"},
 		{backend.ErrUnavailable, "backend_unavailable"},
 	} {
 		if errors.Is(cause, known.err) {

@@ -16,6 +16,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/gateway/rules"
+	"gatehouse/internal/testkit"
 )
 
 func TestForwardedForNamesTheLastAddressThatIsNotOfAProxy(t *testing.T) {
@@ -327,7 +328,7 @@ func TestConnectionsBehindAProxyAreLimitedByClient(t *testing.T) {
 		t.Errorf("another client: status %d", resp.StatusCode)
 	}
 	first.Close()
-	await(t, "the client may come again", func() bool {
+	testkit.Await(t, "the client may come again", func() bool {
 		w := ask("192.0.2.9")
 		resp, err := http.ReadResponse(w.br, nil)
 		return err == nil && resp.StatusCode == 200

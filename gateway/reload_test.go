@@ -19,8 +19,11 @@ import (
 	"golang.org/x/net/http2"
 
 	"gatehouse/backend"
+	"gatehouse/backend/watch"
 	"gatehouse/gateway/record"
 	"gatehouse/gateway/rules"
+	"gatehouse/gateway/upstream"
+	"gatehouse/internal/testkit"
 )
 
 // side is one of two configurations that differ in all that a request meets.
@@ -47,7 +50,7 @@ func newSide(t *testing.T, s side) Route {
 		io.WriteString(w, "upstream-"+string(s)+" "+r.Header.Get("X-User-"+string(s))+" "+r.Header.Get("X-Group-"+string(s)))
 	})
 	return Route{
-		Path: "/v2/", Realm: "realm-" + string(s), Backend: s, Upstream: Upstream{URL: up.URL},
+		Path: "/v2/", Realm: "realm-" + string(s), Backend: s, Upstream: upstream.Config{URL: up.URL},
 		UserHeader: "X-User-" + string(s), GroupsHeader: "X-Group-" + string(s),
 		Rules: []rules.Rule{
 			{Name: "pull-" + string(s), Methods: []string{"GET"}, Require: mustRequire(t, "group group-"+string(s))},
@@ -172,7 +175,7 @@ func TestRunningRequestEndsUnderWhatItBeganWith(t *testing.T) {
 		if begun, _, _ := next.counts(); begun != 1 {
 			t.Errorf("%s: the new upstream got %d requests, want 1", name, begun)
 		}
-		await(t, name+": what the upload began with is released", func() bool { return released.Load() == 1 })
+		testkit.Await(t, name+": what the upload began with is released", func() bool { return released.Load() == 1 })
 	}
 }
 
@@ -188,12 +191,10 @@ func TestReloadKeepsTheConnectionsOfUnchangedUpstreams(t *testing.T) {
 	pull := func() {
 		tg.do(t, "pull", "GET", "/v2/kept/x", nil)
 		tg.do(t, "pull", "GET", "/v2/changed/x", nil)
-		await(t, "the connections are idle", func() bool {
+		testkit.Await(t, "the connections are idle", func() bool {
 			n := 0
 			for _, r := range tg.sites.current().routes {
-				r.upstream.mu.Lock()
-				n += len(r.upstream.kept)
-				r.upstream.mu.Unlock()
+				n += r.upstream.IdleConns()
 			}
 			return n == 2
 		})
@@ -221,7 +222,7 @@ func TestReloadKeepsTheConnectionsOfUnchangedUpstreams(t *testing.T) {
 func TestReloadSeesAnUpstreamsChangedFiles(t *testing.T) {
 	dir := t.TempDir()
 	files := testCertificate(t, dir, "localhost")
-	pair, err := LoadKeyPair(files.CertFile, files.KeyFile)
+	pair, err := watch.LoadKeyPair(files.CertFile, files.KeyFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,11 +280,8 @@ func TestFailedReloadChangesNothing(t *testing.T) {
 	if sideOf(t, answer) != "a" || !strings.Contains(answer, "200 OK") {
 		t.Errorf("afterwards: %q", answer)
 	}
-	u := before.routes[0].upstream
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.users != 1 {
-		t.Errorf("the upstream has %d users, want 1", u.users)
+	if n := before.routes[0].upstream.Users(); n != 1 {
+		t.Errorf("the upstream has %d users, want 1", n)
 	}
 }
 
@@ -386,7 +384,7 @@ func TestReloadTakesAnotherFormOfAccessLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	tg.do(t, "alice", "GET", "/v2/", nil)
-	await(t, "there are two records", func() bool { return strings.Count(tg.access.String(), "\n") == 2 })
+	testkit.Await(t, "there are two records", func() bool { return strings.Count(tg.access.String(), "\n") == 2 })
 	first, second, _ := strings.Cut(tg.access.String(), "\n")
 	if !strings.HasPrefix(first, "{") || !strings.HasPrefix(second, "127.0.0.1 - user-a [") {
 		t.Errorf("records %q and %q", first, second)
@@ -441,7 +439,7 @@ func TestReloadUnderLoadLosesAndMixesNothing(t *testing.T) {
 		if seen[0].Load() == 0 || seen[1].Load() == 0 {
 			t.Errorf("%s: %d answers of one side and %d of the other: that is no test", name, seen[0].Load(), seen[1].Load())
 		}
-		await(t, name+": the old sites are released", func() bool { return released.Load() == reloads })
+		testkit.Await(t, name+": the old sites are released", func() bool { return released.Load() == reloads })
 		tg.sites.mu.Lock()
 		if n := len(tg.sites.live); n != 1 {
 			t.Errorf("%s: %d sites are alive, want 1", name, n)

@@ -9,10 +9,11 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/gateway/rules"
+	"gatehouse/gateway/upstream"
 )
 
 // variedRoutes have rules of every kind, on more than one host and path.
-func variedRoutes(t *testing.T, upstream string) []Route {
+func variedRoutes(t *testing.T, service string) []Route {
 	t.Helper()
 	rules := []rules.Rule{
 		{Name: "closed", Paths: []string{"/v2/closed/**"}, Require: mustRequire(t, "all denied")},
@@ -23,7 +24,7 @@ func variedRoutes(t *testing.T, upstream string) []Route {
 		{Name: "pull", Methods: []string{"GET"}, Require: mustRequire(t, "valid-user")},
 		{Name: "push", Methods: []string{"POST", "PUT"}, Paths: []string{"/v2/team/**", "/v2/own/**"}, Require: mustRequire(t, "group pusher", "user people:alice")},
 	}
-	route := Route{Backend: everyone, Backends: []string{"people"}, Upstream: Upstream{URL: upstream}, Rules: rules}
+	route := Route{Backend: everyone, Backends: []string{"people"}, Upstream: upstream.Config{URL: service}, Rules: rules}
 	v2, other := route, route
 	v2.Path = "/v2/"
 	other.Hosts, other.Path = []string{"other.test"}, "/v2/team"

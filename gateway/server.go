@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/flow"
 )
 
 // server accepts clients on any number of listeners. It makes the TLS handshake
@@ -181,7 +182,7 @@ func (s *server) explainPlaintext(err error) {
 	if !errors.As(err, &notTLS) || notTLS.Conn == nil || !looksLikeHTTP(notTLS.RecordHeader) {
 		return
 	}
-	notTLS.Conn.SetWriteDeadline(time.Now().Add(lingerTime))
+	notTLS.Conn.SetWriteDeadline(time.Now().Add(flow.LingerTime))
 	io.WriteString(notTLS.Conn, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"+
 		"Client sent an HTTP request to an HTTPS server.\n")
 }

@@ -14,6 +14,7 @@ import (
 	"gatehouse/backend/shown"
 	"gatehouse/gateway/record"
 	"gatehouse/gateway/rules"
+	"gatehouse/gateway/upstream"
 )
 
 // site is what a gateway serves: all of its configuration that a request can
@@ -45,7 +46,7 @@ type site struct {
 type route struct {
 	policy               *rules.Policy
 	backend              backend.Backend
-	upstream             *upstream
+	upstream             *upstream.Pool
 	realm                string
 	userHeader           string
 	groups               groupsHeader
@@ -104,7 +105,7 @@ func newSite(cfg Config, before *site) (*site, error) {
 func (s *site) shareSlots() {
 	l := &s.limits.slots
 	for _, r := range s.routes {
-		if r.upstream.address != s.routes[0].upstream.address {
+		if r.upstream.Address != s.routes[0].upstream.Address {
 			l.upstream = max(1, l.total*3/4)
 		}
 	}
@@ -119,7 +120,7 @@ func (s *site) newRoute(r Route, before *site) (*route, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.ForwardAuthorization && r.Upstream.hasCredentials() {
+	if r.ForwardAuthorization && r.Upstream.HasCredentials() {
 		return nil, errors.New("the upstream can get the client's credentials or its own, not both")
 	}
 	if err := r.checkHeaders(); err != nil {
@@ -160,8 +161,8 @@ func (s *site) newRoute(r Route, before *site) (*route, error) {
 
 // openUpstream returns the upstream that cfg describes, with the connections that
 // a route of s or of the site before it has to the same.
-func (s *site) openUpstream(cfg Upstream, before *site) (*upstream, error) {
-	fresh, err := newUpstream(cfg, s.timeouts, s.slots)
+func (s *site) openUpstream(cfg upstream.Config, before *site) (*upstream.Pool, error) {
+	fresh, err := upstream.NewPool(cfg, s.timeouts.upstream(), s.slots)
 	if err != nil {
 		return nil, err
 	}
@@ -170,8 +171,8 @@ func (s *site) openUpstream(cfg Upstream, before *site) (*upstream, error) {
 		routes = slices.Concat(routes, before.routes)
 	}
 	for _, r := range routes {
-		if r.upstream.source == fresh.source {
-			return r.upstream.share(), nil
+		if r.upstream.SameAs(fresh) {
+			return r.upstream.Share(), nil
 		}
 	}
 	return fresh, nil
@@ -180,6 +181,6 @@ func (s *site) openUpstream(cfg Upstream, before *site) (*upstream, error) {
 // close gives up what the routes hold.
 func (s *site) close() {
 	for _, r := range s.routes {
-		r.upstream.close()
+		r.upstream.Close()
 	}
 }

@@ -275,9 +275,9 @@ func (s *slot) moved(direction int) error {
 	return nil
 }
 
-// keepIdle reports whether there may be one more connection that nobody uses, and
-// counts it until dropIdle.
-func (k *slots) keepIdle() bool {
+// KeepIdle reports whether there may be one more connection that nobody uses, and
+// counts it until DropIdle.
+func (k *slots) KeepIdle() bool {
 	if k.idle.Add(1) > k.maxIdle.Load() {
 		k.idle.Add(-1)
 		return false
@@ -285,7 +285,7 @@ func (k *slots) keepIdle() bool {
 	return true
 }
 
-func (k *slots) dropIdle(n int) { k.idle.Add(-int64(n)) }
+func (k *slots) DropIdle(n int) { k.idle.Add(-int64(n)) }
 
 // counts returns how many slots are in use, and how many requests wait for one.
 func (k *slots) counts() (used, waiting int) {

@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+
+	"gatehouse/gateway/flow"
+	"gatehouse/internal/testkit"
 )
 
 // holder is an exchange that ends when it is told to.
@@ -264,7 +267,7 @@ func TestSEC3OneUserDoesNotTakeAll(t *testing.T) {
 		ask := func() { asking.Go(func() { statuses <- tg.do(t, "push", "GET", "/v2/held", nil).StatusCode }) }
 		for i := range 3 { // two are carried out, and one waits
 			ask()
-			await(t, "it is under way", func() bool { used, waiting := tg.sites.current().slots.counts(); return used+waiting == i+1 })
+			testkit.Await(t, "it is under way", func() bool { used, waiting := tg.sites.current().slots.counts(); return used+waiting == i+1 })
 		}
 		resp := tg.do(t, "push", "GET", "/v2/held", nil)
 		if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" || resp.Proto != name {
@@ -314,7 +317,7 @@ func TestSEC3StuckReaderIsCutOff(t *testing.T) {
 			h.begin(1, true)
 		}
 		k := tg.sites.current().slots
-		await(t, name+": the client is waited for", func() bool {
+		testkit.Await(t, name+": the client is waited for", func() bool {
 			k.mu.Lock()
 			defer k.mu.Unlock()
 			return k.all.next != &k.all && k.all.next.isStuck(time.Now().Add(-100*time.Millisecond).UnixNano())
@@ -328,7 +331,7 @@ func TestSEC3StuckReaderIsCutOff(t *testing.T) {
 		if got := samples(t, m, "gatehouse_stuck_clients_shed_total")[""]; got != 1 {
 			t.Errorf("%s: %v clients were cut off, want 1", name, got)
 		}
-		await(t, name+": all have ended", func() bool { return tg.Stats().Running == 0 })
+		testkit.Await(t, name+": all have ended", func() bool { return tg.Stats().Running == 0 })
 		// The slot is given back before the record is written, so that either may be first.
 		records := tg.records(t, 2)
 		if !slices.ContainsFunc(records, func(r map[string]any) bool { return r["code"] == "request.stuck" }) {
@@ -345,11 +348,11 @@ func TestSlotThatWasTakenAwayWaitsForNobody(t *testing.T) {
 	moved := false
 	touch := func() (int, error) { moved = true; return 1, nil }
 	deadline := func(time.Time) error { return nil }
-	up := &uploadBody{body: readerFunc(func([]byte) (int, error) { return touch() }), left: 9, deadline: deadline, pace: newPace(time.Minute, deadline), rate: newRate(testLimits().Limits), slot: &s}
+	up := &uploadBody{body: readerFunc(func([]byte) (int, error) { return touch() }), left: 9, deadline: deadline, pace: flow.NewPace(time.Minute, deadline), rate: newRate(testLimits().Limits), slot: &s}
 	if n, err := up.Read(make([]byte, 9)); n != 0 || !errors.Is(err, errStuckClient) {
 		t.Errorf("read %d bytes of the request: %v", n, err)
 	}
-	x := &exchange{site: &site{limits: testLimits()}, pace: &pace{idle: time.Minute, set: deadline}, slot: &s, w: writerFunc(func([]byte) (int, error) { return touch() })}
+	x := &exchange{site: &site{limits: testLimits()}, pace: &flow.Pace{Idle: time.Minute, Set: deadline}, slot: &s, w: writerFunc(func([]byte) (int, error) { return touch() })}
 	if n, err := x.sender()([]byte("answer")); n != 0 || !errors.Is(err, errStuckClient) {
 		t.Errorf("sent %d bytes of the answer: %v", n, err)
 	}

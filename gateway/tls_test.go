@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"gatehouse/internal/testkit"
 )
 
 func TestOldTLSIsRefused(t *testing.T) {
@@ -117,13 +119,13 @@ func TestCertificateIsReloadedAndABadOneIsNot(t *testing.T) {
 	for _, bad := range [][]byte{nil, good[:len(good)/2], []byte("nonsense")} {
 		failures := strings.Count(tg.log.String(), "certificate not reloaded")
 		writeFile(t, files.CertFile, bad)
-		await(t, "a bad certificate is noticed", func() bool { return strings.Count(tg.log.String(), "certificate not reloaded") > failures })
+		testkit.Await(t, "a bad certificate is noticed", func() bool { return strings.Count(tg.log.String(), "certificate not reloaded") > failures })
 		if !bytes.Equal(leaf(), first) {
 			t.Error("a bad certificate took the place of the good one")
 		}
 	}
 	testCertificate(t, dir, "localhost")
-	await(t, "the new certificate is served, also to who holds a session", func() bool { return !bytes.Equal(leaf(), first) })
+	testkit.Await(t, "the new certificate is served, also to who holds a session", func() bool { return !bytes.Equal(leaf(), first) })
 }
 
 // h2 is a client that says what it likes in frames.
@@ -243,9 +245,9 @@ func TestAbortedHTTP2UploadsNeverComplete(t *testing.T) {
 		h := dialH2(t, tg)
 		h.request(false, ":method", "PUT", ":scheme", "https", ":authority", "localhost", ":path", "/v2/x", "authorization", basic("push"), "content-length", "1000")
 		h.WriteData(1, false, []byte("hello"))
-		await(t, name+": the upstream has got a part", func() bool { return strings.Contains(up.text(), "hello") })
+		testkit.Await(t, name+": the upstream has got a part", func() bool { return strings.Contains(up.text(), "hello") })
 		abort(h)
-		await(t, name+": the upstream has lost the request", func() bool { _, _, broken := up.counts(); return broken == 1 })
+		testkit.Await(t, name+": the upstream has lost the request", func() bool { _, _, broken := up.counts(); return broken == 1 })
 		if _, complete, _ := up.counts(); complete != 0 {
 			t.Errorf("%s: complete at the upstream", name)
 		}

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"gatehouse/gateway/flow"
 )
 
 // uploadBody is the body of a request as it is read for the upstream. After stop,
@@ -15,7 +17,7 @@ type uploadBody struct {
 	body     io.Reader
 	left     int64 // bytes to come; negative if that is not known
 	deadline func(time.Time) error
-	pace     pace
+	pace     flow.Pace
 	rate     rate
 	slot     *slot // nil while nobody sends it to an upstream
 
@@ -34,7 +36,7 @@ func (u *uploadBody) Read(p []byte) (int, error) {
 		return 0, errUploadStopped
 	}
 	u.started.Store(true)
-	u.pace.step()
+	u.pace.Step()
 	if u.stopped.Load() { // meanwhile, and the deadline of stop is overwritten
 		return 0, errUploadStopped
 	}
@@ -66,7 +68,7 @@ func (u *uploadBody) stop(drain bool) {
 	u.stopped.Store(true)
 	until := time.Now()
 	if drain {
-		until = until.Add(lingerTime)
+		until = until.Add(flow.LingerTime)
 	}
 	u.deadline(until)
 	u.mu.Lock()

@@ -13,6 +13,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gatehouse/gateway/flow"
+	"gatehouse/internal/testkit"
 )
 
 // manyTimes is how often a race is run that an answer must not lose.
@@ -207,7 +210,7 @@ func earlyAnswers(t *testing.T, change func(*Config), hangsUp bool) {
 		resp.Body.Close()
 		body.Close()
 	}
-	await(t, "every connection in the middle of a body is closed", func() bool { return up.open.Load() == 0 })
+	testkit.Await(t, "every connection in the middle of a body is closed", func() bool { return up.open.Load() == 0 })
 	if got := up.accepted.Load(); got != manyTimes/4 {
 		t.Errorf("%d connections for %d answers before the end", got, manyTimes/4)
 	}
@@ -230,12 +233,12 @@ func TestAbortedUploadsNeverComplete(t *testing.T) {
 			tg := startGateway(t, nil, recipeRoute(t, up.url()))
 			w := tg.dial(t)
 			w.send(t, head("PATCH /v2/app/blobs/uploads/1 HTTP/1.1", tt.framing)+tt.part)
-			await(t, "the upstream has got a part", func() bool { begun, _, _ := up.counts(); return begun == 1 })
+			testkit.Await(t, "the upstream has got a part", func() bool { begun, _, _ := up.counts(); return begun == 1 })
 			if reset {
 				w.Conn.(*patientConn).abort()
 			}
 			w.Close()
-			await(t, "the upstream has lost the request", func() bool { _, _, broken := up.counts(); return broken == 1 })
+			testkit.Await(t, "the upstream has lost the request", func() bool { _, _, broken := up.counts(); return broken == 1 })
 			if _, complete, _ := up.counts(); complete != 0 {
 				t.Errorf("%s, reset %v: complete at the upstream: %q", tt.name, reset, up.text())
 			}
@@ -255,7 +258,7 @@ func TestUploadsOfAnySizeArriveWhole(t *testing.T) {
 	up := newUpstreamLog(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, sum(r.Body)) })
 	for name, change := range map[string]func(*Config){"HTTP/1.1": nil, "HTTP/2.0": withTLS(t)} {
 		tg := startGateway(t, change, recipeRoute(t, up.URL))
-		for _, size := range []int{0, 1, 4095, 4096, bodyBufferSize - 13, bodyBufferSize - 12, bodyBufferSize, 3<<20 + 7} {
+		for _, size := range []int{0, 1, 4095, 4096, flow.BufferSize - 13, flow.BufferSize - 12, flow.BufferSize, 3<<20 + 7} {
 			data := make([]byte, size)
 			rand.NewChaCha8([32]byte{byte(size)}).Read(data)
 			want := sum(bytes.NewReader(data))
@@ -323,7 +326,7 @@ func TestStalledBodiesAreCutAndSlowOnesAreNot(t *testing.T) {
 		if answer, _ := io.ReadAll(w); strings.Contains(string(answer), "200 OK") {
 			t.Errorf("answered with %q", answer)
 		}
-		await(t, "the upstream has lost the request", func() bool { _, _, broken := up.counts(); return broken == 1 })
+		testkit.Await(t, "the upstream has lost the request", func() bool { _, _, broken := up.counts(); return broken == 1 })
 	})
 	t.Run("request is slow", func(t *testing.T) {
 		t.Parallel()

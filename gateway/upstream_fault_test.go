@@ -14,6 +14,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gatehouse/backend/watch"
+	"gatehouse/gateway/upstream"
+	"gatehouse/internal/testkit"
 )
 
 const okHead = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
@@ -158,7 +162,7 @@ func TestSurplusOfAnAnswerIsNobodysAnswer(t *testing.T) {
 // itself, and show neither in the buffer of the answer nor at the socket.
 func TestSurplusInARecordIsNobodysAnswer(t *testing.T) {
 	files := testCertificate(t, t.TempDir(), "registry.test")
-	pair, err := LoadKeyPair(files.CertFile, files.KeyFile)
+	pair, err := watch.LoadKeyPair(files.CertFile, files.KeyFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +177,7 @@ func TestSurplusInARecordIsNobodysAnswer(t *testing.T) {
 			return true
 		}, &tls.Config{Certificates: []tls.Certificate{pair}, DynamicRecordSizingDisabled: true})
 		route := recipeRoute(t, "")
-		route.Upstream = Upstream{URL: "https://" + up.Addr().String(), CAFile: files.CertFile}
+		route.Upstream = upstream.Config{URL: "https://" + up.Addr().String(), CAFile: files.CertFile}
 		tg := startGateway(t, nil, route)
 		if got := text(t, tg.do(t, "pull", "GET", "/v2/first", nil)); len(got) != length {
 			t.Errorf("the answer has %d bytes, want %d", len(got), length)
@@ -189,7 +193,7 @@ func TestSurplusInARecordIsNobodysAnswer(t *testing.T) {
 // A kept connection is used again if nothing came on it, also over TLS.
 func TestConnectionToATLSUpstreamIsKept(t *testing.T) {
 	files := testCertificate(t, t.TempDir(), "registry.test")
-	pair, err := LoadKeyPair(files.CertFile, files.KeyFile)
+	pair, err := watch.LoadKeyPair(files.CertFile, files.KeyFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +202,7 @@ func TestConnectionToATLSUpstreamIsKept(t *testing.T) {
 		return true
 	}, &tls.Config{Certificates: []tls.Certificate{pair}})
 	route := recipeRoute(t, "")
-	route.Upstream = Upstream{URL: "https://" + up.Addr().String(), CAFile: files.CertFile}
+	route.Upstream = upstream.Config{URL: "https://" + up.Addr().String(), CAFile: files.CertFile}
 	tg := startGateway(t, nil, route)
 	for range 5 {
 		text(t, tg.do(t, "pull", "GET", "/v2/", nil))
@@ -316,7 +320,7 @@ func TestUnreachableUpstreamsAreUnavailable(t *testing.T) {
 	defer untrusted.Close()
 	files := testCertificate(t, t.TempDir(), "other.test")
 	wrongName := tlsUpstream(t, files)
-	for name, upstream := range map[string]Upstream{
+	for name, upstream := range map[string]upstream.Config{
 		"refused":        {URL: "http://" + gone.Addr().String()},
 		"unresolvable":   {URL: "http://registry.invalid:5000"},
 		"no socket":      {URL: "unix:" + filepath.Join(t.TempDir(), "none.sock")},
@@ -352,7 +356,7 @@ func tlsUpstream(t *testing.T, files TLS) string {
 		w.Header().Set("X-Client-Certificates", fmt.Sprint(len(r.TLS.PeerCertificates)))
 		io.WriteString(w, "hello")
 	}))
-	pair, err := LoadKeyPair(files.CertFile, files.KeyFile)
+	pair, err := watch.LoadKeyPair(files.CertFile, files.KeyFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -375,13 +379,13 @@ func TestUpstreamsOverTLSAndSocket(t *testing.T) {
 	go s.Serve(l)
 	defer s.Close()
 	for name, tt := range map[string]struct {
-		upstream     Upstream
+		upstream     upstream.Config
 		certificates string
 	}{
-		"own authority":      {Upstream{URL: secure, CAFile: files.CertFile}, "0"},
-		"another name":       {Upstream{URL: secure, CAFile: files.CertFile, ServerName: "registry.test"}, "0"},
-		"client certificate": {Upstream{URL: secure, CAFile: files.CertFile, CertFile: files.CertFile, KeyFile: files.KeyFile}, "1"},
-		"socket":             {Upstream{URL: "unix:" + socket}, ""},
+		"own authority":      {upstream.Config{URL: secure, CAFile: files.CertFile}, "0"},
+		"another name":       {upstream.Config{URL: secure, CAFile: files.CertFile, ServerName: "registry.test"}, "0"},
+		"client certificate": {upstream.Config{URL: secure, CAFile: files.CertFile, CertFile: files.CertFile, KeyFile: files.KeyFile}, "1"},
+		"socket":             {upstream.Config{URL: "unix:" + socket}, ""},
 	} {
 		route := recipeRoute(t, "")
 		route.Upstream = tt.upstream
@@ -418,7 +422,7 @@ func TestUpstreamThatIsSilentTimesOut(t *testing.T) {
 		}
 		tellsNothing(t, up.url(), text(t, resp))
 	}
-	await(t, "no connection is kept to a silent upstream", func() bool { return up.accepted.Load() == 4 })
+	testkit.Await(t, "no connection is kept to a silent upstream", func() bool { return up.accepted.Load() == 4 })
 }
 
 // An upstream that takes longer to answer an upload than a body may stand still,
@@ -582,7 +586,7 @@ func TestClientThatLeavesCancelsTheUpstreamRequest(t *testing.T) {
 		}
 		select {
 		case <-cancelled:
-		case <-time.After(patience):
+		case <-time.After(testkit.Patience):
 			t.Errorf("%s: the upstream goes on for a client that has gone", proto)
 		}
 		if r := tg.records(t, 1)[0]; r["status"].(float64) != statusClientGone {
@@ -599,11 +603,7 @@ func TestKeptConnectionIsGivenUpBeforeTheUpstreamDoes(t *testing.T) {
 	tg.do(t, "pull", "GET", "/v2/", nil)
 	tg.do(t, "pull", "GET", "/v2/", nil)
 	u := tg.sites.current().routes[0].upstream
-	await(t, "the idle connection is closed", func() bool {
-		u.mu.Lock()
-		defer u.mu.Unlock()
-		return len(u.kept) == 0
-	})
+	testkit.Await(t, "the idle connection is closed", func() bool { return u.IdleConns() == 0 })
 	if got := tg.do(t, "push", "POST", "/v2/x", nil).StatusCode; got != 200 {
 		t.Errorf("status %d", got)
 	}
@@ -624,7 +624,7 @@ func TestRouteHasTimeoutsOfItsOwn(t *testing.T) {
 		})
 		patient, other := recipeRoute(t, up.URL), recipeRoute(t, up.URL)
 		patient.Path, other.Path = "/v2/patient/", "/v2/other/"
-		patient.Upstream.Timeouts = UpstreamTimeouts{Response: time.Hour, UploadResponse: time.Hour}
+		patient.Upstream.Timeouts = upstream.Timeouts{Response: time.Hour, UploadResponse: time.Hour}
 		tg := startGateway(t, func(c *Config) {
 			secure(c)
 			c.Timeouts.Response, c.Timeouts.UploadResponse = 50*time.Millisecond, 50*time.Millisecond
@@ -640,25 +640,6 @@ func TestRouteHasTimeoutsOfItsOwn(t *testing.T) {
 			if status := <-answered; status != 200 {
 				t.Errorf("%s %s: status %d on the route that waits, want 200", proto, method, status)
 			}
-		}
-	}
-}
-
-func TestTimeoutsOfARouteAreThoseOfTheGatewayWhereNotSet(t *testing.T) {
-	all := Timeouts{BodyIdle: 1, Connect: 2, Response: 3, UploadResponse: 4}
-	for own, want := range map[UpstreamTimeouts]Timeouts{
-		{}:                   all,
-		{Connect: 12}:        {BodyIdle: 1, Connect: 12, Response: 3, UploadResponse: 4},
-		{Response: 13}:       {BodyIdle: 1, Connect: 2, Response: 13, UploadResponse: 4},
-		{UploadResponse: 14}: {BodyIdle: 1, Connect: 2, Response: 3, UploadResponse: 14},
-		{Connect: 12, Response: 3, UploadResponse: 4}: {BodyIdle: 1, Connect: 12, Response: 3, UploadResponse: 4},
-	} {
-		u, err := newUpstream(Upstream{URL: "http://127.0.0.1:5000", Timeouts: own}, all, newSlots())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if u.timeouts != want {
-			t.Errorf("%v over %v: %v, want %v", own, all, u.timeouts, want)
 		}
 	}
 }

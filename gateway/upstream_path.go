@@ -10,6 +10,7 @@ import (
 	"gatehouse/gateway/oci"
 	"gatehouse/gateway/rules"
 	"gatehouse/gateway/strict"
+	"gatehouse/gateway/upstream"
 )
 
 // upstreamPath is where at an upstream the paths of a route begin: a registry at
@@ -135,29 +136,29 @@ func (x *exchange) backReference(ref string, anyPort bool, asked string) (string
 // mapBack replaces the references of an answer, which begin at the base of the upstream,
 // by those that clients know. It reports false if one leads to the same upstream outside
 // the base: no client is sent there.
-func (x *exchange) mapBack(a *answer) bool {
+func (x *exchange) mapBack(a *upstream.Response) bool {
 	if x.route.path.base == "" {
 		return true
 	}
 	asked := string(x.route.path.appendTarget(nil, x.target))
 	for _, name := range []string{"Location", "Content-Location"} {
-		for i, v := range a.header[name] {
+		for i, v := range a.Header[name] {
 			mapped, ok := x.backReference(v, x.hasCreated(a), asked)
 			if !ok {
 				return false
 			}
-			a.header[name][i] = mapped
+			a.Header[name][i] = mapped
 		}
 	}
-	for i, v := range a.header["Link"] {
+	for i, v := range a.Header["Link"] {
 		mapped, ok := mapLinks(v, func(ref string) (string, bool) { return x.backReference(ref, false, asked) })
 		if !ok {
 			return false
 		}
-		a.header["Link"][i] = mapped
+		a.Header["Link"][i] = mapped
 	}
-	for i, v := range a.header["Set-Cookie"] {
-		a.header["Set-Cookie"][i] = x.route.path.backCookie(v)
+	for i, v := range a.Header["Set-Cookie"] {
+		a.Header["Set-Cookie"][i] = x.route.path.backCookie(v)
 	}
 	return true
 }

@@ -14,6 +14,7 @@ import (
 	"gatehouse/backend/chain"
 	"gatehouse/gateway"
 	"gatehouse/gateway/rules"
+	"gatehouse/gateway/upstream"
 )
 
 // interchangeable is a Backend that another can take the place of.
@@ -33,8 +34,8 @@ func (b *interchangeable) Groups(ctx context.Context, id backend.Identity) ([]st
 // and returns its address.
 func serve(t *testing.T, b backend.Backend) string {
 	t.Helper()
-	upstream := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	t.Cleanup(upstream.Close)
+	service := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(service.Close)
 	require := func(item string) rules.Requirement {
 		r, err := rules.ParseRequire([]any{item})
 		if err != nil {
@@ -45,7 +46,7 @@ func serve(t *testing.T, b backend.Backend) string {
 	g, err := gateway.New(gateway.Config{
 		Listen: []string{"127.0.0.1:0"}, AccessLog: "off", AccessOut: io.Discard,
 		Routes: []gateway.Route{{
-			Path: "/v2/", Backend: b, Upstream: gateway.Upstream{URL: upstream.URL},
+			Path: "/v2/", Backend: b, Upstream: upstream.Config{URL: service.URL},
 			Rules: []rules.Rule{
 				{Name: "pull", Methods: []string{"GET"}, Require: require("valid-user")},
 				{Name: "push", Require: require("group pusher")},

@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/gateway"
 	"gatehouse/gateway/record"
+	"gatehouse/gateway/upstream"
 )
 
 // assembly is what a configuration comes to.
@@ -131,7 +132,7 @@ func (a *assembly) route(i int) gateway.Route {
 		ResponseHeaders:      r.ResponseHeaders,
 		CORSOrigins:          r.CORSOrigins,
 		KeepHeaders:          r.KeepHeaders,
-		Upstream: gateway.Upstream{
+		Upstream: upstream.Config{
 			URL:         a.upstreamURL(i),
 			CAFile:      c.origin.file(r.UpstreamCAFile),
 			ServerName:  r.UpstreamServerName,
@@ -140,7 +141,7 @@ func (a *assembly) route(i int) gateway.Route {
 			User:        r.UpstreamUser,
 			Password:    a.upstreamPassword(i),
 			IdleTimeout: cmp.Or(r.UpstreamIdleTimeout.Duration, defaultUpstreamIdleTimeout),
-			Timeouts: gateway.UpstreamTimeouts{
+			Timeouts: upstream.Timeouts{
 				Connect:        r.Timeouts.Connect.Duration,
 				Response:       r.Timeouts.Response.Duration,
 				UploadResponse: r.Timeouts.UploadResponse.Duration,

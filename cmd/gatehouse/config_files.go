@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"gatehouse/backend/watch"
-	"gatehouse/gateway"
 )
 
 // pair is a certificate with its key: the files and where they were named.
@@ -42,7 +41,7 @@ func (a *assembly) checkPair(p pair) {
 	if errCert != nil || errKey != nil {
 		return
 	}
-	loaded, err := gateway.LoadKeyPair(p.certFile, p.keyFile)
+	loaded, err := watch.LoadKeyPair(p.certFile, p.keyFile)
 	switch {
 	case err != nil:
 		a.report.errorf(p.certAt, "%v", err)

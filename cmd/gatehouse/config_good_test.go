@@ -18,6 +18,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"gatehouse/gateway"
+	"gatehouse/gateway/upstream"
 )
 
 // example is config.example.toml in a workspace that has the files it names.
@@ -126,7 +127,7 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 			Hosts: []string{"registry.example"}, Path: "/v2/team", Registry: "/v2", Realm: "Team", Backends: []string{"Corp.Example"},
 			UserHeader: "X-Remote-User", GroupsHeader: "X-Remote-Groups", GroupsHeaderForm: gateway.GroupsDN, GroupsHeaderBytes: 4096, OmitLongGroups: true,
 			RemoveHeaders: []string{"X-Acme-*", "*-Acme-Id", "Cookie"}, KeepHeaders: []string{"X-Auth-Token", "X-Acme-Trace"},
-			Upstream: gateway.Upstream{
+			Upstream: upstream.Config{
 				URL: "https://registry.internal:5000", CAFile: file("cert.pem"), ServerName: "registry",
 				CertFile: file("cert.pem"), KeyFile: file("key.pem"),
 				User: "gatehouse", Password: "password", IdleTimeout: 20 * time.Second,
@@ -135,9 +136,9 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 			Hosts: []string{"apps.example", "*.apps.example"}, Path: "/", Realm: "Registry Authentication", Backends: []string{"local"},
 			ForwardAuthorization: true, ResponseHeaders: []string{"Strict-Transport-Security: max-age=31536000", "X-Frame-Options: DENY"},
 			CORSOrigins: []string{"https://ui.example", "http://localhost:8080"},
-			Upstream: gateway.Upstream{
+			Upstream: upstream.Config{
 				URL: "unix:" + filepath.Join(dir, "good/registry.sock"), IdleTimeout: 30 * time.Second,
-				Timeouts: gateway.UpstreamTimeouts{Connect: 35 * time.Second, Response: 36 * time.Minute, UploadResponse: 37 * time.Minute},
+				Timeouts: upstream.Timeouts{Connect: 35 * time.Second, Response: 36 * time.Minute, UploadResponse: 37 * time.Minute},
 			},
 		}},
 	}

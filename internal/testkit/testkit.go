@@ -6,7 +6,10 @@ import (
 	"bytes"
 	"io"
 	"log/slog"
+	"net"
 	"sync"
+	"testing"
+	"time"
 )
 
 // Buffer is a [bytes.Buffer] that may be written and read at once.
@@ -32,4 +35,39 @@ func (b *Buffer) String() string {
 // NewLog returns a log that writes all to w, as text.
 func NewLog(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// Patience is how long a test waits for what must happen. It is no measure of speed.
+const Patience = 30 * time.Second
+
+// Await waits until ok holds, and fails the test if it does not come to hold. What says
+// in words what is waited for.
+func Await(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(Patience); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	t.Fatalf("waited in vain until %s", what)
+}
+
+// Pair returns both ends of a TCP connection, which is closed when the test ends.
+func Pair(t testing.TB) (client, server net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err = net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err = l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close(); server.Close() })
+	return client, server
 }

@@ -1,4 +1,4 @@
-package gateway
+package upstream
 
 import (
 	"cmp"
@@ -21,30 +21,41 @@ import (
 	"gatehouse/gateway/strict"
 )
 
-// upstream is the service behind a route. It speaks HTTP/1.1 on connections of
+// Pool is the service behind a route. It speaks HTTP/1.1 on connections of
 // its own making, each used by one exchange at a time from the goroutine of the
 // request: half of what a proxied request costs with [net/http.Transport] is
 // the hand-over between its goroutines.
-type upstream struct {
-	source           upstreamSource
-	network, address string
-	tls              *tls.Config // nil for plain HTTP
-	scheme           string
-	authority        string // as in the URL; empty for a socket
-	authorization    string // credentials of our own; empty for none
-	timeouts         Timeouts
-	keepFor          time.Duration
-	slots            *slots
+//
+// It may be used from any number of goroutines at once. Its fields do not change.
+type Pool struct {
+	Address       string // host and port, or the path of a socket
+	Authority     string // as in the URL; empty for a socket
+	Authorization string // credentials of our own, as a field value; empty for none
+
+	source   source
+	network  string
+	scheme   string
+	tls      *tls.Config // nil for plain HTTP
+	timeouts Timeouts
+	keepFor  time.Duration
+	idle     idleLimit
 
 	mu    sync.Mutex
-	kept  []*upstreamConn // idle, the one used last at the end
-	users int             // routes, of all sites; closed when there is none left
+	kept  []*conn // idle, the one used last at the end
+	users int     // routes, of all sites; closed when there is none left
 }
 
-// upstreamSource is all that an upstream is made from.
-type upstreamSource struct {
-	cfg      Upstream
-	timeouts Timeouts          // those of them that are about upstreams
+// idleLimit bounds the connections of all upstreams that nobody uses. It may be asked from
+// any number of goroutines at once.
+type idleLimit interface {
+	KeepIdle() bool // reports whether there may be one more, and counts it
+	DropIdle(n int) // counts n that are no more
+}
+
+// source is all that an upstream is made from.
+type source struct {
+	cfg      Config
+	timeouts Timeouts
 	files    [sha256.Size]byte // the sum of those that hold for all of its connections
 }
 
@@ -53,38 +64,42 @@ type upstreamSource struct {
 // closes is lost, and only a GET or HEAD may be sent again.
 const defaultKeepFor = 30 * time.Second
 
-func newUpstream(cfg Upstream, t Timeouts, k *slots) (*upstream, error) {
+// NewPool returns a pool for the service that cfg names, without a connection yet. Each of
+// t holds where cfg has none of its own; all are greater than zero. The pool asks limit
+// before it keeps a connection that nobody uses. It has one user; see [Pool.Share]. The
+// error says what is wrong with cfg, without the credentials in it.
+func NewPool(cfg Config, t Timeouts, limit idleLimit) (*Pool, error) {
 	own := cfg.Timeouts
 	t = Timeouts{
-		BodyIdle: t.BodyIdle, Connect: cmp.Or(own.Connect, t.Connect),
-		Response: cmp.Or(own.Response, t.Response), UploadResponse: cmp.Or(own.UploadResponse, t.UploadResponse),
+		Connect: cmp.Or(own.Connect, t.Connect), Response: cmp.Or(own.Response, t.Response),
+		UploadResponse: cmp.Or(own.UploadResponse, t.UploadResponse), BodyIdle: cmp.Or(own.BodyIdle, t.BodyIdle),
 	}
-	u := &upstream{source: upstreamSource{cfg: cfg, timeouts: t}, timeouts: t, keepFor: cmp.Or(cfg.IdleTimeout, defaultKeepFor), slots: k, users: 1}
+	u := &Pool{source: source{cfg: cfg, timeouts: t}, timeouts: t, keepFor: cmp.Or(cfg.IdleTimeout, defaultKeepFor), idle: limit, users: 1}
 	if err := u.parseURL(cfg.URL); err != nil {
 		return nil, err
 	}
 	if err := u.configureTLS(cfg); err != nil {
 		return nil, err
 	}
-	if cfg.hasCredentials() {
+	if cfg.HasCredentials() {
 		if strings.Contains(cfg.User, ":") {
 			return nil, errors.New("the user name for the upstream has a colon, which Basic credentials cannot carry")
 		}
-		u.authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(cfg.User+":"+cfg.Password))
+		u.Authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(cfg.User+":"+cfg.Password))
 	}
 	return u, nil
 }
 
-// hasCredentials reports whether the upstream is sent credentials of its own.
-func (cfg Upstream) hasCredentials() bool { return cfg.User != "" || cfg.Password != "" }
+// HasCredentials reports whether the upstream is sent credentials of its own.
+func (cfg Config) HasCredentials() bool { return cfg.User != "" || cfg.Password != "" }
 
-func (u *upstream) parseURL(raw string) error {
+func (u *Pool) parseURL(raw string) error {
 	if path, ok := strings.CutPrefix(raw, "unix:"); ok {
 		path = strings.TrimPrefix(path, "//")
 		if !strings.HasPrefix(path, "/") {
 			return fmt.Errorf("upstream %q: a socket is given as unix:/path/to/socket", shown.URL(raw))
 		}
-		u.scheme, u.network, u.address = "http", "unix", path
+		u.scheme, u.network, u.Address = "http", "unix", path
 		return nil
 	}
 	parsed, err := url.Parse(raw)
@@ -101,16 +116,19 @@ func (u *upstream) parseURL(raw string) error {
 	if _, err := strict.ParseHost(parsed.Host); err != nil {
 		return fmt.Errorf("upstream %q: %w", shown.URL(raw), err)
 	}
-	u.scheme, u.network, u.authority = parsed.Scheme, "tcp", parsed.Host
-	u.address = net.JoinHostPort(parsed.Hostname(), cmp.Or(parsed.Port(), defaultPort[parsed.Scheme]))
+	u.scheme, u.network, u.Authority = parsed.Scheme, "tcp", parsed.Host
+	u.Address = net.JoinHostPort(parsed.Hostname(), cmp.Or(parsed.Port(), DefaultPort(parsed.Scheme)))
 	return nil
 }
 
-var defaultPort = map[string]string{"http": "80", "https": "443"}
+var defaultPorts = map[string]string{"http": "80", "https": "443"}
+
+// DefaultPort returns the port of a URL that names none, empty for an unknown scheme.
+func DefaultPort(scheme string) string { return defaultPorts[scheme] }
 
 // configureTLS sets up verification of an https upstream. The files of a client
 // certificate are read at each handshake, so that a renewed one is used.
-func (u *upstream) configureTLS(cfg Upstream) error {
+func (u *Pool) configureTLS(cfg Config) error {
 	if u.scheme != "https" {
 		if cfg.CAFile != "" || cfg.ServerName != "" || cfg.CertFile != "" || cfg.KeyFile != "" {
 			return fmt.Errorf("upstream %q: certificates are for https upstreams only", shown.URL(cfg.URL))
@@ -119,7 +137,7 @@ func (u *upstream) configureTLS(cfg Upstream) error {
 	}
 	sum := sha256.New()
 	defer func() { sum.Sum(u.source.files[:0]) }()
-	host, _, _ := net.SplitHostPort(u.address)
+	host, _, _ := net.SplitHostPort(u.Address)
 	u.tls = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: cmp.Or(cfg.ServerName, host)}
 	if cfg.CAFile != "" {
 		authorities, text, err := watch.ReadAuthorities(cfg.CAFile)
@@ -136,7 +154,7 @@ func (u *upstream) configureTLS(cfg Upstream) error {
 		return nil
 	}
 	load := func() (*tls.Certificate, error) {
-		pair, err := LoadKeyPair(cfg.CertFile, cfg.KeyFile)
+		pair, err := watch.LoadKeyPair(cfg.CertFile, cfg.KeyFile)
 		return &pair, err
 	}
 	pair, err := load()
@@ -149,11 +167,11 @@ func (u *upstream) configureTLS(cfg Upstream) error {
 }
 
 // dial makes a new connection.
-func (u *upstream) dial(ctx context.Context) (*upstreamConn, error) {
+func (u *Pool) dial(ctx context.Context) (*conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, u.timeouts.Connect)
 	defer cancel()
 	var d net.Dialer
-	raw, err := d.DialContext(ctx, u.network, u.address)
+	raw, err := d.DialContext(ctx, u.network, u.Address)
 	if err != nil {
 		return nil, fault.Connection("upstream", fmt.Errorf("connect to upstream: %w", err))
 	}
@@ -166,12 +184,12 @@ func (u *upstream) dial(ctx context.Context) (*upstreamConn, error) {
 		}
 		conn = secured
 	}
-	return newUpstreamConn(conn, raw), nil
+	return newConn(conn, raw), nil
 }
 
 // take returns a connection that is ready for a request: a kept one on which
 // nothing has happened, else, or if fresh is asked for, a new one.
-func (u *upstream) take(ctx context.Context, fresh bool) (*upstreamConn, error) {
+func (u *Pool) take(ctx context.Context, fresh bool) (*conn, error) {
 	for !fresh {
 		c := u.pop()
 		if c == nil {
@@ -185,7 +203,7 @@ func (u *upstream) take(ctx context.Context, fresh bool) (*upstreamConn, error) 
 	return u.dial(ctx)
 }
 
-func (u *upstream) pop() *upstreamConn {
+func (u *Pool) pop() *conn {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	last := len(u.kept) - 1
@@ -195,7 +213,7 @@ func (u *upstream) pop() *upstreamConn {
 	c := u.kept[last]
 	u.kept[last] = nil
 	u.kept = u.kept[:last]
-	u.slots.dropIdle(1)
+	u.idle.DropIdle(1)
 	return c
 }
 
@@ -203,11 +221,11 @@ func (u *upstream) pop() *upstreamConn {
 const maxKept = 512
 
 // keep holds on to a connection for the next request.
-func (u *upstream) keep(c *upstreamConn) {
+func (u *Pool) keep(c *conn) {
 	c.reused = true
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.users == 0 || len(u.kept) == maxKept || !u.slots.keepIdle() {
+	if u.users == 0 || len(u.kept) == maxKept || !u.idle.KeepIdle() {
 		c.Close()
 		return
 	}
@@ -220,27 +238,45 @@ func (u *upstream) keep(c *upstreamConn) {
 }
 
 // expire closes a connection that has been idle for too long.
-func (u *upstream) expire(c *upstreamConn) {
+func (u *Pool) expire(c *conn) {
 	c.Close()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if i := slices.Index(u.kept, c); i >= 0 {
 		u.kept = slices.Delete(u.kept, i, i+1)
-		u.slots.dropIdle(1)
+		u.idle.DropIdle(1)
 	}
 }
 
-// share counts one more user of u, and returns it.
-func (u *upstream) share() *upstream {
+// SameAs reports whether u and other are made from the same: they lead to one service with
+// the same credentials, certificates and timeouts.
+func (u *Pool) SameAs(other *Pool) bool { return u.source == other.source }
+
+// IdleConns returns how many connections are kept that nobody uses.
+func (u *Pool) IdleConns() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.kept)
+}
+
+// Users returns how many users u has; see share.
+func (u *Pool) Users() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.users
+}
+
+// Share counts one more user of u, and returns it.
+func (u *Pool) Share() *Pool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.users++
 	return u
 }
 
-// close ends all idle connections when the last user of u calls it; those in use
+// Close ends all idle connections when the last user of u calls it; those in use
 // end with their exchange.
-func (u *upstream) close() {
+func (u *Pool) Close() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.users--; u.users > 0 {
@@ -250,6 +286,6 @@ func (u *upstream) close() {
 		c.expiry.Stop()
 		c.Close()
 	}
-	u.slots.dropIdle(len(u.kept))
+	u.idle.DropIdle(len(u.kept))
 	u.kept = nil
 }

@@ -1,4 +1,4 @@
-package gateway
+package upstream
 
 import (
 	"bufio"
@@ -9,12 +9,36 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
+const (
+	okHead = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+	hello  = okHead + "Content-Length: 5\r\n\r\nhello"
+)
+
+// stream is a connection on which left comes in.
+type stream struct {
+	net.Conn
+	left []byte
+}
+
+func (s *stream) Read(p []byte) (int, error) {
+	if len(s.left) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, s.left)
+	s.left = s.left[n:]
+	return n, nil
+}
+
+func (s *stream) SetReadDeadline(time.Time) error { return nil }
+
 // readAnswer reads an answer to a request of that method out of data.
-func readAnswer(method string, data []byte) (*answer, error) {
-	c := newUpstreamConn(&stream{left: data, piece: 1000}, nil)
-	a := &answer{upstream: &upstream{}, conn: c, method: method, release: func() bool { return true }}
+func readAnswer(method string, data []byte) (*Response, error) {
+	c := newConn(&stream{left: data}, nil)
+	a := &Response{pool: &Pool{}, conn: c, method: method, release: func() bool { return true }}
 	return a, a.readHead()
 }
 
@@ -45,10 +69,10 @@ func FuzzAnswerHead(f *testing.F) {
 			t.Fatalf("%q was taken, and net/http does not read it: %v", data, err)
 		}
 		want, wantErr := io.ReadAll(resp.Body)
-		if a.status != resp.StatusCode || !bytes.Equal(got, want) && wantErr == nil || gotErr == nil && wantErr != nil && a.delimited() {
-			t.Errorf("%q: read %d %q %v, net/http %d %q %v", data, a.status, got, gotErr, resp.StatusCode, want, wantErr)
+		if a.Status != resp.StatusCode || !bytes.Equal(got, want) && wantErr == nil || gotErr == nil && wantErr != nil && a.Delimited() {
+			t.Errorf("%q: read %d %q %v, net/http %d %q %v", data, a.Status, got, gotErr, resp.StatusCode, want, wantErr)
 		}
-		for name, values := range a.header {
+		for name, values := range a.Header {
 			for _, v := range values {
 				if strings.ContainsAny(name+v, "\r\n\x00") {
 					t.Errorf("%q: field %q: %q", data, name, v)
@@ -69,49 +93,18 @@ func readFinalResponse(data []byte, method string) (*http.Response, error) {
 	}
 }
 
-// pair returns both ends of a TCP connection.
-func pair(t *testing.T) (client, server net.Conn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	client, err = net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err = l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close(); server.Close() })
-	return client, server
-}
-
 func TestConnectionWithSomethingToSayIsNotQuiet(t *testing.T) {
 	for name, act := range map[string]func(net.Conn){
 		"bytes": func(c net.Conn) { io.WriteString(c, "x") },
 		"end":   func(c net.Conn) { c.Close() },
 		"reset": func(c net.Conn) { c.(*net.TCPConn).SetLinger(0); c.Close() },
 	} {
-		ours, theirs := pair(t)
-		c := newUpstreamConn(ours, ours)
+		ours, theirs := testkit.Pair(t)
+		c := newConn(ours, ours)
 		if !c.quiet() {
 			t.Errorf("%s: not quiet before", name)
 		}
 		act(theirs)
-		await(t, name+" shows", func() bool { return !c.quiet() })
-	}
-}
-
-func TestPaceSetsADeadlineOnceInAWhile(t *testing.T) {
-	set := 0
-	p := newPace(time.Hour, func(time.Time) error { set++; return nil })
-	for range 100 {
-		p.step()
-	}
-	if set != 1 {
-		t.Errorf("the deadline was set %d times", set)
+		testkit.Await(t, name+" shows", func() bool { return !c.quiet() })
 	}
 }

@@ -1,8 +1,10 @@
-package gateway
+package upstream
 
 import (
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -11,16 +13,16 @@ import (
 )
 
 // parseHead reads the status line and the fields of head.
-func (a *answer) parseHead(head string) error {
+func (a *Response) parseHead(head string) error {
 	values := make([]string, strings.Count(head, "\n")) // at least as many as fields
 	line, rest := strict.CutLine(head)
 	status, err := parseStatusLine(line)
 	if err != nil {
 		return err
 	}
-	a.status, a.hangsUp = status, line[7] == '0'
-	a.header = a.conn.header
-	clear(a.header)
+	a.Status, a.hangsUp = status, line[7] == '0'
+	a.Header = a.conn.header
+	clear(a.Header)
 	for i := 0; len(rest) > 2; i++ {
 		line, rest = strict.CutLine(rest)
 		name, value, err := strict.ParseField(line)
@@ -28,15 +30,15 @@ func (a *answer) parseHead(head string) error {
 			return err
 		}
 		name = http.CanonicalHeaderKey(name)
-		if a.header[name] == nil {
+		if a.Header[name] == nil {
 			values[i] = value
-			a.header[name] = values[i : i+1 : i+1]
+			a.Header[name] = values[i : i+1 : i+1]
 			continue
 		}
 		if singleFields[name] {
 			return fmt.Errorf("it has more than one %s field", name)
 		}
-		a.header[name] = append(a.header[name], value)
+		a.Header[name] = append(a.Header[name], value)
 	}
 	return nil
 }
@@ -52,6 +54,9 @@ var singleFields = map[string]bool{
 	"Retry-After": true, "Server": true, "Transfer-Encoding": true,
 	"Docker-Content-Digest": true, "Docker-Upload-Uuid": true, "Oci-Chunk-Min-Length": true, "Oci-Subject": true,
 }
+
+// SingleFields returns the fields of an answer that may stand once.
+func SingleFields() iter.Seq[string] { return maps.Keys(singleFields) }
 
 var errStatusLine = errors.New("malformed status line")
 

@@ -1,0 +1,16 @@
+// Package upstream asks the services behind the gateway. It speaks HTTP/1.1 on
+// connections of its own, and takes an answer only if it has one reading.
+//
+//	pool.go           the connections to one service: begin here
+//	config.go         what a pool is made from
+//	conn.go           one connection, and whether it can still be used
+//	roundtrip.go      a request, and what may come of it
+//	response.go       where the body of an answer ends
+//	response_head.go  the head of an answer
+//
+// How many exchanges there may be at once is up to the caller.
+//
+// The package imports strict for the grammar, flow for the deadlines of bodies, fault for
+// codes of errors, watch and idle for files and sockets, and shown for what is said of a
+// URL.
+package upstream
