@@ -1,7 +1,6 @@
 package htpasswd
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"gatehouse/backend"
+	"gatehouse/internal/testkit"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -22,29 +22,11 @@ import (
 // hunter2 is the hash of "hunter2", bcrypt of the least cost.
 const hunter2 = "$2y$04$5s0Znq6Vo1aiYvqWC00oO.zos1P3cVD1wF/GAUQOqFZUxXJyYLh0K"
 
-// A buffer takes log records from any goroutine.
-type buffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
 // A rig is a backend with files that a test may change.
 type rig struct {
 	*Backend
 	users, groups string // paths
-	log           *buffer
+	log           *testkit.Buffer
 }
 
 func write(t *testing.T, path, text string) {
@@ -71,7 +53,7 @@ func rename(t *testing.T, from, to string) {
 func newRig(t *testing.T, users, groups string) *rig {
 	t.Helper()
 	dir := t.TempDir()
-	r := &rig{users: filepath.Join(dir, "users"), groups: filepath.Join(dir, "groups"), log: new(buffer)}
+	r := &rig{users: filepath.Join(dir, "users"), groups: filepath.Join(dir, "groups"), log: new(testkit.Buffer)}
 	write(t, r.users, users)
 	write(t, r.groups, groups)
 	b, err := New(Config{UsersFile: r.users, GroupsFile: r.groups, Log: slog.New(slog.NewTextHandler(r.log, nil))})
@@ -93,16 +75,6 @@ func (r *rig) login(t *testing.T, user, password string) error {
 		t.Errorf("refused, and yet %+v", id)
 	}
 	return err
-}
-
-// await waits for cond to hold. The ceiling is for machines under load only.
-func await(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !cond(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
 }
 
 const (
@@ -317,12 +289,12 @@ func TestChangedFilesTakeEffect(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, someUsers, someGroups)
 			replace(t, r.users, "carol:"+hunter2+"\n")
-			await(t, "the new user may log in", func() bool { return r.login(t, "carol", "hunter2") == nil })
+			testkit.Await(t, "the new user may log in", func() bool { return r.login(t, "carol", "hunter2") == nil })
 			if err := r.login(t, "alice", "hunter2"); !errors.Is(err, backend.ErrUnknownUser) {
 				t.Errorf("a removed user: got %v, want ErrUnknownUser", err)
 			}
 			replace(t, r.groups, "g: carol\n")
-			await(t, "the user is in the group", func() bool {
+			testkit.Await(t, "the user is in the group", func() bool {
 				got, err := r.Groups(t.Context(), backend.Identity{User: "carol"})
 				return err == nil && slices.Contains(got, "g")
 			})
@@ -355,7 +327,7 @@ func TestFilesThatCannotBeUsedChangeNothing(t *testing.T) {
 			r := newRig(t, someUsers, someGroups)
 			version := r.Version("alice")
 			tt.spoil(t, r)
-			await(t, "the log says so", func() bool {
+			testkit.Await(t, "the log says so", func() bool {
 				return strings.Contains(r.log.String(), "cannot be used; the last good ones stay in use")
 			})
 			if err := r.login(t, "alice", "hunter2"); err != nil {
@@ -375,7 +347,7 @@ func TestFilesThatCannotBeUsedChangeNothing(t *testing.T) {
 			}
 			replace(t, r.users, "carol:"+hunter2+"\n")
 			replace(t, r.groups, someGroups)
-			await(t, "a good file counts again", func() bool { return r.login(t, "carol", "hunter2") == nil })
+			testkit.Await(t, "a good file counts again", func() bool { return r.login(t, "carol", "hunter2") == nil })
 		})
 	}
 }
@@ -420,7 +392,7 @@ func TestSlowRewriteRefusesNobody(t *testing.T) {
 			}
 		}
 	}
-	await(t, "the new file counts", func() bool { return r.login(t, "last", "hunter2") == nil })
+	testkit.Await(t, "the new file counts", func() bool { return r.login(t, "last", "hunter2") == nil })
 }
 
 func TestVersionChangesForTheUsersConcernedOnly(t *testing.T) {

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"runtime/pprof"
 	"testing"
-	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // waiters is how many of the tests that say t.Parallel run at once. They wait for
@@ -20,20 +20,12 @@ func TestMain(m *testing.M) {
 	flag.Set("test.parallel", waiters)
 	goroutines, descriptors := runtime.NumGoroutine(), openDescriptors()
 	code := m.Run()
-	if fuzzing := flag.Lookup("test.fuzz"); fuzzing.Value.String() != "" {
-		os.Exit(code) // the fuzzer leaves a goroutine of its own
-	}
-	deadline := time.Now().Add(10 * time.Second)
-	for runtime.NumGoroutine() > goroutines && time.Now().Before(deadline) {
-		time.Sleep(10 * time.Millisecond)
-	}
-	if n := runtime.NumGoroutine(); n > goroutines {
-		fmt.Fprintf(os.Stderr, "%d goroutines before the tests, %d after\n", goroutines, n)
-		pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
+	if strays := testkit.Strays(goroutines); strays != "" {
+		fmt.Fprint(os.Stderr, strays)
 		code = 1
 	}
 	// The runtime itself opens a few for the network and for child processes.
-	if n := openDescriptors(); n > descriptors+8 {
+	if n := openDescriptors(); n > descriptors+8 && !testkit.Fuzzing() {
 		fmt.Fprintf(os.Stderr, "%d descriptors before the tests, %d after\n", descriptors, n)
 		code = 1
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"gatehouse/internal/testkit"
 )
 
 // file makes a file of the given mode, whatever the umask.
@@ -126,7 +128,7 @@ func TestReadRefusesWhatChangesMeanwhile(t *testing.T) {
 		}
 	}()
 	defer func() { close(stop); <-stopped }()
-	await(t, "a read meets a write", func() bool {
+	testkit.Await(t, "a read meets a write", func() bool {
 		_, _, err := Read(path, Limits{MaxSize: 1 << 20})
 		return err != nil && strings.Contains(err.Error(), "changed while it was read")
 	})

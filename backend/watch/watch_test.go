@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // write makes or rewrites a file in place.
@@ -25,16 +27,6 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// await waits for cond to hold. The ceiling is for machines under load only.
-func await(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !cond(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
-}
-
 // afterTick waits until the clock of the file system has moved on since path was
 // last changed. Two changes within one tick may look like one.
 func afterTick(t *testing.T, path string) {
@@ -42,7 +34,7 @@ func afterTick(t *testing.T, path string) {
 	before, err := os.Stat(path)
 	must(t, err)
 	probe := filepath.Join(t.TempDir(), "probe")
-	await(t, "the clock of the file system moves on", func() bool {
+	testkit.Await(t, "the clock of the file system moves on", func() bool {
 		write(t, probe, "")
 		now, err := os.Stat(probe)
 		must(t, err)
@@ -217,7 +209,7 @@ func TestStartReportsEveryChangeAfterItReturned(t *testing.T) {
 	defer stop()
 	for n := int32(1); n <= 3; n++ {
 		write(t, path, strings.Repeat("x", int(n)))
-		await(t, "the change is reported", func() bool { return calls.Load() >= n })
+		testkit.Await(t, "the change is reported", func() bool { return calls.Load() >= n })
 	}
 }
 
@@ -226,7 +218,7 @@ func TestStartComparesContent(t *testing.T) {
 	var calls atomic.Int32
 	stop := start([]string{"/proc/uptime"}, func() { calls.Add(1) }, time.Hour, 20*time.Millisecond)
 	defer stop()
-	await(t, "the content is compared", func() bool { return calls.Load() > 0 })
+	testkit.Await(t, "the content is compared", func() bool { return calls.Load() > 0 })
 }
 
 func TestCallsNeverOverlap(t *testing.T) {
@@ -242,7 +234,7 @@ func TestCallsNeverOverlap(t *testing.T) {
 		running.Add(-1)
 	}, time.Millisecond, time.Millisecond)
 	defer stop()
-	await(t, "there were three calls", func() bool {
+	testkit.Await(t, "there were three calls", func() bool {
 		write(t, path, time.Now().String())
 		time.Sleep(5 * time.Millisecond)
 		return calls.Load() >= 3

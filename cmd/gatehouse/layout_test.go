@@ -27,15 +27,15 @@ const module = "gatehouse/"
 // packages lists every package with what it may import of this module, also in
 // its tests where these are part of the package.
 var packages = map[string][]string{
-	"backend":          {"backend/fault"},
+	"backend":          {"backend/fault", "internal/testkit"},
 	"backend/fault":    {},
 	"backend/idle":     {},
 	"backend/shown":    {},
 	"backend/spell":    {},
-	"backend/watch":    {"backend/fault"},
+	"backend/watch":    {"backend/fault", "internal/testkit"},
 	"backend/chain":    {"backend"},
-	"backend/htpasswd": {"backend", "backend/fault", "backend/watch"},
-	"backend/ldap":     {"backend", "backend/fault", "backend/idle", "backend/shown", "backend/spell", "backend/watch", "backend/ldap/ldaptest"},
+	"backend/htpasswd": {"backend", "backend/fault", "backend/watch", "internal/testkit"},
+	"backend/ldap":     {"backend", "backend/fault", "backend/idle", "backend/shown", "backend/spell", "backend/watch", "backend/ldap/ldaptest", "internal/testkit"},
 	"gateway":          {"backend", "backend/fault", "backend/shown", "backend/watch", "gateway/flow", "gateway/oci", "gateway/record", "gateway/rules", "gateway/strict", "gateway/upstream", "internal/testkit"},
 	"gateway/flow":     {},
 	"gateway/oci":      {},

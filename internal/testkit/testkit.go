@@ -4,9 +4,13 @@ package testkit
 
 import (
 	"bytes"
+	"flag"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
+	"runtime/pprof"
 	"sync"
 	"testing"
 	"time"
@@ -70,4 +74,27 @@ func Pair(t testing.TB) (client, server net.Conn) {
 	}
 	t.Cleanup(func() { client.Close(); server.Close() })
 	return client, server
+}
+
+// Fuzzing reports whether the tests run as a fuzzer.
+func Fuzzing() bool { return flag.Lookup("test.fuzz").Value.String() != "" }
+
+// Strays waits for the goroutines that tests have begun to end. It returns the stacks of
+// all if more of them run than before, and nothing if not, or in a fuzzer, which leaves a
+// goroutine of its own.
+func Strays(before int) string {
+	if Fuzzing() {
+		return ""
+	}
+	for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	n := runtime.NumGoroutine()
+	if n <= before {
+		return ""
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%d goroutines before the tests, %d after\n", before, n)
+	pprof.Lookup("goroutine").WriteTo(&b, 1)
+	return b.String()
 }
