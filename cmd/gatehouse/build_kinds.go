@@ -14,8 +14,8 @@ import (
 // of backend is one line here and a file like build_htpasswd.go.
 var kinds = map[string]kind{
 	"chain":    newKind(openChain).madeOf(mentionsOf[chainKeys]),
-	"htpasswd": newKind(openHTPasswd).groupsFrom("groups_file").followingFiles(),
-	"ldap":     newKind(openLDAP).lockingOut(),
+	"htpasswd": newKind(openHTPasswd).groupsFrom("groups_file").following("users_file", "groups_file"),
+	"ldap":     newKind(openLDAP).lockingOut().following("ca_file", "cert_file", "key_file"),
 }
 
 // kind is a type of backend.
@@ -29,9 +29,9 @@ type kind struct {
 	// are groups in any case.
 	groupsKey string
 
-	// followsFiles says that backends of this type read the files that they name
-	// again when these change.
-	followsFiles bool
+	// follows has the keys whose files backends of this type read again by themselves
+	// when these change.
+	follows []string
 
 	// locksOut says that backends of this type lock an account after some wrong
 	// passwords. Their tables have the keys of shieldKeys besides.
@@ -72,9 +72,9 @@ func (k kind) groupsFrom(key string) kind {
 	return k
 }
 
-// followingFiles returns k as one whose backends follow their files.
-func (k kind) followingFiles() kind {
-	k.followsFiles = true
+// following returns k for backends that follow the files of keys.
+func (k kind) following(keys ...string) kind {
+	k.follows = keys
 	return k
 }
 

@@ -62,16 +62,14 @@ func (a *assembly) close() error {
 }
 
 // source returns the sum of all that the backend at index i is made from: its table,
-// the files that this names, unless it follows them itself, and the backends that it
-// is made of, which are open.
+// the files that this names, except for those that it follows itself, and the backends
+// that it is made of, which are open.
 func (a *assembly) source(i int) sum {
 	c := a.config.Backends[i]
 	h := sha256.New()
 	fmt.Fprintf(h, "%#v\n", c)
-	if !kinds[c.Type()].followsFiles {
-		for _, path := range a.config.filesOf(i) {
-			fmt.Fprintf(h, "%q %x\n", path, sumOfFile(path))
-		}
+	for _, path := range a.config.filesOf(i, unfollowed) {
+		fmt.Fprintf(h, "%q %x\n", path, sumOfFile(path))
 	}
 	for _, m := range a.config.mentions(c) {
 		if part := a.held[backendHolding(m.name)]; part != nil {

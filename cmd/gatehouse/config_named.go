@@ -11,16 +11,32 @@ import (
 	"strings"
 )
 
+// fileScope says which of the files that a configuration names are meant.
+type fileScope int
+
+const (
+	every fileScope = iota
+
+	// unfollowed are those that nothing but a reload reads again: no backend, and not
+	// the listeners, which follow their certificate.
+	unfollowed
+)
+
 // namedFiles returns the paths of the files that make a difference to what is built
-// from c: its own and those that it names.
-func (c *Config) namedFiles() []string {
+// from c: its own and those that it names. A file is among the unfollowed if any key
+// that names it is.
+func (c *Config) namedFiles(scope fileScope) []string {
 	var files []string
 	if c.origin.doc != nil {
 		files = append(files, c.origin.doc.name)
 	}
-	files = append(files, c.filesIn(reflect.ValueOf(c.Settings))...)
+	settings := c.Settings
+	if scope == unfollowed {
+		settings.TLS = TLSConfig{}
+	}
+	files = append(files, c.filesIn(reflect.ValueOf(settings))...)
 	for i := range c.Backends {
-		files = append(files, c.filesOf(i)...)
+		files = append(files, c.filesOf(i, scope)...)
 	}
 	for i, r := range c.Routes {
 		files = append(files, c.filesIn(reflect.ValueOf(r), "route", i)...)
@@ -30,10 +46,13 @@ func (c *Config) namedFiles() []string {
 }
 
 // filesOf returns the files that the backend at index i names.
-func (c *Config) filesOf(i int) []string {
+func (c *Config) filesOf(i int, scope fileScope) []string {
 	b := c.Backends[i]
 	var files []string
 	for _, key := range sortedKeys(b) {
+		if scope == unfollowed && slices.Contains(kinds[b.Type()].follows, key) {
+			continue
+		}
 		if text, ok := b[key].(string); ok {
 			files = append(files, c.fileAt(text, "backend", i, key)...)
 		}

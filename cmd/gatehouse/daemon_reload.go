@@ -68,7 +68,7 @@ func (d *daemon) replace() (a *assembly, err error) {
 	if err != nil {
 		return nil, err
 	}
-	named := c.namedFiles()
+	named := c.namedFiles(every)
 	for _, path := range named {
 		if _, ok := known[path]; !ok {
 			known[path] = sumOfFile(path)
@@ -86,14 +86,18 @@ func (d *daemon) replace() (a *assembly, err error) {
 	if err = d.use(a); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
-	maps.DeleteFunc(known, func(path string, _ sum) bool { return !slices.Contains(named, path) })
+	// What is followed elsewhere would be read twice. After a failure it is watched
+	// all the same: it may be what was wrong, and the next reload is due when it is
+	// mended.
+	watched := c.namedFiles(unfollowed)
+	maps.DeleteFunc(known, func(path string, _ sum) bool { return !slices.Contains(watched, path) })
 	return a, nil
 }
 
 // namedFiles returns the files that what is in use was made from.
 func (d *daemon) namedFiles() []string {
 	if a := d.current.Load(); a != nil {
-		return a.config.namedFiles()
+		return a.config.namedFiles(every)
 	}
 	if d.source.file != "" {
 		return []string{d.source.file}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -522,12 +523,62 @@ func TestHashTellsConfigurationsApart(t *testing.T) {
 // Every key that names a file to read is one whose change counts.
 func TestNamedFilesAreAllThatAreRead(t *testing.T) {
 	c := load(t, filepath.Join(workspace(t), "good/everything.toml"))
-	named := fmt.Sprint(c.namedFiles())
+	named := fmt.Sprint(c.namedFiles(every))
 	for _, want := range []string{"everything.toml", "cert.pem", "key.pem", "password", "files/users"} {
 		if !strings.Contains(named, want) {
 			t.Errorf("%s is not among %s", want, named)
 		}
 	}
+}
+
+// What something else follows is not among what the configuration's watcher follows.
+func TestCODE5WatcherLeavesOutWhatIsFollowedElsewhere(t *testing.T) {
+	c := load(t, filepath.Join(workspace(t), "good/everything.toml"))
+	left := c.namedFiles(unfollowed)
+	for _, path := range c.namedFiles(every) {
+		name := filepath.Base(path)
+		elsewhere := slices.Contains([]string{"users", "groups", "cert.pem", "key.pem", "ca.pem"}, name)
+		if got := !slices.Contains(left, path); got && !elsewhere {
+			t.Errorf("%s is left out, and nothing else follows it", path)
+		}
+	}
+	for _, name := range []string{"everything.toml", "password"} {
+		if !slices.ContainsFunc(left, func(path string) bool { return filepath.Base(path) == name }) {
+			t.Errorf("%s is left out", name)
+		}
+	}
+	for _, path := range left {
+		if name := filepath.Base(path); name == "users" || name == "groups" {
+			t.Errorf("%s is followed by its backend and watched too", path)
+		}
+	}
+}
+
+// A changed password file is read by its backend. The configuration is read again for
+// it only if the last reload failed: then the file may be what was wrong.
+func TestCODE5ChangedPasswordFileIsNoReload(t *testing.T) {
+	td := startDaemon(t)
+	watched := func() bool { return slices.Contains(td.files.files(), filepath.Join(td.dir, "users")) }
+	if watched() {
+		t.Fatal("the password file is watched for the configuration too")
+	}
+	good := userLine(t, "alice") + userLine(t, "bob")
+	td.write(t, "users", good+userLine(t, "carol"))
+	waitUntil(t, "the new user is let in", func() bool { return td.get(t, "/v2/", "carol") == http.StatusOK })
+	if n := td.Status().Count; n != 1 {
+		t.Errorf("the configuration has been read %d times", n)
+	}
+
+	td.write(t, "users", "no password file")
+	if err := td.Reload(t.Context()); err == nil {
+		t.Fatal("a reload with a password file that cannot be used has not failed")
+	}
+	if !watched() {
+		t.Fatal("the file that a reload failed over is not watched")
+	}
+	td.write(t, "users", good)
+	waitUntil(t, "the mended file is read", func() bool { return td.Status().Err == nil })
+	waitUntil(t, "it is left to its backend again", func() bool { return !watched() })
 }
 
 // However often it reloads, and whatever changes, a program needs no more than one
