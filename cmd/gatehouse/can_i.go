@@ -113,15 +113,20 @@ func (v verdict) yesOrNo() string {
 	return "no"
 }
 
-// canIRow is what somebody may do with the repositories of a pattern.
+// canIRow is what somebody may do with the repositories of a pattern, or with a
+// registry as a whole.
 type canIRow struct {
 	Host         string             `json:"host,omitempty"`
-	Repositories string             `json:"repositories"`
+	Registry     string             `json:"registry,omitempty"` // its root, for operations on all of it
+	Repositories string             `json:"repositories,omitempty"`
 	May          map[string]verdict `json:"may"` // by operation
 }
 
-// perRepository are the operations that are listed.
-var perRepository = []string{"pull", "push", "delete", "tags"}
+// The operations that are listed.
+var (
+	perRepository = []string{"pull", "push", "delete", "tags"}
+	perRegistry   = []string{"login", "catalog"}
+)
 
 func (o *canIOptions) printList(ctx context.Context, out io.Writer, q *inquiry) error {
 	rows, err := q.list(ctx)
@@ -131,11 +136,21 @@ func (o *canIOptions) printList(ctx context.Context, out io.Writer, q *inquiry) 
 	if o.output == outputJSON {
 		return printJSON(out, rows)
 	}
+	whole := func(row canIRow) bool { return row.Repositories == "" }
+	if err := printRows(out, "registry", perRegistry, slices.DeleteFunc(slices.Clone(rows), func(row canIRow) bool { return !whole(row) })); err != nil {
+		return err
+	}
+	fmt.Fprintln(out)
+	return printRows(out, "repositories", perRepository, slices.DeleteFunc(rows, whole))
+}
+
+// printRows prints a table of rows, with a column for each of verbs.
+func printRows(out io.Writer, heading string, verbs []string, rows []canIRow) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, strings.Join(append([]string{"repositories"}, perRepository...), "\t"))
+	fmt.Fprintln(w, strings.Join(append([]string{heading}, verbs...), "\t"))
 	for _, row := range rows {
-		cells := []string{strings.TrimPrefix(row.Host+"/"+row.Repositories, "/")}
-		for _, verb := range perRepository {
+		cells := []string{row.subject()}
+		for _, verb := range verbs {
 			cells = append(cells, strings.TrimSuffix(row.May[verb].yesOrNo(), ", not without a login"))
 		}
 		fmt.Fprintln(w, tableRow(cells))
@@ -143,8 +158,16 @@ func (o *canIOptions) printList(ctx context.Context, out io.Writer, q *inquiry) 
 	return w.Flush()
 }
 
-// list answers for each pattern of repositories in the rules, by one that stands
-// for all of them, and for one that no rule names.
+// subject says what a row is about.
+func (row canIRow) subject() string {
+	if row.Registry != "" {
+		return row.Host + row.Registry
+	}
+	return strings.TrimPrefix(row.Host+"/"+row.Repositories, "/")
+}
+
+// list answers for each registry as a whole, and for each pattern of repositories in
+// the rules, by one that stands for all of them, and for one that no rule names.
 func (q *inquiry) list(ctx context.Context) ([]canIRow, error) {
 	var rows []canIRow
 	for i, r := range q.assembly.config.Routes {
@@ -173,27 +196,34 @@ func (q *inquiry) listRoute(ctx context.Context, i int, name string) ([]canIRow,
 	asked := *q
 	asked.host = cmp.Or(q.host, sampleHost(name), anyHost)
 	asked.registry = q.assembly.gateway.Routes[i].ForRules().RegistryRoot()
+	if asked.registry != "" && q.book.RouteFor(asked.host, asked.registry) == i {
+		row, err := asked.row(ctx, canIRow{Host: name, Registry: asked.registry}, perRegistry)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
 	for _, pattern := range repositoryPatterns(asked.registry, q.assembly.config.Routes[i]) {
 		if asked.registry == "" || q.book.RouteFor(asked.host, asked.registry+sampleOf(pattern)) != i {
 			continue // the rules of this route are not for it
 		}
-		row, err := asked.row(ctx, pattern)
+		row, err := asked.row(ctx, canIRow{Host: name, Repositories: pattern}, perRepository, sampleOf(pattern))
 		if err != nil {
 			return nil, err
 		}
-		if row.Host = name; len(row.May) > 0 {
+		if len(row.May) > 0 {
 			rows = append(rows, row)
 		}
 	}
 	return rows, nil
 }
 
-// row answers for the repositories of a pattern. It is empty for one that no name
-// of a repository fits.
-func (q *inquiry) row(ctx context.Context, pattern string) (canIRow, error) {
-	row := canIRow{Repositories: pattern, May: map[string]verdict{}}
-	for _, verb := range perRepository {
-		requests, err := planRequests([]string{verb, sampleOf(pattern)}, "")
+// row answers for verbs, done to a repository if one is named. It stays empty for a
+// name that no repository has.
+func (q *inquiry) row(ctx context.Context, row canIRow, verbs []string, repository ...string) (canIRow, error) {
+	row.May = map[string]verdict{}
+	for _, verb := range verbs {
+		requests, err := planRequests(append([]string{verb}, repository...), "")
 		if err != nil {
 			return row, nil
 		}

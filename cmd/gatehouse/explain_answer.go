@@ -40,6 +40,7 @@ type explanation struct {
 	Host    string `json:"host"`
 	From    string `json:"from"`              // address of the client
 	Purpose string `json:"purpose,omitempty"` // what a client makes the request for
+	Aside   bool   `json:"aside,omitempty"`   // it is the login of an operation that works without
 	User    user   `json:"user"`
 
 	Verdict verdict `json:"verdict"`

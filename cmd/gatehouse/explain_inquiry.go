@@ -193,18 +193,40 @@ func (q *inquiry) askAll(ctx context.Context, requests []plannedRequest) ([]expl
 		}
 		all = append(all, e)
 	}
+	if len(all) < 2 || requests[0].purpose != toLogIn || all[0].Verdict != verdictDeny {
+		return all, nil
+	}
+	aside, err := q.asksForLogin(ctx, requests[0])
+	if err != nil || !aside {
+		return all, err
+	}
+	all[0].Aside = true
+	turn := &all[decidingIndex(all)]
+	turn.Notes = append(turn.Notes, fmt.Sprintf(`"docker login" is refused: %s; clients that are given the password otherwise, as skopeo is by --creds, ask there without it`, all[0].decision()))
 	return all, nil
+}
+
+// asksForLogin reports whether r is answered by 401 to somebody who has not logged in.
+// At the root of a registry that is all that clients need before an operation: they ask
+// there without a password, and send it with the requests that follow.
+func (q *inquiry) asksForLogin(ctx context.Context, r plannedRequest) (bool, error) {
+	stranger := *q
+	stranger.who, stranger.witness, stranger.live, stranger.heard = claimant{}, hearsay{}, false, map[int]testimony{}
+	e, err := stranger.ask(ctx, r)
+	return e.Verdict == verdictLogin, err
 }
 
 // decisive returns the explanation that what was asked about turns on: the first
 // request that does not pass, at which clients give up, or else the last, which is
 // what the others were made for.
-func decisive(all []explanation) explanation {
-	i := slices.IndexFunc(all, func(e explanation) bool { return e.Verdict != verdictAllow })
+func decisive(all []explanation) explanation { return all[decidingIndex(all)] }
+
+func decidingIndex(all []explanation) int {
+	i := slices.IndexFunc(all, func(e explanation) bool { return e.Verdict != verdictAllow && !e.Aside })
 	if i < 0 {
 		i = len(all) - 1
 	}
-	return all[i]
+	return i
 }
 
 func notes(texts ...string) []string {

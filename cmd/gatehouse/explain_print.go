@@ -45,7 +45,11 @@ func printRequests(out io.Writer, requests []explanation) {
 		if e.Rule != "" {
 			rule = fmt.Sprintf("rule %q", e.Rule)
 		}
-		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\n", e.Verdict.words(), e.Method, shown.Text(e.Target), shown.Text(rule), e.Purpose)
+		purpose := e.Purpose
+		if e.Aside {
+			purpose += `, for "docker login" alone`
+		}
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\n", e.Verdict.words(), e.Method, shown.Text(e.Target), shown.Text(rule), purpose)
 	}
 	w.Flush()
 	fmt.Fprintln(out)

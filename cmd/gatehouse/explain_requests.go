@@ -15,6 +15,9 @@ type plannedRequest struct {
 	purpose        string // what a client makes it for, empty if it was asked about by itself
 }
 
+// toLogIn is the purpose of the request by which clients log in.
+const toLogIn = "log in"
+
 // What stands in requests for what only the client and the registry know.
 const (
 	sampleDigest = "sha256:DIGEST"
@@ -33,10 +36,10 @@ var operations = []struct {
 	requests []plannedRequest
 }{
 	{"login", []plannedRequest{
-		{"GET", "/v2/", "log in"},
+		{"GET", "/v2/", toLogIn},
 	}},
 	{"pull", []plannedRequest{
-		{"GET", "/v2/", "log in"},
+		{"GET", "/v2/", toLogIn},
 		{"HEAD", "/v2/R/manifests/T", "find the image"},
 		{"GET", "/v2/R/manifests/T", "read its manifest"},
 		{"GET", "/v2/R/manifests/" + sampleDigest, "read the manifest of one platform"},
@@ -44,7 +47,7 @@ var operations = []struct {
 		{"GET", "/v2/R/blobs/" + sampleDigest, "read it"},
 	}},
 	{"push", []plannedRequest{
-		{"GET", "/v2/", "log in"},
+		{"GET", "/v2/", toLogIn},
 		{"HEAD", "/v2/R/manifests/T", "see what is there"},
 		{"HEAD", "/v2/R/blobs/" + sampleDigest, "see whether a layer is there"},
 		{"POST", "/v2/R/blobs/uploads/", "begin to upload it"},
@@ -54,17 +57,17 @@ var operations = []struct {
 		{"PUT", "/v2/R/manifests/T", "write the manifest"},
 	}},
 	{"delete", []plannedRequest{
-		{"GET", "/v2/", "log in"},
+		{"GET", "/v2/", toLogIn},
 		{"HEAD", "/v2/R/manifests/T", "find the image"},
 		{"GET", "/v2/R/manifests/T", "read its manifest"},
 		{"DELETE", "/v2/R/manifests/" + sampleDigest, "delete it, by its digest"},
 	}},
 	{"tags", []plannedRequest{
-		{"GET", "/v2/", "log in"},
+		{"GET", "/v2/", toLogIn},
 		{"GET", "/v2/R/tags/list", "list the tags"},
 	}},
 	{"catalog", []plannedRequest{
-		{"GET", "/v2/", "log in"},
+		{"GET", "/v2/", toLogIn},
 		{"GET", "/v2/_catalog", "list all repositories"},
 	}},
 }

@@ -24,7 +24,7 @@ func (p *Policy) Warnings() []Warning {
 	unbound := false
 	for i := range p.route.Rules {
 		r := &p.rules[i]
-		for _, text := range slices.Concat(p.hidden(i), p.anonymous(r), p.unreachable(r), p.short(r), p.names(r), p.unclaimed(r.Rule)) {
+		for _, text := range slices.Concat(p.hidden(i), p.anonymous(r), p.withoutLogin(r), p.unreachable(r), p.short(r), p.names(r), p.unclaimed(r.Rule)) {
 			list = append(list, Warning{Rule: r.Name, Position: r.Position, Text: text})
 		}
 		if !unbound && p.bindsNoMethod(r) {
