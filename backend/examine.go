@@ -57,4 +57,5 @@ type Membership struct {
 	Names  []string // the other names by which rules may call it
 	Shared []string // names of it that count for no group, since others have them too
 	Path   []string // the groups that lead to it, which is the last; empty if that cannot be told
+	At     []string // where the group is defined, each as FILE:LINE; empty where no file says so
 }

@@ -10,8 +10,8 @@ import (
 // groups are the groups of each user, by the user's name.
 type groups struct {
 	of       map[string][]string
-	names    []string        // of all groups, also of those without members
-	known    map[string]bool // the same
+	names    []string         // of all groups, also of those without members
+	lines    map[string][]int // where each of these stands
 	warnings []string
 }
 
@@ -21,7 +21,7 @@ type groups struct {
 // Names of groups are equal whatever the case of their ASCII letters. A file of comments
 // alone has no groups yet; one with nothing in it may be one that is being written.
 func parseGroups(file, text string) (*groups, error) {
-	g := &groups{of: make(map[string][]string), known: make(map[string]bool)}
+	g := &groups{of: make(map[string][]string), lines: make(map[string][]int)}
 	var bad, shapeless, commas list
 	number := 0
 	text = strings.TrimPrefix(text, "\ufeff")
@@ -40,7 +40,7 @@ func parseGroups(file, text string) (*groups, error) {
 			continue
 		}
 		// Apache takes all colons there for one.
-		if err := g.add(name, strings.TrimLeft(members, ":")); err != nil {
+		if err := g.add(first, name, strings.TrimLeft(members, ":")); err != nil {
 			bad.add(fmt.Sprintf("%s:%d: %v", file, first, err))
 		}
 		if strings.Contains(members, ",") {
@@ -79,7 +79,8 @@ func logicalLine(text string, number int) (line, rest string, last int) {
 	return line, text, number
 }
 
-func (g *groups) add(name, members string) error {
+// add takes in the line that begins with the one of that number.
+func (g *groups) add(number int, name, members string) error {
 	group := lower(strings.Trim(name, blanks))
 	switch {
 	case group == "":
@@ -87,10 +88,10 @@ func (g *groups) add(name, members string) error {
 	case strings.IndexByte(name, 0) >= 0 || strings.IndexByte(members, 0) >= 0:
 		return errors.New("there is a NUL in it")
 	}
-	if !g.known[group] {
-		g.known[group] = true
+	if g.lines[group] == nil {
 		g.names = append(g.names, group)
 	}
+	g.lines[group] = append(g.lines[group], number)
 	for {
 		var user string
 		var err error

@@ -47,6 +47,7 @@ var (
 	_ backend.Versioner     = (*Backend)(nil)
 	_ backend.Canonicalizer = (*Backend)(nil)
 	_ backend.Revalidator   = (*Backend)(nil)
+	_ backend.Explainer     = (*Backend)(nil)
 )
 
 // FileMax is the size of the largest file that is read. It holds three million users
@@ -169,6 +170,24 @@ func (b *Backend) Groups(ctx context.Context, id backend.Identity) ([]string, er
 		return nil, gaveUp(ctx)
 	}
 	return append([]string{}, b.current.Load().groups.of[id.User]...), nil
+}
+
+// Explain returns the groups of id.User with the lines of the groups file that are about
+// each of them.
+func (b *Backend) Explain(ctx context.Context, id backend.Identity) ([]backend.Membership, error) {
+	if ctx.Err() != nil {
+		return nil, gaveUp(ctx)
+	}
+	groups := b.current.Load().groups
+	var all []backend.Membership
+	for _, name := range groups.of[id.User] {
+		m := backend.Membership{Group: name, Path: []string{name}}
+		for _, line := range groups.lines[name] {
+			m.At = append(m.At, fmt.Sprintf("%s:%d", b.config.GroupsFile, line))
+		}
+		all = append(all, m)
+	}
+	return all, nil
 }
 
 // Revalidate looks whether the users file still has a line that lets id in.

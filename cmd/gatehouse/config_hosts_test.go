@@ -24,7 +24,7 @@ rule = [{ name = "of several", paths = ["/v2/team/**"], require = ["valid-user"]
 // meant lead to one route, and is told of them where they do not.
 func TestExplainKnowsSeveralHostsOfARoute(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "users"), []byte("x:*\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "users"), []byte(userLine(t, "x")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	config := filepath.Join(dir, "config.toml")

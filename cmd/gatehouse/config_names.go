@@ -145,6 +145,15 @@ func (a *assembly) asked(name, source string, groups bool) []string {
 	return list
 }
 
+// isInFiles reports whether all users and groups of the backend called name are in
+// files.
+func (a *assembly) isInFiles(name string) bool {
+	return !slices.ContainsFunc(a.asked(name, "", true), func(part string) bool {
+		_, ok := a.bare[part].(roster)
+		return !ok
+	})
+}
+
 // warnOfStrangers reports members of groups that are no users. Of backends in a chain
 // nothing is said: their groups may be for the users of another.
 func (a *assembly) warnOfStrangers() {

@@ -29,8 +29,9 @@ An operation such as push stands for all requests that clients make for it; the
 first that is not let through is the one that is explained.
 
 Without --user nobody has logged in. The groups of the user are those named, or
-with --live those that the backend says. A user of one of several backends is
-written BACKEND:NAME, as in rules.
+else those in the group files of the configuration, and with --live those that a
+directory says. A user of one of several backends is written BACKEND:NAME, as in
+rules.
 
 The exit code is 0 if the request is let through, 1 if it is not, 2 for wrong
 usage or a configuration that cannot be used, and 4 if it depends on something
@@ -62,7 +63,7 @@ func (o *askOptions) flags(cmd *cobra.Command, user string) {
 	flags := cmd.Flags()
 	flags.StringVar(&o.who.name, user, "", "the user, as typed into a login; BACKEND:NAME where several backends may vouch (default nobody)")
 	flags.StringVar(&o.who.backend, "backend", "", "the backend that vouches for the user, where there are several")
-	flags.StringSliceVar(&o.list, "groups", nil, `the groups of the user, separated by commas; "" for none`)
+	flags.StringSliceVar(&o.list, "groups", nil, `the groups of the user, separated by commas; "" for none (default: those in local files)`)
 	flags.StringArrayVar(&o.who.groups, "group", nil, "a group of the user, which may have commas in its name; may be given several times")
 	flags.BoolVar(&o.live, "live", false, "ask the backend for the user and the groups")
 	flags.StringVar(&o.host, "host", "", "the host that the request names (default the one of the route)")

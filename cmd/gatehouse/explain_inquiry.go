@@ -178,7 +178,11 @@ func (q *inquiry) hear(ctx context.Context, route int) (testimony, error) {
 		q.assembly.findNamesakes(ctx) // who cannot be asked fails below
 		q.assembly.survey(ctx)
 	}
-	t, err := q.who.hear(ctx, q.witness, routeBackend{q.assembly.config.Routes[route].Backend, r.Backend, r.Backends})
+	w := q.witness
+	if !q.live && !q.who.groupsKnown && q.assembly.isInFiles(q.assembly.config.Routes[route].Backend) {
+		w = reader{}
+	}
+	t, err := q.who.hear(ctx, w, routeBackend{q.assembly.config.Routes[route].Backend, r.Backend, r.Backends})
 	q.heard[route] = t
 	return t, err
 }

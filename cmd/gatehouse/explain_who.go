@@ -106,6 +106,30 @@ func (c claimant) as(source string, spelling backend.Canonicalizer) rules.Subjec
 	return who
 }
 
+// reader finds out of the files of backends that have all their users and groups in
+// such. Nobody has to be asked for a password.
+type reader struct{}
+
+func (reader) testify(ctx context.Context, c claimant, on routeBackend) testimony {
+	var known testimony
+	var refusals []error
+	for _, who := range (hearsay{}).testify(ctx, c, on).subjects {
+		if _, err := backend.RevalidateBy(ctx, on.backend, who.Identity); err != nil {
+			refusals = append(refusals, err)
+			continue
+		}
+		found := groupsOf(ctx, on.backend, who.Identity)
+		if found.down {
+			return found
+		}
+		known.subjects = append(known.subjects, found.subjects...)
+	}
+	if len(known.subjects) == 0 {
+		return barred(c, refusals[0])
+	}
+	return known
+}
+
 // inquirer asks the backends themselves.
 type inquirer struct {
 	assembly *assembly

@@ -12,6 +12,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/shown"
+	"gatehouse/gateway/strict"
 )
 
 // newWhoamiCommand returns "gatehouse whoami".
@@ -19,10 +20,11 @@ func newWhoamiCommand() *cobra.Command {
 	var o whoamiOptions
 	cmd := &cobra.Command{
 		Use:   "whoami USER",
-		Short: "Say who a user of a directory is, in which groups, and why",
-		Long: `Look a user up in every directory of the configuration, as a login would, and say
-who that is, which names of groups rules can use, and through which groups the
-user is in each. No password is asked for.
+		Short: "Say who a user is, in which groups, and why",
+		Long: `Look a user up in every directory and every password file of the configuration, as
+a login would, and say who that is, which names of groups rules can use, and through
+which groups, or by which line of a group file, the user is in each. No password is
+asked for.
 
 The exit code is 0 if the user was found and may log in, 1 if not, 2 if there is no
 configuration that can be used, and 4 if a directory could not be asked.`,
@@ -59,6 +61,7 @@ type membership struct {
 	Names  []string `json:"names,omitempty"`
 	Shared []string `json:"shared_names,omitempty"` // that count for no group
 	Path   []string `json:"path,omitempty"`
+	At     []string `json:"at,omitempty"`
 }
 
 func (o whoamiOptions) run(cmd *cobra.Command, user string) error {
@@ -113,6 +116,9 @@ func judge(people []person, failures []error) error {
 // where b can tell nothing without a password.
 func whois(ctx context.Context, b backend.Backend, user string) (person, error) {
 	id, standing := backend.LookUp(ctx, b, user)
+	if _, isRoster := b.(roster); isRoster && errors.Is(standing, errors.ErrUnsupported) {
+		id, standing = inFile(ctx, b, user)
+	}
 	if standing != nil && !(backend.Refused(standing) && id.User != "") {
 		return person{}, standing
 	}
@@ -136,6 +142,19 @@ func whois(ctx context.Context, b backend.Backend, user string) (person, error) 
 	return p, err
 }
 
+// inFile returns who somebody is to a backend that has its users in a file.
+func inFile(ctx context.Context, b backend.Backend, user string) (backend.Identity, error) {
+	name, err := strict.UserName(user)
+	if err != nil {
+		return backend.Identity{}, fmt.Errorf("nobody can log in as %q: %w", user, err)
+	}
+	id := backend.Identity{User: backend.CanonicalUserOf(b, name)}
+	if _, err = backend.RevalidateBy(ctx, b, id); errors.Is(err, backend.ErrUnknownUser) {
+		return backend.Identity{}, err
+	}
+	return id, err
+}
+
 func (o whoamiOptions) print(out io.Writer, people []person) error {
 	if o.output == outputJSON {
 		return printJSON(out, people)
@@ -153,7 +172,9 @@ func (p person) print(out io.Writer) {
 	line := func(label, text string) { fmt.Fprintf(out, "%-8s %s\n", label, shown.Text(text)) }
 	line("backend", p.Backend)
 	line("user", p.User)
-	line("entry", p.Entry)
+	if p.Entry != "" {
+		line("entry", p.Entry)
+	}
 	if p.State != "" {
 		line("state", "may not log in: "+p.State)
 	}
@@ -172,6 +193,9 @@ func (p person) print(out io.Writer) {
 		path := strings.Join(m.Path, " -> ")
 		if path == "" {
 			path = "cannot be told: " + m.Group
+		}
+		if len(m.At) > 0 {
+			names += ", by " + strings.Join(m.At, ", ")
 		}
 		line("why", path+names)
 	}
