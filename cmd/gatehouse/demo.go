@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -17,8 +17,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/bcrypt"
-
-	"gatehouse/gateway"
 )
 
 // newDemoCommand returns "gatehouse demo".
@@ -30,7 +28,8 @@ func newDemoCommand() *cobra.Command {
 		Short: "Run a registry with users behind a gateway, all in this program",
 		Long: `Run a gateway in front of a registry that is part of this program and keeps its
 images in memory, with two users, and say what to try. It needs no file and no
-other program, and everything is gone when it ends.
+other program, and everything is gone when it ends. While it runs there is a
+configuration in a folder of its own, which all other commands can be asked about.
 
 With --write-config it does not run anything, but writes a configuration with a
 password file and a group file to start your own from.`,
@@ -64,61 +63,78 @@ func demo(cmd *cobra.Command, listen string, directory bool) error {
 		return err
 	}
 	defer stop()
-	if err := writeDemoUsers(dir, map[string]string{"alice": demoPassword, "bob": demoPassword}); err != nil {
-		return err
-	}
+	place := demoPlace{dir: dir, address: listen}
 	if listen == "" {
-		listen = freeDemoAddress()
+		place.address = freeDemoAddress(5000)
 	}
-	if loopback, err := checkListenAddress(listen); err == nil && !loopback {
+	if loopback, err := checkListenAddress(place.address); err == nil && !loopback {
 		return &exitError{2, fmt.Errorf("--listen %s: the demo can be reached from this machine only, as everybody knows its passwords; write 127.0.0.1:PORT", listen)}
 	}
-	c, err := demoConfig(dir, listen)
-	if err != nil {
-		return err
-	}
+	place.admin = freeDemoAddress(9090)
+	users := writeDemoFiles
 	if directory {
-		table, stop, err := startDemoDirectory(dir)
-		if err != nil {
-			return fmt.Errorf("demo directory: %w", err)
-		}
-		defer stop()
-		c.Backends = []BackendConfig{table}
+		users = startDemoDirectory
 	}
-	diagnostics := newLog(cmd.ErrOrStderr(), slog.LevelWarn, nil)
-	cfg, closeBackends, err := c.build(diagnostics)
+	stopUsers, err := users(&place)
+	if err != nil {
+		return fmt.Errorf("users of the demo: %w", err)
+	}
+	defer stopUsers()
+	if err := os.WriteFile(place.config(), []byte(place.configText()), 0o600); err != nil {
+		return err
+	}
+	return place.run(cmd)
+}
+
+// demoPlace is where a demo runs.
+type demoPlace struct {
+	dir            string
+	address, admin string // to listen on
+	backend        string // its table
+	look           string // what to type to see where the users are
+}
+
+func (p demoPlace) config() string { return filepath.Join(p.dir, "config.toml") }
+
+// configText returns the configuration: the one to grow from, in front of the registry
+// of the demo.
+func (p demoPlace) configText() string {
+	head := strings.NewReplacer(`"127.0.0.1:5043"`, fmt.Sprintf("%q", p.address)).Replace(demoHead)
+	route := strings.NewReplacer(`"http://127.0.0.1:5000"`, `"unix:registry.sock"`, `"local"`, `"users"`).Replace(demoRoute)
+	return "access_log = \"common\"\nlog_level = \"warn\"\n" + head +
+		fmt.Sprintf("[admin]\nsocket = \"admin.sock\"\nlisten = %q\n\n", p.admin) + p.backend + route
+}
+
+// run serves the configuration as serve does, so that all other commands can ask about
+// it.
+func (p demoPlace) run(cmd *cobra.Command) error {
+	source := configSource{name: p.config(), file: p.config(), load: func() (*Config, error) { return loadConfig(p.config(), nil) }}
+	d, err := newDaemon(source, cmd.ErrOrStderr(), cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	defer closeBackends()
-	cfg.AccessOut = cmd.ErrOrStderr()
-	return runDemo(cmd, cfg, diagnostics)
-}
-
-func runDemo(cmd *cobra.Command, cfg gateway.Config, diagnostics *slog.Logger) error {
-	g, err := gateway.New(cfg)
+	defer d.close()
+	stopAdmin, err := d.startAdmin()
 	if err != nil {
-		return err
+		d.gateway.Close()
+		return &exitError{1, err}
 	}
-	fmt.Fprint(cmd.OutOrStdout(), demoText(cfg.Listen[0]))
-	return runGateway(cmd.Context(), g, diagnostics, func(context.Context) {})
+	defer stopAdmin()
+	fmt.Fprint(cmd.OutOrStdout(), p.text())
+	return runGateway(cmd.Context(), d.gateway, d.log, d.follow)
 }
 
-// demoConfig is the quick configuration, in front of the demo's own registry.
-func demoConfig(dir, listen string) (*Config, error) {
-	c, err := quickConfig("unix:"+filepath.Join(dir, "registry.sock"), filepath.Join(dir, "htpasswd"), filepath.Join(dir, "groups"), nil)
-	if err != nil {
-		return nil, err
-	}
-	c.Listen = []string{listen}
-	c.AccessLog = "common"
-	return c, nil
+// writeDemoFiles has the users of the demo in files.
+func writeDemoFiles(p *demoPlace) (stop func(), err error) {
+	p.backend = strings.Replace(demoFiles, `"local"`, `"users"`, 1)
+	p.look = `  GATEHOUSE passwd --list DIR/htpasswd                                   # they are in files`
+	return func() {}, writeDemoUsers(p.dir, map[string]string{"alice": demoPassword, "bob": demoPassword})
 }
 
-// freeDemoAddress returns the first loopback address from port 5000 on that
-// nobody listens on. Port 5000 is taken on macOS.
-func freeDemoAddress() string {
-	for port := 5000; port < 5020; port++ {
+// freeDemoAddress returns the first loopback address from a port on that nobody
+// listens on. Port 5000 is taken on macOS.
+func freeDemoAddress(first int) string {
+	for port := first; port < first+20; port++ {
 		address := fmt.Sprintf("127.0.0.1:%d", port)
 		l, err := net.Listen("tcp", address)
 		if errors.Is(err, syscall.EADDRINUSE) {
@@ -167,10 +183,14 @@ func writeDemoUsers(dir string, passwords map[string]string) error {
 // demoCost is the cost of the bcrypt hashes.
 const demoCost = 10
 
-// demoText says what to type. Every line that begins with two blanks and a program
-// works as it stands.
-func demoText(address string) string {
-	return strings.NewReplacer("ADDRESS", address, "PASSWORD", demoPassword).Replace(`demo registry on http://ADDRESS   (in memory, gone when you stop it with Ctrl-C)
+// text says what to type. Every line that begins with two blanks and a program works
+// as it stands.
+func (p demoPlace) text() string {
+	names := strings.NewReplacer("ADDRESS", p.address, "ADMIN", p.admin, "PASSWORD", demoPassword, "GATEHOUSE", ownName(), "CONFIG", p.config(), "DIR", p.dir)
+	return names.Replace(strings.Replace(demoText, "LOOK", p.look, 1))
+}
+
+const demoText = `demo registry on http://ADDRESS   (in memory, gone when you stop it with Ctrl-C)
 
 users:
   alice / PASSWORD   may pull and push   (group pusher)
@@ -178,7 +198,7 @@ users:
 
 try, in another terminal:
   curl -i http://ADDRESS/v2/                                             # 401: who are you?
-  curl -u bob:PASSWORD http://ADDRESS/v2/_catalog                            # bob may read
+  curl -u bob:PASSWORD http://ADDRESS/v2/_catalog; echo                      # bob may read
   curl -u bob:PASSWORD -X POST http://ADDRESS/v2/demo/hello/blobs/uploads/    # and not push: 403, and why
   skopeo copy --src-tls-verify=false --src-creds bob:PASSWORD docker://ADDRESS/demo/hello:1 dir:gatehouse-demo-hello
   skopeo copy --dest-tls-verify=false --dest-creds alice:PASSWORD dir:gatehouse-demo-hello docker://ADDRESS/team/hello:1
@@ -188,8 +208,40 @@ try, in another terminal:
   docker tag ADDRESS/demo/hello:1 ADDRESS/team/hello:3
   docker push ADDRESS/team/hello:3
 
-make it yours:
-  gatehouse demo --write-config my-gatehouse
+ask the gateway, which runs with CONFIG:
+  GATEHOUSE explain --config CONFIG --live --user bob push team/hello
+  GATEHOUSE can-i --config CONFIG --live --as bob --list
+  GATEHOUSE whoami --config CONFIG alice
+  GATEHOUSE status --config CONFIG
+  GATEHOUSE why --config CONFIG "$(curl -s -u bob:PASSWORD -X POST http://ADDRESS/v2/demo/hello/blobs/uploads/ | grep -o 'id [0-9A-Z]*')"    # or any other id
+LOOK
+status page: http://ADMIN/
 
-`)
+make it yours:
+  GATEHOUSE demo --write-config my-gatehouse
+
+What follows is the access log. A line with "" and 400 is a client that tries TLS first,
+as docker and skopeo do.
+
+`
+
+// ownName returns what starts this program again.
+func ownName() string {
+	own, err := os.Executable()
+	if err != nil {
+		return "gatehouse"
+	}
+	if found, err := exec.LookPath("gatehouse"); err == nil && isSameFile(found, own) {
+		return "gatehouse"
+	}
+	if strings.Contains(own, string(filepath.Separator)+"go-build") { // by go run, which removes it
+		return "go run ./cmd/gatehouse"
+	}
+	return own
+}
+
+func isSameFile(a, b string) bool {
+	one, errOne := os.Stat(a)
+	other, errOther := os.Stat(b)
+	return errOne == nil && errOther == nil && os.SameFile(one, other)
 }

@@ -10,7 +10,9 @@ import (
 
 // demoConfigText is a configuration to grow from. It is complete: what is not in
 // it has the default that config.example.toml shows.
-const demoConfigText = `# A gatehouse in front of a registry. Every key with its default and what it is for:
+const demoConfigText = demoHead + demoFiles + demoRoute
+
+const demoHead = `# A gatehouse in front of a registry. Every key with its default and what it is for:
 # config.example.toml. After a change:   gatehouse check --config config.toml
 
 # Plain HTTP is refused on other than loopback addresses. For the network give it a
@@ -21,13 +23,17 @@ listen = ["127.0.0.1:5043"]
 # cert_file = "domain.crt"
 # key_file  = "domain.key"
 
-[[backend]]
+`
+
+const demoFiles = `[[backend]]
 name = "local"
 type = "htpasswd"
 users_file  = "htpasswd"      # add a user:  gatehouse passwd htpasswd NAME
 groups_file = "groups"
 
-[[route]]
+`
+
+const demoRoute = `[[route]]
 path = "/v2/"
 upstream = "http://127.0.0.1:5000"    # the registry
 backend = "local"

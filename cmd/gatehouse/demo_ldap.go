@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -15,9 +16,9 @@ const (
 	demoAccount = "cn=gatehouse," + demoBase
 )
 
-// startDemoDirectory runs a directory in this process and returns the table of a
-// backend that asks it. Its files are in dir.
-func startDemoDirectory(dir string) (table BackendConfig, stop func(), err error) {
+// startDemoDirectory has the users of the demo in a directory, which runs in this
+// process.
+func startDemoDirectory(p *demoPlace) (stop func(), err error) {
 	object := func(dn, class string, attributes map[string][]string) ldaptest.Entry {
 		attributes["objectClass"] = []string{class}
 		return ldaptest.Entry{DN: dn, Attributes: attributes}
@@ -36,16 +37,28 @@ func startDemoDirectory(dir string) (table BackendConfig, stop func(), err error
 		object("cn=pusher,ou=groups,"+demoBase, "groupOfNames", map[string][]string{"cn": {"pusher"}, "member": {"cn=team,ou=groups," + demoBase}}),
 	}})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	ca, password := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "ldap-password")
+	ca, password := filepath.Join(p.dir, "ca.pem"), filepath.Join(p.dir, "ldap-password")
 	if err := errors.Join(os.WriteFile(ca, server.CA().PEM(), 0o600), os.WriteFile(password, []byte(demoPassword), 0o600)); err != nil {
 		server.Close()
-		return nil, nil, err
+		return nil, err
 	}
-	return BackendConfig{
-		"name": "users", "type": "ldap", "preset": "openldap",
-		"urls": []any{server.URL("ldaps")}, "ca_file": ca, "user_bases": []any{demoBase},
-		"bind_dn": demoAccount, "bind_password_file": password,
-	}, server.Close, nil
+	url := server.URL("ldaps")
+	p.backend = fmt.Sprintf(demoDirectory, url, demoBase, demoAccount)
+	p.look = fmt.Sprintf(`  GATEHOUSE doctor --config CONFIG                                       # they are in the directory %[1]s
+  LDAPTLS_CACERT=DIR/ca.pem ldapsearch -LLL -x -H %[1]s -D %[2]s -w PASSWORD -b %[3]s`, url, demoAccount, demoBase)
+	return server.Close, nil
 }
+
+const demoDirectory = `[[backend]]
+name = "users"
+type = "ldap"
+preset = "openldap"
+urls = [%q]
+ca_file = "ca.pem"
+user_bases = [%q]
+bind_dn = %q
+bind_password_file = "ldap-password"
+
+`

@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,19 +9,14 @@ import (
 
 // The password is asked for where somebody sits at a terminal, and nowhere else.
 func TestDoctorAsksOnATerminal(t *testing.T) {
-	dir := t.TempDir()
-	table, stop, err := startDemoDirectory(dir)
+	place := demoPlace{dir: t.TempDir(), address: "127.0.0.1:0", admin: "127.0.0.1:0"}
+	stop, err := startDemoDirectory(&place)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stop()
-	config := filepath.Join(dir, "config.toml")
-	text := fmt.Sprintf("listen = [\"127.0.0.1:0\"]\n[[backend]]\nname = \"users\"\ntype = \"ldap\"\npreset = \"openldap\"\nurls = [%q]\nca_file = %q\nuser_bases = [%q]\nbind_dn = %q\nbind_password_file = %q\n"+
-		"[[route]]\npath = \"/\"\nbackend = \"users\"\nupstream = \"http://127.0.0.1:1\"\n[[route.rule]]\nname = \"all\"\nrequire = [\"valid-user\"]\n",
-		table["urls"].([]any)[0], table["ca_file"], demoBase, demoAccount, table["bind_password_file"])
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	config := place.config()
+	put(t, config, place.configText())
 	for name, tt := range map[string]struct {
 		args     []string
 		terminal bool
@@ -37,7 +30,7 @@ func TestDoctorAsksOnATerminal(t *testing.T) {
 		"empty":                  {[]string{"--user", "alice"}, true, "", "Password of alice", "", 0},
 		"no terminal":            {[]string{"--user", "alice"}, false, demoPassword, "", "", 0},
 		"no user":                {nil, true, "", "", "", 0},
-		"a file with the answer": {[]string{"--user", "alice", "--password-file", table["bind_password_file"].(string)}, true, "", "", "ok    users  user bind alice", 0},
+		"a file with the answer": {[]string{"--user", "alice", "--password-file", filepath.Join(place.dir, "ldap-password")}, true, "", "", "ok    users  user bind alice", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			user, program := terminal(t)

@@ -14,11 +14,13 @@ import (
 
 // demoLines are the commands that the demo tells its user to type, and what
 // comes of each.
-var demoLines = []struct {
-	begin string // of the line, with ADDRESS for the address
+type demoLine struct {
+	begin string // of the line, with ADDRESS for the address and GATEHOUSE for the program
 	fails bool
 	shows string
-}{
+}
+
+var demoLines = []demoLine{
 	{"curl -i http://ADDRESS/v2/", false, "401 Unauthorized"},
 	{"curl -u bob:demo http://ADDRESS/v2/_catalog", false, `{"repositories":["demo/hello"]}`},
 	{"curl -u bob:demo -X POST http://ADDRESS/v2/demo/hello/blobs/uploads/", false, "bob may not push to demo/hello"},
@@ -29,15 +31,32 @@ var demoLines = []struct {
 	{"docker pull", false, "Downloaded newer image"},
 	{"docker tag", false, ""},
 	{"docker push", false, "digest: sha256:"},
+	{"GATEHOUSE explain --config ", true, "bob may not push to team/hello"},
+	{"GATEHOUSE can-i --config ", false, "repositories"},
+	{"GATEHOUSE whoami --config ", false, "pusher"},
+	{"GATEHOUSE status --config ", false, "users"},
+	{"GATEHOUSE why --config ", false, "bob may not push to demo/hello"},
 }
+
+// What they say of the place where the users are.
+var (
+	linesOfFiles     = []demoLine{{"GATEHOUSE passwd --list ", false, "alice"}}
+	linesOfDirectory = []demoLine{
+		{"GATEHOUSE doctor --config ", false, "ldaps://"},
+		{"LDAPTLS_CACERT=", false, "dn: uid=alice,"},
+	}
+	linesAtEnd = []demoLine{{"GATEHOUSE demo --write-config my-gatehouse", false, "wrote my-gatehouse"}}
+)
 
 // TestDemoDoesWhatItSays types what the demo prints, line by line.
 func TestDemoDoesWhatItSays(t *testing.T) {
-	t.Run("files", func(t *testing.T) { checkDemo(t, "demo") })
-	t.Run("ldap", func(t *testing.T) { checkDemo(t, "demo", "--ldap") })
+	t.Run("files", func(t *testing.T) { checkDemo(t, slices.Concat(demoLines, linesOfFiles, linesAtEnd), "demo") })
+	t.Run("ldap", func(t *testing.T) {
+		checkDemo(t, slices.Concat(demoLines, linesOfDirectory, linesAtEnd), "demo", "--ldap")
+	})
 }
 
-func checkDemo(t *testing.T, args ...string) {
+func checkDemo(t *testing.T, want []demoLine, args ...string) {
 	cmd := command(t, binary(t), args...)
 	demo := start(t, cmd)
 	eventually(t, "the demo says what to type", func() bool { return strings.Contains(demo.output.String(), "--write-config") })
@@ -47,13 +66,15 @@ func checkDemo(t *testing.T, args ...string) {
 		t.Fatalf("the demo begins with %.100q", said)
 	}
 	demo.listening(t, match[1])
-	lines := regexp.MustCompile(`(?m)^  ((?:curl|skopeo|docker) .*)$`).FindAllStringSubmatch(said, -1)
-	if len(lines) != len(demoLines) {
-		t.Fatalf("the demo says %d lines, %d are expected", len(lines), len(demoLines))
+	lines := regexp.MustCompile(`(?m)^  ((?:curl|skopeo|docker|LDAPTLS_CACERT=\S+ ldapsearch|/\S+) .*)$`).FindAllStringSubmatch(said, -1)
+	if len(lines) != len(want) {
+		t.Fatalf("the demo says %d lines, %d are expected:\n%s", len(lines), len(want), said)
 	}
-	for _, program := range []string{"curl", "skopeo", "docker"} {
-		t.Run(program, func(t *testing.T) {
-			needs(t, program)
+	for _, program := range []string{"curl", "skopeo", "docker", "ldapsearch", binary(t)} {
+		t.Run(filepath.Base(program), func(t *testing.T) {
+			if program != binary(t) {
+				needs(t, program)
+			}
 			var env []string
 			if program == "docker" {
 				needs(t, "dockerd")
@@ -62,12 +83,13 @@ func checkDemo(t *testing.T, args ...string) {
 			shell := command(t, "sh")
 			shell.Env = append(shell.Env, env...)
 			for i, line := range lines {
-				if strings.HasPrefix(line[1], program) {
-					typeDemoLine(t, shell, line[1], match[1], i)
+				if words := strings.Fields(line[1]); words[0] == program || words[1] == program {
+					typeDemoLine(t, shell, line[1], match[1], want[i])
 				}
 			}
 		})
 	}
+	checkStatusPage(t, said)
 	cmd.Process.Signal(syscall.SIGINT) // Ctrl-C
 	if code := demo.exitCode(t); code != 0 {
 		t.Errorf("exit code %d", code)
@@ -78,17 +100,33 @@ func checkDemo(t *testing.T, args ...string) {
 }
 
 // typeDemoLine runs a line in the folder and the environment of shell.
-func typeDemoLine(t *testing.T, shell *exec.Cmd, line, address string, i int) {
+func typeDemoLine(t *testing.T, shell *exec.Cmd, line, address string, want demoLine) {
 	t.Helper()
-	want := demoLines[i]
-	if begin := strings.ReplaceAll(want.begin, "ADDRESS", address); !strings.HasPrefix(line, begin) {
-		t.Fatalf("line %d is %q, not %q", i+1, line, begin)
+	if begin := strings.NewReplacer("ADDRESS", address, "GATEHOUSE", binary(t)).Replace(want.begin); !strings.HasPrefix(line, begin) {
+		t.Fatalf("the line is %q, not %q", line, begin)
 	}
 	cmd := exec.Command("sh", "-c", line)
 	cmd.Dir, cmd.Env = shell.Dir, slices.Clone(shell.Env)
 	output, err := cmd.CombinedOutput()
 	if (err != nil) != want.fails || !strings.Contains(string(output), want.shows) {
 		t.Errorf("%s\nended with %v and without %q:\n%s", line, err, want.shows, output)
+	}
+}
+
+// checkStatusPage looks at the page that the demo tells of.
+func checkStatusPage(t *testing.T, said string) {
+	t.Helper()
+	match := regexp.MustCompile(`(?m)^status page: (\S+)$`).FindStringSubmatch(said)
+	if match == nil {
+		t.Fatalf("the demo tells of no status page:\n%s", said)
+	}
+	resp, err := http.Get(match[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
+		t.Errorf("the status page is %s, %s", resp.Status, resp.Header.Get("Content-Type"))
 	}
 }
 

@@ -49,6 +49,7 @@ var programs = map[string]string{
 	"dockerd":                 "apt-get install docker.io, and run the tests as root",
 	"haproxy":                 "apt-get install haproxy",
 	"h2spec":                  "go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible",
+	"ldapsearch":              "apt-get install ldap-utils",
 	"nfpm":                    "go install github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0",
 	"promtool":                "apt-get install prometheus",
 	"registry":                "go install github.com/distribution/distribution/v3/cmd/registry@v3.1.2",
