@@ -16,6 +16,10 @@ type Writer struct {
 // NewWriter returns a writer that hands text on to out.
 func NewWriter(out io.Writer) *Writer { return &Writer{out} }
 
+// Behind returns the writer that text is handed on to, for those who have to know
+// whether it is a terminal.
+func (w *Writer) Behind() io.Writer { return w.out }
+
 // Write writes the whole of p, or fails.
 func (w *Writer) Write(p []byte) (int, error) {
 	if isClean(p) {

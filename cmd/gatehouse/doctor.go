@@ -25,8 +25,9 @@ func newDoctorCommand() *cobra.Command {
 the other: DNS, a connection to every address, TLS with its certificates, the
 root DSE, the service account, the bases, the groups that rules name, when the
 directory locks accounts, and some load. With --user a user is looked for, with
-the groups. Every step says how long it took, which command does the same by
-hand, and, if it failed, what to do about it.
+the groups. Every step is one line, with how long it took. A step that failed says
+more: what was found, what to do about it, and which command does the same by hand;
+-v says that of every step. "warn" is what works and should be looked at all the same.
 
 With --user on a terminal the password is asked for; empty, it is not tried. It
 is tried once: a wrong one counts toward locking the account.
@@ -42,12 +43,14 @@ configuration that can be used.`,
 	cmd.Flags().StringVar(&o.backend, "backend", "", "the name of the backend to look at (default all that have something to say)")
 	cmd.Flags().StringVar(&o.user, "user", "", "a user to look for, as typed into a login")
 	cmd.Flags().StringVar(&o.passwordFile, "password-file", "", "a file with the password of the user, to be tried once")
+	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "say of every step what was found and how to do it by hand")
 	outputFlag(cmd.Flags(), &o.output, "output format: text or json")
 	return cmd
 }
 
 type doctorOptions struct {
 	backend, user, passwordFile string
+	verbose                     bool
 	output                      outputFormat
 }
 
@@ -62,6 +65,7 @@ func (o doctorOptions) run(cmd *cobra.Command) error {
 		return &exitError{2, err}
 	}
 	result := diagnosis{File: path, OK: true, Steps: []finding{}}
+	s := newScreen(cmd.OutOrStdout())
 	asked := 0
 	for _, table := range a.config.Backends {
 		examiner, ok := a.stack(table.Name()).leaf.(backend.Examiner)
@@ -75,7 +79,7 @@ func (o doctorOptions) run(cmd *cobra.Command) error {
 			found := newFinding(table.Name(), f)
 			result.add(found)
 			if o.output == outputText {
-				found.print(cmd.OutOrStdout())
+				found.print(s, o.verbose)
 			}
 		})
 	}

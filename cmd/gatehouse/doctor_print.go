@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"gatehouse/backend"
-	"gatehouse/backend/shown"
 )
 
 // diagnosis is what doctor prints with -o json.
@@ -51,26 +50,46 @@ func (d *diagnosis) failed() (n int) {
 
 func (d *diagnosis) print(out io.Writer) error { return printJSON(out, d) }
 
-// print writes a finding for people: what was tried, what came of it, what to do
-// about it, and how to try it by hand. What a directory says may be meant for the
-// terminal.
-func (f finding) print(out io.Writer) {
-	mark := "ok  "
-	if !f.OK {
-		mark = "FAIL"
+// state is how a step went, for people. One that went well and has advice warns.
+func (f finding) state() (mark string, h hue) {
+	switch {
+	case !f.OK:
+		return "FAIL", red
+	case f.Advice != "":
+		return "warn", yellow
 	}
+	return "ok", green
+}
+
+// print writes a finding for people: one line that says what was tried and what came of
+// it, and if that was not well, all that is known, what to do about it, and how to try
+// it by hand. What a directory says may be meant for the terminal.
+func (f finding) print(s screen, verbose bool) {
+	const indent = 6
+	mark, h := f.state()
+	s.paint(h, mark)
 	took := time.Duration(f.Seconds * float64(time.Second)).Round(100 * time.Microsecond)
-	fmt.Fprintf(out, "%s  %s  %s %s  (%v)\n", mark, shown.Text(f.Backend), f.Step, shown.Text(f.Subject), took)
-	line := func(mark, text string) {
-		if text != "" {
-			fmt.Fprintf(out, "      %s%s\n", mark, shown.Text(text))
-		}
+	head := fmt.Sprintf("%-*s%s  %s %s (%v)", indent-len(mark), "", f.Backend, f.Step, f.Subject, took)
+	if brief := mark == "ok" && !verbose; brief {
+		s.line(len(mark), head+colon(f.Text))
+		return
 	}
-	line("", f.Text)
+	s.line(len(mark), head)
+	s.paragraph(indent, "", f.Text)
 	for _, text := range f.Details {
-		line("  ", text)
+		s.paragraph(indent+2, "", text)
 	}
-	line("code ", f.Code)
-	line("-> ", f.Advice)
-	line("$ ", f.Command)
+	s.paragraph(indent, "code ", f.Code)
+	s.paragraph(indent, "-> ", f.Advice)
+	if !f.OK || verbose {
+		s.command(indent, f.Command)
+	}
+}
+
+// colon returns text as what follows on a line, if there is any.
+func colon(text string) string {
+	if text == "" {
+		return ""
+	}
+	return ": " + text
 }
