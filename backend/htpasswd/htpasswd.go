@@ -264,7 +264,7 @@ func (b *Backend) loadUsers() (*users, error) {
 		return nil, fmt.Errorf("users file: %w", err)
 	}
 	if mode&0o004 != 0 {
-		b.log.Warn("every user of this machine may read the file; run chmod o-r " + b.config.UsersFile)
+		b.log.Warn("every user of this machine may read the file; " + watch.HowToClose(b.config.UsersFile))
 	}
 	users, err := parseUsers(b.config.UsersFile, text, b.config.CheckName)
 	if err == nil {

@@ -44,22 +44,24 @@ func Read(path string, l Limits) (text string, mode fs.FileMode, err error) {
 	// terminal would become the one of this process.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if err != nil {
-		return "", 0, l.fail("", err)
+		return "", 0, l.fail("", path, err)
 	}
 	defer f.Close()
 	text, mode, err = readOpen(f, l)
 	if err != nil {
-		return "", mode, l.fail(" "+path, err)
+		return "", mode, l.fail(" "+path, path, err)
 	}
 	return text, mode, nil
 }
 
-// fail returns why a file could not be read, with a name for it where err has none.
-func (l Limits) fail(name string, err error) error {
+// fail returns why the file at path could not be read, with a name for it where err has
+// none.
+func (l Limits) fail(name, path string, err error) error {
+	advice := howToOpen(path, err)
 	if l.Secret {
-		return fault.File(fmt.Errorf("read file: %w", withoutPath(err)))
+		return fault.File(fmt.Errorf("read file: %w%s", withoutPath(err), advice))
 	}
-	return fault.File(fmt.Errorf("read file%s: %w", name, err))
+	return fault.File(fmt.Errorf("read file%s: %w%s", name, err, advice))
 }
 
 func readOpen(f *os.File, l Limits) (string, fs.FileMode, error) {
@@ -100,7 +102,7 @@ func (l Limits) check(path string, info fs.FileInfo) error {
 	case mode&0o022 != 0:
 		return fault.With("file.writable", fmt.Errorf("its group or everybody may write to it (mode %04o); run chmod go-w %s", mode.Perm(), path))
 	case l.Secret && mode&0o004 != 0:
-		return fault.With("file.exposed", fmt.Errorf("everybody may read it (mode %04o), and it holds a secret; run chmod o-r %s", mode.Perm(), path))
+		return fault.With("file.exposed", fmt.Errorf("everybody may read it (mode %04o), and it holds a secret; %s", mode.Perm(), HowToClose(path)))
 	case info.Size() > l.MaxSize:
 		return tooLarge(l.MaxSize)
 	}

@@ -108,7 +108,11 @@ func (c *Config) assembleAfter(before *assembly, s surroundings) *assembly {
 	a.checkHealth()
 	a.expectGroups()
 	a.before = nil // it has one before it, too
-	a.runTests()
+	// Without values that cannot be read, tests would ask other rules than those meant.
+	if c.report.err() == nil {
+		a.runTests()
+	}
+	a.report.keepFirst(c.report)
 	return a
 }
 

@@ -158,6 +158,8 @@ func (a *assembly) checkRouteBackend(i int, r RouteConfig) {
 		a.missing("backend", "say which [[backend]] checks the passwords", "route", i)
 	case slices.Contains(names, ""):
 		// It may be the one that has no name yet, which is said there.
+	case len(names) == 0 && a.config.origin.table().table["backend"] != nil:
+		// None of them could be read, which is said there.
 	case !slices.Contains(names, r.Backend):
 		a.report.errorf(a.at(i, "backend"), "%s", a.config.unknownBackend(r.Backend))
 	}

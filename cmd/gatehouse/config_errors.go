@@ -114,6 +114,17 @@ func (r *report) warnf(at place, format string, args ...any) {
 	r.add(problem{place: at, Message: fmt.Sprintf(format, args...), Warning: true})
 }
 
+// keepFirst drops what is said of places of which the report first says something: of a
+// value that cannot be read nothing else is known.
+func (r *report) keepFirst(first report) {
+	said := map[string]bool{}
+	for _, p := range first {
+		said[p.place.String()] = true
+	}
+	rest := slices.DeleteFunc((*r)[min(len(first), len(*r)):], func(p problem) bool { return said[p.place.String()] })
+	*r = (*r)[:len(first)+len(rest)]
+}
+
 // keepPrivate marks the problems from index first on as such that name users.
 func (r report) keepPrivate(first int) {
 	for i := range r[first:] {

@@ -70,7 +70,7 @@ func searchConfig(flag string, usual ...string) (path string, err error) {
 // loadConfig reads the configuration file at path and lays the environment and
 // flags, which may be nil, over it.
 //
-// It fails with a [*configError] if the file cannot be understood at all. A
+// It fails with a [*configError] if the file is not TOML. A
 // Config that it returns may still have errors, which build reports, all of them
 // at once, together with what only shows when the files that it names are read.
 func loadConfig(path string, flags *pflag.FlagSet) (*Config, error) {
@@ -111,8 +111,8 @@ func parseConfig(path string, source []byte, flags *pflag.FlagSet) (*Config, err
 	}
 	s := schema{doc: doc}
 	s.check()
-	if s.undecodable {
-		return nil, s.report.err()
+	if source, err = s.decodable(source); err != nil {
+		return nil, err
 	}
 	c := &Config{Settings: defaultSettings(), origin: origin{doc: doc, set: map[string]string{}}, report: s.report}
 	settings, err := c.decode(source)

@@ -22,9 +22,9 @@ type schema struct {
 	doc    *document
 	report report
 
-	// undecodable is set when a value has a type that cannot be decoded, so
-	// that nothing can be said about what it means.
-	undecodable bool
+	// undecodable has the values that cannot be decoded. What is said of the rest is
+	// said as if these were not there; see [schema.sound].
+	undecodable []*node
 }
 
 // check compares the whole document with [Config].
@@ -37,12 +37,13 @@ func (s *schema) table(n *node, name string, known map[string]reflect.StructFiel
 		child := n.table[key]
 		if f, ok := known[key]; ok {
 			s.value(child, strings.TrimPrefix(name+"."+key, "."), f)
+			n.flawed = n.flawed || s.isUndecodable(child)
 			continue
 		}
 		n.flawed = true
 		s.report.codef("config.unknown_key", s.doc.place(child.span), fmt.Sprintf("unknown key %q%s", key, keyAdvice(key, name, sortedKeys(known))))
 		if lower := strings.ToLower(key); lower != key && n.table[lower] != nil {
-			s.undecodable = true // a decoder would let one replace the other
+			s.undecodable = append(s.undecodable, child) // a decoder would let one replace the other
 		}
 	}
 }
@@ -116,8 +117,9 @@ func isText(t reflect.Type) bool {
 	return reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 
+// wrong reports that n has a type that cannot be decoded.
 func (s *schema) wrong(n *node, format string, args ...any) {
-	s.undecodable = true
+	s.undecodable = append(s.undecodable, n)
 	s.report.errorf(s.doc.place(n.span), format, args...)
 }
 
