@@ -77,5 +77,6 @@ rules what the user may do, and passes on what is allowed.`,
 	})
 	root.PersistentFlags().String("config", "", "configuration file (default $GATEHOUSE_CONFIG, ./config.toml, /etc/gatehouse/config.toml)")
 	root.AddCommand(newServeCommand(), newCheckCommand(), newExplainCommand(), newCanICommand(), newWhyCommand(), newDemoCommand(), newDoctorCommand(), newPasswdCommand(), newStatusCommand(), newHealthcheckCommand(), newCacheCommand(), newBackendCommand(), newReloadCommand(), newVersionCommand(), newWhoamiCommand())
+	completeValues(root)
 	return root
 }
