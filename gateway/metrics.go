@@ -16,6 +16,7 @@ type Metrics struct {
 	counted  *prometheus.Registry // those of it that Totals adds up
 
 	requests      *prometheus.CounterVec
+	ruled         *prometheus.CounterVec
 	refusals      *prometheus.CounterVec
 	duration      *prometheus.HistogramVec
 	authDuration  *prometheus.HistogramVec
@@ -48,6 +49,8 @@ func NewMetrics(version, goVersion string) *Metrics {
 		counted:  prometheus.NewRegistry(),
 		requests: newCounters("requests_total", "Requests by route, method, what the gateway made of them, and status.",
 			"route", "method", "decision", "status"),
+		ruled: newCounters("rule_requests_total", "Requests by route, the rule that decided, and what the gateway made of them.",
+			"route", "rule", "decision"),
 		refusals: newCounters("refusals_total", "Requests that the gateway answered itself, by reason.", "reason"),
 		duration: newHistograms("request_duration_seconds", "Time from the head of a request to the end of its answer.",
 			totalBuckets, "route", "method"),
@@ -70,10 +73,10 @@ func NewMetrics(version, goVersion string) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version, "goversion": goVersion},
 	})
 	info.Set(1)
-	m.registry.MustRegister(m.requests, m.refusals, m.duration, m.authDuration, m.upstreamTime, m.received, m.sent, m.inFlight,
+	m.registry.MustRegister(m.requests, m.ruled, m.refusals, m.duration, m.authDuration, m.upstreamTime, m.received, m.sent, m.inFlight,
 		m.operations, m.operationTime, info, collector{m}, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m.counted.MustRegister(m.requests, m.refusals)
+	m.counted.MustRegister(m.requests, m.ruled, m.refusals, m.duration)
 	m.reload.register(m.registry)
 	m.registry.MustRegister(m.faults.all)
 	return m

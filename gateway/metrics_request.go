@@ -40,6 +40,7 @@ type routeMetrics struct {
 	name string // the label
 
 	requests       children[requestKind, prometheus.Counter]
+	rules          children[ruleKind, prometheus.Counter]
 	methods        children[string, methodMetrics]
 	authentication prometheus.Observer
 	received, sent prometheus.Counter
@@ -50,6 +51,10 @@ type requestKind struct {
 	method, outcome string
 	status          int
 }
+
+// ruleKind is what one counter of the requests that a rule decided is about. Both come
+// from the configuration and from this program.
+type ruleKind struct{ rule, outcome string }
 
 // methodMetrics are the histograms of one method of a route.
 type methodMetrics struct{ total, upstream prometheus.Observer }
@@ -88,6 +93,10 @@ func (r *routeMetrics) newRequests(k requestKind) prometheus.Counter {
 	return r.all.requests.WithLabelValues(r.name, k.method, k.outcome, status)
 }
 
+func (r *routeMetrics) newRule(k ruleKind) prometheus.Counter {
+	return r.all.ruled.WithLabelValues(r.name, k.rule, k.outcome)
+}
+
 func (r *routeMetrics) newMethod(method string) methodMetrics {
 	return methodMetrics{r.all.duration.WithLabelValues(r.name, method), r.all.upstreamTime.WithLabelValues(r.name, method)}
 }
@@ -95,7 +104,11 @@ func (r *routeMetrics) newMethod(method string) methodMetrics {
 // count counts an exchange that has ended.
 func (r *routeMetrics) count(x *exchange) {
 	method := methodLabel(x.r.Method)
-	r.requests.get(requestKind{method, x.outcome(), statusLabel(x.loggedStatus())}, r.newRequests).Inc()
+	outcome := x.outcome()
+	r.requests.get(requestKind{method, outcome, statusLabel(x.loggedStatus())}, r.newRequests).Inc()
+	if rule := x.decision.Rule; rule != "" {
+		r.rules.get(ruleKind{rule, outcome}, r.newRule).Inc()
+	}
 	histograms := r.methods.get(method, r.newMethod)
 	histograms.total.Observe(time.Since(x.start).Seconds())
 	if x.upstreamTook > 0 {

@@ -149,6 +149,12 @@ func TestRequestsAreCounted(t *testing.T) {
 			"decision=invalid method=GET route=none status=404":         1,
 			"decision=invalid method=other route=none status=501":       1,
 		},
+		"gatehouse_rule_requests_total": {
+			"decision=allowed route=/v2/ rule=pull":         2,
+			"decision=allowed route=/v2/ rule=push":         1,
+			"decision=denied route=/v2/ rule=push":          1,
+			"decision=unauthenticated route=/v2/ rule=pull": 2,
+		},
 		"gatehouse_refusals_total": {
 			"reason=rule": 1, "reason=unknown_user": 1, "reason=no_credentials": 1, "reason=not_found": 1, "reason=unsupported": 1,
 		},

@@ -44,6 +44,7 @@ type site struct {
 
 // route is a compiled [Route].
 type route struct {
+	name                 string // as metrics have it
 	policy               *rules.Policy
 	backend              backend.Backend
 	upstream             *upstream.Pool
@@ -149,6 +150,7 @@ func (s *site) newRoute(r Route, before *site) (*route, error) {
 		return nil, err
 	}
 	return &route{
+		name:   r.Name(),
 		policy: policy, backend: r.Backend, upstream: upstream,
 		realm:      cmp.Or(r.Realm, "Registry Authentication"),
 		userHeader: plainOf(r.UserHeader), groups: groups, fields: newFieldFilter(r),

@@ -64,6 +64,14 @@ type Stats struct {
 	Refused map[string]uint64
 
 	Certificates []CertificateStats // that clients see
+
+	Routes []RouteStats // in the order of the configuration
+}
+
+// RouteStats names a route and its rules, as metrics do.
+type RouteStats struct {
+	Name  string
+	Rules []string // in order; for a registry the built-in one is the last
 }
 
 // CertificateStats says what a certificate is for, and until when.
@@ -94,6 +102,7 @@ func (g *Gateway) Stats() Stats {
 	s.SlowBodies = g.sites.slowBodies.Load()
 	s.MaxConnections = g.sites.current().limits.Connections
 	s.AuditDropped = g.audits.lost()
+	s.Routes = g.sites.current().routeStats()
 	s.IdleConnections, s.ActiveConnections = g.server.http1.count()
 	if g.sites.current().cert != nil {
 		s.Certificates = g.sites.current().cert.stats()
@@ -110,6 +119,14 @@ func (s *Stats) addSlots(now *site) {
 	for met := unhindered + 1; met < obstacles; met++ {
 		s.UpstreamRefused[obstacleNames[met]] = k.refused[met].Load()
 	}
+}
+
+func (s *site) routeStats() []RouteStats {
+	var all []RouteStats
+	for _, r := range s.routes {
+		all = append(all, RouteStats{Name: r.name, Rules: r.policy.RuleNames()})
+	}
+	return all
 }
 
 // stats describes the certificate for the next handshake.

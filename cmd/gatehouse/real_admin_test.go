@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"html"
 	"image"
 	"image/png"
 	"io"
@@ -285,6 +286,7 @@ func TestStatusPageInABrowser(t *testing.T) {
 			t.Errorf("the page in the browser lacks %q:\n%s", want, dom)
 		}
 	}
+	a.checkWidths(t)
 	picture := filepath.Join(t.TempDir(), "status.png")
 	a.browse(t, "--screenshot="+picture)
 	content, err := os.ReadFile(picture)
@@ -295,6 +297,30 @@ func TestStatusPageInABrowser(t *testing.T) {
 	if flag.Lookup("update").Value.String() == "true" {
 		if err := os.WriteFile("../../docs/status.png", content, 0o644); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// checkWidths has a browser lay the page out in frames of several widths. In none of
+// them may anything be wider than the room that it has, so that nothing scrolls sideways.
+func (a administered) checkWidths(t *testing.T) {
+	t.Helper()
+	_, page := a.ask(t, "/status")
+	widths := []int{320, 768, 1280}
+	var frames strings.Builder
+	for _, width := range widths {
+		const script = `<script>onload = () => {
+			const wide = [...document.querySelectorAll("html, section, table")].filter(e => e.scrollWidth > e.clientWidth).map(e => e.tagName)
+			parent.document.body.setAttribute("data-w%d", innerWidth + " " + wide.join(" "))
+		}</script>`
+		fmt.Fprintf(&frames, `<iframe width="%d" height="4000" frameborder="0" srcdoc="%s"></iframe>`, width, html.EscapeString(page+fmt.Sprintf(script, width)))
+	}
+	path := filepath.Join(t.TempDir(), "frames.html")
+	writeFile(t, path, []byte("<!DOCTYPE html><html><body>"+frames.String()+"</body></html>"), 0o600)
+	dom := browse(t, "file://"+path, "--dump-dom")
+	for _, width := range widths {
+		if want := fmt.Sprintf(`data-w%d="%[1]d "`, width); !strings.Contains(dom, want) {
+			t.Errorf("in a window of %d something is wider: no %q in %.300s", width, want, dom)
 		}
 	}
 }

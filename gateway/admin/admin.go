@@ -34,6 +34,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"gatehouse/gateway"
@@ -101,6 +102,7 @@ type Server struct {
 	cfg     Config
 	started time.Time
 	page    *page
+	history history
 	tcp     *http.Server
 	unix    *http.Server
 
@@ -123,6 +125,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, started: time.Now(), page: newPage()}
+	s.history.add(sampleOf(s.started, cfg.Metrics.Totals()))
 	s.tcp = s.newServer(s.guardTCP(s.reading(s.loopback())))
 	s.unix = s.newServer(s.everything())
 	return s, nil
@@ -174,6 +177,11 @@ func (s *Server) newServer(h http.Handler) *http.Server {
 
 // Serve answers until Close is called. The error is nil if nothing else ended it.
 func (s *Server) Serve() error {
+	ctx, end := context.WithCancel(context.Background())
+	var remembering sync.WaitGroup
+	defer remembering.Wait()
+	defer end()
+	remembering.Go(func() { s.remember(ctx) })
 	ended := make(chan error, len(s.listeners))
 	for _, l := range s.listeners {
 		go func() { ended <- l.server.Serve(l.Listener) }()

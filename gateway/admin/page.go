@@ -39,6 +39,9 @@ func newPage() *page {
 			"words":   func(code string) string { return strings.ReplaceAll(code, "_", " ") },
 			"clock":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") },
 			"largest": largestFirst,
+
+			"minus": func(a, b uint64) uint64 { return a - b },
+			"rates": drawRates, "busiest": busiest, "latencies": drawLatencies, "slowest": slowest,
 		}).Parse(pageText)),
 		// The style is the one thing that the page may have, and no other text
 		// in its place.

@@ -28,6 +28,8 @@ type Status struct {
 	Listeners     []string       `json:"listeners"`
 	Certificates  []Certificate  `json:"certificates"`
 	Backends      []Backend      `json:"backends"`
+	Routes        []Route        `json:"routes"`
+	LastHour      []Minute       `json:"last_hour"`
 	Requests      Requests       `json:"requests"`
 	Refusals      Refusals       `json:"refusals"`
 	Connections   map[string]int `json:"connections"`
@@ -68,6 +70,22 @@ type Requests struct {
 	Running    int               `json:"running"`
 	Total      uint64            `json:"total"`
 	ByDecision map[string]uint64 `json:"by_decision"`
+}
+
+// Route counts the requests to a route of the configuration in use, since the program
+// started.
+type Route struct {
+	Name     string `json:"name"`
+	Requests uint64 `json:"requests"`
+	Refused  uint64 `json:"refused"` // of these, that no rule has let pass
+	Rules    []Rule `json:"rules"`
+}
+
+// Rule counts the requests that a rule decided.
+type Rule struct {
+	Name    string `json:"name"`
+	Passed  uint64 `json:"passed"`
+	Refused uint64 `json:"refused"` // also for want of a login
 }
 
 // Refusals are the requests that the gateway answered itself.
@@ -121,6 +139,8 @@ func (s *Server) Status() Status {
 		Listeners:     []string{},
 		Certificates:  []Certificate{},
 		Backends:      s.backends(),
+		Routes:        routes(stats.Routes, totals),
+		LastHour:      s.history.minutes(sampleOf(now, totals)),
 		Requests:      Requests{Running: stats.Running, ByDecision: totals.Decisions},
 		Refusals:      Refusals{ByReason: totals.Refusals, Last: s.lastRefusals()},
 		Connections: map[string]int{
@@ -146,6 +166,32 @@ func (s *Server) Status() Status {
 	}
 	status.Degraded = slices.ContainsFunc(status.Backends, func(b Backend) bool { return b.Degraded })
 	return status
+}
+
+// routes returns what was counted of the routes in use.
+func routes(list []gateway.RouteStats, totals gateway.Totals) []Route {
+	all := []Route{}
+	for _, r := range list {
+		passed, refused := passedAndRefused(totals.Routes[r.Name])
+		route := Route{Name: r.Name, Requests: passed + refused, Refused: refused, Rules: []Rule{}}
+		for _, name := range r.Rules {
+			passed, refused := passedAndRefused(totals.Rules[gateway.RouteRule{Route: r.Name, Rule: name}])
+			route.Rules = append(route.Rules, Rule{name, passed, refused})
+		}
+		all = append(all, route)
+	}
+	return all
+}
+
+func passedAndRefused(byDecision map[string]uint64) (passed, refused uint64) {
+	for decision, n := range byDecision {
+		if isLetPass(decision) {
+			passed += n
+		} else {
+			refused += n
+		}
+	}
+	return passed, refused
 }
 
 // seconds rounds to what a person or a machine may care for.

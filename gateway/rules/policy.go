@@ -77,6 +77,16 @@ type Decision struct {
 	Requires string
 }
 
+// RuleNames returns the names of the rules, in order; for a registry the built-in one is
+// the last.
+func (p *Policy) RuleNames() []string {
+	var names []string
+	for i := range p.rules {
+		names = append(names, p.rules[i].Name)
+	}
+	return names
+}
+
 // Decide says what becomes of req, sent by who. It looks at its arguments alone
 // and has no effect but to fill trace, which may be nil.
 //
