@@ -57,12 +57,8 @@ The exit code is 0 if a server can be used, 1 if none can or there is no such ba
 		Example: "  gatehouse backend probe corp",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := newControl(cmd)
-			if err != nil {
-				return err
-			}
 			var result probeResult
-			err = c.post(cmd.Context(), "/probe/"+url.PathEscape(args[0]), &result)
+			err := postFrom(cmd, "/probe/"+url.PathEscape(args[0]), &result)
 			if errors.Is(err, errNotThere) {
 				return &exitError{1, fmt.Errorf("the gateway has no backend %q that asks servers: name one of type ldap", args[0])}
 			}

@@ -50,12 +50,8 @@ answers there.`,
 				}
 				path += "?user=" + url.QueryEscape(user)
 			}
-			c, err := newControl(cmd)
-			if err != nil {
-				return err
-			}
 			var result purgeResult
-			if err := c.post(cmd.Context(), path, &result); err != nil {
+			if err := postFrom(cmd, path, &result); err != nil {
 				return err
 			}
 			return result.print(cmd, output)

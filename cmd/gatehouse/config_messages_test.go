@@ -9,8 +9,8 @@ import (
 	"unicode/utf16"
 )
 
-// mistaken is a configuration without a mistake, for TestCLI5MistakesAreToldWhereTheyAre.
-const mistaken = `listen = ["127.0.0.1:0"]
+// oneRoute begins a configuration, whose rules follow.
+const oneRoute = `listen = ["127.0.0.1:0"]
 [[backend]]
 name = "local"
 type = "htpasswd"
@@ -20,7 +20,10 @@ groups_file = "groups"
 path = "/v2/"
 upstream = "http://127.0.0.1:1"
 backend = "local"
-[[route.rule]]
+`
+
+// mistaken is a configuration without a mistake, for TestCLI5MistakesAreToldWhereTheyAre.
+const mistaken = oneRoute + `[[route.rule]]
 name = "push"
 paths = ["/v2/team/**"]
 require = ["group pusher"]

@@ -15,17 +15,7 @@ func warned(t *testing.T, groups, require, path string) string {
 	dir := t.TempDir()
 	put(t, filepath.Join(dir, "users"), userLine(t, "alice")+userLine(t, "bob")+userLine(t, "ci-bot"))
 	put(t, filepath.Join(dir, "groups"), groups)
-	put(t, filepath.Join(dir, "config.toml"), fmt.Sprintf(`listen = ["127.0.0.1:0"]
-[[backend]]
-name = "local"
-type = "htpasswd"
-users_file = "users"
-groups_file = "groups"
-[[route]]
-path = "/v2/"
-upstream = "http://127.0.0.1:1"
-backend = "local"
-[[route.rule]]
+	put(t, filepath.Join(dir, "config.toml"), oneRoute+fmt.Sprintf(`[[route.rule]]
 name = "push"
 methods = ["POST", "PUT", "PATCH", "DELETE"]
 paths = [%q]

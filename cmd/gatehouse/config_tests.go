@@ -1,12 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -92,12 +90,12 @@ func (a *assembly) checkTest(i int, t TestConfig, q *inquiry) (requests []planne
 	if names := a.ruleNames(); t.Rule != "" && !slices.Contains(names, t.Rule) {
 		a.report.errorf(a.testAt(i, "rule"), "there is no rule called %q%s", t.Rule, spell.DidYouMean(t.Rule, names))
 	}
-	from, err := netip.ParseAddr(cmp.Or(t.From, defaultFrom))
+	from, err := parseFrom(t.From)
 	if err != nil {
-		a.report.errorf(a.testAt(i, "from"), "%q is no address: write one such as 10.1.2.3", t.From)
+		a.report.errorf(a.testAt(i, "from"), "%v", err)
 	}
 	q.who = claimant{name: t.User, backend: t.Backend, groups: t.Groups, groupsKnown: true}
-	q.from, q.host, q.heard = from.Unmap(), t.Host, map[int]testimony{}
+	q.from, q.host, q.heard = from, t.Host, map[int]testimony{}
 	return requests, len(a.report) == errs
 }
 

@@ -93,6 +93,15 @@ func (c *control) post(ctx context.Context, path string, answer any) error {
 	return c.do(ctx, http.MethodPost, path, answer)
 }
 
+// postFrom has the running gateway of cmd do what path says, as [control.post] does.
+func postFrom(cmd *cobra.Command, path string, answer any) error {
+	c, err := newControl(cmd)
+	if err != nil {
+		return err
+	}
+	return c.post(cmd.Context(), path, answer)
+}
+
 // do fails with an [exitError]: 1 where the gateway says no, 4 where it says
 // nothing.
 func (c *control) do(ctx context.Context, method, path string, answer any) error {

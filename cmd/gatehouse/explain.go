@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/netip"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -73,9 +72,9 @@ func (o *askOptions) flags(cmd *cobra.Command, user string) {
 // inquiry returns what answers questions by whoever o describes, and what closes
 // it.
 func (o *askOptions) inquiry(cmd *cobra.Command) (*inquiry, func() error, error) {
-	from, err := netip.ParseAddr(o.source)
+	from, err := parseFrom(o.source)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--from %s: want an address such as 10.1.2.3", o.source)
+		return nil, nil, fmt.Errorf("--from: %w", err)
 	}
 	a, err := assembleRules(cmd)
 	if err != nil {
@@ -83,7 +82,7 @@ func (o *askOptions) inquiry(cmd *cobra.Command) (*inquiry, func() error, error)
 	}
 	q, err := newInquiry(a)
 	if err == nil {
-		q.from, q.host = from.Unmap(), o.host
+		q.from, q.host = from, o.host
 		err = o.introduce(cmd, q)
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -30,6 +31,15 @@ type inquiry struct {
 	registry string // root of the one that operations are about; empty for the one that is meant
 
 	heard map[int]testimony // by the index of the route
+}
+
+// parseFrom reads the address of the client in a question, which may name none.
+func parseFrom(text string) (netip.Addr, error) {
+	from, err := netip.ParseAddr(cmp.Or(text, defaultFrom))
+	if err != nil {
+		return from, fmt.Errorf("%q is no address: write one such as 10.1.2.3", text)
+	}
+	return from.Unmap(), nil
 }
 
 // newInquiry fails where the rules of a cannot be compiled, or there is nobody to
