@@ -59,3 +59,55 @@ backend = "local"
 	gatehouse.works("can-i", "push", "team/app:1", "--as", puller, "--groups", "pusher")
 	gatehouse.refused("no: ", "can-i", "push", "team/app:1", "--as", puller, "--live")
 }
+
+// TestREG1PullWorksWhereTheLoginIsRefused has skopeo do what can-i says: the last rule
+// refuses the login of somebody who may use one repository, and the pull works.
+func TestREG1PullWorksWhereTheLoginIsRefused(t *testing.T) {
+	needs(t, "skopeo", registries[0].program)
+	r := newRecipe(t)
+	config := filepath.Join(r.dir, "config.toml")
+	writeFile(t, config, []byte(strings.NewReplacer("@UPSTREAM@", registries[0].start(t), "@PULLER@", puller).Replace(`
+[[backend]]
+name = "local"
+type = "htpasswd"
+users_file = "httpd.htpasswd"
+groups_file = "httpd.groups"
+
+[[route]]
+path = "/v2/"
+upstream = "@UPSTREAM@"
+backend = "local"
+
+  [[route.rule]]
+  name = "team a"
+  paths = ["/v2/a/**"]
+  require = ["user @PULLER@", "group pusher"]
+
+  [[route.rule]]
+  name = "everything else"
+  require = ["group pusher"]
+`)), 0o644)
+	f := r.serve(t, "--config", config)
+	if log := f.output.String(); !strings.Contains(log, "docker login") || !strings.Contains(log, "user "+puller) {
+		t.Errorf("nothing is said at the start of the login:\n%s", log)
+	}
+	image := t.TempDir()
+	writeImage(t, image, "for the team")
+	skopeo := newSkopeo(t, tunnel(t, f.certificate, map[string]string{"registry.test": f.addr}))
+	if output, err := skopeo.run("copy", "--dest-creds", pusher+":"+pusherPassword, "oci:"+image+":latest", "docker://registry.test/a/app:1"); err != nil {
+		t.Fatalf("push: %v\n%s", err, output)
+	}
+	if output, err := skopeo.run("login", "-u", puller, "-p", pullerPassword, "registry.test"); err == nil {
+		t.Errorf("the login is not refused:\n%s", output)
+	}
+	if output, err := skopeo.run("copy", "--src-creds", puller+":"+pullerPassword, "docker://registry.test/a/app:1", "dir:"+t.TempDir()); err != nil {
+		t.Errorf("pull: %v\n%s", err, output)
+	}
+	gatehouse := client{t, binary(t), nil, []string{"GATEHOUSE_CONFIG=" + config}}
+	said := gatehouse.works("can-i", "pull", "a/app:1", "--as", puller, "--groups", "")
+	if !strings.Contains(said, "yes: ") || !strings.Contains(said, `"docker login" is refused: rule "everything else"`) {
+		t.Errorf("can-i pull: %s", said)
+	}
+	gatehouse.refused("no: ", "can-i", "login", "--as", puller, "--groups", "")
+	gatehouse.refused("no: ", "can-i", "push", "b/app:1", "--as", puller, "--groups", "")
+}
