@@ -95,7 +95,7 @@ func fromConfig(values func(*assembly) []string) completer {
 func (a *assembly) rosters() []roster {
 	var all []roster
 	for _, name := range a.config.backendNames() {
-		if r, ok := a.bare[name].(roster); ok {
+		if r, ok := a.stack(name).leaf.(roster); ok {
 			all = append(all, r)
 		}
 	}

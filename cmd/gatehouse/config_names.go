@@ -149,7 +149,7 @@ func (a *assembly) asked(name, source string, groups bool) []string {
 // files.
 func (a *assembly) isInFiles(name string) bool {
 	return !slices.ContainsFunc(a.asked(name, "", true), func(part string) bool {
-		_, ok := a.bare[part].(roster)
+		_, ok := a.stack(part).leaf.(roster)
 		return !ok
 	})
 }

@@ -72,7 +72,7 @@ expect = "allow"
 		delete(lines, n)
 	}
 	if code != 1 || len(lines) > 0 {
-		t.Errorf("exit %d, and more is told: %q", code, lines)
+		t.Errorf("exit %d, and more is told: %v", code, lines)
 	}
 }
 

@@ -114,7 +114,7 @@ func (reader) testify(ctx context.Context, c claimant, on routeBackend) testimon
 	var known testimony
 	var refusals []error
 	for _, who := range (hearsay{}).testify(ctx, c, on).subjects {
-		if _, err := backend.RevalidateBy(ctx, on.backend, who.Identity); err != nil {
+		if _, err := backend.Extend(on.backend).Revalidate(ctx, who.Identity); err != nil {
 			refusals = append(refusals, err)
 			continue
 		}

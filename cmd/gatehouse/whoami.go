@@ -148,8 +148,8 @@ func inFile(ctx context.Context, b backend.Backend, user string) (backend.Identi
 	if err != nil {
 		return backend.Identity{}, fmt.Errorf("nobody can log in as %q: %w", user, err)
 	}
-	id := backend.Identity{User: backend.CanonicalUserOf(b, name)}
-	if _, err = backend.RevalidateBy(ctx, b, id); errors.Is(err, backend.ErrUnknownUser) {
+	id := backend.Identity{User: backend.Extend(b).CanonicalUser(name)}
+	if _, err = backend.Extend(b).Revalidate(ctx, id); errors.Is(err, backend.ErrUnknownUser) {
 		return backend.Identity{}, err
 	}
 	return id, err
