@@ -85,8 +85,10 @@ const warningSlack = 10 * time.Second
 // tells of one. An end that is anywhere else is that of another password.
 func (b *Backend) afterWarning(ctx context.Context, id backend.Identity, end time.Time) backend.Identity {
 	moment, ok := strings.CutPrefix(id.Changed, endOf389+":")
-	before, err := time.Parse(sortable, moment)
-	if !ok || end.IsZero() || err == nil && before.Sub(end).Abs() <= warningSlack {
+	if !ok || end.IsZero() {
+		return id // as most do
+	}
+	if before, err := time.Parse(sortable, moment); err == nil && before.Sub(end).Abs() <= warningSlack {
 		return id
 	}
 	e, err := b.entryOf(ctx, id)
