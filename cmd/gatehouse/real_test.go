@@ -1,15 +1,9 @@
 package main_test
 
 import (
-	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
@@ -25,6 +19,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"gatehouse/internal/testkit"
 )
 
 // The tests in the files real_*_test.go prove the program as its users meet it:
@@ -111,7 +107,7 @@ func command(t *testing.T, name string, args ...string) *exec.Cmd {
 // process is a program that runs while a test does.
 type process struct {
 	cmd    *exec.Cmd
-	output lockedBuffer
+	output testkit.Buffer
 	done   chan struct{} // closed when the program has ended
 }
 
@@ -198,24 +194,6 @@ func eventually(t *testing.T, what string, ok func() bool) time.Duration {
 	return time.Since(begin)
 }
 
-// lockedBuffer is a bytes.Buffer that may be read while it is written to.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 // givenAddrs are what freeAddr has returned, so that no two tests have the same.
 var givenAddrs sync.Map
 
@@ -267,44 +245,18 @@ type certificate struct {
 // newCertificate writes a new certificate and its key to dir.
 func newCertificate(t *testing.T, dir string) certificate {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber:          serial,
-		Subject:               pkix.Name{CommonName: "gatehouse test"},
-		DNSNames:              []string{"registry.test", "one.registry.test", "two.registry.test"},
-		IPAddresses:           []net.IP{net.ParseIP(host)},
-		NotBefore:             time.Now().Add(-time.Hour),
-		NotAfter:              time.Now().Add(24 * time.Hour),
-		IsCA:                  true,
-		BasicConstraintsValid: true,
-		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
 	c := certificate{
 		certFile: filepath.Join(dir, "domain.crt"),
 		keyFile:  filepath.Join(dir, "domain.key"),
 		pool:     x509.NewCertPool(),
-		serial:   serial,
 	}
-	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	c.pool.AppendCertsFromPEM(certPEM)
-	writeFile(t, c.certFile, certPEM, 0o644)
-	writeFile(t, c.keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600)
+	made := testkit.Certificate{
+		CertFile: c.certFile, KeyFile: c.keyFile,
+		Hosts: []string{"registry.test", "one.registry.test", "two.registry.test", host},
+		From:  time.Now().Add(-time.Hour), To: time.Now().Add(24 * time.Hour),
+	}.Write(t)
+	c.serial = made.SerialNumber
+	c.pool.AddCert(made)
 	return c
 }
 
