@@ -1,28 +1,27 @@
 // Package backend says what it means to check a user's credentials.
 //
 // A [Backend] answers two questions: is this password right for this user, and
-// which groups is that user in. The packages below this one answer them from a
-// particular kind of source (a password file, a directory); the types in this
-// package wrap any Backend to add something to it (a cache, a name). The
-// gateway knows nothing but this package, so that it treats every kind the same.
+// in which groups is that user. The packages below this one answer them from one
+// kind of source: a password file or a directory. The types in this package wrap any
+// Backend and add something to it, such as a cache or a name. The gateway knows only
+// this package, so it treats every kind the same.
 //
 // # Errors
 //
-// What a caller may learn from a failed [Backend.Authenticate] is one of five
-// kinds, tested with [errors.Is]:
+// A failed [Backend.Authenticate] returns one of five kinds of error, tested with
+// [errors.Is]:
 //
-//   - [ErrUnknownUser], [ErrWrongPassword] and [ErrLocked] are answers. The
-//     client sees 401 and the same bytes for all three, or it could find out
-//     which names exist.
-//   - [ErrUnavailable] is the absence of an answer. The client sees 503, never
-//     401: clients throw a stored password away after a 401.
-//   - [ErrThrottled] is a question that was not asked, because too many others
-//     failed before it. The client sees 429, whatever the name, and when to come
-//     back.
+//   - [ErrUnknownUser], [ErrWrongPassword] and [ErrLocked] are answers. The client
+//     sees 401 and the same bytes for all three. Otherwise it could find out which
+//     names exist.
+//   - [ErrUnavailable] means that there is no answer. The client sees 503, never
+//     401, because clients throw a stored password away after a 401.
+//   - [ErrThrottled] means that the question was not asked, because too many others
+//     failed before. The client sees 429, whatever the name, and when to come back.
 //
-// Any other error is a fault. It is treated as no answer, fails closed, and is
-// loud in the log. The text of an error is for the log alone; it never holds a
-// password or a hash and never reaches a client.
+// Any other error is a fault. The login is refused as if there were no answer, and
+// the log has an error. The text of an error is for the log only. It never holds a
+// password or a hash, and never reaches a client.
 //
 // # What stands around a backend
 //

@@ -8,31 +8,31 @@ import (
 	"time"
 )
 
-// A Cache remembers what another Backend said. Neither a password nor anything
-// that one could be guessed from is in its memory.
+// A Cache remembers the answers of another Backend. Its memory holds no password and
+// nothing from which a password could be guessed.
 //
-// Refusals are remembered apart from successes and for a shorter time. Whatever
-// is no answer, such as [ErrUnavailable], is not remembered at all. Equal
-// questions that are asked at once reach the Backend as one, which is bounded
-// by CacheConfig.Timeout alone: a caller that gives up leaves the others their
-// answer. A panic of the Backend is an error to all of them.
+// Refusals are remembered apart from successes, and for a shorter time. A failure to
+// answer, such as [ErrUnavailable], is not remembered. Equal questions at the same
+// time reach the Backend as one question. Only CacheConfig.Timeout bounds it, so a
+// caller that gives up does not end it for the others. A panic of the Backend is an
+// error for all of them.
 //
-// A change that the Backend tells of as a [Versioner] counts with the next call.
-// What a [Revalidator] can tell counts within CacheConfig.Revalidate: a remembered
-// login that is used after half of that time is checked meanwhile, and after all of
-// it before. Groups are read again with it. A user whom it refuses is forgotten; the
-// request that finds out goes on with a login by its password, unless the account may
-// not log in whatever the password.
+// A change that a [Versioner] reports counts with the next call. A change that a
+// [Revalidator] can find counts within CacheConfig.Revalidate. A remembered login
+// that is used after half of that time is checked in the background. After all of
+// that time it is checked first. Its groups are read again too. A user whom the
+// Revalidator refuses is forgotten. The request that found this out goes on with a
+// login by its password, unless the account may not log in at all.
 //
-// A login of the same account with another password ends those with earlier ones, or
-// an old password would go on for TTL after its change. It does not where the Backend
-// says that the password was not changed: then both are good. A login of an account
-// that was made anew under the name of another ends all logins of that one.
+// A login of the same account with another password ends the logins with earlier
+// passwords. Otherwise an old password would be good for TTL after its change. If
+// the Backend says that the password was not changed, both stay good. If an account
+// was made anew under the name of another one, its login ends all logins of that one.
 //
 // While the Backend is unavailable, a success may count for CacheConfig.Stale longer.
-// This is so for a login and its groups that had an answer before and were not
-// refused since, and only after they, or others of the same source, have been asked
-// about in vain. The first refusal of what was let in ends all logins of that user.
+// This holds for a login and its groups if they had an answer before, were not
+// refused since, and the Backend was asked again without an answer. The first refusal
+// of a remembered success ends all logins of that user.
 type Cache struct {
 	inner
 	keys    *keyer

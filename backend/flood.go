@@ -31,22 +31,21 @@ type FloodConfig struct {
 	TotalBurst int
 }
 
-// A Flood bounds the rate at which logins fail, of each address that they come
-// from and in all, so that whoever tries out passwords neither gets far nor takes
-// the Backend away from others. It stands behind a [Cache]: who is remembered
-// there never comes by. The address is that of the [Call] in the context; all
-// questions without one have one source.
+// A Flood limits the rate of failed logins, for each address and in total. It slows
+// down those who guess passwords, and keeps the Backend free for others. It stands
+// behind a [Cache], so cached logins are unaffected. The address is that of the
+// [Call] in the context; all questions without a Call share one source.
 //
-// Only a failure costs. While an answer is pending, it is taken for one, lest a
-// thousand questions at once pass for the first; others wait a few seconds for
-// the answers, and so a whole office may log in at the same moment. Without
-// anything to wait for, a question fails with [ErrThrottled] before anybody looks
-// at the name in it. What is no answer, such as [ErrUnavailable], costs nothing.
+// Only failures count. A pending question counts as a failure until it is answered.
+// Otherwise a thousand questions at once would all pass. Further questions wait some
+// seconds for these answers, so a whole office may log in at the same moment. If
+// there is nothing to wait for, a question fails with [ErrThrottled], whatever name
+// is in it. A question without an answer, such as [ErrUnavailable], does not count.
 //
-// A pair of name and password that was right within the last hours goes ahead of
-// everybody: strangers cannot make one up, and its owner may come from anywhere.
-// It loses that when it is refused. Few others are asked about at a time, so that
-// it does not find them all in front of it at the Backend.
+// A pair of name and password that was right within the last hours goes before all
+// others: strangers cannot invent one, and its owner may come from any address. It
+// loses this right when it is refused. Only a few of the others are asked about at a
+// time, so that it need not wait behind all of them at the Backend.
 type Flood struct {
 	inner
 	keys   *keyer

@@ -22,29 +22,29 @@ type FloorConfig struct {
 	Max time.Duration
 }
 
-// A Floor holds refusals back, so that the time of an answer does not tell which
-// users exist. A directory is asked once about a name that it does not know and
-// twice about a wrong password, and not at all about one that a [Shield] or a
-// [Cache] knows to be wrong; and the further down a chain a user is, the longer it
-// takes. To make up for that by another question would cost the directory what
-// strangers ask for, and a guess at a password counts against its owner.
+// A Floor delays refusals, so that the time of an answer does not tell which users
+// exist. A directory is asked once about an unknown name and twice about a wrong
+// password. It is not asked at all if a [Shield] or a [Cache] knows that the
+// password is wrong. A user of a later member of a chain takes longer, too. Dummy
+// questions would not help: strangers could load the directory with them, and a
+// dummy bind counts against the owner of the account.
 //
-// A refusal comes no sooner than the floor, with a little added by chance, which
-// hides what differs by less than that. The floor follows what logins took lately,
-// good and bad, so that nearly all of them have ended before it. It rises by slow
-// answers and sinks by time alone: by a mere share of the answers, strangers who
-// ask about names that nobody has would push it below the answers about others.
-// Beyond FloorConfig.Max a slow backend shows through.
+// A refusal comes no sooner than the floor, plus a small random time that hides
+// small differences. The floor follows the time of recent logins, good and bad, so
+// nearly all of them end before it. Slow answers raise it, and only time lowers it.
+// If fast answers lowered it, strangers who ask about unknown names could push it
+// below the time of the answers about others. If a Backend takes longer than
+// FloorConfig.Max, its time shows.
 //
-// It stands before the [Cache] and holds remembered refusals too. A fast one would
-// tell a stranger that somebody else has been refused with this very password: an
-// old one, which a machine of its owner still sends. What succeeds is not held, and
-// neither is [ErrUnavailable] or [ErrThrottled], which do not depend on the name.
+// A Floor stands before the [Cache] and delays remembered refusals too. A fast
+// refusal would tell a stranger that somebody else was refused with the same
+// password, such as an old one that a machine of the owner still sends. Successes
+// are not delayed. [ErrUnavailable] and [ErrThrottled] do not depend on the name,
+// and are not delayed either.
 //
-// A refusal that is held holds nothing but the goroutine of its caller: turns,
-// connections and budgets were given back when the answer came. There may be some
-// thousands of them; whoever comes on top of these and would be refused, too, is
-// told [ErrThrottled] at once, whatever the reason.
+// A delayed refusal holds only the goroutine of its caller. Turns, connections and
+// budgets were given back when the answer came. Some thousands of refusals may be
+// delayed at once. Any further refusal is [ErrThrottled] at once, whatever the reason.
 type Floor struct {
 	inner
 	min, max time.Duration

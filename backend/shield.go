@@ -34,37 +34,35 @@ type ShieldConfig struct {
 }
 
 // A Shield stands before a Backend that locks an account after some wrong
-// passwords, and keeps anybody from using that to lock somebody out: it passes on
-// fewer wrong passwords of a user than it takes, and answers the others itself,
-// as wrong.
+// passwords. It keeps strangers from locking out people. It passes on fewer wrong
+// passwords of a user than lock the account, and refuses the others itself.
 //
-//   - Users are told apart by what Resolve says, so that all spellings of a name
-//     have one budget. It is that of the account: it does not matter who guesses.
-//   - A password is counted before it is passed on, so that any number of guesses
-//     at once find no more budget than one after the other. It stops to count if
-//     it was right, or if it is certain that the Backend has counted nothing. It
-//     counts on for FailureWindow after an answer that it is wrong, or after a
-//     failure that leaves open what the Backend made of it.
-//   - A wrong password is not passed on again within NegativeTTL, and afterwards
-//     only if that leaves a guess for another password. So a machine that goes on
-//     with a password of yesterday does not keep its owner from logging in with
-//     that of today.
-//   - The password that was right last is always passed on, so that a stranger who
-//     has used up the budget shuts out nobody whom this process knows. It is
-//     remembered as an HMAC under a key that is gone with the process. When it
-//     turns out to be wrong, it counts like any other and is known no more; this
-//     one failure may come on top of MaxFailures, once after a change of password.
+//   - Resolve tells users apart, so all spellings of a name share one budget. The
+//     budget belongs to the account. It does not matter who guesses.
+//   - A password is counted before it is passed on. Many guesses at once therefore
+//     have no more budget than guesses one after the other. A password no longer
+//     counts if it was right, or if the Backend has certainly counted nothing. It
+//     counts for FailureWindow if it was wrong, or if a failure leaves open
+//     whether the Backend has counted it.
+//   - A wrong password is not passed on again within NegativeTTL. Later it is passed
+//     on only if a guess is left for another password. A machine that still sends
+//     an old password therefore does not shut out its owner, who uses the new one.
+//   - The password that was right last is always passed on. A stranger who has used
+//     up the budget therefore shuts out nobody who has logged in to this process.
+//     The password is remembered as an HMAC, with a key that ends with the process.
+//     If it turns out to be wrong, it counts like any other and is forgotten. After
+//     a change of password there may be one failure more than MaxFailures.
 //
-// A login that succeeds does not restore the budget, although it may set back the
-// count of the Backend: a directory of several servers has a count on each, and a
-// success at one leaves that of another. A stranger may be guessing between two
+// A successful login does not restore the budget, although it may reset the count
+// of the Backend. A directory of several servers has a count on each, and a success
+// at one server does not reset the others. A stranger may also guess between two
 // logins of the owner.
 //
-// What remains: while the budget is used up, somebody who has not logged in since
-// the process began is refused also with the right password, until the last of the
-// guesses is older than FailureWindow or [Shield.ResetUser] is called. Each
-// process has a budget of its own: several of them before one directory must
-// share what it allows.
+// One limit remains. While the budget is used up, a user who has not logged in since
+// the process began is refused even with the right password. This ends when the
+// last guess is older than FailureWindow, or with [Shield.ResetUser]. Each process
+// has a budget of its own: several processes before one directory share what the
+// directory allows.
 type Shield struct {
 	inner
 	guarded   Guarded // which it wraps

@@ -8,10 +8,9 @@
 //
 // # Who is asked
 //
-// Members are asked in order, and the first that vouches for a user is the one
-// whose user that is: its name stands in Identity.Source, and it alone is asked
-// again about that user. What a member answers otherwise decides whether the next
-// one is asked:
+// Members are asked in order. The first member that vouches for a user owns that
+// user: Identity.Source has its name, and it alone is asked again about the user.
+// After any other answer this table says whether the next member is asked:
 //
 //	unknown user      yes
 //	wrong password    no, or yes with on_wrong_password = "next"
@@ -19,31 +18,29 @@
 //	unavailable       no, or yes with on_unavailable = "next"
 //	any other error   no
 //
-// A member that knows the user thus has the last word by default: a later one
-// must not stand in for an account that it has locked, and a guess at a password
-// counts at one place only. Any other error is a fault of which nobody knows what
-// it means, and so it is never passed over. A directory in which nobody may look
-// users up without a password calls a user wrong whom it does not know, and belongs
-// at the end.
+// By default the first member that knows the user decides. A later member must not
+// let in a user whose account is locked here, and a guess at a password counts at
+// one place only. The meaning of any other error is not known, so it is never passed
+// over. A directory in which users cannot be looked up without a password calls an
+// unknown user a wrong password. Such a directory belongs at the end.
 //
 // # What is answered
 //
-// If nobody vouches for the user, and a member was unavailable, then so is the
-// chain: it cannot be a refusal that the right member might not have given.
-// Otherwise the answer is that of the last member that knew the user, and unknown
-// user if none did.
+// If no member vouches for the user, and a member was unavailable, the chain is
+// unavailable too: that member might have let the user in. Otherwise the answer is
+// that of the last member that knew the user, or "unknown user" if none did.
 //
-// A member that may be passed over when it is unavailable has half of the time
-// that is left to answer, so that one which hangs leaves time for those after it.
+// A member that may be passed over when it is unavailable gets half of the time
+// that is left. If it hangs, the members after it still have time.
 //
 // # Extra groups
 //
-// The backends named by extra_groups are asked too for the groups of a user that
-// another backend vouched for, by the name of the user. They need not know the
-// user otherwise: a group file may list the users of a directory. If one of them
-// cannot be asked, the groups are not known, and not fewer. To rules they are
-// groups of that user like any other: the name that may stand before one, as in
-// corp:pusher, is that of the member which vouched for the user.
+// The backends in extra_groups are also asked for the groups of users that another
+// backend vouched for, by the name of the user. They need not know the user
+// otherwise: a group file may list the users of a directory. If one of them cannot
+// be asked, the groups are unknown; they are never taken for fewer. Rules treat these
+// groups like any others. The name before a group, as in corp:pusher, is that of the
+// member that vouched for the user.
 package chain
 
 import (

@@ -46,9 +46,9 @@ func connections(area string, to peer) []Entry {
 var connection = []Entry{
 	{"dns.not_found", "The name of {server} does not exist in DNS.", "check the name in {address} and the resolver of this machine (/etc/resolv.conf)"},
 	{"dns.failed", "DNS gave no answer about the name of {server}.", "check that the resolver of this machine answers (/etc/resolv.conf), and that no firewall is in between"},
-	{"tcp.refused", "Nothing listens at the address of {server}, or a firewall says so.", "check the port in {address}, and that the service runs there"},
+	{"tcp.refused", "Nothing listens at the address of {server}, or a firewall rejects the connection.", "check the port in {address}, and that the service runs there"},
 	{"tcp.unreachable", "There is no way through the network to {server}.", "check the routes of this machine, and whether it has an address of the family (IPv4, IPv6) that the name leads to"},
-	{"tcp.lost", "The connection to {server} ended in the middle of something.", "look into the log of the other side for why it ended; behind a load balancer or firewall, compare its idle time with the one configured here"},
+	{"tcp.lost", "{server} closed the connection during a request or an answer.", "look into the log of the other side for why it ended; behind a load balancer or firewall, compare its idle time with the one configured here"},
 	{"timeout", "{server} took longer than it may, or does not answer at all.", "if nothing answers, a firewall may drop the packets, or the address is dead: take it out of {address} and DNS. If it is slow, find out why before raising the time limit"},
 	{"socket.missing", "There is no socket at the path.", "check the path in {address}, and that the service has been started"},
 	{"socket.forbidden", "The user that gatehouse runs as may not connect.", "give that user the right to write to the socket, such as by its group; for an address of the network look at the rules of the firewall"},
@@ -61,7 +61,7 @@ var connection = []Entry{
 	{"tls.expired", "The certificate of {server} has expired or is not valid yet.", "have the certificate renewed, or set the clock of this machine"},
 	{"tls.invalid_certificate", "The certificate of {server} is not good for a server, or its chain is broken.", "have it issued anew for server authentication, with all intermediate certificates sent along"},
 	{"tls.not_tls", "{server} answers with something that is not TLS, or hangs up when TLS begins.", "check the port in {address}: a directory that encrypts after StartTLS takes ldap:// and `start_tls = true`, an upstream in the clear http://"},
-	{"tls.refused", "The TLS handshake was refused, by an alert of one of the two sides.", "see the text: the other side may want a client certificate (cert_file, key_file) or speak no version from TLS 1.2 on"},
+	{"tls.refused", "One of the two sides ended the TLS handshake with an alert.", "see the text: the other side may want a client certificate (cert_file, key_file) or speak no version from TLS 1.2 on"},
 	{"failed", "The connection to {server} failed in a way that has no code of its own.", "see the text of the error"},
 }
 
@@ -70,53 +70,53 @@ var logins = []Entry{
 	{"login.wrong_password", "The password is wrong.", "have the user type it again, and log out first where a client has stored an old one"},
 	{"login.outdated", "The password was changed after a login that was remembered.", "nothing: the next request with the new password is let in"},
 	{"login.locked", "The user may not log in whatever the password.", "unlock or enable the account where it is kept; the text says what the backend told"},
-	{"login.crowded", "As many requests were waiting for a login as there is memory for, so that nobody was asked about one who is not remembered (503).", "find the sources in the access record: somebody floods the gateway. If they all mean well, give it more memory"},
-	{"login.malformed", "The Authorization field is no user name and password as RFC 7617 has them.", "correct the client: it wants the Basic scheme, UTF-8, and no control characters"},
-	{"login.connections", "A user has half of all connections that clients may have, and opened another one (503).", "find the source in the access record. If that user means well, as many robots may with one name, raise `connections` under `[limits]`, the limit of file descriptors, or the memory"},
+	{"login.crowded", "Too many requests were waiting for a login. Users who are not remembered got 503, and no backend was asked about them.", "find the sources in the access record: somebody floods the gateway. If they all mean well, give it more memory"},
+	{"login.malformed", "The Authorization field is not a user name and password in the form of RFC 7617.", "correct the client: it wants the Basic scheme, UTF-8, and no control characters"},
+	{"login.connections", "A user has half of all connections that clients may have. One more was answered with 503.", "find the source in the access record. If that user means well, as many robots may with one name, raise `connections` under `[limits]`, the limit of file descriptors, or the memory"},
 	{"login.bad_name", "A backend vouched for a user whose name is empty or has control characters.", "correct the entry of the user"},
 }
 
 var guards = []Entry{
-	{"shield.repeated", "A password that was wrong a moment ago came again, and the backend was not asked once more.", "find the client that goes on sending it; the source is in the access record. `gatehouse cache purge --user NAME` has it forgotten"},
-	{"shield.locked", "The account was locked a moment ago, and the backend was not asked once more.", "unlock the account where it is kept, and have it forgotten with `gatehouse cache purge --user NAME`"},
-	{"shield.withheld", "So many passwords of the user were wrong that another one could lock the account, so it was not tried.", "find who sends them, by the sources in the access record. Wait for `failure_window`, or let the user in again with `gatehouse cache purge --user NAME`"},
-	{"shield.unclear", "Passwords of the user got no answer, which may count as wrong in the directory; none is tried until they are forgotten.", "look for the outage before it; then as for shield.withheld"},
+	{"shield.repeated", "The same wrong password was sent again. It was refused without asking the backend.", "find the client that goes on sending it; the source is in the access record. `gatehouse cache purge --user NAME` has it forgotten"},
+	{"shield.locked", "The account was locked a moment ago. The login was refused without asking the backend.", "unlock the account where it is kept, and have it forgotten with `gatehouse cache purge --user NAME`"},
+	{"shield.withheld", "There were too many wrong passwords for this user. One more could lock the account, so gatehouse did not try it.", "find who sends them, by the sources in the access record. Wait for `failure_window`, or let the user in again with `gatehouse cache purge --user NAME`"},
+	{"shield.unclear", "Passwords of the user got no answer. The directory may have counted them as wrong, so gatehouse tries no more of them until `failure_window` is over.", "look for the outage before it; then as for shield.withheld"},
 	{"shield.full", "There are more users with wrong passwords than the shield can count.", "somebody guesses names: find the sources in the access record and keep them out"},
-	{"flood.throttled", "Too many logins failed, from one source or in all, so that they have to wait (429).", "find the source in the access record: a client with an old password, or somebody who guesses. If many users share an address, raise the limits of `[flood]`"},
-	{"flood.waiting", "The time of a login was over while others before it had no answer yet.", "the backend is slow or failing: look for other codes at the same time"},
+	{"flood.throttled", "Too many logins failed, from one source or in total. Further logins are rate-limited (429); cached logins are unaffected.", "find the source in the access record: a client with an old password, or somebody who guesses. If many users share an address, raise the limits of `[flood]`"},
+	{"flood.waiting", "A login waited behind others until its time was over.", "the backend is slow or failing: look for other codes at the same time"},
 	{"cache.unanswered", "The backend did not answer in the time that a login may take.", "look for other codes of the backend at the same time, and compare its time limits"},
 }
 
 var backends = []Entry{
-	{"backend.unavailable", "A backend could not be asked, and there is no closer cause (503).", "see the text, and the codes before it in the log"},
-	{"backend.overloaded", "So many passwords are being checked that another would have to wait too long.", "find out who logs in so often; a cheaper hash (bcrypt cost 10) or more processors let more through"},
-	{"backend.gave_up", "The client, or the time of the login, ended before there was an answer.", "nothing, if it is rare. Otherwise find out which backend is slow"},
-	{"backend.panic", "A backend failed in an unforeseen way: this is a bug of gatehouse.", "report it with the stack in the log, which holds no password"},
+	{"backend.unavailable", "A backend could not be asked (503). There is no more precise cause.", "see the text, and the codes before it in the log"},
+	{"backend.overloaded", "Too many passwords are being checked. One more would have to wait too long.", "find out who logs in so often; a cheaper hash (bcrypt cost 10) or more processors let more through"},
+	{"backend.gave_up", "The client went away, or the time of the login was over, before there was an answer.", "nothing, if it is rare. Otherwise find out which backend is slow"},
+	{"backend.panic", "A backend failed in an unexpected way. This is a bug in gatehouse.", "report it with the stack in the log, which holds no password"},
 }
 
 var passwordFiles = []Entry{
-	{"htpasswd.users.malformed", "There are lines in the users file that cannot be used; at the start nothing is served, later the last good file stays in use.", "correct the lines that the text names, or set the passwords anew with `gatehouse passwd`"},
-	{"htpasswd.groups.malformed", "There are lines in the groups file that cannot be used; at the start nothing is served, later the last good file stays in use.", "correct the lines that the text names: GROUP: NAME NAME…"},
+	{"htpasswd.users.malformed", "The users file has lines that cannot be used. At the start gatehouse does not run. Later the last good file stays in use.", "correct the lines that the text names, or set the passwords anew with `gatehouse passwd`"},
+	{"htpasswd.groups.malformed", "The groups file has lines that cannot be used. At the start gatehouse does not run. Later the last good file stays in use.", "correct the lines that the text names: GROUP: NAME NAME…"},
 }
 
 var upstream = []Entry{
 	{"upstream.answer.late", "The upstream took a request and did not begin to answer in time (504).", "look into its log. If it needs long for large layers, raise `upload_response` under `[timeouts]`"},
 	{"upstream.answer.invalid", "The upstream answered with something that is not valid HTTP (502).", "check that the address is that of an HTTP service; see the text for what is wrong with the answer. Where it names a field that stands more than once, have that field sent once: a proxy in front of the upstream may add the second one"},
-	{"upstream.answer.unlimited", "The upstream's answer has no end but that of its connection, which cannot be told from a broken one (502).", "have the upstream send Content-Length or chunks"},
-	{"upstream.answer.broken_off", "The upstream's answer broke off; the client was made to notice.", "look into the log of the upstream for that time, and for proxies in between with limits of size or time"},
+	{"upstream.answer.unlimited", "The answer of the upstream ends only with its connection. gatehouse cannot tell whether it is complete (502).", "have the upstream send Content-Length or chunks"},
+	{"upstream.answer.broken_off", "The answer of the upstream broke off. The connection to the client was closed, so that the client notices.", "look into the log of the upstream for that time, and for proxies in between with limits of size or time"},
 	{"upstream.answer.login", "The upstream asks for a login of its own, by a challenge beside 401 or by 407 (502).", "set the user and password of the upstream, or `forward_authorization = true`, or take the login out of the upstream"},
 	{"upstream.answer.elsewhere", "A `Location` or `Link` of the upstream leads to the upstream itself, outside the path in `upstream` (502).", "tell the upstream by which path it is asked, or correct the path in `upstream`"},
-	{"upstream.busy", "As many connections to upstreams are in use as there may be: in all, to that one, or for one client, as the text says (503).", "look for a client with many of them in the access record. If all of them mean well, raise `upstream_connections` or `upstream_per_client` under `[limits]`; see docs/limits.md for what else bounds them"},
-	{"upstream.unreachable", "The upstream cannot be reached, and there is no closer cause (503).", "see the text of the error"},
+	{"upstream.busy", "All connections to upstreams are in use: in total, to that upstream, or for one client. The text says which (503).", "look for a client with many of them in the access record. If all of them mean well, raise `upstream_connections` or `upstream_per_client` under `[limits]`; see docs/limits.md for what else bounds them"},
+	{"upstream.unreachable", "The upstream cannot be reached (503). There is no more precise cause.", "see the text of the error"},
 }
 
 var requests = []Entry{
 	{"request.body_broken_off", "The body of a request broke off before its end: the client went away or was too slow.", "nothing, if it is rare. Otherwise look for proxies and time limits between the client and the gateway"},
 	{"request.body_malformed", "The body of a request is not chunked as RFC 9112 has it (400).", "correct the client, or the proxy before the gateway"},
 	{"request.client_gone", "The client went away before it had the whole answer.", "nothing, if it is rare. Otherwise look for time limits of clients and proxies"},
-	{"request.groups_too_long", "The groups of a user make a longer value of `groups_header` than `groups_header_bytes` allows: the request is refused (403), or passed on without the header where `groups_header_over` says so.", "set `groups_header_form = \"named\"` to tell the upstream only of the groups that rules name, or raise `groups_header_bytes` as far as the upstream takes such a line"},
+	{"request.groups_too_long", "The list of the groups of a user is longer than `groups_header_bytes`. The request is refused (403), or with `groups_header_over` passed on without the header.", "set `groups_header_form = \"named\"` to tell the upstream only of the groups that rules name, or raise `groups_header_bytes` as far as the upstream takes such a line"},
 	{"request.misdirected", "A request names another host than the TLS connection was made to (421).", "if a proxy before the gateway speaks TLS to it under a name of its own, list the proxy in trusted_proxies, or have it send the client's server name. Otherwise correct the client"},
 	{"request.stuck", "A client moved no byte for 30 s while others had to wait, and was cut off.", "nothing, if it is rare. Otherwise find the source in the access record"},
-	{"request.unread", "A client left so many answers unread, while there were as many of these as there may be, that its connection was ended.", "nothing, if it is rare. Otherwise find the source in the access record and keep it out"},
-	{"request.panic", "The gateway failed in an unforeseen way: this is a bug of gatehouse.", "report it with the stack in the log"},
+	{"request.unread", "A client did not read its answers, and there were too many unread answers in total. Its connection was closed.", "nothing, if it is rare. Otherwise find the source in the access record and keep it out"},
+	{"request.panic", "The gateway failed in an unexpected way. This is a bug in gatehouse.", "report it with the stack in the log"},
 }

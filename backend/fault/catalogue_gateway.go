@@ -2,14 +2,14 @@ package fault
 
 var configuration = []Entry{
 	{"config.unreadable", "The configuration cannot be read.", "see the text: name the file with --config, or let the user that gatehouse runs as read it"},
-	{"config.syntax", "The configuration is not TOML.", "correct the place that the text shows. While a gateway runs it goes on with what it had"},
+	{"config.syntax", "The configuration is not TOML.", "correct the place that the text shows. A running gateway keeps the old configuration"},
 	{"config.unknown_key", "There is a key in the configuration that nothing reads.", "correct its spelling; docs/config.md has all keys"},
-	{"config.invalid", "A value in the configuration cannot be used.", "the text says which, where, why, and what to write. While a gateway runs it goes on with what it had"},
+	{"config.invalid", "A value in the configuration cannot be used.", "the text says which, where, why, and what to write. A running gateway keeps the old configuration"},
 	{"config.test_failed", "A `[[test]]` of the configuration does not come out as it expects.", "correct the rules, or the test if the rules are meant so; `gatehouse explain` shows how they decide"},
-	{"config.secret", "A password or key that the configuration refers to cannot be had.", "set one of the keys that end in _file, _credential and _env, and see that it is there and not empty"},
-	{"reload.needs_restart", "What was changed counts only after a restart: addresses, TLS on or off, `[admin]`.", "restart the gateway, or take the change back. Until then all of the old configuration stays in use"},
-	{"reload.stopping", "The gateway is about to end and reads nothing again.", "ask again when it has been started"},
-	{"reload.blind", "The system does not tell of changed files, which are looked at every half a minute.", "raise fs.inotify.max_user_watches and max_user_instances, or do without: SIGHUP and `gatehouse reload` count at once"},
+	{"config.secret", "A password or key that the configuration refers to cannot be read.", "set one of the keys that end in _file, _credential and _env, and see that it is there and not empty"},
+	{"reload.needs_restart", "The change needs a restart: addresses, TLS on or off, or `[admin]`.", "restart the gateway, or take the change back. Until then all of the old configuration stays in use"},
+	{"reload.stopping", "The gateway is about to end and does not reload.", "ask again when it has been started"},
+	{"reload.blind", "The system does not report changed files. gatehouse looks at them every half a minute.", "raise fs.inotify.max_user_watches and max_user_instances, or do without: SIGHUP and `gatehouse reload` count at once"},
 }
 
 var files = []Entry{
@@ -41,8 +41,8 @@ var listeners = []Entry{
 }
 
 var records = []Entry{
-	{"audit.unwritable", "Decisions cannot be recorded, and `audit_required` denies what is not (503).", "free the disk or correct the file of `audit_log`; see the error of the log before it"},
+	{"audit.unwritable", "Decisions cannot be recorded. With `audit_required` such requests are denied (503).", "free the disk or correct the file of `audit_log`; see the error of the log before it"},
 	{"audit.stuck", "Nobody reads the audit log, or its disk does not answer.", "start the reader of the pipe, or look at the disk"},
-	{"access.lost", "Access records were lost, because nobody read those before them.", "whoever reads the standard output must keep up; the number is a metric, too"},
+	{"access.lost", "Access records were lost, because the reader of standard output is too slow.", "whoever reads the standard output must keep up; the number is a metric, too"},
 	{"systemd.notify", "systemd could not be told how the gateway is doing.", "check that the unit has Type=notify-reload and lets the process write to $NOTIFY_SOCKET"},
 }

@@ -14,17 +14,15 @@
 //
 // # Changes
 //
-// Files that change are read again within a second. A file that cannot be used,
-// because it is missing, empty, malformed in any line, or open for others to
-// write to, never takes the place of one that can: the last good one stays in
-// use, and the log says so.
+// Files that change are read again within a second. A file cannot be used if it is
+// missing, empty, malformed in any line, or writable by others. The last good file
+// then stays in use, and the log says so.
 //
 // # Guessing
 //
-// A refusal takes as long as the most expensive hash in the file, whoever the
-// user is and whether there is such a user, so that its time tells nothing.
-// No more hashes are computed at once than there are processors, and than the memory has
-// room for; see [Memory].
+// Every refusal takes as long as the most expensive hash in the file, also for an
+// unknown user. Its time therefore tells nothing. The number of hashes that are
+// computed at once is bounded by the processors and by [Memory].
 package htpasswd
 
 import (

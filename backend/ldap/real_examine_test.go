@@ -102,7 +102,7 @@ func (s *samba) checkExamination(t *testing.T) {
 		"wrong account":      {func(c *Config) { c.BindDN = "CN=nobody," + realBase }, all, "service bind", true, "one wrong password was counted", "", 0},
 		"disabled account": {func(c *Config) {
 			c.BindDN, c.BindPassword = "CN=disabled,OU=People,"+realBase, func() (string, error) { return realPass, nil }
-		}, all, "service bind", true, "put the account in order", "", 0},
+		}, all, "service bind", true, "repair the account", "", 0},
 		"anonymous":      {func(c *Config) { c.BindDN, c.BindPassword = "", nil }, all, "user base", true, "set bind_dn", "", 0},
 		"clear text":     {func(c *Config) { c.URLs, c.InsecurePlaintext = []string{"ldap://" + s.address}, true }, all, "service bind", true, "takes no password in the clear", "", 0},
 		"base":           {func(c *Config) { c.UserBases = []string{"OU=Peeple," + realBase} }, all, "user base", true, `did you mean "ou=people"?`, "", 0},

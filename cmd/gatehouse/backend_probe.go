@@ -46,11 +46,12 @@ func newBackendProbeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "probe NAME",
 		Short: "Have the running gateway try the servers of a backend again at once",
-		Long: `Have the gateway that runs on this machine try every server of a directory at once,
-over the control socket that [admin] names, and say what came of it. A server that
-answers is in use again. A service account whose password was refused is not tried
-again for some minutes, lest it be locked: this command has it tried, at most once a
-minute. Use it when the account or the server has been put in order.
+		Long: `Ask the gateway that runs on this machine to try every server of a directory, and
+print the result. It is asked over the control socket that [admin] names. A server
+that answers is in use again. If the directory refused the service account, the
+gateway waits some minutes before it tries again, so that the account is not locked.
+This command tries it at once, at most once a minute. Use it after the account or
+the server has been repaired.
 
 The exit code is 0 if a server can be used, 1 if none can or there is no such backend,
 2 if no control socket is known, and 4 if nobody answers there.`,

@@ -15,7 +15,7 @@ type chainKeys struct {
 type memberKeys struct {
 	Backend         string `toml:"backend"`                             // name of the `[[backend]]`
 	OnWrongPassword string `toml:"on_wrong_password" oneof:"stop next"` // whether the next member is asked where this one knows the user, but not with this password, or has locked the account
-	OnUnavailable   string `toml:"on_unavailable" oneof:"stop next"`    // whether the next member is asked where this one cannot be; if no other knows the user, the answer is 503 all the same
+	OnUnavailable   string `toml:"on_unavailable" oneof:"stop next"`    // whether the next member is asked if this one cannot be asked; if no other member knows the user, the answer is still 503
 }
 
 // mentions returns where k names other backends.

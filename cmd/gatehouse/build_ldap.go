@@ -42,7 +42,7 @@ type ldapKeys struct {
 	GroupMemberAttrs []string          `toml:"group_member_attrs"`                                            // attributes of a group that name its members
 	MemberOfAttr     string            `toml:"member_of_attr"`                                                // attribute of users and groups that names their groups, with group_mode = "memberof"; some directories call it isMemberOf
 	GroupNesting     *bool             `toml:"group_nesting"`                                                 // whether the groups count that the groups of a user are in; not set: true
-	GroupDepth       int               `toml:"group_depth" min:"1" max:"100"`                                 // how deep groups in groups are followed; of a user in deeper ones those count as not known, and a rule that needs one is 503
+	GroupDepth       int               `toml:"group_depth" min:"1" max:"100"`                                 // how deep groups in groups are followed; deeper groups of a user are unknown, and a rule that needs one of them is answered with 503
 	PrimaryGroup     string            `toml:"primary_group" oneof:"none sid gid"`                            // how the primary group of a user is found
 	FilterGroups     []filterGroupKeys `toml:"filter_group"`                                                  // groups that are made of a filter: whoever matches is a member
 

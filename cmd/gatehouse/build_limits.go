@@ -35,7 +35,7 @@ func (a *assembly) trustedProxies() []netip.Prefix {
 		case err != nil:
 			a.report.errorf(c.origin.at("trusted_proxies", i), "%v", err)
 		case network.Bits() == 0:
-			a.report.errorf(c.origin.at("trusted_proxies", i), "%s is everybody, and whoever is trusted can take any address: name the proxies", text)
+			a.report.errorf(c.origin.at("trusted_proxies", i), "%s is everybody, and a trusted proxy can claim any address of a client: name the proxies", text)
 		default:
 			networks = append(networks, network)
 		}

@@ -31,12 +31,14 @@ func newCachePurgeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "purge",
 		Short: "Have the running gateway forget logins",
-		Long: `Have the gateway that runs on this machine forget what it remembers of logins and
-groups, of everybody or of one user, over the control socket that [admin] names. The
-next request of each is checked again. Use it when somebody must be out at once whose
-account has been closed, or in a new group at once. With --user it also forgets the
-wrong passwords of that user, who may not log in to a directory for some time after
-too many of them: do so if somebody is kept out by the guesses of others.
+		Long: `Ask the gateway that runs on this machine to forget the logins and groups that it
+remembers, of all users or of one. It is asked over the control socket that [admin]
+names. The next request of each user is checked again. Use it if an account has been
+closed, or if a user is in a new group, and that must count at once.
+
+With --user the wrong passwords of that user are forgotten too. After too many of
+them the user cannot log in for some time. Use it if others guessed passwords and
+shut the user out.
 
 The exit code is 0 if that is done, 2 if no control socket is known, and 4 if nobody
 answers there.`,

@@ -21,7 +21,7 @@ func newCanICommand() *cobra.Command {
 	var o canIOptions
 	cmd := &cobra.Command{
 		Use:   "can-i [flags] METHOD PATH | login | catalog | pull|push|delete|tags REPO[:TAG]",
-		Short: "Say yes or no to what a user wants to do, and in one line why",
+		Short: "Answer yes or no to what a user wants to do, and in one line why",
 		Long: `Answer as explain does, in short. With --list, say for each pattern of repositories
 in the rules, and for all others, what the user may do there.
 

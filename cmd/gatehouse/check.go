@@ -18,11 +18,12 @@ func newCheckCommand() *cobra.Command {
 	var o checkOptions
 	cmd := &cobra.Command{
 		Use:   "check [FILE]",
-		Short: "Say everything that is wrong with a configuration",
-		Long: `Read the configuration and all files that it names, as serve would, and say
-everything that is wrong with them, each as FILE:LINE:COLUMN: what, why, what to
-do. Nothing is asked over the network, but with --live: then the directories are
-asked which names of groups in the rules several groups share.
+		Short: "Print everything that is wrong with a configuration",
+		Long: `Read the configuration and all files that it names, as serve would, and print
+everything that is wrong with them. Each line has the place (FILE:LINE:COLUMN),
+what is wrong, why, and what to do. With --live the directories are asked, too,
+which names of groups in the rules are shared by several groups. Without it nothing
+is sent over the network.
 
 The exit code is 0 if the configuration is good, 1 if there are errors, and 2 if
 it could not be read. Warnings count with --strict only.`,

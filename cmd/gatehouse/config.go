@@ -16,7 +16,7 @@ type Config struct {
 
 	Backends []BackendConfig `toml:"backend"` // what checks passwords; which keys one may have depends on its type
 	Routes   []RouteConfig   `toml:"route"`   // the services behind the gateway
-	Tests    []TestConfig    `toml:"test"`    // what the rules have to say to certain requests, or the configuration is refused
+	Tests    []TestConfig    `toml:"test"`    // requests with the answer that the rules must give; if the answer is another one, the configuration is refused
 
 	origin origin
 	report report // what is wrong with it; see build
@@ -25,20 +25,20 @@ type Config struct {
 // Settings are the keys that exist once.
 type Settings struct {
 	Listen            []string       `toml:"listen"`                                      // addresses to accept clients on, as ":PORT" or "IP:PORT"
-	InsecurePlaintext bool           `toml:"insecure_plaintext"`                          // serve plain HTTP on other addresses than loopback, where something in front ends TLS
+	InsecurePlaintext bool           `toml:"insecure_plaintext"`                          // serve plain HTTP on other addresses than loopback; set it if a proxy in front terminates TLS
 	Drain             Duration       `toml:"drain" min:"1s" max:"24h"`                    // how long running requests may go on after the program has been told to end
 	AccessLog         string         `toml:"access_log" oneof:"json common combined off"` // form of the access log on standard output
 	AuditLog          string         `toml:"audit_log"`                                   // file for a line of JSON on every decision, or "stdout"; opened anew at SIGHUP; not set: none
 	AuditRequired     bool           `toml:"audit_required"`                              // deny requests while audit_log does not take records
 	LogLevel          string         `toml:"log_level" oneof:"debug info warn error"`     // least level that is logged on standard error
 	TLS               TLSConfig      `toml:"tls"`                                         // the certificate that clients see; with this table every address speaks TLS
-	Cache             CacheConfig    `toml:"cache"`                                       // what is remembered of the answers of each backend
-	Flood             FloodConfig    `toml:"flood"`                                       // how many logins may fail before others have to wait
-	Refusals          RefusalsConfig `toml:"refusals"`                                    // how long a wrong login takes to be refused, so that the time does not tell which users exist
-	Timeouts          TimeoutsConfig `toml:"timeouts"`                                    // how long a client, an upstream or a backend may be silent; nothing limits how long a request takes that moves
-	Limits            LimitsConfig   `toml:"limits"`                                      // what clients can take, so that none of them can take the gateway away from the others
-	TrustedProxies    []string       `toml:"trusted_proxies"`                             // addresses and networks of proxies that are believed about whom they speak for, in X-Forwarded-For and X-Forwarded-Proto
-	ProxyProtocol     bool           `toml:"proxy_protocol"`                              // have every connection of a trusted proxy begin with a PROXY header, of version 1 or 2, and close those without; from others none is read
+	Cache             CacheConfig    `toml:"cache"`                                       // how long the answers of each backend are remembered
+	Flood             FloodConfig    `toml:"flood"`                                       // how failed logins are rate-limited; cached logins are unaffected
+	Refusals          RefusalsConfig `toml:"refusals"`                                    // how long the refusal of a wrong login takes; the time then does not tell which users exist
+	Timeouts          TimeoutsConfig `toml:"timeouts"`                                    // how long a client, an upstream or a backend may be silent; the total time of a request is not limited while data moves
+	Limits            LimitsConfig   `toml:"limits"`                                      // how much clients can use, so that no client can block the others
+	TrustedProxies    []string       `toml:"trusted_proxies"`                             // addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; the last address there that is not one of them is the client
+	ProxyProtocol     bool           `toml:"proxy_protocol"`                              // every connection of a trusted proxy must begin with a PROXY header, of version 1 or 2; from other clients none is read
 	Health            HealthConfig   `toml:"health"`                                      // how load balancers see at the service port whether the gateway serves
 	Admin             AdminConfig    `toml:"admin"`                                       // where those who run the gateway can ask it; without listen and socket: nowhere
 }
@@ -64,14 +64,14 @@ type FloodConfig struct {
 	Enabled         bool `toml:"enabled"`                                 // whether failed logins are limited at all
 	SourcePerMinute int  `toml:"source_per_minute" min:"1" max:"1000000"` // logins from one address, or one network (/64) of IPv6, that may fail each minute
 	SourceBurst     int  `toml:"source_burst" min:"1" max:"1000000"`      // how many of these may fail, or be pending, at once
-	TotalPerSecond  int  `toml:"total_per_second" min:"1" max:"1000000"`  // logins from everywhere that may fail each second; who was right lately goes ahead of these
+	TotalPerSecond  int  `toml:"total_per_second" min:"1" max:"1000000"`  // logins from everywhere that may fail each second; users whose login was right in the last hours go first
 	TotalBurst      int  `toml:"total_burst" min:"1" max:"1000000"`       // how many of these may fail, or be pending, at once
 }
 
 // RefusalsConfig is [refusals], which holds for every backend.
 type RefusalsConfig struct {
-	Floor   Duration `toml:"floor" min:"0s" max:"5s"`    // how long it takes at least, also where a refusal is remembered; 0s: as long as it takes
-	Ceiling Duration `toml:"ceiling" min:"1ms" max:"5s"` // how far the floor rises by itself where a backend takes longer
+	Floor   Duration `toml:"floor" min:"0s" max:"5s"`    // least time of a refusal, also of a remembered one; 0s: no least time
+	Ceiling Duration `toml:"ceiling" min:"1ms" max:"5s"` // how far the floor rises by itself if a backend takes longer
 }
 
 // TimeoutsConfig is [timeouts]; gateway.Timeouts says what each is about. Login
@@ -89,22 +89,22 @@ type TimeoutsConfig struct {
 
 // LimitsConfig is [limits]; gateway.Limits says what each is about.
 type LimitsConfig struct {
-	Connections         int      `toml:"connections" min:"1" max:"1000000"`          // connections in all, at most what memory and file descriptors allow; above, those make room on which nobody has logged in for longest, or that have waited longest for their client
+	Connections         int      `toml:"connections" min:"1" max:"1000000"`          // connections in all, at most what memory and file descriptors allow; if there are more, the ones are closed on which nobody has logged in for longest, or that have waited longest for their client
 	PerAddress          int      `toml:"per_address" min:"1" max:"1000000"`          // connections from one address, or one network (/64) of IPv6; more are closed at once; this machine and trusted_proxies may have any number
-	Handshakes          int      `toml:"handshakes" min:"1" max:"1000000"`           // TLS handshakes under way; above, the oldest make room
-	Streams             int      `toml:"streams" min:"1" max:"10000"`                // requests under way on one connection of HTTP/2
-	UpstreamConnections int      `toml:"upstream_connections" min:"1" max:"1000000"` // connections to upstreams that are in use, at most what memory and file descriptors allow; where there are several upstreams, three quarters of these for each; above, requests wait for a moment, and are told to come back
+	Handshakes          int      `toml:"handshakes" min:"1" max:"1000000"`           // TLS handshakes in progress; if there are more, the oldest are ended
+	Streams             int      `toml:"streams" min:"1" max:"10000"`                // requests in progress on one HTTP/2 connection
+	UpstreamConnections int      `toml:"upstream_connections" min:"1" max:"1000000"` // connections to upstreams that are in use, at most what memory and file descriptors allow; with several upstreams, three quarters of these for each; if all are in use, a request waits for a moment and then gets 503 with Retry-After
 	UpstreamPerClient   int      `toml:"upstream_per_client" min:"1" max:"1000000"`  // of these, for one user, or one address where no user is known; at most half of them
 	UpstreamQueue       int      `toml:"upstream_queue" min:"1" max:"1000000"`       // requests that wait for one; those of the client with fewest in use go first
 	HeadBytes           int      `toml:"head_bytes" min:"8192" max:"1048576"`        // size of the head of a request
 	HeadFields          int      `toml:"head_fields" min:"20" max:"10000"`           // header fields of a request
-	BodyRate            int      `toml:"body_rate" min:"1" max:"1000000000"`         // bytes a second that a client must send or take of a body, on average over body_window; time that passes upstream does not count
+	BodyRate            int      `toml:"body_rate" min:"1" max:"1000000000"`         // bytes a second of a body that a client must send or take, on average over body_window; time that the upstream needs does not count
 	BodyWindow          Duration `toml:"body_window" min:"1s" max:"1h"`              // time that a client may be behind body_rate
 }
 
 // HealthConfig is [health].
 type HealthConfig struct {
-	Path string `toml:"path"` // path that GET and HEAD are answered at for load balancers, with 200, or with 503 while the gateway ends, at any host and without a login; not set: none
+	Path string `toml:"path"` // path for health checks of load balancers, at any host and without a login; GET and HEAD get 200, or 503 while the gateway ends; not set: none
 }
 
 // AdminConfig is [admin].
@@ -112,7 +112,7 @@ type AdminConfig struct {
 	Listen         string   `toml:"listen"`          // address to read metrics, health and status at, over plain HTTP without a password, as "IP:PORT"; empty: none
 	InsecureRemote bool     `toml:"insecure_remote"` // let listen be an address that others than this machine can reach
 	Hosts          []string `toml:"hosts"`           // names by which listen may be asked, besides localhost and its own address
-	Socket         string   `toml:"socket"`          // Unix socket, for owner and group, for whatever changes something or shows names; empty: none
+	Socket         string   `toml:"socket"`          // Unix socket, for owner and group, for commands that change something or show names; empty: none
 	PProf          bool     `toml:"pprof"`           // serve profiles of the program, on the socket and on loopback
 	ShowUsers      bool     `toml:"show_users"`      // name users on the status page
 }
@@ -143,9 +143,9 @@ type RouteConfig struct {
 	GroupsHeader         string   `toml:"groups_header"`                             // header that tells the upstream the groups of the user; not set: none
 	GroupsHeaderForm     string   `toml:"groups_header_form" oneof:"short dn named"` // what groups_header has: "short" names, "dn" for distinguished names (attribute=…), or those that rules of the route name ("named"), as they are named there
 	GroupsHeaderBytes    int      `toml:"groups_header_bytes" min:"1" max:"65536"`   // most bytes of the value of groups_header; servers take lines of 8 KiB or so
-	GroupsHeaderOver     string   `toml:"groups_header_over" oneof:"refuse omit"`    // what becomes of a request where that is not enough: it is refused, or the header left out ("omit"); it never has some of the groups
+	GroupsHeaderOver     string   `toml:"groups_header_over" oneof:"refuse omit"`    // what happens to a request whose groups do not fit: it is refused, or passed on without the header ("omit"); the list is never shortened
 	RemoveHeaders        []string `toml:"remove_headers"`                            // headers of requests that the upstream does not get, besides those that tell it who somebody is or where a request comes from; one * begins or ends a name
-	KeepHeaders          []string `toml:"keep_headers"`                              // headers of requests that the upstream gets although they tell it such things, each by its exact name
+	KeepHeaders          []string `toml:"keep_headers"`                              // headers that would be removed, and that the upstream gets all the same, each by its exact name
 	ResponseHeaders      []string `toml:"response_headers"`                          // headers that every answer on the route has, as "NAME: VALUE"; they replace those of the upstream, and none that the gateway manages
 	CORSOrigins          []string `toml:"cors_origins"`                              // origins of pages, as "https://HOST", whose scripts may read every answer on the route and send it requests, with the logins of those who look at them; not set: the upstream decides
 
@@ -160,7 +160,7 @@ type RouteConfig struct {
 	UpstreamPasswordEnv        lead      `toml:"upstream_password_env"`                       // variable of the environment with its password
 	UpstreamIdleTimeout        Duration  `toml:"upstream_idle_timeout" min:"100ms" max:"24h"` // how long an unused connection is kept; must be shorter than the upstream keeps it
 
-	Timeouts RouteTimeoutsConfig `toml:"timeouts"` // what of [timeouts] is another for this route; not set: as there
+	Timeouts RouteTimeoutsConfig `toml:"timeouts"` // timeouts of this route, in place of those in [timeouts]; not set: as there
 
 	Rules []RuleConfig `toml:"rule"` // who may do what on the route; the first whose methods and paths match decides alone
 }
@@ -178,8 +178,7 @@ type RuleConfig struct {
 	Methods []string `toml:"methods"` // methods that the rule is about; not set: all; GET covers HEAD
 	Paths   []string `toml:"paths"`   // patterns of paths that the rule is about; not set: all; * is one segment, ** any number
 
-	// Require holds strings and tables; rules.ParseRequire reads them.
-	Require []any `toml:"require"`
+	Require []any `toml:"require"` // who may: a list of which one item is enough; docs/rules.md has all items
 }
 
 // defaultSettings are the values of the keys that are not set.

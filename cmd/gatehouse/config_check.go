@@ -40,7 +40,7 @@ func (a *assembly) checkListen() {
 			a.report.errorf(at, "%v", err)
 		case !loopback && a.gateway.TLS == nil && !c.InsecurePlaintext && !a.wantsTLS():
 			a.report.errorf(at, "%s would take passwords over the network in plain HTTP: set cert_file and key_file under [tls] (--cert and --key), "+
-				"listen on 127.0.0.1, or set insecure_plaintext = true if something before it ends TLS", addr)
+				"listen on 127.0.0.1, or set insecure_plaintext = true if a proxy in front terminates TLS", addr)
 		}
 	}
 }

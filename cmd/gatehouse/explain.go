@@ -18,11 +18,11 @@ func newExplainCommand() *cobra.Command {
 	var o explainOptions
 	cmd := &cobra.Command{
 		Use:   "explain [flags] METHOD PATH | login | catalog | pull|push|delete|tags REPO[:TAG]",
-		Short: "Say what a request would be answered, by which rule, and what would change it",
-		Long: `Say what becomes of a request under the rules of the configuration: which rule
-decides, why each rule is about it or not, what the client would see, and what
-would let it pass. Nothing is sent: the decision is made by the same functions
-that serve makes it with.
+		Short: "Print what a request would be answered, by which rule, and what would change it",
+		Long: `Print what the rules of the configuration decide about a request: which rule decides,
+which rules match, what the client would see, and what would let the request pass.
+Nothing is sent to the registry. The decision is made by the same functions that
+serve uses.
 
 An operation such as push stands for all requests that clients make for it; the
 first that is not let through is the one that is explained.
@@ -33,8 +33,8 @@ directory says. A user of one of several backends is written BACKEND:NAME, as in
 rules.
 
 The exit code is 0 if the request is let through, 1 if it is not, 2 for wrong
-usage or a configuration that cannot be used, and 4 if it depends on something
-that is not known, or that could not be found out.`,
+usage or a configuration that cannot be used, and 4 if the decision depends on
+something that is not known or could not be looked up.`,
 		Example: `  gatehouse explain --user bob --group devs PUT /v2/team/app/manifests/1
   gatehouse explain --user bob --live push team/app:1
   gatehouse explain --user corp:bob --groups "" --from 10.1.2.3 delete team/app`,

@@ -17,14 +17,14 @@ func newHealthcheckCommand() *cobra.Command {
 	var ready bool
 	cmd := &cobra.Command{
 		Use:   "healthcheck",
-		Short: "Say by the exit code whether the running gateway is well",
-		Long: `Ask the gateway that runs on this machine whether it is well, for containers, which
-have no curl. It is asked over the control socket that [admin] names, or else at
-its address; with --address or --socket no configuration is read.
+		Short: "Tell by the exit code whether the running gateway is well",
+		Long: `Ask the gateway that runs on this machine whether it answers. This is for containers
+that have no curl. The gateway is asked over the control socket that [admin] names,
+or else at its address. With --address or --socket no configuration is read.
 
 The exit code is 0 if the gateway answers, and 1 if not. With --ready it is 0 only
-while the gateway accepts clients: not when it starts or stops. That a directory
-does not answer makes it degraded, and not unready.`,
+while the gateway accepts clients: not when it starts or stops. If a directory does
+not answer, the gateway is degraded but still ready.`,
 		Example: "  HEALTHCHECK CMD [\"/gatehouse\", \"healthcheck\", \"--address\", \"127.0.0.1:9043\"]",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

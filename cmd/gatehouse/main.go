@@ -58,9 +58,9 @@ func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "gatehouse",
 		Short: "A gateway that asks for a login in front of a container registry",
-		Long: `gatehouse stands in front of a container registry: it ends TLS, asks for a user
-name and password, checks them against a directory or a password file, decides by
-rules what the user may do, and passes on what is allowed.`,
+		Long: `gatehouse stands in front of a container registry. It terminates TLS, asks for a
+user name and password, and checks them against a directory or a password file.
+Rules say what each user may do. What they allow is passed on to the registry.`,
 		Example: `  gatehouse demo                              # try it: nothing to install
   gatehouse check --config config.toml        # what is wrong with a configuration
   gatehouse serve --config config.toml`,

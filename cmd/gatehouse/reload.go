@@ -27,15 +27,15 @@ func newReloadCommand() *cobra.Command {
 	var output outputFormat
 	cmd := &cobra.Command{
 		Use:   "reload",
-		Short: "Have the running gateway read its configuration again",
-		Long: `Have the gateway that runs on this machine read its configuration again, over the
-control socket that [admin] names, and wait for what comes of it. All of it is put
-into use at once, for requests that begin from then on, or nothing: after an error
-the gateway goes on with what it had. A service account of a directory whose password
-was refused is tried again, at most once a minute.
+		Short: "Ask the running gateway to read its configuration again",
+		Long: `Ask the gateway that runs on this machine to read its configuration again, and print
+the result. The gateway is asked over the control socket that [admin] names. All of
+the configuration is put into use at once, or nothing: after an error the old one
+stays in use. If a directory refused the service account, it is tried again, at most
+once a minute.
 
-A gateway reads its configuration again by itself when the file changes or one that
-it names, and at SIGHUP. This command says how it went.
+A gateway also reads its configuration again by itself, at SIGHUP, when the file
+changes, and when a file changes that it names.
 
 The exit code is 0 if the configuration is in use, 1 if the gateway refuses it, 2 if
 no control socket is known, and 4 if nobody answers there.`,

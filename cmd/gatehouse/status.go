@@ -18,10 +18,10 @@ func newStatusCommand() *cobra.Command {
 	var output outputFormat
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Say how the running gateway is",
-		Long: `Say how the gateway is that runs on this machine: its configuration, certificates
-and backends, and what it refused. It is asked over the control socket that [admin]
-names, or else at its address.
+		Short: "Print the state of the running gateway",
+		Long: `Print the state of the gateway that runs on this machine: its configuration,
+certificates and backends, and what it refused. It is asked over the control socket
+that [admin] names, or else at its address.
 
 The exit code is 0 if the gateway answers, however it is, 2 if nothing is known by
 which it could be asked, and 4 if it does not answer.`,

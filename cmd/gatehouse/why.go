@@ -21,9 +21,9 @@ func newWhyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "why ID",
 		Short: "Say why a request was refused, by the id in the message that the user saw",
-		Long: `Ask the running gateway over its control socket why it refused a request, and say
-it as explain does, with the rules of the time when that happened. The id stands
-at the end of the message that the user saw, in X-Request-Id and in the access log.
+		Long: `Ask the running gateway over its control socket why it refused a request. The answer
+looks like that of explain, with the rules that were in use at that time. The id is at
+the end of the message that the user saw, in X-Request-Id and in the access log.
 
 The gateway keeps the last 1,000 refusals of users, as many of strangers, and as
 many requests that came without credentials, since it was started.
