@@ -254,8 +254,8 @@ func addStatus(statuses map[int]bool, e ast.Expr) {
 		return
 	}
 	for status := 400; status < 600; status++ {
-		name := "Status" + strings.NewReplacer(" ", "", "-", "", "'", "").Replace(http.StatusText(status))
-		if name == constant.Sel.Name {
+		text := http.StatusText(status) // of many there is none
+		if name := "Status" + strings.NewReplacer(" ", "", "-", "", "'", "").Replace(text); text != "" && name == constant.Sel.Name {
 			statuses[status] = true
 		}
 	}
