@@ -499,9 +499,17 @@ func TestTotalsAddUpRoutesMethodsAndStatuses(t *testing.T) {
 	want := Totals{
 		Decisions: map[string]uint64{"allowed": 2, "denied": 1, "unauthenticated": 0, "undecided": 0},
 		Refusals:  map[string]uint64{"rule": 1},
+		Routes:    map[string]map[string]uint64{"/v2/": {"allowed": 2, "denied": 1, "unauthenticated": 0, "undecided": 0}},
+		Rules:     map[RouteRule]map[string]uint64{{"/v2/", "pull"}: {"allowed": 2}, {"/v2/", "push"}: {"denied": 1}},
+		Durations: Durations{Total: 3},
 	}
-	testkit.Await(t, "the requests are counted", func() bool { return m.Totals().Refusals["rule"] > 0 })
-	if diff := cmp.Diff(want, m.Totals()); diff != "" {
+	testkit.Await(t, "the requests are counted", func() bool { return m.Totals().Durations.Total == 3 })
+	got := m.Totals()
+	if d := got.Durations; len(d.Bounds) != len(d.Counts) || !slices.IsSorted(d.Bounds) || d.Counts[len(d.Counts)-1] != 3 {
+		t.Errorf("got durations %+v, want three that are below the last bound", d)
+	}
+	got.Durations.Bounds, got.Durations.Counts = nil, nil // of which the clock decides
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -30,6 +30,7 @@ func (e *examination) user(ctx context.Context) {
 			f.Text = "it may be used, as far as the service account may read its state"
 			if now.Expires != "" {
 				f.Text += "; its password expires on " + now.Expires
+				f.Advice = "have the password changed before then"
 			}
 		}
 		return err

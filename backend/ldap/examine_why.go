@@ -166,6 +166,9 @@ func (e *examination) groupsOf(ctx context.Context, id backend.Identity) {
 			if len(m.Path) != 1 {
 				nested++
 			}
+			if len(m.Shared) > 0 {
+				f.Advice = "name the group by its DN in rules, or narrow group_bases"
+			}
 			f.Details = append(f.Details, wayTo(m))
 		}
 		short := slices.DeleteFunc(slices.Clone(names), looksLikeDN)

@@ -159,7 +159,7 @@ func TestLDAP3TheGatewaySaysWhoUsersAre(t *testing.T) {
 			}
 		}
 	}
-	says("doctor -v", 0, "ok corp anchor", "told apart by entryUUID", "ok corp password change", "until the new one is used")
+	says("doctor -v", 0, "ok corp anchor", "told apart by entryUUID", "warn corp password change", "until the new one is used")
 	says("check --live --strict", 0)
 	s.Hide("entryUUID")
 	says("doctor", 0, "known by their DN alone", "-> let the service account read entryUUID")

@@ -214,6 +214,7 @@ var shownBesides = map[string][]string{
 		"Memory", "NewMemory", // which all files share
 		"BcryptCostMax", "BcryptInput", "FileMax", "Line", "Lines", // for the command that edits files
 	},
+	"backend/chain": {"Lender", "Member"}, // what its Config is made of
 }
 
 func TestBackendsShowTheSameThreeNames(t *testing.T) {

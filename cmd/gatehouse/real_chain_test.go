@@ -163,7 +163,6 @@ type = "ldap"
 preset = "openldap"
 ca_file = "corp-ca.pem"
 urls = ["ldaps://ldap1.corp.example", "ldaps://ldap2.corp.example"]
-ca_file = "corp-ca.pem"
 bind_dn = "uid=svc,dc=corp,dc=example"
 bind_password_file = "ldap-password"
 user_bases = ["dc=corp,dc=example"]

@@ -63,7 +63,7 @@ func TestDirectoryPageWithARealDirectory(t *testing.T) {
 			r := &directoryReader{t: t, dir: dir, said: directoryLines(t, directory.page)}
 			r.types("gatehouse check", "", "ok (")
 			r.types("gatehouse doctor", " --password-file alice-password",
-				"rootDSE", directory.vendor, "group of a rule pusher", "cn=pusher", "lock-out", "user bind alice", "p95")
+				"rootDSE", directory.vendor, "group of a rule pusher", "lock-out", "user bind alice", "p95")
 			r.complains("max_failures = 5", "set max_failures = 4")
 			r.complains("failure_window = \"1m\"", "set failure_window = \"30m0s\"")
 			r.types("gatehouse whoami", "", "alice", "cn=pusher")
