@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 
 	"gatehouse/backend"
-	"gatehouse/backend/shown"
 	"gatehouse/gateway/record"
 	"gatehouse/gateway/rules"
 	"gatehouse/gateway/upstream"
@@ -139,12 +138,11 @@ func (s *site) newRoute(r Route, before *site) (*route, error) {
 	if err != nil {
 		return nil, err
 	}
-	address, path := splitUpstreamURL(r.Upstream.URL)
-	mapping, err := newUpstreamPath(path, r.Path, policy.Registry())
+	at, mapping, err := r.upstreamAt(r.Upstream.URL)
 	if err != nil {
-		return nil, fmt.Errorf("upstream %q: %w", shown.URL(r.Upstream.URL), err)
+		return nil, err
 	}
-	r.Upstream.URL = address // which routes to other paths of it share
+	r.Upstream.URL = at.WithoutPath()
 	upstream, err := s.openUpstream(r.Upstream, before)
 	if err != nil {
 		return nil, err

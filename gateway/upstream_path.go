@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"gatehouse/backend/shown"
 	"gatehouse/gateway/oci"
 	"gatehouse/gateway/rules"
 	"gatehouse/gateway/strict"
@@ -23,23 +24,28 @@ type upstreamPath struct {
 	cut  string // what stands in it before the v2 segment, escaped
 }
 
-// splitUpstreamURL takes the path off the URL of an upstream. A URL with anything
-// behind the path stays whole, to be refused.
-func splitUpstreamURL(raw string) (address, path string) {
-	u, err := url.Parse(raw)
-	if err != nil || strings.HasPrefix(raw, "unix:") || u.User != nil || u.Scheme == "" || u.Opaque != "" || strings.ContainsAny(raw, "?#") {
-		return raw, ""
-	}
-	return u.Scheme + "://" + u.Host, u.EscapedPath()
-}
-
-// CheckUpstreamPath returns what is wrong with the path of an upstream of the route.
-// Every upstream may have none, or "/".
-func (r Route) CheckUpstreamPath(path string) error {
-	_, err := newUpstreamPath(path, r.Path, r.ForRules().RegistryRoot())
+// CheckUpstreamURL returns what is wrong with the URL of an upstream of the route. Every
+// upstream may have no path, or "/".
+func (r Route) CheckUpstreamURL(raw string) error {
+	_, _, err := r.upstreamAt(raw)
 	return err
 }
 
+// upstreamAt reads the URL of an upstream of the route.
+func (r Route) upstreamAt(raw string) (upstream.URL, upstreamPath, error) {
+	u, err := upstream.ParseURL(raw)
+	if err != nil {
+		return u, upstreamPath{}, err
+	}
+	path, err := newUpstreamPath(u.Path, r.Path, r.ForRules().RegistryRoot())
+	if err != nil {
+		return u, path, fmt.Errorf("upstream %q: %w", shown.URL(raw), err)
+	}
+	return u, path, nil
+}
+
+// newUpstreamPath returns how the paths of a route are mapped to those of its upstream,
+// whose URL has the escaped path.
 func newUpstreamPath(path, routePath, root string) (upstreamPath, error) {
 	base := strings.TrimSuffix(path, "/")
 	if base == "" {

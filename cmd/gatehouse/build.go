@@ -188,7 +188,7 @@ func (a *assembly) at(i int, path ...any) place {
 // relative to the configuration file, as other paths are.
 func (a *assembly) upstreamURL(i int) string {
 	url := a.config.Routes[i].Upstream.Reveal()
-	if path, ok := strings.CutPrefix(url, "unix:"); ok && path != "" {
+	if path := strings.TrimPrefix(strings.TrimPrefix(url, "unix:"), "//"); path != "" && strings.HasPrefix(url, "unix:") {
 		path, err := filepath.Abs(a.config.origin.file(path, "route", i, "upstream"))
 		if err != nil {
 			a.report.errorf(a.at(i, "upstream"), "path of the socket: %v", err)

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -138,7 +137,7 @@ func (a *assembly) checkUpstream(i int, r RouteConfig) {
 		return
 	}
 	https := strings.HasPrefix(r.Upstream.Reveal(), "https:")
-	if err := checkUpstreamURL(r.Upstream, gateway.Route{Path: r.Path, Registry: r.registry()}); err != nil {
+	if err := (gateway.Route{Path: r.Path, Registry: r.registry()}).CheckUpstreamURL(a.upstreamURL(i)); err != nil {
 		a.report.errorf(a.at(i, "upstream"), "%v", err)
 	}
 	for key, value := range map[string]string{
@@ -171,39 +170,6 @@ func (a *assembly) checkUpstreamFiles(i int, r RouteConfig) {
 	case r.UpstreamKeyFile != "":
 		a.checkPair(pair{o.file(r.UpstreamCertFile), o.file(r.UpstreamKeyFile.Reveal()), a.at(i, "upstream_cert_file"), a.at(i, "upstream_key_file")})
 	}
-}
-
-// checkUpstreamURL checks the address of an upstream.
-func checkUpstreamURL(address serverURL, route gateway.Route) error {
-	const want = "write http://HOST:PORT, https://HOST:PORT or unix:/PATH"
-	if path, ok := strings.CutPrefix(address.Reveal(), "unix:"); ok {
-		if path == "" {
-			return fmt.Errorf("the upstream names no socket: %s", want)
-		}
-		return nil
-	}
-	u, err := url.Parse(address.Reveal())
-	switch {
-	case err != nil:
-		return fmt.Errorf("the upstream is not a URL: %s", want)
-	case u.User != nil:
-		return fmt.Errorf("the upstream URL has a user or password in it, which every log would show: use upstream_user and upstream_password_file")
-	case u.Scheme != "http" && u.Scheme != "https" || u.Opaque != "":
-		return fmt.Errorf("upstream %q has no scheme that is known: %s", address, want)
-	case u.Hostname() == "":
-		return fmt.Errorf("upstream %q names no host: %s", address, want)
-	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
-		return fmt.Errorf("upstream %q has more than scheme, host, port and path; %s", address, want)
-	}
-	if port := u.Port(); port != "" {
-		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return fmt.Errorf("upstream %q: the port must be a number from 1 to 65535", address)
-		}
-	}
-	if err := route.CheckUpstreamPath(u.EscapedPath()); err != nil {
-		return fmt.Errorf("upstream %q: %w", address, err)
-	}
-	return nil
 }
 
 // checkHeaders checks the names of headers that tell the upstream who somebody is,

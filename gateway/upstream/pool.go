@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -18,7 +17,6 @@ import (
 	"gatehouse/backend/fault"
 	"gatehouse/backend/shown"
 	"gatehouse/backend/watch"
-	"gatehouse/gateway/strict"
 )
 
 // Pool is the service behind a route. It speaks HTTP/1.1 on connections of
@@ -75,9 +73,14 @@ func NewPool(cfg Config, t Timeouts, limit idleLimit) (*Pool, error) {
 		UploadResponse: cmp.Or(own.UploadResponse, t.UploadResponse), BodyIdle: cmp.Or(own.BodyIdle, t.BodyIdle),
 	}
 	u := &Pool{source: source{cfg: cfg, timeouts: t}, timeouts: t, keepFor: cmp.Or(cfg.IdleTimeout, defaultKeepFor), idle: limit, users: 1}
-	if err := u.parseURL(cfg.URL); err != nil {
+	at, err := ParseURL(cfg.URL)
+	if err != nil {
 		return nil, err
 	}
+	if at.Path != "" && at.Path != "/" {
+		return nil, errors.New("a pool is of one service: take the path off its URL")
+	}
+	u.scheme, u.network, u.Address, u.Authority = at.scheme, at.network, at.address, at.authority
 	if err := u.configureTLS(cfg); err != nil {
 		return nil, err
 	}
@@ -92,39 +95,6 @@ func NewPool(cfg Config, t Timeouts, limit idleLimit) (*Pool, error) {
 
 // HasCredentials reports whether the upstream is sent credentials of its own.
 func (cfg Config) HasCredentials() bool { return cfg.User != "" || cfg.Password != "" }
-
-func (u *Pool) parseURL(raw string) error {
-	if path, ok := strings.CutPrefix(raw, "unix:"); ok {
-		path = strings.TrimPrefix(path, "//")
-		if !strings.HasPrefix(path, "/") {
-			return fmt.Errorf("upstream %q: a socket is given as unix:/path/to/socket", shown.URL(raw))
-		}
-		u.scheme, u.network, u.Address = "http", "unix", path
-		return nil
-	}
-	parsed, err := url.Parse(raw)
-	switch {
-	case err != nil:
-		return errors.New("the upstream is not a URL; give http://host:port, https://host:port or unix:/path/to/socket")
-	case parsed.User != nil:
-		return errors.New("the upstream URL holds credentials; give them as user and password of the upstream")
-	case parsed.Scheme != "http" && parsed.Scheme != "https":
-		return fmt.Errorf("upstream %q: the scheme is not http, https or unix", shown.URL(raw))
-	case parsed.Path != "" && parsed.Path != "/" || parsed.RawQuery != "" || parsed.Fragment != "":
-		return fmt.Errorf("upstream %q: only scheme, host, port and path may be given: take the query and the fragment out", shown.URL(raw))
-	}
-	if _, err := strict.ParseHost(parsed.Host); err != nil {
-		return fmt.Errorf("upstream %q: %w", shown.URL(raw), err)
-	}
-	u.scheme, u.network, u.Authority = parsed.Scheme, "tcp", parsed.Host
-	u.Address = net.JoinHostPort(parsed.Hostname(), cmp.Or(parsed.Port(), DefaultPort(parsed.Scheme)))
-	return nil
-}
-
-var defaultPorts = map[string]string{"http": "80", "https": "443"}
-
-// DefaultPort returns the port of a URL that names none, empty for an unknown scheme.
-func DefaultPort(scheme string) string { return defaultPorts[scheme] }
 
 // configureTLS sets up verification of an https upstream. The files of a client
 // certificate are read at each handshake, so that a renewed one is used.
