@@ -33,7 +33,7 @@ type blindness struct {
 // unseen are the groups of rules of which nobody can say who is in them.
 type unseen struct {
 	groups  []string
-	decided []string // names of rules that are of none of them, and of no group that one is in
+	entries []group
 }
 
 // How long the failure to find that out counts, at first and at most.
@@ -154,11 +154,7 @@ func (b *Backend) findBlind(ctx context.Context, names []string) (unseen, error)
 		return unseen{}, err
 	}
 	blind := slices.DeleteFunc(all, func(g group) bool { return open[g.key] })
-	decided, err := r.decided(ctx, names, blind)
-	if err != nil || len(blind) == 0 {
-		return unseen{}, err
-	}
-	found := unseen{decided: decided}
+	found := unseen{entries: blind}
 	for _, g := range blind {
 		found.groups = append(found.groups, g.key)
 	}
@@ -167,12 +163,12 @@ func (b *Backend) findBlind(ctx context.Context, names []string) (unseen, error)
 	return found, nil
 }
 
-// decided returns those names of rules that are neither of a blind group nor of one that
-// such a group is in, as far as that can be seen: who is in the first may be in these.
-func (r *resolver) decided(ctx context.Context, names []string, blind []group) ([]string, error) {
-	if len(blind) == 0 {
-		return nil, nil
-	}
+// decidedBeside returns those names of rules that are neither of a blind group nor of one
+// that such a group is in, as far as that can be seen: who is in the first may be in these.
+// It is found out for each user, since a group may be put into another at any time.
+func (b *Backend) decidedBeside(ctx context.Context, found unseen) ([]string, error) {
+	r := &resolver{Backend: b, search: b.asService, memory: b.memory}
+	blind := found.entries
 	around, err := r.walk(ctx, blind)
 	if err == nil && r.config.GroupMode == groupsInChain {
 		var filters []string
@@ -196,7 +192,8 @@ func (r *resolver) decided(ctx context.Context, names []string, blind []group) (
 			return nil, nil
 		}
 	}
-	return slices.DeleteFunc(r.canonicalGroups(names), func(name string) bool { return doubtful[name] }), nil
+	rules, _, _, _ := r.blind.recall()
+	return slices.DeleteFunc(r.canonicalGroups(rules), func(name string) bool { return doubtful[name] }), nil
 }
 
 // doubtBlind notes the groups of which nobody can say whether the user is in them, or
@@ -212,6 +209,10 @@ func (r *resolver) doubtBlind(ctx context.Context, names []string) {
 	}
 	others := slices.DeleteFunc(slices.Clone(found.groups), func(name string) bool { return slices.Contains(names, name) })
 	if len(others) > 0 {
-		r.lack(false, blindError(others), found.decided...)
+		decided, err := r.decidedBeside(ctx, found)
+		if err != nil {
+			decided = nil
+		}
+		r.lack(false, blindError(others), decided...)
 	}
 }

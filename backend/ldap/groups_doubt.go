@@ -29,7 +29,7 @@ func (r *resolver) doubtNames(ctx context.Context, groups []group) error {
 		return err
 	}
 	err = fault.With("ldap.groups.unreadable", fmt.Errorf("the service account may not read %s (group_name_attr) of %s, which the user is in, so that nobody can say what rules call it", r.config.GroupNameAttr, strings.Join(silent, "; ")))
-	r.lack(true, err, r.namesOfOthers(ctx, func(group) bool { return true })...)
+	r.lack(true, err, r.without(r.namesOfOthers(ctx), silent)...)
 	return nil
 }
 
@@ -78,30 +78,47 @@ func isReadable(attribute string) string {
 // none whose value is there and may not be read.
 func isAbsent(attribute string) string { return "(!(" + attribute + "=*))" }
 
-// namesOfOthers returns those names of rules that are of groups which can be seen, and
-// all of which are other groups than a missing one. Where that cannot be found out there
-// are none, so that nothing is decided.
-func (r *resolver) namesOfOthers(ctx context.Context, isOther func(group) bool) []string {
+// without returns those of the names of visible groups that none of the missing groups,
+// which are given by their own names, may have too: the one that is missing may share its
+// short name with one that can be seen. Its own name begins with its short name, unless
+// group_name_attr is another attribute.
+func (r *resolver) without(others, missing []string) []string {
+	taken := map[string]bool{}
+	named := true // all of the missing ones
+	for _, key := range missing {
+		name, ok := r.shortName(key)
+		taken[fold(name)], named = true, named && ok
+	}
+	return slices.DeleteFunc(slices.Clone(others), func(name string) bool {
+		return taken[fold(name)] || !named && !r.hasUniqueNames() && !looksLikeDN(name)
+	})
+}
+
+// hasUniqueNames reports whether no two groups of the directory have one short name: a
+// domain has each sAMAccountName once.
+func (r *resolver) hasUniqueNames() bool {
+	return r.config.Preset == "activedirectory" && strings.EqualFold(r.config.GroupNameAttr, "sAMAccountName")
+}
+
+// namesOfOthers returns those names of rules that are of groups which can be seen, which
+// are other groups than a missing one. Where that cannot be found out there are none, so
+// that nothing is decided.
+func (r *resolver) namesOfOthers(ctx context.Context) []string {
 	rules, _, _, _ := r.blind.recall()
 	groups, err := r.find(ctx, r.filtersFor(rules), true)
 	if err != nil {
 		return nil
 	}
 	others := map[string]bool{}
-	note := func(name string, other bool) {
-		before, noted := others[name]
-		others[name] = other && (before || !noted)
-	}
 	for _, g := range groups {
-		note(g.key, isOther(g))
+		others[g.key] = true
 		for _, name := range g.names {
-			note(name, isOther(g))
+			others[name] = true
 		}
 	}
 	for _, g := range r.config.FilterGroups {
 		others[fold(g.Name)] = true // which no group of the directory passes for
 	}
-	maps.DeleteFunc(others, func(_ string, other bool) bool { return !other })
 	return slices.DeleteFunc(r.canonicalGroups(rules), func(name string) bool { return !others[name] })
 }
 

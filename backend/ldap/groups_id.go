@@ -109,7 +109,7 @@ func (r *resolver) hidden(ctx context.Context, filters map[string]string) ([]gro
 	var others []string // that can be seen; where groups nest, one that cannot may be in these
 	maps.DeleteFunc(reasons, func(_ string, why absence) bool { return why == isNoGroup })
 	if flat && len(reasons) > 0 {
-		others = r.namesOfOthers(ctx, func(group) bool { return true })
+		others = r.without(r.namesOfOthers(ctx), slices.Collect(maps.Keys(reasons)))
 	}
 	for _, key := range slices.Sorted(maps.Keys(reasons)) {
 		switch reasons[key] {

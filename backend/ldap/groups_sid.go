@@ -55,7 +55,11 @@ func (r *resolver) doubtSIDs(ctx context.Context, filters map[string]string) err
 	}
 	slices.Sort(texts)
 	err = fault.With("ldap.groups.hidden", fmt.Errorf("the user is in the groups with the security identifiers %s, which the service account may not read, or not what group_filter asks for", strings.Join(texts, ", ")))
-	r.lack(false, err, r.namesOfOthers(ctx, func(g group) bool { return g.sid != "" })...)
+	var others []string
+	if r.config.GroupMode == groupsTokens || r.config.DirectGroups { // else one that is hidden may be in these
+		others = r.without(r.namesOfOthers(ctx), slices.Collect(maps.Keys(reasons)))
+	}
+	r.lack(false, err, others...)
 	return nil
 }
 

@@ -99,7 +99,7 @@ func (s *samba) checkExamination(t *testing.T) {
 		"distribution group": {nil, backend.Examination{Groups: []string{"dist"}}, "group of a rule", true, "it is a distribution group", "", 0},
 		"near group":         {nil, backend.Examination{Groups: []string{"cores"}}, "group of a rule", true, `did you mean "core"?`, "", 0},
 		"preset":             {func(c *Config) { c.Preset = "openldap" }, all, "rootDSE", true, "activedirectory", "", 0},
-		"wrong account":      {func(c *Config) { c.BindDN = "CN=nobody," + realBase }, all, "service bind", true, "one wrong password was counted", "", 0},
+		"wrong account":      {func(c *Config) { c.BindDN = "CN=nobody," + realBase }, all, "service bind", true, "has counted one wrong password", "", 0},
 		"disabled account": {func(c *Config) {
 			c.BindDN, c.BindPassword = "CN=disabled,OU=People,"+realBase, func() (string, error) { return realPass, nil }
 		}, all, "service bind", true, "repair the account", "", 0},
