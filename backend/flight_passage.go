@@ -87,12 +87,14 @@ func (p *passage) end() {
 	p.cancel()
 }
 
-// setPending says whether the question waits for its turn to be asked.
-func (p *passage) setPending(pending bool) {
+// setPending says whether the question waits for its turn to be asked. It fails if the
+// question has been withdrawn.
+func (p *passage) setPending(pending bool) error {
 	p.all.mu.Lock()
 	defer p.all.mu.Unlock()
 	p.pending = pending
 	p.withdraw()
+	return p.wanted.Err()
 }
 
 type passageKey struct{}
@@ -106,19 +108,19 @@ func (p *passage) with(ctx context.Context) context.Context {
 // the answer have left. It is for the time before a Backend is asked. A question that has
 // been asked goes on, since the answer is remembered for those who come back. One that
 // has not would cost others their turn, as would those of a client that asks and leaves
-// again and again. The caller calls begin when the Backend is asked, and in any case in
-// the end.
-func whileWanted(ctx context.Context) (wanted context.Context, begin func()) {
+// again and again. The caller calls begin when the Backend is asked, which is not to be
+// if that fails, and in any case in the end.
+func whileWanted(ctx context.Context) (wanted context.Context, begin func() error) {
 	p, ok := ctx.Value(passageKey{}).(*passage)
 	if !ok {
-		return ctx, func() {}
+		return ctx, func() error { return nil }
 	}
 	wanted, cancel := context.WithCancel(ctx)
 	unbind := context.AfterFunc(p.wanted, cancel)
-	p.setPending(true)
-	return wanted, func() {
-		p.setPending(false)
-		unbind()
-		cancel()
+	_ = p.setPending(true) // wanted is done if it has been withdrawn
+	return wanted, func() error {
+		defer cancel()
+		defer unbind()
+		return p.setPending(false)
 	}
 }

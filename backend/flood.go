@@ -136,12 +136,14 @@ func (f *Flood) Authenticate(ctx context.Context, user, password string) (Identi
 }
 
 // inTurn asks a question when not too many others are being asked.
-func (f *Flood) inTurn(waiting context.Context, begin func(), ask func() (Identity, error)) (Identity, error) {
+func (f *Flood) inTurn(waiting context.Context, begin func() error, ask func() (Identity, error)) (Identity, error) {
 	if err := f.turns.Acquire(waiting, 1); err != nil {
 		return Identity{}, f.total.gaveUp(waiting)
 	}
 	defer f.turns.Release(1)
-	begin()
+	if err := begin(); err != nil {
+		return Identity{}, unwanted(err)
+	}
 	return ask()
 }
 

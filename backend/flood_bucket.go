@@ -94,7 +94,12 @@ func (b *bucket) gaveUp(waiting context.Context) error {
 	if context.Cause(waiting) == errImpatient {
 		return b.throttled()
 	}
-	return fault.With("flood.waiting", fmt.Errorf("%w: waiting for the answers to other logins: %w", ErrUnavailable, waiting.Err()))
+	return unwanted(waiting.Err())
+}
+
+// unwanted is the error of a question that nobody waits for any more.
+func unwanted(err error) error {
+	return fault.With("flood.waiting", fmt.Errorf("%w: waiting for the answers to other logins: %w", ErrUnavailable, err))
 }
 
 // try takes a token if there is one. If not, it reports whether the caller may

@@ -82,14 +82,17 @@ func addBuckets[B interface {
 	d.Total += total
 }
 
-// Since returns the durations that came after those of before.
+// Since returns the durations that came after those of before, none if that is later.
 func (d Durations) Since(before Durations) Durations {
-	since := Durations{Bounds: d.Bounds, Counts: slices.Clone(d.Counts), Total: d.Total - before.Total}
-	for i, n := range before.Counts {
-		since.Counts[i] -= n
+	since := Durations{Bounds: d.Bounds, Counts: slices.Clone(d.Counts), Total: Rise(before.Total, d.Total)}
+	for i, n := range before.Counts[:min(len(before.Counts), len(d.Counts))] {
+		since.Counts[i] = Rise(n, d.Counts[i])
 	}
 	return since
 }
+
+// Rise returns by how much a count has risen, 0 if it has fallen.
+func Rise(before, now uint64) uint64 { return now - min(before, now) }
 
 // Quantile returns how long the share q of the requests took at most, in seconds: a
 // bound, between two of which nothing is known. It returns 0 if there are none.

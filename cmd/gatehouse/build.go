@@ -64,14 +64,19 @@ type surroundings struct {
 	metrics *gateway.Metrics // nil if nobody counts
 }
 
-func (c *Config) assembleAfter(before *assembly, s surroundings) *assembly {
-	a := &assembly{
+// newAssembly returns an assembly with nothing open.
+func (c *Config) newAssembly(before *assembly) *assembly {
+	return &assembly{
 		before: before,
 		held:   map[string]*holding{},
 		config: c,
 		report: slices.Clone(c.report),
 		stacks: map[string]*stack{},
 	}
+}
+
+func (c *Config) assembleAfter(before *assembly, s surroundings) *assembly {
+	a := c.newAssembly(before)
 	t := c.Timeouts
 	a.gateway = gateway.Config{
 		Listen:            c.Listen,

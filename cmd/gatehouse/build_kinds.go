@@ -14,7 +14,7 @@ import (
 // of backend is one line here and a file like build_htpasswd.go.
 var kinds = map[string]kind{
 	"chain":    newKind(openChain).madeOf(mentionsOf[chainKeys]),
-	"htpasswd": newKind(openHTPasswd).groupsFrom("groups_file").following("users_file", "groups_file"),
+	"htpasswd": newKind(openHTPasswd).groupsFrom("groups_file").following("users_file", "groups_file").listing(),
 	"ldap":     newKind(openLDAP).lockingOut().following("ca_file", "cert_file", "key_file"),
 }
 
@@ -32,6 +32,10 @@ type kind struct {
 	// follows has the keys whose files backends of this type read again by themselves
 	// when these change.
 	follows []string
+
+	// listed says that backends of this type have their users and groups in files, so
+	// that all can be listed.
+	listed bool
 
 	// locksOut says that backends of this type lock an account after some wrong
 	// passwords. Their tables have the keys of shieldKeys besides.
@@ -69,6 +73,12 @@ func newKind[K any](open func(K, backendTable) (backend.Backend, error)) kind {
 // groupsFrom returns k with its groupsKey.
 func (k kind) groupsFrom(key string) kind {
 	k.groupsKey = key
+	return k
+}
+
+// listing returns k for backends whose users are listed.
+func (k kind) listing() kind {
+	k.listed = true
 	return k
 }
 

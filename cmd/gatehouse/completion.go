@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -18,12 +19,12 @@ type completer func(cmd *cobra.Command, args []string) []string
 // flagValues has the flags whose values are known, by name.
 var flagValues = map[string]completer{
 	"output":  fixed(string(outputText), string(outputJSON)),
-	"backend": fromConfig(func(a *assembly) []string { return a.config.backendNames() }),
+	"backend": fromConfig((*Config).backendNames),
 	"host":    fromConfig(routeHosts),
-	"user":    fromConfig(knownUsers),
-	"as":      fromConfig(knownUsers),
-	"group":   fromConfig(knownGroups),
-	"groups":  fromConfig(knownGroups),
+	"user":    fromRosters(roster.UserNames),
+	"as":      fromRosters(roster.UserNames),
+	"group":   fromRosters(roster.GroupNames),
+	"groups":  fromRosters(roster.GroupNames),
 }
 
 // argValues has the commands whose arguments are known, by their names. Of others that
@@ -31,8 +32,8 @@ var flagValues = map[string]completer{
 var argValues = map[string]completer{
 	"explain": completeQuestion,
 	"can-i":   completeQuestion,
-	"whoami":  firstArg(fromConfig(knownUsers)),
-	"probe":   firstArg(fromConfig(func(a *assembly) []string { return a.config.backendNames() })),
+	"whoami":  firstArg(fromRosters(roster.UserNames)),
+	"probe":   firstArg(fromConfig((*Config).backendNames)),
 }
 
 // completeValues has a command and all below it complete values, where they are known
@@ -51,15 +52,20 @@ func completeValues(cmd *cobra.Command) {
 	}
 }
 
-// forShell returns those values that begin as the word does. Names that a shell would
-// have to quote are left out, and what a name holds is never a description.
+// forShell returns those values that begin as the word does. Names with a character that
+// means something to a shell are left out: it puts them into the command line as they are.
 func (c completer) forShell(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	values := c(cmd, args)
 	values = slices.DeleteFunc(values, func(value string) bool {
-		return !strings.HasPrefix(value, word) || value != shown.Text(value) || strings.ContainsAny(value, " \t\"'\\$`")
+		return !strings.HasPrefix(value, word) || value != shown.Text(value) || strings.ContainsFunc(value, meansSomething)
 	})
 	slices.Sort(values)
 	return slices.Compact(values), cobra.ShellCompDirectiveNoFileComp
+}
+
+// meansSomething reports whether a shell may take r for more than a part of a word.
+func meansSomething(r rune) bool {
+	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("._-@%+=:,/", r)
 }
 
 func fixed(values ...string) completer {
@@ -76,48 +82,39 @@ func firstArg(c completer) completer {
 	}
 }
 
-// fromConfig completes to what a configuration has, of which the command line names the
-// file. Without one that can be used there is nothing to say.
-func fromConfig(values func(*assembly) []string) completer {
+// fromConfig completes to what a configuration says, of which the command line names the
+// file. Without one that can be used there is nothing to say. No other file is read.
+func fromConfig(values func(*Config) []string) completer {
 	return func(cmd *cobra.Command, _ []string) []string {
 		c, _, err := loadNamed(cmd)
 		if err != nil {
 			return nil
 		}
-		c.Tests = nil
-		a := c.assemble(slog.New(slog.DiscardHandler))
+		return values(c)
+	}
+}
+
+// fromRosters completes to names in the files of users and groups. No other backend is
+// opened: a key that is pressed must read no password and ask no server.
+func fromRosters(values func(roster) []string) completer {
+	return fromConfig(func(c *Config) (names []string) {
+		a := c.newAssembly(nil)
 		defer a.close()
-		return values(a)
-	}
-}
-
-// rosters returns the backends that can list their users.
-func (a *assembly) rosters() []roster {
-	var all []roster
-	for _, name := range a.config.backendNames() {
-		if r, ok := a.stack(name).leaf.(roster); ok {
-			all = append(all, r)
+		for i, table := range c.Backends {
+			if !kinds[table.Type()].listed || !a.checkBackend(i, table) {
+				continue
+			}
+			a.openBackend(i, surroundings{log: slog.New(slog.DiscardHandler)})
+			if r, ok := a.stack(table.Name()).leaf.(roster); ok {
+				names = append(names, values(r)...)
+			}
 		}
-	}
-	return all
+		return names
+	})
 }
 
-func knownUsers(a *assembly) (names []string) {
-	for _, r := range a.rosters() {
-		names = append(names, r.UserNames()...)
-	}
-	return names
-}
-
-func knownGroups(a *assembly) (names []string) {
-	for _, r := range a.rosters() {
-		names = append(names, r.GroupNames()...)
-	}
-	return names
-}
-
-func routeHosts(a *assembly) (names []string) {
-	for _, r := range a.config.Routes {
+func routeHosts(c *Config) (names []string) {
+	for _, r := range c.Routes {
 		names = append(names, r.hosts()...)
 	}
 	return names
@@ -131,8 +128,8 @@ func completeQuestion(cmd *cobra.Command, args []string) []string {
 	case len(args) == 0:
 		return append(verbs(), methods...)
 	case len(args) == 1 && slices.Contains(methods, args[0]):
-		return fromConfig(func(a *assembly) (paths []string) {
-			for _, r := range a.config.Routes {
+		return fromConfig(func(c *Config) (paths []string) {
+			for _, r := range c.Routes {
 				paths = append(paths, r.Path)
 			}
 			return paths

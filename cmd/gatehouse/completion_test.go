@@ -48,7 +48,7 @@ func TestCompletionKnowsValues(t *testing.T) {
 
 // What a shell would take apart, or a terminal obey, is not completed to.
 func TestCompletionLeavesOutWhatShellsRead(t *testing.T) {
-	names := fixed("plain", "two words", "$(id)", "`id`", "tab\tdescription", "esc\x1b[2J", `quo"te`)
+	names := fixed("plain", "two words", "$(id)", "`id`", "tab\tdescription", "esc\x1b[2J", `quo"te`, "al;reboot", "a&b", "a|b", "a>b", "(a)", "a*", "a?", "[a]", "{a}", "!a", "#a", "~a", "a\nb")
 	if got, _ := names.forShell(nil, nil, ""); !slices.Equal(got, []string{"plain"}) {
 		t.Errorf("got %q", got)
 	}

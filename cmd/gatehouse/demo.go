@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -70,7 +71,7 @@ func demo(cmd *cobra.Command, listen string, directory bool) error {
 	if loopback, err := checkListenAddress(place.address); err == nil && !loopback {
 		return &exitError{2, fmt.Errorf("--listen %s: the demo can be reached from this machine only, as everybody knows its passwords; write 127.0.0.1:PORT", listen)}
 	}
-	place.admin = freeDemoAddress(9090)
+	place.admin = freeDemoAddress(9090, place.address)
 	users := writeDemoFiles
 	if directory {
 		users = startDemoDirectory
@@ -133,9 +134,12 @@ func writeDemoFiles(p *demoPlace) (stop func(), err error) {
 
 // freeDemoAddress returns the first loopback address from a port on that nobody
 // listens on. Port 5000 is taken on macOS.
-func freeDemoAddress(first int) string {
+func freeDemoAddress(first int, taken ...string) string {
 	for port := first; port < first+20; port++ {
 		address := fmt.Sprintf("127.0.0.1:%d", port)
+		if slices.Contains(taken, address) {
+			continue
+		}
 		l, err := net.Listen("tcp", address)
 		if errors.Is(err, syscall.EADDRINUSE) {
 			continue

@@ -77,11 +77,13 @@ func (h *history) minutes(now sample) []Minute {
 	return list
 }
 
+// between returns what there was to do. The counts of the end may be less, where one is
+// taken while the other is.
 func between(begin, end sample) Minute {
 	took := end.durations.Since(begin.durations)
-	requests := end.requests - begin.requests
+	requests := gateway.Rise(begin.requests, end.requests)
 	return Minute{
-		Time: begin.at, Requests: requests, Refused: requests - (end.allowed - begin.allowed),
+		Time: begin.at, Requests: requests, Refused: gateway.Rise(gateway.Rise(begin.allowed, end.allowed), requests),
 		Median: took.Quantile(.5), P95: took.Quantile(.95),
 	}
 }

@@ -40,6 +40,17 @@ func TestHistoryCountsByTheMinute(t *testing.T) {
 	}
 }
 
+// A sample may be taken while somebody looks, after the counts that are shown.
+func TestHistoryCountsNothingBackwards(t *testing.T) {
+	var h history
+	h.add(sampleOf(time.Unix(60, 0), counted(90, 10, 60, 90, 100)))
+	for _, now := range []gateway.Totals{counted(0, 0), counted(80, 9, 50, 80, 89)} {
+		if got := h.minutes(sampleOf(time.Unix(59, 0), now)); got[0].Requests != 0 || got[0].Refused != 0 || got[0].P95 != 0 {
+			t.Errorf("got %+v, want nothing", got)
+		}
+	}
+}
+
 func TestHistoryForgetsWhatIsOlderThanAnHour(t *testing.T) {
 	var h history
 	for i := range 3 * keptMinutes {
