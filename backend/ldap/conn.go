@@ -35,6 +35,9 @@ type conn struct {
 	look     func(c *conn, question int, kept bool)
 	patience limit // of a search
 
+	// isOutdated reports whether other certificates count now than when it was made.
+	isOutdated func() bool
+
 	kept    bool      // it has been used before
 	since   time.Time // when it was last used
 	expires time.Time
@@ -53,7 +56,7 @@ type conn struct {
 }
 
 func newConn(raw, stream net.Conn) *conn {
-	c := &conn{raw: raw}
+	c := &conn{raw: raw, isOutdated: func() bool { return false }}
 	c.limit.expire = func() { raw.Close() }
 	c.patience.expire = c.wonder
 	c.ldap = ldap.NewConn(&tap{stream, c.see, c.note}, true)

@@ -24,6 +24,7 @@ func (t *trust) dial(ctx context.Context, a address, m *meter) (*conn, error) {
 	if err != nil {
 		return nil, lost(fmt.Errorf("connect: %w", err))
 	}
+	trusted := t.current.Load()
 	start = time.Now()
 	stream, err := t.encrypt(ctx, raw, a)
 	if name := t.encryption(a); name != "" {
@@ -34,7 +35,7 @@ func (t *trust) dial(ctx context.Context, a address, m *meter) (*conn, error) {
 		return nil, lost(err)
 	}
 	c := newConn(raw, stream)
-	c.meter = m
+	c.meter, c.isOutdated = m, func() bool { return t.current.Load() != trusted }
 	return c, nil
 }
 

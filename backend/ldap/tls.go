@@ -1,9 +1,11 @@
 package ldap
 
 import (
+	"bytes"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -62,8 +64,20 @@ func (t *trust) load() error {
 		}
 		c.Certificates = []tls.Certificate{cert}
 	}
-	t.current.Store(c)
+	if old := t.current.Load(); old == nil || !isSame(old, c) {
+		t.current.Store(c)
+	}
 	return nil
+}
+
+// isSame reports whether two configurations trust the same and show the same certificate.
+func isSame(a, b *tls.Config) bool {
+	if a.RootCAs != nil && !a.RootCAs.Equal(b.RootCAs) { // of a pool that is read from a file
+		return false
+	}
+	return slices.EqualFunc(a.Certificates, b.Certificates, func(a, b tls.Certificate) bool {
+		return slices.EqualFunc(a.Certificate, b.Certificate, bytes.Equal)
+	})
 }
 
 func (t *trust) clientCertificate() (tls.Certificate, error) {

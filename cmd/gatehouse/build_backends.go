@@ -56,7 +56,7 @@ func (a *assembly) open(c BackendConfig, t backendTable) error {
 	// What it follows by itself it might not have read yet, or not be able to.
 	if r, ok := s.leaf.(interface{ Reload() error }); ok {
 		if err := r.Reload(); err != nil {
-			t.reportFiles(err)
+			kinds[c.Type()].report(t, err)
 		}
 	}
 	return nil

@@ -14,8 +14,8 @@ import (
 // of backend is one line here and a file like build_htpasswd.go.
 var kinds = map[string]kind{
 	"chain":    newKind(openChain).madeOf(mentionsOf[chainKeys]),
-	"htpasswd": newKind(openHTPasswd).groupsFrom("groups_file").following("users_file", "groups_file").listing(),
-	"ldap":     newKind(openLDAP).lockingOut().following("ca_file", "cert_file", "key_file"),
+	"htpasswd": newKind(openHTPasswd).reporting(backendTable.reportFiles).groupsFrom("groups_file").following("users_file", "groups_file").listing(),
+	"ldap":     newKind(openLDAP).reporting(backendTable.reportKeys).lockingOut().following("ca_file", "cert_file", "key_file"),
 }
 
 // kind is a type of backend.
@@ -32,6 +32,9 @@ type kind struct {
 	// follows has the keys whose files backends of this type read again by themselves
 	// when these change.
 	follows []string
+
+	// report reports what is wrong with files that are read again.
+	report func(backendTable, error)
 
 	// listed says that backends of this type have their users and groups in files, so
 	// that all can be listed.
@@ -73,6 +76,12 @@ func newKind[K any](open func(K, backendTable) (backend.Backend, error)) kind {
 // groupsFrom returns k with its groupsKey.
 func (k kind) groupsFrom(key string) kind {
 	k.groupsKey = key
+	return k
+}
+
+// reporting returns k with its report.
+func (k kind) reporting(report func(backendTable, error)) kind {
+	k.report = report
 	return k
 }
 

@@ -72,6 +72,12 @@ func openLDAP(k ldapKeys, t backendTable) (backend.Backend, error) {
 	if err == nil {
 		return b, nil
 	}
+	t.reportKeys(err)
+	return nil, nil
+}
+
+// reportKeys reports errors of a directory backend.
+func (t backendTable) reportKeys(err error) {
 	for _, err := range leaves(err) {
 		// The errors of this backend begin with the key that they are about.
 		key, text := "type", err.Error()
@@ -80,7 +86,6 @@ func openLDAP(k ldapKeys, t backendTable) (backend.Backend, error) {
 		}
 		t.codef(key, fault.Of(err), text)
 	}
-	return nil, nil
 }
 
 var keyAtHead = regexp.MustCompile(`^([a-z_]+): `)
