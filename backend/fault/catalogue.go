@@ -11,13 +11,15 @@ func Catalogue() []Group {
 		{"Backends", backends},
 		{"Password files", passwordFiles},
 		{"Connections to a directory", connections("ldap", peer{
-			"the directory server", "`urls` of the backend", "`ca_file` of the backend", "`server_name` of the backend"})},
+			"the directory server", "`urls` of the backend", "`ca_file` of the backend", "`server_name` of the backend",
+			"a directory that encrypts after StartTLS takes ldap:// and `start_tls = true`"})},
 		{"Directory", directory},
 		{"Service account of a directory", serviceAccount},
 		{"Users of a directory", directoryUsers},
 		{"Groups of a directory", directoryGroups},
 		{"Connections to an upstream", connections("upstream", peer{
-			"the upstream", "`upstream` of the route", "`upstream_ca_file` of the route", "`upstream_server_name` of the route"})},
+			"the upstream", "`upstream` of the route", "`upstream_ca_file` of the route", "`upstream_server_name` of the route",
+			"an upstream without TLS takes http://"})},
 		{"Upstream", upstream},
 		{"Requests", requests},
 		{"Configuration and reload", configuration},
@@ -29,12 +31,13 @@ func Catalogue() []Group {
 }
 
 // peer says in words what a connection leads to, and which keys have its address,
-// the authorities to trust and the name to verify.
-type peer struct{ server, address, authorities, name string }
+// the authorities to trust and the name to verify. Plain says what to write for a server
+// that does not begin with TLS.
+type peer struct{ server, address, authorities, name, plain string }
 
 // connections returns the entries for connections to the servers of an area.
 func connections(area string, to peer) []Entry {
-	fill := strings.NewReplacer("{server}", to.server, "{address}", to.address, "{authorities}", to.authorities, "{name}", to.name)
+	fill := strings.NewReplacer("{server}", to.server, "{address}", to.address, "{authorities}", to.authorities, "{name}", to.name, "{plain}", to.plain)
 	entries := make([]Entry, len(connection))
 	for i, e := range connection {
 		entries[i] = Entry{Code(area) + "." + e.Code, fill.Replace(e.Means), fill.Replace(e.Do)}
@@ -60,13 +63,13 @@ var connection = []Entry{
 	{"tls.malformed_certificate", "The certificate of {server} is not well formed.", "have it issued anew by other software: the text says what is wrong with it, and nothing makes gatehouse take it"},
 	{"tls.expired", "The certificate of {server} has expired or is not valid yet.", "have the certificate renewed, or set the clock of this machine"},
 	{"tls.invalid_certificate", "The certificate of {server} is not good for a server, or its chain is broken.", "have it issued anew for server authentication, with all intermediate certificates sent along"},
-	{"tls.not_tls", "{server} answers with something that is not TLS, or hangs up when TLS begins.", "check the port in {address}: a directory that encrypts after StartTLS takes ldap:// and `start_tls = true`, an upstream in the clear http://"},
+	{"tls.not_tls", "{server} answers with something that is not TLS, or hangs up when TLS begins.", "check the port in {address}: {plain}"},
 	{"tls.refused", "One of the two sides ended the TLS handshake with an alert.", "see the text: the other side may want a client certificate (cert_file, key_file) or speak no version from TLS 1.2 on"},
 	{"failed", "The connection to {server} failed in a way that has no code of its own.", "see the text of the error"},
 }
 
 var logins = []Entry{
-	{"login.unknown_user", "No backend of the route knows the user.", "nothing, if the name is wrong. Otherwise look for the user with `gatehouse doctor --user NAME`, or in the password file"},
+	{"login.unknown_user", "No backend of the route knows the user.", "nothing, if the name is wrong. Otherwise ask `gatehouse whoami NAME`, and for a directory `gatehouse doctor --user NAME`, which looks for why the user is not found"},
 	{"login.wrong_password", "The password is wrong.", "have the user type it again, and log out first where a client has stored an old one"},
 	{"login.outdated", "The password was changed after a login that was remembered.", "nothing: the next request with the new password is let in"},
 	{"login.locked", "The user may not log in whatever the password.", "unlock or enable the account where it is kept; the text says what the backend told"},
@@ -80,18 +83,18 @@ var guards = []Entry{
 	{"shield.repeated", "The same wrong password was sent again. It was refused without asking the backend.", "find the client that goes on sending it; the source is in the access record. `gatehouse cache purge --user NAME` has it forgotten"},
 	{"shield.locked", "The account was locked a moment ago. The login was refused without asking the backend.", "unlock the account where it is kept, and have it forgotten with `gatehouse cache purge --user NAME`"},
 	{"shield.withheld", "There were too many wrong passwords for this user. One more could lock the account, so gatehouse did not try it.", "find who sends them, by the sources in the access record. Wait for `failure_window`, or let the user in again with `gatehouse cache purge --user NAME`"},
-	{"shield.unclear", "Passwords of the user got no answer. The directory may have counted them as wrong, so gatehouse tries no more of them until `failure_window` is over.", "look for the outage before it; then as for shield.withheld"},
+	{"shield.unclear", "The directory gave no answer to some passwords of the user, and may have counted them as wrong. gatehouse passes on no more of them until `failure_window` is over.", "look in the log for the outage before it. Wait for `failure_window`, or let the user in again with `gatehouse cache purge --user NAME`"},
 	{"shield.full", "There are more users with wrong passwords than the shield can count.", "somebody guesses names: find the sources in the access record and keep them out"},
-	{"flood.throttled", "Too many logins failed, from one source or in total. Further logins are rate-limited (429); cached logins are unaffected.", "find the source in the access record: a client with an old password, or somebody who guesses. If many users share an address, raise the limits of `[flood]`"},
+	{"flood.throttled", "Too many logins failed at one backend that a route names, from one address or in total. Further logins are rate-limited (429); cached logins are unaffected.", "find the source in the access record: a client with an old password, or somebody who guesses. If many users share an address, raise the limits of `[flood]`"},
 	{"flood.waiting", "A login waited behind others until its time was over.", "the backend is slow or failing: look for other codes at the same time"},
 	{"cache.unanswered", "The backend did not answer in the time that a login may take.", "look for other codes of the backend at the same time, and compare its time limits"},
 }
 
 var backends = []Entry{
-	{"backend.unavailable", "A backend could not be asked (503). There is no more precise cause.", "see the text, and the codes before it in the log"},
+	{"backend.unavailable", "A backend could not be asked (503), and no other code fits.", "see the text of the error, and the codes before it in the log"},
 	{"backend.overloaded", "Too many passwords are being checked. One more would have to wait too long.", "find out who logs in so often; a cheaper hash (bcrypt cost 10) or more processors let more through"},
 	{"backend.gave_up", "The client went away, or the time of the login was over, before there was an answer.", "nothing, if it is rare. Otherwise find out which backend is slow"},
-	{"backend.panic", "A backend failed in an unexpected way. This is a bug in gatehouse.", "report it with the stack in the log, which holds no password"},
+	{"backend.panic", "A backend failed in an unexpected way. This is a bug in gatehouse.", "report it with the stack in the log; the stack holds no password"},
 }
 
 var passwordFiles = []Entry{
@@ -102,7 +105,7 @@ var passwordFiles = []Entry{
 var upstream = []Entry{
 	{"upstream.answer.late", "The upstream took a request and did not begin to answer in time (504).", "look into its log. If it needs long for large layers, raise `upload_response` under `[timeouts]`"},
 	{"upstream.answer.invalid", "The upstream answered with something that is not valid HTTP (502).", "check that the address is that of an HTTP service; see the text for what is wrong with the answer. Where it names a field that stands more than once, have that field sent once: a proxy in front of the upstream may add the second one"},
-	{"upstream.answer.unlimited", "The answer of the upstream ends only with its connection. gatehouse cannot tell whether it is complete (502).", "have the upstream send Content-Length or chunks"},
+	{"upstream.answer.unlimited", "Only the end of the connection marks the end of the upstream's answer, so gatehouse cannot tell whether the answer is complete (502).", "have the upstream send `Content-Length`, or chunks (`Transfer-Encoding: chunked`)"},
 	{"upstream.answer.broken_off", "The answer of the upstream broke off. The connection to the client was closed, so that the client notices.", "look into the log of the upstream for that time, and for proxies in between with limits of size or time"},
 	{"upstream.answer.login", "The upstream asks for a login of its own, by a challenge beside 401 or by 407 (502).", "set the user and password of the upstream, or `forward_authorization = true`, or take the login out of the upstream"},
 	{"upstream.answer.elsewhere", "A `Location` or `Link` of the upstream leads to the upstream itself, outside the path in `upstream` (502).", "tell the upstream by which path it is asked, or correct the path in `upstream`"},

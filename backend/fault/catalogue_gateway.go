@@ -15,8 +15,8 @@ var configuration = []Entry{
 var files = []Entry{
 	{"file.missing", "A file is not there.", "correct its path, which is relative to the configuration, or make it"},
 	{"file.forbidden", "The user that gatehouse runs as may not use a file.", "let that user read it (or write, for logs), also the folders above"},
-	{"file.exposed", "Everybody on the machine may read a file with a secret, which is refused.", "chmod o-r FILE, or for a secret that Kubernetes or Docker mounts the mode that the text says; and set a new secret, as somebody may have read this one"},
-	{"file.writable", "The group or everybody on the machine may write a file, which is refused.", "chmod go-w FILE"},
+	{"file.exposed", "Everybody on the machine may read a file with a secret, which is refused.", "run `chmod o-r FILE`. If Kubernetes or Docker mounts the secret, give it the mode that the text says. Set a new secret, as somebody may have read this one"},
+	{"file.writable", "The group or everybody on the machine may write a file, which is refused.", "run `chmod go-w FILE`"},
 	{"file.irregular", "A path leads to a folder, a pipe or a device in the place of a file.", "correct the path"},
 	{"file.too_large", "A file is larger than such a file can be.", "correct the path, or split the file"},
 	{"file.changing", "A file changed while it was read.", "nothing: it is read again. Replace files by renaming, not by writing into them"},

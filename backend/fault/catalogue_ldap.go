@@ -28,10 +28,10 @@ var directory = []Entry{
 var serviceAccount = []Entry{
 	{"ldap.account.no_password", "The password of the service account cannot be read.", "see the text: make the file or credential readable for the user that gatehouse runs as, and put the password into it"},
 	{"ldap.account.unknown", "The directory has no such service account.", "correct `bind_dn`"},
-	{"ldap.account.wrong_password", "The directory refuses the service account: its password is wrong, or there is no such account.", "the password is wrong, or there is no such account: check `bind_dn` and the file with its password; the directory has counted one wrong password. gatehouse tries the same password again only after some minutes, so that the account is not locked, and a changed one at once"},
-	{"ldap.account.malformed_name", "`bind_dn` is no name of an entry (result 34).", "`bind_dn` is no name of an entry: want something like \"cn=gatehouse,ou=system,dc=corp,dc=example\""},
+	{"ldap.account.wrong_password", "The directory refuses the service account: its password is wrong, or there is no such account.", "check `bind_dn` and the file with its password. The directory has counted one wrong password. gatehouse tries the same password again only after some minutes, so that the account is not locked. A changed password is tried at once"},
+	{"ldap.account.malformed_name", "`bind_dn` is no name of an entry (result 34).", "write the DN of the account into `bind_dn`, such as \"cn=gatehouse,ou=system,dc=corp,dc=example\""},
 	{"ldap.account.locked", "The service account is locked, disabled or expired.", "ask the administrators of the directory to repair the account; the text says what is wrong with it"},
-	{"ldap.account.encryption", "The server takes no password of the service account on this connection (results 8, 13).", "the server takes no password in the clear: use ldaps:// or `start_tls = true`"},
+	{"ldap.account.encryption", "The server takes no password of the service account on this connection (results 8, 13).", "use ldaps:// or `start_tls = true`: the server takes no password in the clear"},
 	{"ldap.account.failed", "The service account cannot log in for another reason.", "see the text for what the directory answered, and check `bind_dn` and the file with its password"},
 }
 
@@ -60,7 +60,7 @@ var directoryGroups = []Entry{
 	{"ldap.groups.unreadable", "The account may not read what tells the groups of a user, or who is in a group.", "give it that right: in Active Directory put it into the group Windows Authorization Access Group"},
 	{"ldap.groups.too_many", "The user is in more groups than gatehouse follows.", "look for groups that contain each other, or narrow `group_bases`"},
 	{"ldap.groups.too_deep", "The user is in groups that are nested deeper than `group_depth`. Groups up to that depth count. A rule that needs another group, or the absence of one, cannot be decided.", "raise `group_depth`, or set `group_nesting = false` if groups in groups are not to count"},
-	{"ldap.groups.hidden", "memberOf or the token of a user names a group that the service account may not read. If its DN is known, the group counts by its DN. A rule that uses the short name cannot be decided, nor one that needs a group which contains this one.", "let the service account read the group, or name the group by its DN in the rule"},
+	{"ldap.groups.hidden", "`memberOf` or the token of a user names a group that the service account may not read. If its DN is known, the group counts by its DN. A rule that uses the short name cannot be decided, nor one that needs a group which contains this one.", "let the service account read the group, or name the group by its DN in the rule"},
 	{"ldap.groups.undecided", "A filter for groups (`group_filter`, or that of a `filter_group`) is neither true nor false. A rule that needs such a group, or its absence, cannot be decided.", "let the service account read and search the attributes of the filter"},
 	{"ldap.groups.other_domain", "A user was found in a global catalog, and `urls` name no controller of that user's domain. Only such a controller knows all groups of the user. The groups that the catalog knows count. A rule that needs another group, or the absence of one, cannot be decided.", "add a controller of the domain to `urls` (port 636)"},
 	{"ldap.groups.missing", "A rule names a group that the directory does not have. Nobody is in it.", "correct the rule, or make the group below `group_bases`"},

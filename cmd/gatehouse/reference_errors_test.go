@@ -20,8 +20,8 @@ func errorPage() []byte {
 	var b bytes.Buffer
 	b.WriteString(`# Error codes
 
-Every error that an administrator may meet has a code that never changes its meaning. It is the attribute ` + "`code`" + ` in the log and the access record, the label of the metric
-` + "`gatehouse_faults_total`" + `, and stands in the answers of ` + "`doctor`, `why`, `check` and `reload`" + `. Nothing of it is told to clients. This page is made from the program.
+Every error that an administrator may meet has an error code that never changes its meaning. It is the attribute ` + "`code`" + ` in the log and the access record, the label of the metric
+` + "`gatehouse_faults_total`" + `, and stands in the answers of ` + "`doctor`, `why`, `check` and `reload`" + `. Clients never see it: their answers have [registry error codes](troubleshooting.md#all-statuses). This page is made from the program.
 `)
 	for _, g := range fault.Catalogue() {
 		fmt.Fprintf(&b, "\n## %s\n\n| code | what it means | what to do |\n|---|---|---|\n", g.Title)
