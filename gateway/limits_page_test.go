@@ -41,13 +41,13 @@ func allowances() []allowance {
 	wideMemory := l.wideMemory()
 	connections, exchanges := part(connectionsPart, connectionMemory), part(exchangesPart, exchangeMemory)
 	return []allowance{
-		{"connection of a client, its TLS handshake and its narrow window included", connectionMemory, connections, "a quarter of the memory, `limits.connections`, half of the descriptors that are shared out; of these `limits.per_address`, `limits.handshakes`, and half for one user", ""},
-		{fmt.Sprintf("connection of HTTP/2 on which nobody has logged in, with %d requests that it may have under way", narrowStreams), l.guestMemory(), part(guestsPart, l.guestMemory()),
-			"an eighth of the memory; others wait behind their handshake, in their order", ""},
-		{"wide connection of HTTP/2: a window of 1 MiB and `limits.streams`", wideMemory, part(widePart, wideMemory), fmt.Sprintf("an eighth of the memory, of which one network has 1/%d at most; beyond, a connection is narrow", wideShare), ""},
+		{"connection of a client, with its TLS handshake and the window of a narrow connection", connectionMemory, connections, "the least of a quarter of the memory, `limits.connections`, and half of the descriptors that are shared out. Of these one address may have `limits.per_address`, one user half, and `limits.handshakes` may be in their TLS handshake", ""},
+		{fmt.Sprintf("connection of HTTP/2 on which nobody has logged in, with the %d requests that it may have under way", narrowStreams), l.guestMemory(), part(guestsPart, l.guestMemory()),
+			"an eighth of the memory. More of them wait after their handshake, in their order", ""},
+		{"wide connection of HTTP/2, with a window of 1 MiB and `limits.streams` requests", wideMemory, part(widePart, wideMemory), fmt.Sprintf("an eighth of the memory, of which one network has 1/%d at most. Further connections are narrow", wideShare), ""},
 		{"stream of a narrow connection", streamMemory, func(limit int) int { return connections(limit) * narrowStreams }, fmt.Sprintf("%d for each connection", narrowStreams), ""},
-		{"request that no rule has allowed yet, with its head: pending logins, the waiting room of the flood control and equal questions included", head, part(undecidedPart, head),
-			"an eighth of the memory; from half of that on, backends are asked about nobody who is not remembered; beyond all of it, connections with more than a few end", ""},
+		{"request that no rule has allowed yet, with its head. Requests count that wait for a login, also in the flood control or for the answer to an equal question", head, part(undecidedPart, head),
+			"an eighth of the memory. From half of that on, only users are let in whose login is remembered, and no backend is asked. When all of it is used, connections are closed that have more than a few such requests", ""},
 		{"password hash that is being computed, such as the second recommendation of RFC 9106 for argon2id", hashMemory, part(hashesPart, hashMemory),
 			"a quarter of the memory, in which all backends wait for their turn; each backend computes as many at once as there are processors; a file of users with a hash that takes more than the whole is refused", ""},
 		{"request that waits for a connection to its upstream", queuedMemory, always(1024), "`limits.upstream_queue`", ""},
@@ -62,15 +62,18 @@ func allowances() []allowance {
 // limitsPage returns docs/limits.md.
 func limitsPage() []byte {
 	var b bytes.Buffer
-	b.WriteString(`# What clients can take
+	fmt.Fprintf(&b, `# What clients can take
 
-The gateway bounds what each client can have, and what all of it comes to, before anybody has logged in and after. The memory limit in force is the least of ` + "`GOMEMLIMIT`" + `, 90 % of what the
-control group grants (` + "`memory.max`" + `) and half of the machine's memory; ` + "`gatehouse_memory_limit_bytes`" + ` shows it. Where memory or file descriptors have room for fewer connections than the
+The gateway bounds what each client can have, and what all of it comes to, before anybody has logged in and after. The memory limit in force is the least of `+"`GOMEMLIMIT`"+`, 90 %% of what the
+control group grants (`+"`memory.max`"+`) and half of the machine's memory; `+"`gatehouse_memory_limit_bytes`"+` shows it. Where memory or file descriptors have room for fewer connections than the
 configuration says, the log says so at the start. This page is made from the constants of the program.
+
+A connection of HTTP/2 is *wide* while there is memory for it: it may have `+"`limits.streams`"+` requests under way. Otherwise it is *narrow*, and may have %d. A *window* is how much a client may
+send before the gateway has taken it in. The *descriptors that are shared out* are the last three columns of [file descriptors](#file-descriptors).
 
 | allowance | each | with 256 MiB | in all | with 4 GiB | in all | bound by |
 |---|---|---|---|---|---|---|
-`)
+`, narrowStreams)
 	for _, a := range allowances() {
 		set := a.set
 		if a.budget != "" {
@@ -90,19 +93,19 @@ configuration says, the log says so at the start. This page is made from the con
 		fmt.Fprintf(&b, "| %d | %d | %d | %d | %d |\n", all, all-shared, shared/2, shared*2/5, shared/10)
 	}
 	fmt.Fprintf(&b, `
-Each cache of credentials keeps names of groups in a sixteenth of the memory at most. Some of the rows hold the same memory: what a connection without a login has under way is in the row of connections and in that of requests that no rule has allowed, too.
+Each cache of credentials keeps names of groups in a sixteenth of the memory at most. Some memory stands in two rows: a request on a connection without a login counts in the row of such connections, and in that of requests that no rule has allowed.
 
 ## Who makes room
 
-- Where there are as many connections of clients as there may be, those make room on which only bad logins were tried, then those that have sent nothing, and then those that have been of no use for
-  longest: on which nobody has logged in since they came, or that wait for their client. Where those on which nobody has logged in are more than half of all, only they make room. A request that was allowed is not cut off
-  for this. Whoever has just come keeps its place for %v, or for %v if it sends nothing.
-- Where there are as many connections of HTTP/2 on which nobody has logged in as there may be, they make room for the next one in the same order, after %v each.
+- If a client connects and there are as many connections as there may be, another one is closed for it. Connections on which only bad logins were tried are closed first, then those that have sent nothing.
+  Then comes the connection that has been of no use for longest: nobody has logged in on it since it came, or it waits for its client. If more than half of all connections are without a login, only these are closed.
+  A request that was allowed is not cut off for this. A new connection is left alone for %v, or for %v if it sends nothing.
+- If there are as many connections of HTTP/2 without a login as there may be, one of them is closed for the next one, in the same order. Each is left alone for %v.
 - A user who has half of all connections gets a 503 that says so on the next one, and that one is closed.
-- A request that finds no connection to its upstream waits for %v at most, and is then answered with 503 and `+"`Retry-After`"+`. Of those that wait, one of the client with fewest in use goes first. Where the client
-  itself has as many as one may have, nothing is read from the connection for %v, and longer each time up to %v; likewise after a login that is put off.
-- While another request waits, a client that has moved no byte of a body for %v is cut off; of several such, one with most connections. A client that moves a little is not cut off for this, but may be by `+"`limits.body_rate`"+`.
-- Bodies over HTTP/2 move by 64 KiB in each round trip, because net/http takes in what a window allows before there is a decision and cannot open it afterwards. Over HTTP/1.1 a body is not read before the decision.
+- A request that finds no connection to its upstream waits for %v at most. Then it is answered with 503 and `+"`Retry-After`"+`. Of the requests that wait, one of the client with fewest connections to upstreams goes first.
+- If a client has as many connections to upstreams as one client may have, the gateway reads nothing from its connection for %v, and longer each time, up to %v. It does the same after a login that is put off.
+- While a request waits, a client that has moved no byte of a body for %v is cut off. If there are several, it is one of the client with most connections. A client that moves a little is not cut off for this, but may be by `+"`limits.body_rate`"+`.
+- Bodies over HTTP/2 move by 64 KiB in each round trip: net/http takes in what a window allows before there is a decision, so the window is small, and net/http cannot make it larger afterwards. Over HTTP/1.1 a body is not read before the decision.
 `, tenure, silentTenure, guestTenure, slotPatience, 2*minPause, maxPause, stuckAfter)
 	return b.Bytes()
 }

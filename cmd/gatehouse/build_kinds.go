@@ -59,7 +59,7 @@ type mention struct {
 // backendHead has the keys of every [[backend]].
 type backendHead struct {
 	Name string `toml:"name"` // what routes, rules and logs call the backend
-	Type string `toml:"type"` // the kind of backend
+	Type string `toml:"type"` // the kind of backend: "htpasswd", "ldap" or "chain"
 }
 
 // newKind returns the kind whose tables have the keys of K.

@@ -32,15 +32,15 @@ type Settings struct {
 	AuditRequired     bool           `toml:"audit_required"`                              // deny requests while audit_log does not take records
 	LogLevel          string         `toml:"log_level" oneof:"debug info warn error"`     // least level that is logged on standard error
 	TLS               TLSConfig      `toml:"tls"`                                         // the certificate that clients see; with this table every address speaks TLS
-	Cache             CacheConfig    `toml:"cache"`                                       // how long the answers of each backend are remembered
-	Flood             FloodConfig    `toml:"flood"`                                       // how failed logins are rate-limited; cached logins are unaffected
+	Cache             CacheConfig    `toml:"cache"`                                       // how long the answers of each backend that a route names are remembered
+	Flood             FloodConfig    `toml:"flood"`                                       // how failed logins are rate-limited, at each backend that a route names by itself; cached logins are unaffected
 	Refusals          RefusalsConfig `toml:"refusals"`                                    // how long the refusal of a wrong login takes; the time then does not tell which users exist
 	Timeouts          TimeoutsConfig `toml:"timeouts"`                                    // how long a client, an upstream or a backend may be silent; the total time of a request is not limited while data moves
 	Limits            LimitsConfig   `toml:"limits"`                                      // how much clients can use, so that no client can block the others
 	TrustedProxies    []string       `toml:"trusted_proxies"`                             // addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; the last address there that is not one of them is the client
 	ProxyProtocol     bool           `toml:"proxy_protocol"`                              // every connection of a trusted proxy must begin with a PROXY header, of version 1 or 2; from other clients none is read
 	Health            HealthConfig   `toml:"health"`                                      // how load balancers see at the service port whether the gateway serves
-	Admin             AdminConfig    `toml:"admin"`                                       // where those who run the gateway can ask it; without listen and socket: nowhere
+	Admin             AdminConfig    `toml:"admin"`                                       // where those who run the gateway can ask it; without listen and socket it can be asked nowhere
 }
 
 // TLSConfig is [tls]: with it every listener speaks TLS.
@@ -49,7 +49,7 @@ type TLSConfig struct {
 	KeyFile  lead   `toml:"key_file"`  // its private key, in PEM; not readable by everybody
 }
 
-// CacheConfig is [cache], which holds for the cache of every backend.
+// CacheConfig is [cache], which holds for the cache of every backend that a route names.
 type CacheConfig struct {
 	Size        int      `toml:"size" min:"1" max:"10000000"`    // answers of each kind (good, bad, groups) that are kept
 	TTL         Duration `toml:"ttl" min:"1s" max:"24h"`         // how long a good login counts
@@ -59,16 +59,17 @@ type CacheConfig struct {
 	Stale       Duration `toml:"stale" min:"0s" max:"24h"`       // how long after their ttl a good login and its groups go on while the backend is unavailable; 0s: not at all
 }
 
-// FloodConfig is [flood], which holds for the flood control of every backend.
+// FloodConfig is [flood], which holds for the flood control of every backend that a route
+// names.
 type FloodConfig struct {
 	Enabled         bool `toml:"enabled"`                                 // whether failed logins are limited at all
 	SourcePerMinute int  `toml:"source_per_minute" min:"1" max:"1000000"` // logins from one address, or one network (/64) of IPv6, that may fail each minute
 	SourceBurst     int  `toml:"source_burst" min:"1" max:"1000000"`      // how many of these may fail, or be pending, at once
-	TotalPerSecond  int  `toml:"total_per_second" min:"1" max:"1000000"`  // logins from everywhere that may fail each second; users whose login was right in the last hours go first
+	TotalPerSecond  int  `toml:"total_per_second" min:"1" max:"1000000"`  // logins from all addresses together that may fail each second; users whose login was right in the last hours go first
 	TotalBurst      int  `toml:"total_burst" min:"1" max:"1000000"`       // how many of these may fail, or be pending, at once
 }
 
-// RefusalsConfig is [refusals], which holds for every backend.
+// RefusalsConfig is [refusals], which holds for every backend that a route names.
 type RefusalsConfig struct {
 	Floor   Duration `toml:"floor" min:"0s" max:"5s"`    // least time of a refusal, also of a remembered one; 0s: no least time
 	Ceiling Duration `toml:"ceiling" min:"1ms" max:"5s"` // how far the floor rises by itself if a backend takes longer
@@ -77,19 +78,19 @@ type RefusalsConfig struct {
 // TimeoutsConfig is [timeouts]; gateway.Timeouts says what each is about. Login
 // bounds one question to a backend.
 type TimeoutsConfig struct {
-	Handshake      Duration `toml:"handshake" min:"100ms" max:"10m"`       // to finish the TLS handshake
-	Header         Duration `toml:"header" min:"100ms" max:"10m"`          // to send the head of a request
-	Idle           Duration `toml:"idle" min:"100ms" max:"24h"`            // between two requests of one connection
-	BodyIdle       Duration `toml:"body_idle" min:"100ms" max:"24h"`       // without progress of a body, in either direction
-	Connect        Duration `toml:"connect" min:"100ms" max:"10m"`         // to connect to an upstream
-	Response       Duration `toml:"response" min:"100ms" max:"24h"`        // until an upstream begins to answer
+	Handshake      Duration `toml:"handshake" min:"100ms" max:"10m"`       // time for a client to finish the TLS handshake
+	Header         Duration `toml:"header" min:"100ms" max:"10m"`          // time for a client to send the head of a request
+	Idle           Duration `toml:"idle" min:"100ms" max:"24h"`            // time that a connection may be unused between two requests
+	BodyIdle       Duration `toml:"body_idle" min:"100ms" max:"24h"`       // time that a body may make no progress, in either direction
+	Connect        Duration `toml:"connect" min:"100ms" max:"10m"`         // time to connect to an upstream
+	Response       Duration `toml:"response" min:"100ms" max:"24h"`        // time until an upstream begins to answer
 	UploadResponse Duration `toml:"upload_response" min:"100ms" max:"24h"` // the same for POST, PUT and PATCH: a registry may hash a whole layer first
-	Login          Duration `toml:"login" min:"100ms" max:"10m"`           // for a backend to check a password
+	Login          Duration `toml:"login" min:"100ms" max:"10m"`           // time for a backend to check a password
 }
 
 // LimitsConfig is [limits]; gateway.Limits says what each is about.
 type LimitsConfig struct {
-	Connections         int      `toml:"connections" min:"1" max:"1000000"`          // connections in all, at most what memory and file descriptors allow; if there are more, the ones are closed on which nobody has logged in for longest, or that have waited longest for their client
+	Connections         int      `toml:"connections" min:"1" max:"1000000"`          // connections of clients in all, at most what memory and file descriptors allow; if there are more, docs/limits.md says which are closed
 	PerAddress          int      `toml:"per_address" min:"1" max:"1000000"`          // connections from one address, or one network (/64) of IPv6; more are closed at once; this machine and trusted_proxies may have any number
 	Handshakes          int      `toml:"handshakes" min:"1" max:"1000000"`           // TLS handshakes in progress; if there are more, the oldest are ended
 	Streams             int      `toml:"streams" min:"1" max:"10000"`                // requests in progress on one HTTP/2 connection
@@ -167,8 +168,8 @@ type RouteConfig struct {
 
 // RouteTimeoutsConfig is [route.timeouts].
 type RouteTimeoutsConfig struct {
-	Connect        Duration `toml:"connect" min:"100ms" max:"10m"`         // to connect to the upstream
-	Response       Duration `toml:"response" min:"100ms" max:"24h"`        // until it begins to answer
+	Connect        Duration `toml:"connect" min:"100ms" max:"10m"`         // time to connect to the upstream
+	Response       Duration `toml:"response" min:"100ms" max:"24h"`        // time until it begins to answer
 	UploadResponse Duration `toml:"upload_response" min:"100ms" max:"24h"` // the same for POST, PUT and PATCH
 }
 

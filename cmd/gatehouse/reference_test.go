@@ -207,7 +207,8 @@ func (r *reference) markdown() []byte {
 	b.WriteString(`# Configuration reference
 
 Every key of the configuration file. This page is made from the program; [config.example.toml](../config.example.toml) shows the same as a file with comments,
-and [config.schema.json](config.schema.json) tells it to editors. The column "example" holds what that file has: the default, where there is one.
+and [config.schema.json](config.schema.json) tells it to editors. The column "in the example file" holds the value there.
+A key that stands behind ` + "`#`" + ` there is not set, and the value is one that it may have. The values of all other keys before ` + "`[[backend]]`, except those of `[tls]`" + `, are the defaults.
 
 Relative paths are relative to the file. A duration is a string with a unit: ` + "`\"500ms\"`, `\"30s\"`, `\"5m\"`, `\"1h30m\"`, `\"14d\"`" + `. An unknown key is an error. No message shows the value of a key that is unknown
 or leads to a secret (keys of private keys, and those of passwords), nor of a URL that may have a password in it.
@@ -216,7 +217,7 @@ or leads to a secret (keys of private keys, and those of passwords), nor of a UR
 		if len(table.keys) == 0 {
 			continue
 		}
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| key | may be | example | what it is |\n|---|---|---|---|\n", table.title(), sentence(table.meaning))
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| key | may be | in the example file | what it is |\n|---|---|---|---|\n", table.title(), sentence(table.meaning))
 		for _, k := range table.keys {
 			fmt.Fprintf(&b, "| `%s` | %s | `%s` | %s%s |\n", k.name, bounds(k.field), k.value, sentence(k.meaning), otherWays(strings.TrimPrefix(table.path()+"."+k.name, ".")))
 		}
