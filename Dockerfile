@@ -1,5 +1,5 @@
 # An image that holds the program, the authorities that an https upstream may be
-# signed by, and nothing else.
+# signed by, the licences, and nothing else.
 #
 #     docker build -t gatehouse .
 
