@@ -1,4 +1,4 @@
-// Package idle tells whether a connection on which nothing is asked can still be used.
+// Package idle tells whether a connection that is kept for later can still be used.
 package idle
 
 import (

@@ -1,4 +1,4 @@
-// Package spell finds what somebody meant who misspelt a word.
+// Package spell finds the word that was meant by a misspelt one.
 package spell
 
 import (
