@@ -152,7 +152,7 @@ func TestExaminationFindsWhatIsWrong(t *testing.T) {
 		"preset":    {func(c *Config) { c.Preset = "activedirectory" }, "rootDSE", "preset"},
 		"preset 2":  {func(c *Config) { *c = adConfig(t, ad); c.Preset = "openldap" }, "rootDSE", "activedirectory"},
 		"account":   {func(c *Config) { c.BindPassword = func() (string, error) { return "wrong", nil } }, "service bind", "bind_dn"},
-		"account 2": {func(c *Config) { *c = adConfig(t, ad); c.BindPassword = func() (string, error) { return "wrong", nil } }, "service bind", "the password is wrong"},
+		"account 2": {func(c *Config) { *c = adConfig(t, ad); c.BindPassword = func() (string, error) { return "wrong", nil } }, "service bind", "check bind_dn and the file with its password"},
 		"base":      {func(c *Config) { c.UserBases = []string{"ou=peopel," + base} }, "user base", `ou=peopel does not exist below ` + base},
 		"base 2":    {func(c *Config) { c.UserBases = []string{"ou=peopel," + base} }, "user base", `did you mean "ou=people"?`},
 		"user":      {func(c *Config) { c.UserFilter = "(cn=x{user})" }, "user", "(cn=xalice): no entry"},

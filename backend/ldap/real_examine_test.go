@@ -63,7 +63,7 @@ func (s *slapd) checkExamination(t *testing.T) {
 		"authority":        {func(c *Config) { c.CAFile = "" }, all, "TLS", true, `authority "CN=real directory CA"`, "", 0},
 		"preset":           {func(c *Config) { c.Preset = "activedirectory" }, all, "rootDSE", true, "openldap", "", 0},
 		"no such account":  {func(c *Config) { c.BindDN = "cn=nobody," + base }, all, "service bind", true, "check bind_dn", "", 0},
-		"no name":          {func(c *Config) { c.BindDN = "nobody" }, all, "service bind", true, "bind_dn is no name of an entry", "", 0},
+		"no name":          {func(c *Config) { c.BindDN = "nobody" }, all, "service bind", true, "write the DN of the account into bind_dn", "", 0},
 		"base":             {func(c *Config) { c.UserBases = []string{"ou=peopel," + base} }, all, "user base", true, `did you mean "ou=people"?`, "", 0},
 		"near group":       {nil, backend.Examination{Groups: []string{"backends"}}, "group of a rule", true, `did you mean "backend"?`, "", 0},
 		"two groups":       {func(c *Config) { c.GroupBases = []string{base} }, backend.Examination{Groups: []string{"dev"}}, "group of a rule", true, "2 groups share the name", "", 0},
