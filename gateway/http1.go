@@ -37,7 +37,8 @@ func newHTTP1Server(s *sites, log *slog.Logger) *http1Server {
 	return &http1Server{sites: s, log: log, conns: make(map[*http1Conn]struct{})}
 }
 
-// serve carries out the requests of one connection, and closes it.
+// serve carries out the requests of one connection, and closes it. It may return before
+// that: a connection that rests goes on in another goroutine.
 func (s *http1Server) serve(conn net.Conn) {
 	c := newHTTP1Conn(s, conn)
 	if !s.enter(c) {
@@ -45,12 +46,36 @@ func (s *http1Server) serve(conn net.Conn) {
 		s.sites.arrivals.done(conn)
 		return
 	}
-	defer s.leave(c)
-	defer s.sites.arrivals.done(conn)
-	defer c.cancel()
-	defer c.survive()
-	for c.next() {
+	c.carryOn()
+}
+
+// carryOn carries out requests until the connection ends, or rests.
+func (c *http1Conn) carryOn() {
+	if c.requests() == restingConn {
+		go c.carryOn()
+		return
 	}
+	c.cancel()
+	c.server.sites.arrivals.done(c.Conn)
+	c.server.leave(c)
+}
+
+// connState is what becomes of a connection after a request, or after it was waited for.
+type connState int
+
+const (
+	endedConn   connState = iota // it has been closed
+	openConn                     // another request may follow
+	restingConn                  // likewise, and the client has sent none for a while
+)
+
+// requests carries out requests, and returns why there is none to be carried out.
+func (c *http1Conn) requests() (state connState) {
+	defer c.survive() // after a panic, state is endedConn
+	for state = openConn; state == openConn; {
+		state = c.next()
+	}
+	return state
 }
 
 // survive ends a connection whose handling panicked, in place of the program.
@@ -129,46 +154,61 @@ type http1Conn struct {
 	scanned int       // how much of in has no end of a head
 	idle    flow.Pace // of waiting for a request
 	sending flow.Pace // of answers
+	rested  bool      // the client has sent nothing for restAfter
 
-	// Of the current request; they are used again for the next. Nobody else holds
-	// them by then but perhaps whoever sends the body to the upstream, and that one
-	// reads no more after uploadBody.stop.
+	*http1Work // nil before the first request, and while the connection rests
+
+	mu     sync.Mutex // guards active, and the read deadline while it is false
+	active bool       // a request is being carried out
+}
+
+// http1Work is what a request takes. It is used again for the next one of the same
+// connection, and for no other's: whoever sends the body to the upstream may hold it for
+// longer than the request takes. That one reads no more after uploadBody.stop.
+type http1Work struct {
 	request  http.Request
 	fields   http.Header
 	body     http1Body
 	answer   http1Answer
 	exchange exchange
 	slot     slot
-
-	mu     sync.Mutex // guards active, and the read deadline while it is false
-	active bool       // a request is being carried out
 }
 
 func newHTTP1Conn(s *http1Server, conn net.Conn) *http1Conn {
-	c := &http1Conn{Conn: conn, server: s, info: newClientConn(conn), fields: make(http.Header, 8)}
+	c := &http1Conn{Conn: conn, server: s, info: newClientConn(conn)}
 	c.info.http1 = c
 	base, cancel := context.WithCancel(context.Background())
 	c.ctx, c.cancel = &clientContext{Context: base, conn: c}, cancel
 	t := s.sites.current().timeouts
-	c.idle = flow.NewPace(t.Idle, conn.SetReadDeadline)
+	c.idle = flow.NewPace(beforeRest(t.Idle), conn.SetReadDeadline)
 	c.sending = flow.NewPace(t.BodyIdle, conn.SetWriteDeadline)
 	return c
 }
 
-// next carries out the next request and reports whether another one may follow.
-// Otherwise the connection has been closed.
-func (c *http1Conn) next() bool {
+// next carries out the next request, if there is one before the connection rests.
+func (c *http1Conn) next() connState {
 	head, err := c.receiveHead()
 	var refusal *problem
 	switch {
 	case errors.As(err, &refusal):
+	case err != nil && c.mayRest(err):
+		c.rest()
+		return restingConn
 	case err != nil:
 		c.Close()
-		return false
+		return endedConn
 	}
+	return c.carryOut(head, refusal)
+}
+
+// carryOut carries out the request with that head, or tells why it is refused. It stands
+// apart from next, as what it has on the stack is not to be there while a request is
+// waited for.
+func (c *http1Conn) carryOut(head []byte, refusal *problem) connState {
 	r, p := c.begin(head, refusal)
 	site := c.server.sites.enter()
-	c.idle.Idle, c.sending.Idle = site.timeouts.Idle, site.timeouts.BodyIdle
+	c.rested = false
+	c.idle.Idle, c.sending.Idle = beforeRest(site.timeouts.Idle), site.timeouts.BodyIdle
 	c.exchange = newExchange(site, &c.answer, r, c.info)
 	completed := c.exchange.run(c.ctx, p)
 	c.ctx.unwatch()
@@ -177,15 +217,15 @@ func (c *http1Conn) next() bool {
 	switch {
 	case !completed:
 		c.cut()
-		return false
+		return endedConn
 	case c.answer.closes || !c.body.ended():
 		c.linger()
-		return false
+		return endedConn
 	}
 	c.exchange, c.request = exchange{}, http.Request{} // an idle connection keeps nothing of them
 	clear(c.fields)
 	c.setActive(false)
-	return true
+	return openConn
 }
 
 func (c *http1Conn) setActive(active bool) {

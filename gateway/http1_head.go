@@ -87,6 +87,9 @@ func (c *http1Conn) fill() error {
 // answer. Of a head that is refused it makes as much of a request as can be logged.
 func (c *http1Conn) begin(head []byte, refusal *problem) (*http.Request, *problem) {
 	c.setActive(true)
+	if c.http1Work == nil {
+		c.http1Work = &http1Work{fields: make(http.Header, 8)}
+	}
 	clear(c.fields)
 	c.request = http.Request{ProtoMajor: 1, Header: c.fields}
 	h := requestHead{r: &c.request, maxFields: c.server.sites.current().limits.HeadFields}
