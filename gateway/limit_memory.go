@@ -21,7 +21,7 @@ const (
 	exchangesPart   = 4
 	undecidedPart   = 8
 	widePart        = 8
-	guestsPart      = 8
+	guestsPart      = 12
 )
 
 // A connection of HTTP/2 is wide while there is memory for it: it has the streams that

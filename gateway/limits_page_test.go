@@ -43,7 +43,7 @@ func allowances() []allowance {
 	return []allowance{
 		{"connection of a client, with its TLS handshake and the window of a narrow connection", connectionMemory, connections, "the least of a quarter of the memory, `limits.connections`, and half of the descriptors that are shared out. Of these one address may have `limits.per_address`, one user half, and `limits.handshakes` may be in their TLS handshake", ""},
 		{fmt.Sprintf("connection of HTTP/2 on which nobody has logged in, with the %d requests that it may have under way", narrowStreams), l.guestMemory(), part(guestsPart, l.guestMemory()),
-			"an eighth of the memory. More of them wait after their handshake, in their order", ""},
+			"a twelfth of the memory. More of them wait after their handshake, in their order", ""},
 		{"wide connection of HTTP/2, with a window of 1 MiB and `limits.streams` requests", wideMemory, part(widePart, wideMemory), fmt.Sprintf("an eighth of the memory, of which one network has 1/%d at most. Further connections are narrow", wideShare), ""},
 		{"stream of a narrow connection", streamMemory, func(limit int) int { return connections(limit) * narrowStreams }, fmt.Sprintf("%d for each connection", narrowStreams), ""},
 		{"request that no rule has allowed yet, with its head. Requests count that wait for a login, also in the flood control or for the answer to an equal question", head, part(undecidedPart, head),
