@@ -31,7 +31,7 @@ const (
 
 // anchors returns the attributes in the order in which they are believed. Where a
 // server makes one of them, users may be allowed to write the others.
-func (c Config) anchors() []string {
+func (c *Config) anchors() []string {
 	switch c.Preset {
 	case "activedirectory":
 		return []string{anchorAD}

@@ -128,16 +128,16 @@ const (
 )
 
 // followsAliases reports whether searches find the entries that aliases stand for.
-func (c Config) followsAliases() bool { return c.Dereference == derefAlways }
+func (c *Config) followsAliases() bool { return c.Dereference == derefAlways }
 
 // memberOf returns the attribute that names the groups of an entry.
-func (c Config) memberOf() string { return cmp.Or(c.MemberOfAttr, "memberOf") }
+func (c *Config) memberOf() string { return cmp.Or(c.MemberOfAttr, "memberOf") }
 
 // nameIsDN is the GroupNameAttr of groups that have no name but the DN.
 const nameIsDN = "dn"
 
 // hasAccount reports whether a service account searches, and not anybody.
-func (c Config) hasAccount() bool { return c.BindDN != "" || c.SASLExternal }
+func (c *Config) hasAccount() bool { return c.BindDN != "" || c.SASLExternal }
 
 // complete returns c with the preset and the defaults filled in.
 func (c Config) complete() Config {

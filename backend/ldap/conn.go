@@ -12,6 +12,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"gatehouse/backend/fault"
+	"gatehouse/backend/idle"
 )
 
 // A server can take no more memory than this with one message, or with all that
@@ -24,9 +25,10 @@ const (
 
 // conn is a connection to a server, used for one question at a time.
 type conn struct {
-	ldap  *ldap.Conn
-	raw   net.Conn // below TLS; closing it ends whatever waits
-	limit limit    // of a question
+	ldap   *ldap.Conn
+	raw    net.Conn     // below TLS; closing it ends whatever waits
+	socket *idle.Socket // of raw
+	limit  limit        // of a question
 
 	meter *meter // of its server; may be nil
 
@@ -56,7 +58,7 @@ type conn struct {
 }
 
 func newConn(raw, stream net.Conn) *conn {
-	c := &conn{raw: raw, isOutdated: func() bool { return false }}
+	c := &conn{raw: raw, socket: idle.NewSocket(raw), isOutdated: func() bool { return false }}
 	c.limit.expire = func() { raw.Close() }
 	c.patience.expire = c.wonder
 	c.ldap = ldap.NewConn(&tap{stream, c.see, c.note}, true)
@@ -188,10 +190,13 @@ func (c *conn) bindExternal(ctx context.Context, limit time.Duration) error {
 	})
 }
 
+// tappedMax is how much memory is kept for the next answer to a bind, which is short.
+const tappedMax = 4 << 10
+
 func (c *conn) startTap() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.tapping, c.tapped = true, nil
+	c.tapping, c.tapped = true, c.tapped[:0]
 }
 
 // endTap returns err, or an error if what came was no answer to a bind.
@@ -199,6 +204,11 @@ func (c *conn) endTap(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tapping = false
+	defer func() {
+		if cap(c.tapped) > tappedMax {
+			c.tapped = nil
+		}
+	}()
 	if _, answered := codeOf(err); (err == nil || answered) && !isBindResponse(c.tapped) {
 		return errWrongAnswer
 	}

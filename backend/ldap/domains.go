@@ -45,6 +45,9 @@ const (
 func (d *domains) all() (names, suffixes []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if len(d.known) == 0 {
+		return d.own, d.suffixes
+	}
 	return slices.Concat(d.own, d.known), d.suffixes
 }
 

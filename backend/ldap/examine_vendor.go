@@ -49,7 +49,7 @@ func (e *examination) rootDSE(ctx context.Context, c *conn, a address) {
 		"namingContexts", "defaultNamingContext", "ipaDomainLevel", "ipaTopologyPluginVersion",
 	}}
 	e.step("rootDSE", a.String(), e.anonymous(q), func(f *backend.Finding) error {
-		entries, err := c.search(ctx, e.config, q)
+		entries, err := c.search(ctx, &e.config, q)
 		if err != nil && isLost(err) {
 			return e.directory.trust.diagnosePlain(ctx, a, err)
 		}

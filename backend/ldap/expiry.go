@@ -35,12 +35,18 @@ func expiryOf(e *ldap.Entry) (end time.Time, told bool) {
 		return end, err == nil && !end.IsZero() && end.Before(fileTime(never))
 	}
 	for _, attribute := range []string{"krbPasswordExpiration", endOf389} {
-		if end, err := parseTime(first(e, attribute)); err == nil {
-			return end, true
+		if text := first(e, attribute); text != "" {
+			if end, err := parseTime(text); err == nil {
+				return end, true
+			}
 		}
 	}
-	changed, errChanged := strconv.Atoi(first(e, "shadowLastChange"))
-	days, errDays := strconv.Atoi(first(e, "shadowMax"))
+	lastChange, maximum := first(e, "shadowLastChange"), first(e, "shadowMax")
+	if lastChange == "" || maximum == "" {
+		return time.Time{}, false
+	}
+	changed, errChanged := strconv.Atoi(lastChange)
+	days, errDays := strconv.Atoi(maximum)
 	const most = 1 << 20
 	if errChanged != nil || errDays != nil || changed <= 0 || changed > most || days <= 0 || days > most {
 		return time.Time{}, false

@@ -21,7 +21,7 @@ import (
 // asked, where urls name one.
 
 // isForest reports whether a base is that of everything.
-func (c Config) isForest() bool {
+func (c *Config) isForest() bool {
 	return slices.Contains(c.UserBases, "") || slices.Contains(c.GroupBases, "")
 }
 
@@ -125,7 +125,7 @@ func (d *directory) learnDomain(ctx context.Context, s *server) {
 		return
 	}
 	err = s.ask(c, func(c *conn) error {
-		found, err := c.search(ctx, d.config, query{scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: []string{"defaultNamingContext"}})
+		found, err := c.search(ctx, &d.config, query{scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: []string{"defaultNamingContext"}})
 		if err == nil && len(found) == 1 {
 			name := canonicalDN(first(found[0], "defaultNamingContext"))
 			s.domain.Store(&name)

@@ -141,7 +141,7 @@ const isDynamic = "(|(objectClass=" + dynamicClass + ")(labeledURI=*))"
 
 // mayBeDynamic reports whether there may be dynamic groups in a server that has its own
 // way with them.
-func (c Config) mayBeDynamic() bool {
+func (c *Config) mayBeDynamic() bool {
 	return c.Preset == "" || c.Preset == "openldap" || c.Preset == "rfc2307" || strings.Contains(strings.ToLower(c.GroupFilter), strings.ToLower(dynamicClass))
 }
 

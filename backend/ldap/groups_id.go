@@ -124,7 +124,7 @@ func (r *resolver) hidden(ctx context.Context, filters map[string]string) ([]gro
 }
 
 // listsNestedGroups reports whether memberOf of a user has groups of groups, too.
-func (c Config) listsNestedGroups() bool { return c.Preset == "389ds" || c.Preset == "freeipa" }
+func (c *Config) listsNestedGroups() bool { return c.Preset == "389ds" || c.Preset == "freeipa" }
 
 // absences returns why each of the groups with the given names was not found.
 func (r *resolver) absences(ctx context.Context, filters map[string]string) (map[string]absence, error) {

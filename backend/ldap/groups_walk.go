@@ -128,7 +128,7 @@ func (r *resolver) anyGroupHas(ctx context.Context, attribute string) (bool, err
 }
 
 // memberDNs returns the attributes of groups that hold the names of entries.
-func (c Config) memberDNs() []string {
+func (c *Config) memberDNs() []string {
 	return slices.DeleteFunc(slices.Clone(c.GroupMemberAttrs), holdsNames)
 }
 

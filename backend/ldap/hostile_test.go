@@ -131,7 +131,7 @@ func TestEndlessAnswerIsGivenUp(t *testing.T) {
 		}
 		sent <- n
 	}()
-	_, err := c.search(t.Context(), Config{OperationTimeout: time.Minute}, query{base: base, filter: "(uid=*)"})
+	_, err := c.search(t.Context(), &Config{OperationTimeout: time.Minute}, query{base: base, filter: "(uid=*)"})
 	if !isLost(err) {
 		t.Errorf("got %v, want that the connection is lost", err)
 	}

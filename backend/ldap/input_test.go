@@ -69,7 +69,7 @@ func TestLDAP8BadAnswersToASearchFindNothingOut(t *testing.T) {
 					server.Write(raw)
 				}
 			}()
-			found, err := c.search(t.Context(), Config{OperationTimeout: 5 * time.Second}, query{base: base, filter: "(uid=*)"})
+			found, err := c.search(t.Context(), &Config{OperationTimeout: 5 * time.Second}, query{base: base, filter: "(uid=*)"})
 			if code := fault.Of(err); found != nil || !isLost(err) || code != "ldap.protocol" && code != "ldap.tcp.lost" && code != "ldap.failed" {
 				t.Errorf("got %d entries, %v (%s), want a failure with a code", len(found), err, code)
 			}

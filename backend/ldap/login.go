@@ -249,7 +249,7 @@ func (b *Backend) findOwn(ctx context.Context, c *conn, bound backend.Identity) 
 	var search searcher
 	bases := newMemo[struct{}](b.config.GroupTTL) // another user may see others
 	search = func(ctx context.Context, q query) ([]*ldap.Entry, error) {
-		entries, err := c.search(ctx, b.config, q)
+		entries, err := c.search(ctx, &b.config, q)
 		if err != nil {
 			return nil, searchError(err, q.base)
 		}

@@ -44,11 +44,12 @@ const (
 // resultOf says what came of an operation, given what bindError or the server
 // said of it.
 func resultOf(err error) string {
+	if err == nil {
+		return resultOK
+	}
 	code, answered := codeOf(err)
 	var certificate *tls.CertificateVerificationError
 	switch {
-	case err == nil:
-		return resultOK
 	case backend.Refused(err):
 		return resultRefused
 	case errors.Is(err, context.Canceled):

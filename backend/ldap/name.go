@@ -55,7 +55,7 @@ func validName(name string) bool {
 	switch {
 	case name == "" || len(name) > nameMax:
 		return false
-	case strings.Join(strings.Fields(name), " ") != name:
+	case strings.ContainsFunc(name, unicode.IsSpace) && strings.Join(strings.Fields(name), " ") != name:
 		return false // blanks at an end, several in a row, or other than a space
 	case !strings.ContainsFunc(name, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }):
 		return false // "-" and "*" stand for nobody and anybody in logs and rules

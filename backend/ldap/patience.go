@@ -19,7 +19,7 @@ var (
 )
 
 // patience is how long a search waits before that is found out.
-func (c Config) patience() time.Duration {
+func (c *Config) patience() time.Duration {
 	return min(aliveTimeout, c.OperationTimeout/4, c.LoginTimeout/10)
 }
 

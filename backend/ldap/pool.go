@@ -9,7 +9,6 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
-	"gatehouse/backend/idle"
 )
 
 // pool keeps connections of one kind to one server.
@@ -150,7 +149,7 @@ func (p *pool) pop(since time.Duration) *conn {
 }
 
 func (p *pool) isUsable(c *conn, now time.Time) bool {
-	return !c.isClosing() && !c.isOutdated() && now.Before(c.expires) && now.Sub(c.since) < p.idleTimeout && (!p.once || idle.NewSocket(c.raw).Quiet())
+	return !c.isClosing() && !c.isOutdated() && now.Before(c.expires) && now.Sub(c.since) < p.idleTimeout && (!p.once || c.socket.Quiet())
 }
 
 // put gives a connection back after a question with the given outcome. Only an

@@ -26,6 +26,9 @@ func (e *lostError) Unwrap() []error { return []error{e.cause, backend.ErrUnavai
 func lost(err error) error { return &lostError{connectionFault(err)} }
 
 func isLost(err error) bool {
+	if err == nil {
+		return false // without looking for memory for a target
+	}
 	var l *lostError
 	return errors.As(err, &l)
 }
@@ -33,8 +36,11 @@ func isLost(err error) bool {
 // codeOf returns the result code that a server answered with. The library uses
 // codes from 200 for failures of its own.
 func codeOf(err error) (code uint16, answered bool) {
+	if err == nil {
+		return 0, false
+	}
 	var e *ldap.Error
-	if err == nil || !errors.As(err, &e) || e.ResultCode >= ldap.ErrorNetwork {
+	if !errors.As(err, &e) || e.ResultCode >= ldap.ErrorNetwork {
 		return 0, false
 	}
 	return e.ResultCode, true

@@ -41,7 +41,7 @@ const (
 // asService runs a query as the service account.
 func (b *Backend) asService(ctx context.Context, q query) (entries []*ldap.Entry, err error) {
 	err = b.directory.ask(b.directory.at(ctx, q.base), func(c *conn) error {
-		entries, err = c.search(ctx, b.config, q)
+		entries, err = c.search(ctx, &b.config, q)
 		return err
 	})
 	if errors.Is(err, errHungUp) {
@@ -82,7 +82,7 @@ func confirmBase(ctx context.Context, search searcher, bases memo[struct{}], q q
 }
 
 // search returns all that a query finds, or fails.
-func (c *conn) search(ctx context.Context, cfg Config, q query) ([]*ldap.Entry, error) {
+func (c *conn) search(ctx context.Context, cfg *Config, q query) ([]*ldap.Entry, error) {
 	var all []*ldap.Entry
 	paging := ldap.NewControlPaging(pageSize)
 	for range maxPages {
@@ -118,7 +118,7 @@ func (c *conn) search(ctx context.Context, cfg Config, q query) ([]*ldap.Entry, 
 }
 
 // ask asks one question.
-func (c *conn) ask(ctx context.Context, cfg Config, request *ldap.SearchRequest) (result *ldap.SearchResult, err error) {
+func (c *conn) ask(ctx context.Context, cfg *Config, request *ldap.SearchRequest) (result *ldap.SearchResult, err error) {
 	start := time.Now()
 	if cfg.followsAliases() {
 		request.DerefAliases = ldap.DerefAlways
@@ -138,7 +138,7 @@ func (c *conn) ask(ctx context.Context, cfg Config, request *ldap.SearchRequest)
 // completeRanges replaces attributes of which the server sent a part by the
 // whole of their values. Active Directory sends 1,500 at a time;
 // [MS-ADTS], section 3.1.1.3.1.3.3.
-func (c *conn) completeRanges(ctx context.Context, cfg Config, entries []*ldap.Entry) error {
+func (c *conn) completeRanges(ctx context.Context, cfg *Config, entries []*ldap.Entry) error {
 	for _, e := range entries {
 		for _, a := range e.Attributes {
 			name, next, isRange := parseRange(a.Name)
@@ -165,7 +165,7 @@ func (c *conn) completeRanges(ctx context.Context, cfg Config, entries []*ldap.E
 }
 
 // readRange reads the part of an attribute that is called by its range.
-func (c *conn) readRange(ctx context.Context, cfg Config, base, attribute string) (*ldap.EntryAttribute, error) {
+func (c *conn) readRange(ctx context.Context, cfg *Config, base, attribute string) (*ldap.EntryAttribute, error) {
 	result, err := c.ask(ctx, cfg, &ldap.SearchRequest{
 		BaseDN: base, Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{attribute},
 	})
