@@ -9,6 +9,7 @@ import (
 	"github.com/go-crypt/x/crypt"
 
 	"gatehouse/backend"
+	"gatehouse/internal/testkit"
 )
 
 // password is that of every hash in testdata/hashes.htpasswd, which htpasswd,
@@ -212,12 +213,12 @@ func TestMD5CryptAgreesWithAnotherImplementation(t *testing.T) {
 	}
 }
 
-// tool finds a program that makes hashes; CI installs all of them.
+// tool finds a program that makes hashes.
 func tool(t *testing.T, name, packet string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		t.Skipf("skipped: %s is not installed (package %s)", name, packet)
+		testkit.Missing(t, "this test needs "+name+": apt-get install "+packet)
 	}
 	return path
 }

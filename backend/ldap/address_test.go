@@ -16,6 +16,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/ldap/ldaptest"
+	"gatehouse/internal/testkit"
 )
 
 // site is a directory of several servers, each at an address of one name.
@@ -345,7 +346,7 @@ func TestLDAP1NameThatIsNotResolvedIsAServer(t *testing.T) {
 func TestLDAP1BothFamilies(t *testing.T) {
 	t.Parallel()
 	if l, err := net.Listen("tcp", "[::1]:0"); err != nil {
-		missing(t, "this machine has no IPv6")
+		testkit.Missing(t, "this machine has no IPv6")
 	} else {
 		l.Close()
 	}

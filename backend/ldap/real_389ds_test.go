@@ -13,6 +13,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"gatehouse/backend"
+	"gatehouse/internal/testkit"
 )
 
 // ds389 is a 389 Directory Server, which is also what FreeIPA keeps its users in.
@@ -79,7 +80,7 @@ func (s *ds389) configure(t testing.TB) {
 	read := func(path string) string {
 		text, err := os.ReadFile(path)
 		if err != nil {
-			missing(t, "files of 389 Directory Server are not where they usually are: "+err.Error())
+			testkit.Missing(t, "files of 389 Directory Server are not where they usually are: "+err.Error())
 		}
 		return string(text)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"gatehouse/backend"
+	"gatehouse/internal/testkit"
 )
 
 // The preset finds groups that OpenLDAP makes of searches, and what they are in:
@@ -19,7 +20,7 @@ func TestSlapdDynamicGroups(t *testing.T) {
 	checkLogins(t, open(t, c), []realLogin{{"dan", realPass, "dan", "", []string{"inner", "outer", "staff"}}})
 
 	if !s.autogroup {
-		missing(t, "slapd has no overlay autogroup; apt-get install slapd")
+		testkit.Missing(t, "slapd has no overlay autogroup; apt-get install slapd")
 	}
 	// The overlay looks at users when they change.
 	const auto = "dc=auto,dc=example"

@@ -10,6 +10,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"gatehouse/backend"
+	"gatehouse/internal/testkit"
 )
 
 // samba is a domain controller with the content of testdata/samba_seed.py.
@@ -39,7 +40,7 @@ func startSambaWith(t testing.TB, crowd string) *samba {
 	const advice = "apt-get install --no-install-recommends samba samba-dsdb-modules samba-vfs-modules samba-ad-provision python3-samba winbind"
 	path, tool := program(t, "samba", advice), program(t, "samba-tool", advice)
 	if os.Getuid() != 0 {
-		missing(t, "a domain controller listens on ports below 1024: run the tests as root")
+		testkit.Missing(t, "a domain controller listens on ports below 1024: run the tests as root")
 	}
 	s := &samba{dir: t.TempDir(), address: "127.0.0.53"}
 	certify(t, s.dir, "dc1."+realDomain, s.address)

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"text/template"
 	"time"
+
+	"gatehouse/internal/testkit"
 )
 
 // slapd is an OpenLDAP server with the content of testdata/slapd-*.ldif.
@@ -81,7 +83,7 @@ func (s *slapd) configure(t testing.TB) {
 		}
 	}
 	if len(values.Schemas) != 5 || values.Modules == "" {
-		missing(t, "the schemas or the modules of slapd are not where they usually are")
+		testkit.Missing(t, "the schemas or the modules of slapd are not where they usually are")
 	}
 	overlays, _ := filepath.Glob(filepath.Join(values.Modules, "autogroup.*"))
 	values.Autogroup = len(overlays) > 0

@@ -15,14 +15,11 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/ldap/ldaptest"
+	"gatehouse/internal/testkit"
 )
 
 // The tests in the files real_*_test.go run against servers that others wrote,
 // which they start themselves. This file has what they share.
-
-// requireAll names the environment variable that turns the absence of a server
-// from a skipped test into a failed one.
-const requireAll = "GATEHOUSE_TEST_REQUIRE_ALL"
 
 // The passwords of the real servers' users, and of the service accounts.
 const (
@@ -39,16 +36,8 @@ func program(t testing.TB, name, advice string) string {
 			return path
 		}
 	}
-	missing(t, name+" is not installed; "+advice)
+	testkit.Missing(t, name+" is not installed; "+advice)
 	return ""
-}
-
-func missing(t testing.TB, what string) {
-	t.Helper()
-	if os.Getenv(requireAll) != "" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
 }
 
 // run runs a program to its end.

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -102,7 +101,6 @@ func (r *reader) curl(t *testing.T, line string) {
 		t.Fatalf("%s: it does not ask the demo", line)
 	}
 	t.Run(want, func(t *testing.T) {
-		needs(t, "curl")
 		output := r.shell(t, strings.ReplaceAll(asked, "127.0.0.1:5000", r.demo))
 		if status := strings.Fields(output + " - -")[1]; status != want {
 			t.Errorf("%s\nanswered\n%s", line, output)
@@ -152,9 +150,8 @@ func (r *reader) run(t *testing.T, line string) {
 // shell runs a line that has to succeed, and returns its output.
 func (r *reader) shell(t *testing.T, line string) string {
 	t.Helper()
-	cmd := exec.Command("sh", "-c", line)
+	cmd := commandLine(t, line)
 	cmd.Dir = r.dir
-	cmd.Env = command(t, "sh").Env
 	var diagnostics strings.Builder
 	cmd.Stderr = &diagnostics
 	output, err := cmd.Output()

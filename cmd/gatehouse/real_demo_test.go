@@ -3,7 +3,6 @@ package main_test
 import (
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -80,11 +79,10 @@ func checkDemo(t *testing.T, want []demoLine, args ...string) {
 				needs(t, "dockerd")
 				env = []string{"DOCKER_HOST=" + startDocker(t, nil), "DOCKER_CONFIG=" + t.TempDir()}
 			}
-			shell := command(t, "sh")
-			shell.Env = append(shell.Env, env...)
+			folder := t.TempDir()
 			for i, line := range lines {
 				if words := strings.Fields(line[1]); words[0] == program || words[1] == program {
-					typeDemoLine(t, shell, line[1], match[1], want[i])
+					t.Run(words[1], func(t *testing.T) { typeDemoLine(t, folder, env, line[1], match[1], want[i]) })
 				}
 			}
 		})
@@ -99,14 +97,14 @@ func checkDemo(t *testing.T, want []demoLine, args ...string) {
 	}
 }
 
-// typeDemoLine runs a line in the folder and the environment of shell.
-func typeDemoLine(t *testing.T, shell *exec.Cmd, line, address string, want demoLine) {
+// typeDemoLine runs a line in a folder, with env in its environment.
+func typeDemoLine(t *testing.T, folder string, env []string, line, address string, want demoLine) {
 	t.Helper()
 	if begin := strings.NewReplacer("ADDRESS", address, "GATEHOUSE", binary(t)).Replace(want.begin); !strings.HasPrefix(line, begin) {
 		t.Fatalf("the line is %q, not %q", line, begin)
 	}
-	cmd := exec.Command("sh", "-c", line)
-	cmd.Dir, cmd.Env = shell.Dir, slices.Clone(shell.Env)
+	cmd := commandLine(t, line)
+	cmd.Dir, cmd.Env = folder, append(cmd.Env, env...)
 	output, err := cmd.CombinedOutput()
 	if (err != nil) != want.fails || !strings.Contains(string(output), want.shows) {
 		t.Errorf("%s\nended with %v and without %q:\n%s", line, err, want.shows, output)

@@ -14,7 +14,7 @@ import (
 // unpacked builds the Debian package and returns the folder of its contents.
 func unpacked(t *testing.T) string {
 	t.Helper()
-	needs(t, "nfpm", "dpkg-deb")
+	needs(t, "awk", "bash", "dpkg-deb", "nfpm")
 	dir := t.TempDir()
 	output(t, exec.Command("../../deploy/deb/build", dir, "1.2.3"))
 	found, err := filepath.Glob(filepath.Join(dir, "gatehouse_1.2.3_*.deb"))

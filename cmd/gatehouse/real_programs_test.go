@@ -19,13 +19,19 @@ func TestEveryProgramIsInstalled(t *testing.T) {
 }
 
 // TestCIInstallsWhatTestsRun: what a test tells people to install, .ci/install installs,
-// and no test runs a program without telling.
+// and no test runs a program without telling, nor a line for a shell, in which programs
+// are easily overlooked: commandLine looks for them.
 func TestCIInstallsWhatTestsRun(t *testing.T) {
 	installed := strings.Fields(readFile(t, "../../.ci/install"))
 	advice := regexp.MustCompile("(?:apt-get|go) install ([^\"`,\n]+)")
 	run := regexp.MustCompile(`exec\.(?:LookPath|Command)\("([^"/]+)"`)
-	everywhere := []string{"sh", "go", "htpasswd"} // the last with advice of its own
+	line := regexp.MustCompile(`(?:exec\.Command\(|command\(t, )"sh", "-c", [a-z]`)
+	everywhere := []string{"sh", "go"}
+	lines := 0
 	for name, text := range testSources(t) {
+		if lines += len(line.FindAllString(text, -1)); lines > 1 {
+			t.Errorf("%s, or a file before it, runs a line without commandLine", name)
+		}
 		for _, match := range advice.FindAllStringSubmatch(text, -1) {
 			for _, word := range strings.Fields(match[1]) {
 				if !strings.HasPrefix(word, "-") && !slices.Contains(installed, word) {

@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -29,13 +31,11 @@ import (
 // share: finding programs, starting and ending processes, certificates, and
 // the gateway itself with the users of the recipe that it replaces.
 
-// requireAll names the environment variable that turns the absence of a
-// program from a skipped test into a failed one.
-const requireAll = "GATEHOUSE_TEST_REQUIRE_ALL"
-
 // programs are what the tests run besides gatehouse, and how to get each.
 var programs = map[string]string{
 	"apache2":                 "apt-get install apache2",
+	"awk":                     "apt-get install mawk",
+	"bash":                    "apt-get install bash",
 	"chromium":                "apt-get install chromium fonts-dejavu-core",
 	"conformance":             "go install github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111",
 	"curl":                    "apt-get install curl",
@@ -43,8 +43,10 @@ var programs = map[string]string{
 	"docker-registry":         "apt-get install docker-registry",
 	"dpkg-deb":                "apt-get install dpkg",
 	"dockerd":                 "apt-get install docker.io, and run the tests as root",
+	"grep":                    "apt-get install grep",
 	"haproxy":                 "apt-get install haproxy",
 	"h2spec":                  "go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible",
+	"htpasswd":                "apt-get install apache2-utils",
 	"ldapsearch":              "apt-get install ldap-utils",
 	"nfpm":                    "go install github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0",
 	"promtool":                "apt-get install prometheus",
@@ -83,13 +85,8 @@ const soon = 20 * time.Second
 func needs(t *testing.T, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		_, err := exec.LookPath(name)
-		switch {
-		case err == nil && (name != "dockerd" || os.Getuid() == 0):
-		case os.Getenv(requireAll) != "":
-			t.Fatalf("this test needs %s: %s", name, programs[name])
-		default:
-			t.Skipf("this test needs %s: %s", name, programs[name])
+		if _, err := exec.LookPath(name); err != nil || name == "dockerd" && os.Getuid() != 0 {
+			testkit.Missing(t, "this test needs "+name+": "+programs[name])
 		}
 	}
 }
@@ -103,6 +100,33 @@ func command(t *testing.T, name string, args ...string) *exec.Cmd {
 	cmd.Dir = home
 	return cmd
 }
+
+// commandLine is a line that people are told to type into a shell, after a look at
+// whether the programs in it are there.
+func commandLine(t *testing.T, line string) *exec.Cmd {
+	t.Helper()
+	needs(t, programsOf(line)...)
+	return command(t, "sh", "-c", line)
+}
+
+// programsOf returns the programs that a line for a shell runs: the first words of its
+// commands, without assignments, what every shell does itself, and files by their paths.
+func programsOf(line string) (names []string) {
+	line, _, _ = strings.Cut(line, " #")
+	for _, simple := range regexp.MustCompile(`\$\(|[|&;()]+`).Split(line, -1) {
+		words := slices.DeleteFunc(strings.Fields(simple), func(word string) bool { return assignment.MatchString(word) })
+		if len(words) > 0 && programName.MatchString(words[0]) && !slices.Contains(builtins, words[0]) {
+			names = append(names, words[0])
+		}
+	}
+	return names
+}
+
+var (
+	assignment  = regexp.MustCompile(`^[A-Za-z_]\w*=`)
+	programName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+	builtins    = []string{"cd", "echo", "exec", "printf", "ulimit"}
+)
 
 // process is a program that runs while a test does.
 type process struct {
