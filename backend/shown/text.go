@@ -1,6 +1,7 @@
 package shown
 
 import (
+	"strings"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -138,3 +139,12 @@ func JSON(encoded []byte) []byte {
 
 // isLayout is true for what makes lines and columns.
 func isLayout(r rune) bool { return r == '\n' || r == '\t' }
+
+// Row returns a row for a [text/tabwriter.Writer]. No cell of it can make another one.
+func Row(cells []string) string {
+	texts := make([]string, len(cells))
+	for i, cell := range cells {
+		texts[i] = Text(cell)
+	}
+	return strings.Join(texts, "\t")
+}

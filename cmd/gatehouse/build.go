@@ -24,21 +24,11 @@ type assembly struct {
 	report  report
 }
 
-// build opens what c names and returns the configuration of the gateway with a
-// function that closes it all again. It fails with a [*configError] that holds
-// everything that is wrong with c, and logs what it warns of.
-func (c *Config) build(log *slog.Logger) (gateway.Config, func() error, error) {
-	a, err := c.buildAfter(nil, surroundings{log: log})
-	if err != nil {
-		return gateway.Config{}, nil, err
-	}
-	return a.gateway, a.close, nil
-}
-
-// buildAfter is build for a program that runs: what is as before is taken over from
-// the assembly before, which may be nil.
-func (c *Config) buildAfter(before *assembly, s surroundings) (*assembly, error) {
-	a := c.assembleAfter(before, s)
+// build opens what c names, and goes on with what is unchanged from the assembly before,
+// which may be nil. It fails with a [*configError] that holds everything that is wrong
+// with c, and logs what it warns of. The caller closes the assembly.
+func build(c *Config, before *assembly, s surroundings) (*assembly, error) {
+	a := assembleAfter(c, before, s)
 	if err := a.report.err(); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
@@ -52,10 +42,10 @@ func (c *Config) buildAfter(before *assembly, s surroundings) (*assembly, error)
 	return a, nil
 }
 
-// assemble does the work of build. The caller looks at the report, and closes.
-// Without a log, what backends would log is in the report.
-func (c *Config) assemble(log *slog.Logger) *assembly {
-	return c.assembleAfter(nil, surroundings{log: log})
+// open does the work of build for a program that does not run a gateway. The caller looks
+// at the report, and closes. Without a log, what backends would log is in the report.
+func open(c *Config, log *slog.Logger) *assembly {
+	return assembleAfter(c, nil, surroundings{log: log})
 }
 
 // surroundings is what outlives a configuration.
@@ -65,7 +55,7 @@ type surroundings struct {
 }
 
 // newAssembly returns an assembly with nothing open.
-func (c *Config) newAssembly(before *assembly) *assembly {
+func newAssembly(c *Config, before *assembly) *assembly {
 	return &assembly{
 		before: before,
 		held:   map[string]*holding{},
@@ -75,8 +65,8 @@ func (c *Config) newAssembly(before *assembly) *assembly {
 	}
 }
 
-func (c *Config) assembleAfter(before *assembly, s surroundings) *assembly {
-	a := c.newAssembly(before)
+func assembleAfter(c *Config, before *assembly, s surroundings) *assembly {
+	a := newAssembly(c, before)
 	t := c.Timeouts
 	a.gateway = gateway.Config{
 		Listen:            c.Listen,
@@ -95,7 +85,7 @@ func (c *Config) assembleAfter(before *assembly, s surroundings) *assembly {
 			UploadResponse: t.UploadResponse.Duration,
 			Drain:          c.Drain.Duration,
 		},
-		Limits:         c.Limits.gateway(),
+		Limits:         limits(c.Limits),
 		TrustedProxies: a.trustedProxies(),
 		ProxyProtocol:  c.ProxyProtocol,
 		HealthPath:     c.Health.Path,

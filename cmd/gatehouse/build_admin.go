@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"reflect"
 	"strings"
 
@@ -33,15 +32,6 @@ func (a *assembly) checkAdmin() {
 			a.report.errorf(origin.at("admin", "hosts", i), "%q is not a host name: write it in lower case and without a port", host)
 		}
 	}
-}
-
-// adminSocket returns the path of the socket, empty for none.
-func (c *Config) adminSocket() string {
-	path := c.origin.file(c.Admin.Socket, "admin", "socket")
-	if full, err := filepath.Abs(path); err == nil && path != "" {
-		return full
-	}
-	return path
 }
 
 // backendInfo returns the backends for metrics and status, in the order of the

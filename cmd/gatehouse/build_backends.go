@@ -14,7 +14,7 @@ func (a *assembly) openBackends(s surroundings) {
 	for i, c := range a.config.Backends {
 		switch {
 		case !a.checkBackend(i, c):
-		case !c.isComposite():
+		case !a.config.isComposite(c):
 			single = append(single, i)
 		default:
 			composite = append(composite, i)
@@ -64,7 +64,7 @@ func (a *assembly) open(c BackendConfig, t backendTable) error {
 
 // cache returns a cache in front of b, nil if it cannot be made, which is reported.
 func (a *assembly) cache(b backend.Backend) *backend.Cache {
-	c, err := backend.NewCache(b, a.config.cacheConfig())
+	c, err := backend.NewCache(b, cacheConfig(a.config))
 	if err != nil {
 		a.report.errorf(a.config.origin.at("cache"), "%v", err)
 		return nil
@@ -73,7 +73,7 @@ func (a *assembly) cache(b backend.Backend) *backend.Cache {
 }
 
 // cacheConfig returns how the cache of every backend is made.
-func (c *Config) cacheConfig() backend.CacheConfig {
+func cacheConfig(c *Config) backend.CacheConfig {
 	return backend.CacheConfig{
 		Size:        c.Cache.Size,
 		TTL:         c.Cache.TTL.Duration,

@@ -19,13 +19,13 @@ type memberKeys struct {
 }
 
 // mentions returns where k names other backends.
-func (k chainKeys) mentions() []mention {
-	var list []mention
+func (k chainKeys) mentions() []Mention {
+	var list []Mention
 	for i, m := range k.Members {
-		list = append(list, mention{m.Backend, []any{"member", i, "backend"}, true})
+		list = append(list, Mention{m.Backend, []any{"member", i, "backend"}, true})
 	}
 	for i, name := range k.ExtraGroups {
-		list = append(list, mention{name, []any{"extra_groups", i}, false})
+		list = append(list, Mention{name, []any{"extra_groups", i}, false})
 	}
 	return list
 }
@@ -38,7 +38,7 @@ func openChain(k chainKeys, t backendTable) (backend.Backend, error) {
 		return nil, nil
 	}
 	for _, m := range k.mentions() {
-		if t.other(m.name) == nil {
+		if t.other(m.Name) == nil {
 			return nil, nil
 		}
 	}

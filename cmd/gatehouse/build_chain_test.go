@@ -45,7 +45,7 @@ require = [`+require+`]
 // said returns everything that is said about c, with its place.
 func said(t *testing.T, c *Config) []string {
 	t.Helper()
-	a := c.assemble(nil)
+	a := open(c, nil)
 	if err := a.close(); err != nil {
 		t.Error(err)
 	}
@@ -119,7 +119,7 @@ func TestBackendsOfAChainAreShared(t *testing.T) {
 	second.Rules = []RuleConfig{{Name: "all", Require: []any{"valid-user"}}}
 	again.Path = "/again/"
 	c.Routes = append(c.Routes, second, again)
-	a := c.assemble(nil)
+	a := open(c, nil)
 	defer a.close()
 	if err := a.report.err(); err != nil {
 		t.Fatal(err)
@@ -148,7 +148,7 @@ func TestWordsOfAMemberAreItsBehaviour(t *testing.T) {
 		`, on_unavailable = "next"`:    `"first"`,
 	} {
 		lines := strings.Replace(bothMembers, `"first"`, `"first"`+words, 1)
-		a := chainOf(t, lines, `"valid-user"`).assemble(nil)
+		a := open(chainOf(t, lines, `"valid-user"`), nil)
 		if err := a.report.err(); err != nil {
 			t.Fatal(err)
 		}

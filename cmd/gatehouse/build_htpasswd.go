@@ -36,7 +36,7 @@ func openHTPasswd(k htpasswdKeys, t backendTable) (backend.Backend, error) {
 		Log:        t.log,
 	}
 	if cfg.UsersFile == "" {
-		if !t.origin.table("backend", t.index).flawed {
+		if !t.origin.isFlawed("backend", t.index) {
 			t.errorf("users_file", "this backend has no users_file: name the file that htpasswd or gatehouse passwd made")
 		}
 		return nil, nil

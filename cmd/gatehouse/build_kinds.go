@@ -4,8 +4,6 @@ import (
 	"log/slog"
 	"reflect"
 
-	"github.com/go-viper/mapstructure/v2"
-
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
 )
@@ -18,20 +16,21 @@ var kinds = map[string]kind{
 	"ldap":     newKind(openLDAP).reporting(backendTable.reportKeys).lockingOut().following("ca_file", "cert_file", "key_file"),
 }
 
+// documentKinds returns what has to be known of the kinds to read a configuration.
+func documentKinds() Kinds {
+	all := Kinds{}
+	for name, k := range kinds {
+		all[name] = k.Kind
+	}
+	return all
+}
+
 // kind is a type of backend.
 type kind struct {
-	keys reflect.Type // struct with the keys that a table of this type may have
+	Kind
 
 	// open returns nil and no error where what is wrong has been reported.
 	open func(BackendConfig, backendTable) (backend.Backend, error)
-
-	// groupsKey is the key without which nobody is in any group, empty if there
-	// are groups in any case.
-	groupsKey string
-
-	// follows has the keys whose files backends of this type read again by themselves
-	// when these change.
-	follows []string
 
 	// report reports what is wrong with files that are read again.
 	report func(backendTable, error)
@@ -43,28 +42,11 @@ type kind struct {
 	// locksOut says that backends of this type lock an account after some wrong
 	// passwords. Their tables have the keys of shieldKeys besides.
 	locksOut bool
-
-	// mentions returns where a table names the other backends that one of this
-	// type is made of. It is nil for a type that stands by itself.
-	mentions func(BackendConfig) []mention
-}
-
-// mention is where a table names another backend.
-type mention struct {
-	name    string
-	path    []any // of keys and indexes, below the table
-	vouches bool  // for users, and not for their groups alone
-}
-
-// backendHead has the keys of every [[backend]].
-type backendHead struct {
-	Name string `toml:"name"` // what routes, rules and logs call the backend
-	Type string `toml:"type"` // the kind of backend: "htpasswd", "ldap" or "chain"
 }
 
 // newKind returns the kind whose tables have the keys of K.
 func newKind[K any](open func(K, backendTable) (backend.Backend, error)) kind {
-	return kind{keys: reflect.TypeFor[K](), open: func(c BackendConfig, t backendTable) (backend.Backend, error) {
+	return kind{Kind: Kind{Keys: reflect.TypeFor[K]()}, open: func(c BackendConfig, t backendTable) (backend.Backend, error) {
 		keys, err := decodeKeys[K](c)
 		if err != nil {
 			return nil, err
@@ -73,9 +55,9 @@ func newKind[K any](open func(K, backendTable) (backend.Backend, error)) kind {
 	}}
 }
 
-// groupsFrom returns k with its groupsKey.
+// groupsFrom returns k with its GroupsKey.
 func (k kind) groupsFrom(key string) kind {
-	k.groupsKey = key
+	k.GroupsKey = key
 	return k
 }
 
@@ -93,19 +75,19 @@ func (k kind) listing() kind {
 
 // following returns k for backends that follow the files of keys.
 func (k kind) following(keys ...string) kind {
-	k.follows = keys
+	k.Follows = keys
 	return k
 }
 
-// madeOf returns k with its mentions.
-func (k kind) madeOf(mentions func(BackendConfig) []mention) kind {
-	k.mentions = mentions
+// madeOf returns k with its Mentions.
+func (k kind) madeOf(mentions func(BackendConfig) []Mention) kind {
+	k.Mentions = mentions
 	return k
 }
 
 // mentionsOf returns where a table with the keys of K names other backends. What
 // cannot be decoded names none, and cannot be opened either.
-func mentionsOf[K interface{ mentions() []mention }](table BackendConfig) []mention {
+func mentionsOf[K interface{ mentions() []Mention }](table BackendConfig) []Mention {
 	keys, err := decodeKeys[K](table)
 	if err != nil {
 		return nil
@@ -117,23 +99,6 @@ func mentionsOf[K interface{ mentions() []mention }](table BackendConfig) []ment
 func (k kind) lockingOut() kind {
 	k.locksOut = true
 	return k
-}
-
-// decodeKeys returns the keys of a table but those that every backend has.
-func decodeKeys[K any](table BackendConfig) (keys K, err error) {
-	own := map[string]any{}
-	for key, value := range table {
-		if _, shared := fields(reflect.TypeFor[backendHead]())[key]; !shared {
-			own[key] = value
-		}
-	}
-	config := &mapstructure.DecoderConfig{Result: &keys}
-	exactly(config)
-	decoder, err := mapstructure.NewDecoder(config)
-	if err != nil {
-		return keys, err
-	}
-	return keys, decoder.Decode(own)
 }
 
 // backendTable is where in the configuration a backend is opened: its table.

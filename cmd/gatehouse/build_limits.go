@@ -7,8 +7,8 @@ import (
 	"gatehouse/gateway/strict"
 )
 
-// gateway returns the limits as the gateway has them.
-func (c LimitsConfig) gateway() gateway.Limits {
+// limits returns [limits] as the gateway has them.
+func limits(c LimitsConfig) gateway.Limits {
 	return gateway.Limits{
 		Connections:         c.Connections,
 		PerAddress:          c.PerAddress,

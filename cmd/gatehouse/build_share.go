@@ -72,8 +72,8 @@ func (a *assembly) source(i int) sum {
 		fmt.Fprintf(h, "%q %x\n", path, sumOfFile(path))
 	}
 	for _, m := range a.config.mentions(c) {
-		if part := a.held[backendHolding(m.name)]; part != nil {
-			fmt.Fprintf(h, "%q %x\n", m.name, part.source)
+		if part := a.held[backendHolding(m.Name)]; part != nil {
+			fmt.Fprintf(h, "%q %x\n", m.Name, part.source)
 		}
 	}
 	return sum(h.Sum(nil))
@@ -82,7 +82,7 @@ func (a *assembly) source(i int) sum {
 // cacheSource returns the sum of all that the cache around the backend called name
 // is made from.
 func (a *assembly) cacheSource(name string) sum {
-	text := fmt.Sprintf("%#v %#v", a.config.cacheConfig(), a.config.Flood)
+	text := fmt.Sprintf("%#v %#v", cacheConfig(a.config), a.config.Flood)
 	if inner := a.held[backendHolding(name)]; inner != nil {
 		text += fmt.Sprintf(" %x", inner.source)
 	}

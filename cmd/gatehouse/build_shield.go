@@ -25,7 +25,7 @@ func (a *assembly) shield(c BackendConfig, b backend.Backend) (*backend.Shield, 
 	if !ok {
 		return nil, fmt.Errorf("backends of type %q cannot be kept from locking accounts", c.Type())
 	}
-	cfg, err := a.config.shieldConfig(c)
+	cfg, err := shieldConfig(a.config, c)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (a *assembly) shield(c BackendConfig, b backend.Backend) (*backend.Shield, 
 }
 
 // shieldConfig returns how the shield in front of a backend is made.
-func (c *Config) shieldConfig(b BackendConfig) (backend.ShieldConfig, error) {
+func shieldConfig(c *Config, b BackendConfig) (backend.ShieldConfig, error) {
 	own := BackendConfig{}
 	for key := range fields(reflect.TypeFor[shieldKeys]()) {
 		if value, ok := b[key]; ok {
@@ -60,7 +60,7 @@ func (a *assembly) configureShields() error {
 		if s == nil {
 			continue
 		}
-		cfg, err := a.config.shieldConfig(c)
+		cfg, err := shieldConfig(a.config, c)
 		if err != nil {
 			return err
 		}

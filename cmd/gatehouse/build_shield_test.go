@@ -64,7 +64,7 @@ func assembleText(t *testing.T, dir, text string, before *assembly) *assembly {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := c.buildAfter(before, surroundings{log: slog.New(slog.DiscardHandler)})
+	a, err := build(c, before, surroundings{log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestDirectoryHasOneShieldWhereverItIsUsed(t *testing.T) {
 	if got := a.having(hasFlood); !slices.Equal(got, served) {
 		t.Errorf("got flood controls of %v, want one for each backend that a route uses", got)
 	}
-	got, err := a.config.shieldConfig(a.config.Backends[0])
+	got, err := shieldConfig(a.config, a.config.Backends[0])
 	want := backend.ShieldConfig{MaxFailures: 4, FailureWindow: 45 * time.Minute, NegativeTTL: 20 * time.Second, Timeout: 10 * time.Second}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
@@ -120,7 +120,7 @@ func TestReloadKeepsWhatAShieldHasCounted(t *testing.T) {
 			t.Errorf("%s: it is the same shield: %t, want %t", change, got, same)
 		}
 		// They have one ledger, whose settings are those of the last.
-		want, err := b.config.shieldConfig(b.config.Backends[0])
+		want, err := shieldConfig(b.config, b.config.Backends[0])
 		want.MaxFailures, want.Size = max(want.MaxFailures, 2), 100_000
 		if got := a.stack("corp").shield.Config(); got != want || err != nil {
 			t.Errorf("%s: the shield before is made from %+v, want %+v (%v)", change, got, want, err)

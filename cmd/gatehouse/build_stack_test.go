@@ -49,7 +49,7 @@ func TestReloadIsRefusedForFilesThatBackendsFollow(t *testing.T) {
 	write(authority.PEM())
 	before := assembleText(t, dir, strings.Replace(guardedConfig, "preset =", "ca_file = \"ca.pem\"\npreset =", 1), nil)
 	again := func() error {
-		a, err := before.config.buildAfter(before, surroundings{log: slog.New(slog.DiscardHandler)})
+		a, err := build(before.config, before, surroundings{log: slog.New(slog.DiscardHandler)})
 		if err == nil {
 			defer a.close()
 			if a.stack("corp").leaf != before.stack("corp").leaf {

@@ -153,7 +153,7 @@ func printRows(out io.Writer, heading string, verbs []string, rows []canIRow) er
 		for _, verb := range verbs {
 			cells = append(cells, strings.TrimSuffix(row.May[verb].yesOrNo(), ", not without a login"))
 		}
-		fmt.Fprintln(w, tableRow(cells))
+		fmt.Fprintln(w, shown.Row(cells))
 	}
 	return w.Flush()
 }

@@ -81,10 +81,10 @@ func (o checkOptions) check(ctx context.Context, flag string) (checkResult, erro
 	case err != nil:
 		return checkResult{}, err
 	default:
-		a := c.assemble(nil)
+		a := open(c, nil)
 		if a.report.err() == nil {
 			if err := try(a.gateway); err != nil {
-				a.report.errorf(c.origin.doc.start(), "%v", err)
+				a.report.errorf(c.origin.start(), "%v", err)
 			}
 		}
 		if o.live && a.report.err() == nil {
@@ -92,7 +92,7 @@ func (o checkOptions) check(ctx context.Context, flag string) (checkResult, erro
 		}
 		errs, warnings := a.report.split()
 		r.Errors, r.Warnings = append(r.Errors, errs...), append(r.Warnings, warnings...)
-		r.Summary = c.summary()
+		r.Summary = summary(c)
 		if err := a.close(); err != nil {
 			return checkResult{}, fmt.Errorf("check configuration: %w", err)
 		}
@@ -141,7 +141,7 @@ func (o checkOptions) print(out, diagnostics io.Writer, r checkResult) error {
 }
 
 // summary says in a few words what the configuration comes to.
-func (c *Config) summary() string {
+func summary(c *Config) string {
 	rules := 0
 	for _, r := range c.Routes {
 		rules += len(r.Rules)

@@ -98,7 +98,7 @@ func fromConfig(values func(*Config) []string) completer {
 // opened: a key that is pressed must read no password and ask no server.
 func fromRosters(values func(roster) []string) completer {
 	return fromConfig(func(c *Config) (names []string) {
-		a := c.newAssembly(nil)
+		a := newAssembly(c, nil)
 		defer a.close()
 		for i, table := range c.Backends {
 			if !kinds[table.Type()].listed || !a.checkBackend(i, table) {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"time"
-
-	"github.com/spf13/pflag"
 )
 
 // Config is the configuration as an administrator writes it. The keys of
@@ -18,6 +16,7 @@ type Config struct {
 	Routes   []RouteConfig   `toml:"route"`   // the services behind the gateway
 	Tests    []TestConfig    `toml:"test"`    // requests with the answer that the rules must give; if the answer is another one, the configuration is refused
 
+	kinds  Kinds // by which it was read
 	origin origin
 	report report // what is wrong with it; see build
 }
@@ -166,6 +165,14 @@ type RouteConfig struct {
 	Rules []RuleConfig `toml:"rule"` // who may do what on the route; the first whose methods and paths match decides alone
 }
 
+// hosts returns the names that the route answers to, nil for any.
+func (r RouteConfig) hosts() []string {
+	if r.Host != "" {
+		return []string{r.Host}
+	}
+	return r.Hosts
+}
+
 // RouteTimeoutsConfig is [route.timeouts].
 type RouteTimeoutsConfig struct {
 	Connect        Duration `toml:"connect" min:"100ms" max:"10m"`         // time to connect to the upstream
@@ -180,6 +187,18 @@ type RuleConfig struct {
 	Paths   []string `toml:"paths"`   // patterns of paths that the rule is about; not set: all; * is one segment, ** any number
 
 	Require []any `toml:"require"` // who may: a list of which one item is enough; docs/rules.md has all items
+}
+
+// TestConfig is one [[test]]: a question about the rules, and its answer.
+type TestConfig struct {
+	User    string   `toml:"user"`                            // who sends the request, as typed into a login, or BACKEND:NAME; not set: somebody who has not logged in
+	Groups  []string `toml:"groups"`                          // groups of the user; not set: none
+	Backend string   `toml:"backend"`                         // backend that vouches for the user, where there are several
+	From    string   `toml:"from"`                            // address of the client
+	Host    string   `toml:"host"`                            // host that the request names; not set: the one of the route
+	Request string   `toml:"request"`                         // "METHOD PATH", or login, catalog, or pull, push, delete or tags with a repository
+	Expect  string   `toml:"expect" oneof:"allow deny login"` // what becomes of it; login: the answer is 401
+	Rule    string   `toml:"rule"`                            // rule that decides; not set: any
 }
 
 // defaultSettings are the values of the keys that are not set.
@@ -237,42 +256,3 @@ const (
 	defaultRealm               = "Registry Authentication"
 	defaultUpstreamIdleTimeout = 30 * time.Second
 )
-
-// quickConfig returns the configuration that serve has without a file, from its
-// flags and the environment: one registry, which every valid user may pull from
-// and the members of the group pusher may push to. Groups may be empty. Without a
-// certificate it listens on loopback.
-func quickConfig(upstream, users, groups string, flags *pflag.FlagSet) (*Config, error) {
-	c := &Config{
-		Settings: defaultSettings(),
-		Backends: []BackendConfig{{"name": "users", "type": "htpasswd", "users_file": users}},
-		Routes: []RouteConfig{{
-			Path:     "/v2/",
-			Backend:  "users",
-			Upstream: serverURL(upstream),
-			Rules: []RuleConfig{
-				{Name: "pull", Methods: []string{"GET", "HEAD"}, Require: []any{"valid-user"}},
-				{Name: "push", Methods: []string{"POST", "PUT", "PATCH", "DELETE"}, Require: []any{"group pusher"}},
-			},
-		}},
-		origin: origin{set: map[string]string{
-			"backend":               "--users",
-			"backend.0.groups_file": "--groups",
-			"route":                 "--upstream",
-			"tls":                   "--cert",
-		}},
-	}
-	if groups != "" {
-		c.Backends[0]["groups_file"] = groups
-	}
-	if err := c.overlay(nil, flags); err != nil {
-		return nil, err
-	}
-	if c.origin.set["listen"] == "" {
-		c.origin.set["listen"] = "--listen"
-		if c.TLS == (TLSConfig{}) && !c.InsecurePlaintext {
-			c.Listen = []string{"127.0.0.1:5043"} // what plain HTTP may be served on
-		}
-	}
-	return c, nil
-}

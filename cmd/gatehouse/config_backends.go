@@ -4,71 +4,27 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
 	"gatehouse/backend/spell"
 )
 
-// checkBackend reports whether a [[backend]] can be opened at all.
-func (a *assembly) checkBackend(i int, b BackendConfig) bool {
-	o := a.config.origin
-	name := b.Name()
-	if name == "" {
-		a.missing("name", "routes need one to refer to this backend, such as name = \"local\"", "backend", i)
-		return false
-	}
-	at := o.at("backend", i, "name")
-	if a.config.unused(name) {
-		a.report.errorf(at, "no route and no chain uses the backend %q: take it out, or name it in a [[route]]", name)
-	}
-	// A rule may say "user NAME-OF-BACKEND:alice".
-	if strings.ContainsAny(name, ": \"") || strings.ContainsFunc(name, unicode.IsControl) {
-		a.report.errorf(at, "the name %q has a colon, a blank or a quote in it, so that rules could not name users of this backend", name)
-		return false
-	}
-	if _, taken := a.stacks[name]; taken {
-		a.report.errorf(at, "another backend is called %q too: names must differ, or a route would mean either", name)
-		return false
-	}
-	a.stacks[name] = &stack{}
-	_, known := kinds[b.Type()]
-	return known && !o.table("backend", i).flawed && a.checkMentions(i, b)
-}
-
-// checkMentions reports whether a backend can be made of those that it names.
-func (a *assembly) checkMentions(i int, b BackendConfig) bool {
-	mentions := a.config.mentions(b)
-	sound := true
-	for j, m := range mentions {
-		text := a.config.wrongMention(b.Name(), m)
-		if text == "" && slices.ContainsFunc(mentions[:j], func(e mention) bool { return e.name == m.name && e.vouches == m.vouches }) {
-			text = fmt.Sprintf("%q is there twice, and the second would never be asked anything new: take one of them out", m.name)
-		}
-		if text != "" {
-			sound = false
-			a.report.errorf(a.config.origin.at(append([]any{"backend", i}, m.path...)...), "%s", text)
-		}
-	}
-	return sound
-}
-
 // wrongMention says what is wrong with a backend called name being made of
 // another, empty if nothing is.
-func (c *Config) wrongMention(name string, m mention) string {
-	i := slices.Index(c.backendNames(), m.name)
+func (c *Config) wrongMention(name string, m Mention) string {
+	i := slices.Index(c.backendNames(), m.Name)
 	switch {
-	case m.name == "":
+	case m.Name == "":
 		return "backend is missing: say which [[backend]] this is, such as backend = \"local\""
 	case i < 0:
-		return c.unknownBackend(m.name)
-	case m.name == name:
+		return c.unknownBackend(m.Name)
+	case m.Name == name:
 		return fmt.Sprintf("the chain %q is in itself, and asking it would never end: take it out", name)
-	case !c.Backends[i].isComposite():
+	case !c.isComposite(c.Backends[i]):
 		return ""
 	case c.leads(c.Backends[i], name, nil):
-		return fmt.Sprintf("%q is a chain that leads back to this one, and asking it would never end: name other backends here", m.name)
+		return fmt.Sprintf("%q is a chain that leads back to this one, and asking it would never end: name other backends here", m.Name)
 	}
-	return fmt.Sprintf("%q is a chain itself, and a chain is made of other backends only: name the members of %q here, in their order", m.name, m.name)
+	return fmt.Sprintf("%q is a chain itself, and a chain is made of other backends only: name the members of %q here, in their order", m.Name, m.Name)
 }
 
 // leads reports whether b is made of the backend called name, or of one that is.
@@ -76,18 +32,18 @@ func (c *Config) leads(b BackendConfig, name string, seen []string) bool {
 	if slices.Contains(seen, b.Name()) {
 		return false
 	}
-	return slices.ContainsFunc(c.mentions(b), func(m mention) bool {
-		i := slices.Index(c.backendNames(), m.name)
-		return m.name == name || i >= 0 && c.leads(c.Backends[i], name, append(seen, b.Name()))
+	return slices.ContainsFunc(c.mentions(b), func(m Mention) bool {
+		i := slices.Index(c.backendNames(), m.Name)
+		return m.Name == name || i >= 0 && c.leads(c.Backends[i], name, append(seen, b.Name()))
 	})
 }
 
 // isComposite reports whether b is made of other backends.
-func (b BackendConfig) isComposite() bool { return kinds[b.Type()].mentions != nil }
+func (c *Config) isComposite(b BackendConfig) bool { return c.kinds[b.Type()].Mentions != nil }
 
 // mentions returns where b names other backends that it is made of.
-func (c *Config) mentions(b BackendConfig) []mention {
-	if mentions := kinds[b.Type()].mentions; mentions != nil {
+func (c *Config) mentions(b BackendConfig) []Mention {
+	if mentions := c.kinds[b.Type()].Mentions; mentions != nil {
 		return mentions(b)
 	}
 	return nil
@@ -97,13 +53,13 @@ func (c *Config) mentions(b BackendConfig) []mention {
 // called name: its own, or those of its members.
 func (c *Config) sources(name string) []string {
 	i := slices.Index(c.backendNames(), name)
-	if i < 0 || !c.Backends[i].isComposite() {
+	if i < 0 || !c.isComposite(c.Backends[i]) {
 		return []string{name}
 	}
 	var members []string
 	for _, m := range c.mentions(c.Backends[i]) {
-		if m.vouches {
-			members = append(members, m.name)
+		if m.Vouches {
+			members = append(members, m.Name)
 		}
 	}
 	return members
@@ -131,9 +87,9 @@ func (c *Config) unused(name string) bool {
 	}
 	for i, b := range c.Backends {
 		for _, m := range c.mentions(b) {
-			used = append(used, m.name)
+			used = append(used, m.Name)
 		}
-		if b.isComposite() && c.origin.table("backend", i).flawed {
+		if c.isComposite(b) && c.origin.isFlawed("backend", i) {
 			return false
 		}
 	}
@@ -150,17 +106,9 @@ func (c *Config) unknownBackend(name string) string {
 	return fmt.Sprintf("there is no backend called %q, only %s%s", name, strings.Join(names, ", "), spell.DidYouMean(name, names))
 }
 
-// checkRouteBackend checks that the backend of a route exists.
-func (a *assembly) checkRouteBackend(i int, r RouteConfig) {
-	names := a.config.backendNames()
-	switch {
-	case r.Backend == "":
-		a.missing("backend", "say which [[backend]] checks the passwords", "route", i)
-	case slices.Contains(names, ""):
-		// It may be the one that has no name yet, which is said there.
-	case len(names) == 0 && a.config.origin.table().table["backend"] != nil:
-		// None of them could be read, which is said there.
-	case !slices.Contains(names, r.Backend):
-		a.report.errorf(a.at(i, "backend"), "%s", a.config.unknownBackend(r.Backend))
-	}
+// isMentioned reports whether another backend is made of the one called name.
+func (c *Config) isMentioned(name string) bool {
+	return slices.ContainsFunc(c.Backends, func(b BackendConfig) bool {
+		return slices.ContainsFunc(c.mentions(b), func(m Mention) bool { return m.Name == name })
+	})
 }

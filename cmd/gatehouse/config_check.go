@@ -17,7 +17,7 @@ import (
 // the table was not understood: that is probably the one.
 func (a *assembly) missing(key, advice string, path ...any) {
 	o := a.config.origin
-	if !o.table(path...).flawed {
+	if !o.isFlawed(path...) {
 		a.report.errorf(o.at(path...), "%s is missing: %s", key, advice)
 	}
 }
@@ -58,8 +58,7 @@ func checkListenAddress(addr string) (loopback bool, err error) {
 
 // wantsTLS reports whether anything is set under [tls].
 func (a *assembly) wantsTLS() bool {
-	_, table := a.config.origin.table().table["tls"]
-	return table || a.config.TLS != TLSConfig{}
+	return a.config.origin.has("tls") || a.config.TLS != TLSConfig{}
 }
 
 // certificate returns the files of the certificate that clients see, nil for none.
@@ -111,7 +110,7 @@ func (a *assembly) checkRoutes() {
 }
 
 func (a *assembly) checkRoutePath(i int, r RouteConfig) {
-	if r.Path == "" && a.config.origin.table("route", i).table["path"] == nil {
+	if r.Path == "" && !a.config.origin.has("path", "route", i) {
 		a.missing("path", "say which requests this route takes, such as path = \"/v2/\"", "route", i)
 	} else if err := rules.CheckPrefix(r.Path); err != nil {
 		a.report.errorf(a.at(i, "path"), "%v", err)
@@ -121,7 +120,8 @@ func (a *assembly) checkRoutePath(i int, r RouteConfig) {
 // checkHealth checks [health], after the routes are known.
 func (a *assembly) checkHealth() {
 	c := a.config
-	if _, ok := c.origin.table().table["health"]; ok && c.Health.Path == "" {
+	ok := c.origin.has("health")
+	if ok && c.Health.Path == "" {
 		a.missing("path", "[health] needs the path that load balancers ask for, such as path = \"/-/healthz\"", "health")
 	} else if ok {
 		if err := gateway.CheckHealthPath(c.Health.Path, a.gateway.Routes); err != nil {
@@ -137,7 +137,7 @@ func (a *assembly) checkUpstream(i int, r RouteConfig) {
 		return
 	}
 	https := strings.HasPrefix(r.Upstream.Reveal(), "https:")
-	if err := (gateway.Route{Path: r.Path, Registry: r.registry()}).CheckUpstreamURL(a.upstreamURL(i)); err != nil {
+	if err := (gateway.Route{Path: r.Path, Registry: registryRoot(r)}).CheckUpstreamURL(a.upstreamURL(i)); err != nil {
 		a.report.errorf(a.at(i, "upstream"), "%v", err)
 	}
 	for key, value := range map[string]string{
@@ -208,7 +208,7 @@ func (a *assembly) checkGroupsHeader(i int, r RouteConfig) {
 		return
 	}
 	for _, key := range []string{"groups_header_form", "groups_header_bytes", "groups_header_over"} {
-		if a.config.origin.table("route", i).table[key] != nil {
+		if a.config.origin.has(key, "route", i) {
 			a.report.errorf(a.at(i, key), "%s is about groups_header, which the route does not have: set groups_header too", key)
 		}
 	}

@@ -53,8 +53,8 @@ type document struct {
 
 // parseDocument checks the syntax of source and finds out where everything
 // stands. Decoders do not tell where a key was, and fold the case of keys.
-func parseDocument(name string, source []byte) (*document, error) {
-	d := &document{name: name, source: source, hidden: hiddenParts(source), root: newTable(span{})}
+func (k Kinds) parseDocument(name string, source []byte) (*document, error) {
+	d := &document{name: name, source: source, hidden: k.hiddenParts(source), root: newTable(span{})}
 	var syntax *toml.DecodeError
 	if err := toml.Unmarshal(source, new(map[string]any)); errors.As(err, &syntax) {
 		if at, advice := d.firstTable(syntax); advice != "" {

@@ -43,7 +43,7 @@ func (p place) caret() string {
 		return ' '
 	}, string(runes[:min(p.indent, len(runes))]))
 	marks := max(1, min(p.width, len(runes)-p.indent))
-	return number + tableRow(strings.Split(p.source, "\t")) + // with the tabs that the caret line has
+	return number + shown.Row(strings.Split(p.source, "\t")) + // with the tabs that the caret line has
 		"\n" +
 		strings.Repeat(" ", len(number)-2) + "| " + indent + strings.Repeat("^", marks) + "\n"
 }

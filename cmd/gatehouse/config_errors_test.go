@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -72,7 +73,7 @@ func TestBrokenUsersFileListsAllItsLines(t *testing.T) {
 }
 
 func TestCaretMarksTheKeyWhateverStandsBeforeIt(t *testing.T) {
-	known := strings.Join(sortedKeys(fields(reflect.TypeFor[Config]())), ", ")
+	known := strings.Join(slices.Sorted(maps.Keys(fields(reflect.TypeFor[Config]()))), ", ")
 	for _, tc := range []struct{ text, want string }{
 		{"\tdrian = \"1m\"\n", "config.toml:1:2: unknown key \"drian\"; did you mean \"drain\"?\n    1 | \tdrian = [redacted]\n      | \t^^^^^\n"},
 		{"[[rule]]\n", "config.toml:1:3: unknown key \"rule\": write [[route.rule]], below the [[route]] that it is for\n    1 | [[rule]]\n      |   ^^^^\n"},
@@ -80,7 +81,7 @@ func TestCaretMarksTheKeyWhateverStandsBeforeIt(t *testing.T) {
 		{"\"a\\u001bb\" = 1\r\n", "config.toml:1:1: unknown key \"a\\x1bb\"; known here: " + known + "\n    1 | \"a\\u001bb\" = [redacted]\n      | ^^^^^^^^^^\n"},
 		{"listen = [5, \"\u009b31m\u202e\"]\n", "config.toml:1:11: listen: the list may hold strings only, and this is a number: put it in quotes\n    1 | listen = [5, \"\\u009b31m\\u202e\"]\n      |           ^\n"},
 	} {
-		c, err := parseConfig("config.toml", []byte(tc.text), nil)
+		c, err := documentKinds().parse("config.toml", []byte(tc.text), nil)
 		if err == nil {
 			err = c.report.err()
 		}
@@ -114,9 +115,9 @@ func TestSecretsInTheWrongPlaceAreNotShown(t *testing.T) {
 		if strings.HasPrefix(line, "upstream = \"") {
 			text = strings.Replace(minimal(""), `upstream = "http://127.0.0.1:5000"`, line, 1)
 		}
-		c, err := parseConfig("config.toml", []byte(text), nil)
+		c, err := documentKinds().parse("config.toml", []byte(text), nil)
 		if err == nil {
-			err = c.assemble(nil).report.err()
+			err = open(c, nil).report.err()
 		}
 		if err == nil {
 			t.Errorf("%s: no error", line)
@@ -157,7 +158,7 @@ func TestLinesShowNoValueThatMayLeadToASecret(t *testing.T) {
 		{`backend = [{ key_file = "hunter2" }]`, `backend = [{ key_file = [redacted] }]`},
 		{`route = [{ rule = [{ require = [{ any = ["valid-user"] }] }] }]`, `route = [{ rule = [{ require = [{ any = ["valid-user"] }] }] }]`},
 	} {
-		d := document{source: []byte(tc.line), hidden: hiddenParts([]byte(tc.line))}
+		d := document{source: []byte(tc.line), hidden: documentKinds().hiddenParts([]byte(tc.line))}
 		if got := d.start().source; got != "" {
 			t.Errorf("the start of a document has the line %q", got)
 		}
@@ -171,7 +172,7 @@ func TestLinesShowNoValueThatMayLeadToASecret(t *testing.T) {
 func TestHiddenValuesEndWhereTheyEnd(t *testing.T) {
 	source := "listen = [\":1\"\ntls.key_file = \"hunter2\"\nlog_level = \"info\"\n" +
 		"[tls]\nkey_file = [\n  \"hunter2\", # hunter2\n  { hunter2 = 1 },\n]\ncert_file = \"c.pem\"\nkey_file = \"\"\"\nhunter2\nhunter2"
-	d := document{source: []byte(source), hidden: hiddenParts([]byte(source))}
+	d := document{source: []byte(source), hidden: documentKinds().hiddenParts([]byte(source))}
 	var got []string
 	for i := range strings.Count(source, "\n") + 1 {
 		got = append(got, d.position(i+1, 1).source)
@@ -187,7 +188,7 @@ func TestMisspeltKeyIsOneError(t *testing.T) {
 	text := strings.Replace(minimal(`listen = ["127.0.0.1:1"]`), "users_file", "user_file", 1)
 	text = strings.Replace(text, "require =", "requires =", 1)
 	text = strings.Replace(text, "path =", "paths =", 1)
-	errs, _ := parse(t, text, nil).assemble(nil).report.split()
+	errs, _ := open(parse(t, text, nil), nil).report.split()
 	if len(errs) != 3 {
 		t.Errorf("got %d errors, want 3:\n%v", len(errs), &configError{Errors: errs})
 	}
@@ -197,7 +198,7 @@ func TestMisspeltKeyIsOneError(t *testing.T) {
 func TestMisspeltKeyOfARuleIsNotWarnedOf(t *testing.T) {
 	text := strings.Replace(minimal(`listen = ["127.0.0.1:1"]`), "require =", "method = [\"GET\"]\n  require =", 1) +
 		"\n  [[route.rule]]\n  name = \"second\"\n  require = [\"group pusher\"]\n"
-	_, warnings := parse(t, text, nil).assemble(nil).report.split()
+	_, warnings := open(parse(t, text, nil), nil).report.split()
 	if slices.ContainsFunc(warnings, func(p problem) bool { return strings.Contains(p.Message, "second") }) {
 		t.Errorf("got warnings %v", warnings)
 	}
@@ -232,7 +233,7 @@ func TestFilesOpenToOthersAreRefused(t *testing.T) {
 		}
 		c, err := loadConfig(filepath.Join(dir, "good/everything.toml"), nil)
 		if err == nil {
-			a := c.assemble(nil)
+			a := open(c, nil)
 			err = errors.Join(a.report.err(), a.close())
 		}
 		if err := os.Chmod(file, before.Mode()); err != nil {

@@ -22,10 +22,10 @@ func FuzzConfig(f *testing.F) {
 	f.Add("\"\" = 1\n'' = 2")
 	f.Add("\ufeffa = 1")
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := parseConfig("config.toml", []byte(text), nil)
+		c, err := documentKinds().parse("config.toml", []byte(text), nil)
 		if err == nil {
 			c.Backends = withoutFiles(c.Backends)
-			a := c.assemble(nil)
+			a := open(c, nil)
 			if err = a.report.err(); err == nil && len(a.gateway.Routes) == 0 {
 				t.Errorf("%q was accepted without any route", text)
 			}

@@ -59,15 +59,15 @@ func load(t testing.TB, path string) *Config {
 
 func TestGoodFilesMakeAGateway(t *testing.T) {
 	for _, path := range goodFiles(t) {
-		cfg, stop, err := load(t, path).build(slog.New(slog.DiscardHandler))
+		a, err := build(load(t, path), nil, surroundings{log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Errorf("%s: %v", path, err)
 			continue
 		}
-		if err := try(cfg); err != nil {
+		if err := try(a.gateway); err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
-		if err := stop(); err != nil {
+		if err := a.close(); err != nil {
 			t.Errorf("%s: close: %v", path, err)
 		}
 	}
@@ -93,11 +93,12 @@ func TestOverlayOfNothingChangesNothing(t *testing.T) {
 
 func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 	dir := workspace(t)
-	cfg, stop, err := load(t, filepath.Join(dir, "good/everything.toml")).build(slog.New(slog.DiscardHandler))
+	a, err := build(load(t, filepath.Join(dir, "good/everything.toml")), nil, surroundings{log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stop()
+	defer a.close()
+	cfg := a.gateway
 	file := func(name string) string { return filepath.Join(dir, "files", name) }
 	rules := cfg.Routes[0].Rules
 	for i := range cfg.Routes {
@@ -191,36 +192,39 @@ func TestExampleNamesEveryKeyAndNoOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := switchedOff.ReplaceAll(text, []byte("$1$2"))
-	c, err := parseConfig(path, all, nil)
+	c, err := documentKinds().parse(path, all, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := c.report.err(); err != nil {
 		t.Errorf("with all keys switched on:\n%v", err)
 	}
-	root := c.origin.doc.root
+	var root map[string]any
+	if err := toml.Unmarshal(all, &root); err != nil {
+		t.Fatal(err)
+	}
 	wantKeys(t, "", root, fields(reflect.TypeFor[Config]()))
 	for i, table := range c.Backends {
 		backend := maps.Clone(fields(reflect.TypeFor[backendHead]()))
-		maps.Copy(backend, fields(kinds[table.Type()].keys))
-		wantKeys(t, "backend", root.at("backend", i), backend)
+		maps.Copy(backend, fields(kinds[table.Type()].Keys))
+		wantKeys(t, "backend", root["backend"].([]any)[i].(map[string]any), backend)
 	}
 }
 
-// wantKeys checks that the table n has all keys of known, and its tables theirs.
-func wantKeys(t *testing.T, name string, n *node, known map[string]reflect.StructField) {
+// wantKeys checks that table has all keys of known, and its tables theirs.
+func wantKeys(t *testing.T, name string, table map[string]any, known map[string]reflect.StructField) {
 	t.Helper()
 	for key, f := range known {
-		child, ok := n.table[key]
+		child, ok := table[key]
 		full := strings.TrimPrefix(name+"."+key, ".")
 		switch {
 		case !ok:
 			t.Errorf("config.example.toml does not show the key %s", full)
 		case f.Type == reflect.TypeFor[[]BackendConfig]():
 		case isTable(f.Type):
-			wantKeys(t, full, child, fields(f.Type))
+			wantKeys(t, full, child.(map[string]any), fields(f.Type))
 		case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct:
-			wantKeys(t, full, child.items[0], fields(f.Type.Elem()))
+			wantKeys(t, full, child.([]any)[0].(map[string]any), fields(f.Type.Elem()))
 		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 // understand; config_hider_values.go has the half of it that is about values.
 
 // hiddenParts returns the parts of a configuration that are not to be shown, in order.
-func hiddenParts(source []byte) []hidden {
-	h := hider{source: source, table: reflect.TypeFor[Config]()}
+func (k Kinds) hiddenParts(source []byte) []hidden {
+	h := hider{kinds: k, source: source, table: reflect.TypeFor[Config]()}
 	for h.pos < len(source) {
 		h.statement()
 		h.hideRest()
@@ -25,6 +25,7 @@ func hiddenParts(source []byte) []hidden {
 
 // hider reads a configuration.
 type hider struct {
+	kinds  Kinds
 	source []byte
 	pos    int
 	table  reflect.Type // of the last header
@@ -113,7 +114,7 @@ func (h *hider) keys(t reflect.Type) (reflect.Type, bool) {
 		if !holdsTables(t) {
 			h.hide(from, shown.Redacted)
 		}
-		t = typeBelow(t, key)
+		t = h.kinds.typeBelow(t, key)
 		if h.skip(" \t"); h.peek() != '.' {
 			return t, true
 		}

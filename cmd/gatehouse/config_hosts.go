@@ -6,14 +6,6 @@ import (
 	"gatehouse/gateway"
 )
 
-// hosts returns the names that the route answers to, nil for any.
-func (r RouteConfig) hosts() []string {
-	if r.Host != "" {
-		return []string{r.Host}
-	}
-	return r.Hosts
-}
-
 // checkHosts checks the names that a route answers to.
 func (a *assembly) checkHosts(i int, r RouteConfig) {
 	switch {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"reflect"
-	"slices"
 	"sync"
 )
 
@@ -23,14 +22,4 @@ func fields(t reflect.Type) map[string]reflect.StructField {
 	}
 	knownFields.Store(t, all)
 	return all
-}
-
-// sortedKeys returns the keys of m in order.
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -77,12 +77,12 @@ func quotable(t reflect.Type, text string) string {
 // typeBelow returns the type of the value that a table of type t has at key, nil if it
 // has no such key. A key that several kinds of backend have is the one that leads to a
 // secret, if there is one.
-func typeBelow(t reflect.Type, key string) reflect.Type {
+func (k Kinds) typeBelow(t reflect.Type, key string) reflect.Type {
 	switch {
 	case t == nil || t == reflect.TypeFor[[]any]():
 		return t // of a requirement, whose keys are those of other requirements
 	case t == reflect.TypeFor[[]BackendConfig]():
-		return typeBelowBackend(key)
+		return k.typeBelowBackend(key)
 	case t.Kind() == reflect.Slice:
 		t = t.Elem()
 	}
@@ -92,10 +92,10 @@ func typeBelow(t reflect.Type, key string) reflect.Type {
 	return fields(t)[key].Type
 }
 
-func typeBelowBackend(key string) reflect.Type {
+func (k Kinds) typeBelowBackend(key string) reflect.Type {
 	found := fields(reflect.TypeFor[backendHead]())[key].Type
-	for _, k := range kinds {
-		f, ok := fields(k.keys)[key]
+	for _, kind := range k {
+		f, ok := fields(kind.Keys)[key]
 		if ok && (found == nil || f.Type == reflect.TypeFor[lead]()) {
 			found = f.Type
 		}

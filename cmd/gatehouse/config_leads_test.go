@@ -36,7 +36,7 @@ func TestKeysThatLeadToSecretsHaveTheirType(t *testing.T) {
 	harmless := regexp.MustCompile(`^(token_groups|keep_headers)$`)
 	types := []reflect.Type{reflect.TypeFor[TLSConfig](), reflect.TypeFor[RouteConfig](), reflect.TypeFor[AdminConfig](), reflect.TypeFor[Settings]()}
 	for _, k := range kinds {
-		types = append(types, k.keys)
+		types = append(types, k.Keys)
 	}
 	for _, typ := range types {
 		for key, f := range fields(typ) {

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"gatehouse/backend/fault"
@@ -19,29 +19,6 @@ import (
 
 // configVariable names the configuration file where --config does not.
 const configVariable = "GATEHOUSE_CONFIG"
-
-// configFlag returns the value of --config, empty if it is not given.
-func configFlag(cmd *cobra.Command) string {
-	if flag := cmd.Flag("config"); flag != nil {
-		return flag.Value.String()
-	}
-	return ""
-}
-
-// configArg is for commands that take no argument but the configuration file, which may
-// stand there without --config.
-func configArg(cmd *cobra.Command, args []string) error {
-	switch flag := cmd.Flag("config"); {
-	case len(args) == 0:
-		return nil
-	case flag == nil || len(args) > 1:
-		return fmt.Errorf("%s takes one argument, the configuration file: write --config FILE", cmd.CommandPath())
-	case flag.Changed:
-		return fmt.Errorf("%s is one configuration file too many: --config names %s", args[0], flag.Value)
-	default:
-		return cmd.Flags().Set("config", args[0])
-	}
-}
 
 // findConfig returns the path of the configuration file: the value of the flag
 // --config, the one of $GATEHOUSE_CONFIG, or the first usual place that has one.
@@ -57,7 +34,7 @@ func searchConfig(flag string, usual ...string) (path string, err error) {
 		return path, nil
 	}
 	for _, path := range usual {
-		// What exists and cannot be read is for loadConfig to complain about:
+		// What exists and cannot be read is for load to complain about:
 		// going on to the next place would run with rules nobody meant.
 		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 			return path, nil
@@ -67,40 +44,29 @@ func searchConfig(flag string, usual ...string) (path string, err error) {
 		"name one with --config, or make one with: gatehouse demo --write-config DIR", configVariable, strings.Join(usual, " nor "))
 }
 
-// loadConfig reads the configuration file at path and lays the environment and
+// load reads the configuration file at path and lays the environment and
 // flags, which may be nil, over it.
 //
 // It fails with a [*configError] if the file is not TOML. A
 // Config that it returns may still have errors, which build reports, all of them
 // at once, together with what only shows when the files that it names are read.
-func loadConfig(path string, flags *pflag.FlagSet) (*Config, error) {
+func (k Kinds) load(path string, flags *pflag.FlagSet) (*Config, error) {
 	source, _, err := watch.Read(path, watch.Limits{MaxSize: 1 << 20})
 	if err != nil {
 		return nil, fault.With("config.unreadable", fmt.Errorf("load configuration: %w", err))
 	}
-	return parseConfig(path, []byte(source), flags)
+	return k.parse(path, []byte(source), flags)
 }
 
-// loadNamed loads the configuration that the flag --config of a command names, as
-// [findConfig] has it, and returns its path too.
-func loadNamed(cmd *cobra.Command) (*Config, string, error) {
-	path, err := findConfig(configFlag(cmd))
-	if err != nil {
-		return nil, "", err
-	}
-	c, err := loadConfig(path, nil)
-	return c, path, err
-}
-
-// parseConfig is loadConfig for a file that has been read.
-func parseConfig(path string, source []byte, flags *pflag.FlagSet) (*Config, error) {
+// parse is load for a file that has been read.
+func (k Kinds) parse(path string, source []byte, flags *pflag.FlagSet) (*Config, error) {
 	if bytes.HasPrefix(source, []byte("\xff\xfe")) || bytes.HasPrefix(source, []byte("\xfe\xff")) {
 		at := place{Name: path, Line: 1, Column: 1}
 		return nil, single(at, "the file is in UTF-16, which TOML is not: save it as UTF-8", "config.syntax")
 	}
 	// Editors on Windows put a byte order mark before the text.
 	source = bytes.TrimPrefix(source, []byte("\ufeff"))
-	doc, err := parseDocument(path, source)
+	doc, err := k.parseDocument(path, source)
 	if err != nil {
 		return nil, err
 	}
@@ -109,18 +75,43 @@ func parseConfig(path string, source []byte, flags *pflag.FlagSet) (*Config, err
 		// is just being written.
 		return nil, single(doc.start(), "the configuration is empty: it needs at least one [[backend]] and one [[route]]", "config.invalid")
 	}
-	s := schema{doc: doc}
+	s := schema{kinds: k, doc: doc}
 	s.check()
 	if source, err = s.decodable(source); err != nil {
 		return nil, err
 	}
-	c := &Config{Settings: defaultSettings(), origin: origin{doc: doc, set: map[string]string{}}, report: s.report}
+	c := &Config{Settings: defaultSettings(), kinds: k, origin: origin{doc: doc, set: map[string]string{}}, report: s.report}
 	settings, err := c.decode(source)
 	if err != nil {
 		return nil, err
 	}
 	if err := c.overlay(settings, flags); err != nil {
 		return nil, err
+	}
+	return c, nil
+}
+
+// compose returns a configuration without a file, of one backend and one route, with the
+// settings that the environment and flags, which may be nil, make. The map set has the
+// flags that keys of these come from, by the path of the key. Without a certificate the
+// default is to listen on loopback.
+func (k Kinds) compose(table BackendConfig, route RouteConfig, set map[string]string, flags *pflag.FlagSet) (*Config, error) {
+	c := &Config{
+		Settings: defaultSettings(),
+		Backends: []BackendConfig{table},
+		Routes:   []RouteConfig{route},
+		kinds:    k,
+		origin:   origin{set: map[string]string{"tls": "--cert"}},
+	}
+	maps.Copy(c.origin.set, set)
+	if err := c.overlay(nil, flags); err != nil {
+		return nil, err
+	}
+	if c.origin.set["listen"] == "" {
+		c.origin.set["listen"] = "--listen"
+		if c.TLS == (TLSConfig{}) && !c.InsecurePlaintext {
+			c.Listen = []string{"127.0.0.1:5043"} // what plain HTTP may be served on
+		}
 	}
 	return c, nil
 }
@@ -175,6 +166,21 @@ func (o origin) at(path ...any) place {
 	}
 	return o.doc.place(o.doc.root.at(path...).span)
 }
+
+// start returns the beginning of the file, for what is wrong with all of it.
+func (o origin) start() place {
+	if o.doc == nil {
+		return o.at()
+	}
+	return o.doc.start()
+}
+
+// has reports whether the table at path has the key in the file.
+func (o origin) has(key string, path ...any) bool { return o.table(path...).table[key] != nil }
+
+// isFlawed reports whether a key of the table at path was not understood: what the table
+// seems to lack may be what was meant.
+func (o origin) isFlawed(path ...any) bool { return o.table(path...).flawed }
 
 // table returns the table at path, empty if there is none.
 func (o origin) table(path ...any) *node {

@@ -70,9 +70,9 @@ func TestWhatIsNoConfigurationFile(t *testing.T) {
 // A file that is just being written may be read when it is still empty.
 func TestEmptyConfigurationIsRefused(t *testing.T) {
 	for _, text := range []string{"", "\n", "# only a comment\n", "[cache]\n", "[[backend]]\nname = \"local\"\ntype = \"htpasswd\"\nusers_file = \"u\"\n"} {
-		c, err := parseConfig("config.toml", []byte(text), nil)
+		c, err := documentKinds().parse("config.toml", []byte(text), nil)
 		if err == nil {
-			err = c.assemble(nil).report.err()
+			err = open(c, nil).report.err()
 		}
 		var refused *configError
 		if !errors.As(err, &refused) {
@@ -84,7 +84,7 @@ func TestEmptyConfigurationIsRefused(t *testing.T) {
 func TestBuildRefusesWhatLoadFound(t *testing.T) {
 	dir := workspace(t, "bad")
 	c := load(t, filepath.Join(dir, "bad/unknown-key-far.toml"))
-	_, _, err := c.build(nil)
+	_, err := build(c, nil, surroundings{})
 	var refused *configError
 	if !errors.As(err, &refused) {
 		t.Errorf("got %v, want a *configError", err)
@@ -105,7 +105,7 @@ func TestQuickConfigIsTheRecipe(t *testing.T) {
 	if err := quick.report.err(); err != nil {
 		t.Fatal(err)
 	}
-	got, want := quick.assemble(nil), load(t, filepath.Join(dir, "good/recipe.toml")).assemble(nil)
+	got, want := open(quick, nil), open(load(t, filepath.Join(dir, "good/recipe.toml")), nil)
 	defer got.close()
 	defer want.close()
 	if err := got.report.err(); err != nil {
@@ -166,7 +166,7 @@ func TestQuickConfigNamesTheFlagThatIsWrong(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.Listen = []string{"127.0.0.1:5043"}
-		a := c.assemble(nil)
+		a := open(c, nil)
 		errs, _ := a.report.split()
 		if len(errs) != 1 || !strings.HasPrefix(errs[0].String(), tc.want) {
 			t.Errorf("%+v: got %v, want one error that begins with %q", tc, errs, tc.want)
@@ -187,7 +187,7 @@ func TestQuickConfigWithoutGroupsWarnsThatNobodyMayPush(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := c.assemble(nil)
+		a := open(c, nil)
 		if err := a.close(); err != nil {
 			t.Error(err)
 		}

@@ -77,7 +77,7 @@ func TestCLI5FileInUTF16(t *testing.T) {
 			}
 			text += string([]byte{low, high})
 		}
-		if _, err := parseConfig("config.toml", []byte(text), nil); err == nil || !strings.HasPrefix(err.Error(), "config.toml:1:1: the file is in UTF-16") {
+		if _, err := documentKinds().parse("config.toml", []byte(text), nil); err == nil || !strings.HasPrefix(err.Error(), "config.toml:1:1: the file is in UTF-16") {
 			t.Errorf("got %v", err)
 		}
 	}

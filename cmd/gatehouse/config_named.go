@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -27,8 +28,8 @@ const (
 // that names it is.
 func (c *Config) namedFiles(scope fileScope) []string {
 	var files []string
-	if c.origin.doc != nil {
-		files = append(files, c.origin.doc.name)
+	if name := c.file(); name != "" {
+		files = append(files, name)
 	}
 	settings := c.Settings
 	if scope == unfollowed {
@@ -49,8 +50,8 @@ func (c *Config) namedFiles(scope fileScope) []string {
 func (c *Config) filesOf(i int, scope fileScope) []string {
 	b := c.Backends[i]
 	var files []string
-	for _, key := range sortedKeys(b) {
-		if scope == unfollowed && slices.Contains(kinds[b.Type()].follows, key) {
+	for _, key := range slices.Sorted(maps.Keys(b)) {
+		if scope == unfollowed && slices.Contains(c.kinds[b.Type()].Follows, key) {
 			continue
 		}
 		if text, ok := b[key].(string); ok {
@@ -89,6 +90,23 @@ func (c *Config) fileAt(value string, path ...any) []string {
 		return []string{filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), filepath.Base(value))}
 	}
 	return nil
+}
+
+// file returns the path of the file that c was read from, empty if there is none.
+func (c *Config) file() string {
+	if c.origin.doc == nil {
+		return ""
+	}
+	return c.origin.doc.name
+}
+
+// adminSocket returns the path of the socket, empty for none.
+func (c *Config) adminSocket() string {
+	path := c.origin.file(c.Admin.Socket, "admin", "socket")
+	if full, err := filepath.Abs(path); err == nil && path != "" {
+		return full
+	}
+	return path
 }
 
 // hash returns a short text that differs for configurations that differ, in a comment

@@ -133,13 +133,13 @@ func (a *assembly) rosterOf(i int, source string, groups bool) (names []string, 
 // source, or for groups of these.
 func (a *assembly) asked(name, source string, groups bool) []string {
 	i := slices.Index(a.config.backendNames(), name)
-	if i < 0 || !a.config.Backends[i].isComposite() {
+	if i < 0 || !a.config.isComposite(a.config.Backends[i]) {
 		return []string{name}
 	}
 	var list []string
 	for _, m := range a.config.mentions(a.config.Backends[i]) {
-		if m.vouches && (source == "" || m.name == source) || groups && !m.vouches {
-			list = append(list, m.name)
+		if m.Vouches && (source == "" || m.Name == source) || groups && !m.Vouches {
+			list = append(list, m.Name)
 		}
 	}
 	return list
@@ -177,11 +177,4 @@ func (a *assembly) warnOfStrangers() {
 		}
 		a.report.warnf(c.origin.at("backend", i, "groups_file"), "members of groups for whom the users file has no line: %s", strings.Join(shown, ", "))
 	}
-}
-
-// isMentioned reports whether another backend is made of the one called name.
-func (c *Config) isMentioned(name string) bool {
-	return slices.ContainsFunc(c.Backends, func(b BackendConfig) bool {
-		return slices.ContainsFunc(c.mentions(b), func(m mention) bool { return m.name == name })
-	})
 }

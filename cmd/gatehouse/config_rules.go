@@ -35,7 +35,7 @@ func (a *assembly) rules(i int, route gateway.Route) []rules.Rule {
 	}
 	unread := false // or a misspelt key would be warned of for what it leaves out
 	for j, r := range list {
-		unread = unread || r.Require == nil || a.config.origin.table("route", i, "rule", j).flawed
+		unread = unread || r.Require == nil || a.config.origin.isFlawed("route", i, "rule", j)
 	}
 	if len(a.report) == errs && !unread {
 		a.warnOfRules(i, route, list)

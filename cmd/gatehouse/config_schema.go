@@ -19,6 +19,7 @@ import (
 // reports every difference. Decoders stop at the first wrong type, accept keys
 // in any case and know no bounds.
 type schema struct {
+	kinds  Kinds
 	doc    *document
 	report report
 
@@ -41,7 +42,7 @@ func (s *schema) table(n *node, name string, known map[string]reflect.StructFiel
 			continue
 		}
 		n.flawed = true
-		s.report.codef("config.unknown_key", s.doc.place(child.span), fmt.Sprintf("unknown key %q%s", key, keyAdvice(key, name, sortedKeys(known))))
+		s.report.codef("config.unknown_key", s.doc.place(child.span), fmt.Sprintf("unknown key %q%s", key, keyAdvice(key, name, slices.Sorted(maps.Keys(known)))))
 		if lower := strings.ToLower(key); lower != key && n.table[lower] != nil {
 			s.undecodable = append(s.undecodable, child) // a decoder would let one replace the other
 		}
@@ -178,20 +179,20 @@ func listExample(key, text string, f reflect.StructField) string {
 func (s *schema) backend(n *node) {
 	typ, ok := n.table["type"]
 	if !ok {
-		s.report.errorf(s.doc.place(n.span), "this backend has no type: add a line such as type = \"htpasswd\" (known: %s)", strings.Join(sortedKeys(kinds), ", "))
+		s.report.errorf(s.doc.place(n.span), "this backend has no type: add a line such as type = \"htpasswd\" (known: %s)", strings.Join(slices.Sorted(maps.Keys(s.kinds)), ", "))
 		n.flawed = true
 		return
 	}
-	k, ok := kinds[typ.text]
+	k, ok := s.kinds[typ.text]
 	if !ok {
-		names := sortedKeys(kinds)
+		names := slices.Sorted(maps.Keys(s.kinds))
 		s.report.errorf(s.doc.place(typ.span), "unknown backend type %q (known: %s)%s",
 			typ.text, strings.Join(names, ", "), spell.DidYouMean(typ.text, names))
 		n.flawed = true
 		return
 	}
 	known := maps.Clone(fields(reflect.TypeFor[backendHead]()))
-	maps.Copy(known, fields(k.keys))
+	maps.Copy(known, fields(k.Keys))
 	s.table(n, "backend", known)
 	n.flawed = n.hasFlaw() // what it says of its members, say, would be guesswork
 }
@@ -277,4 +278,13 @@ func kindName(k unstable.Kind) string {
 	default:
 		return "a date or time"
 	}
+}
+
+// pathOrFalse checks the path of something that may be missing. No word says that it
+// is: "none" in quotes would be a path that is wrong.
+func (s *schema) pathOrFalse(n *node, f reflect.StructField) {
+	if n.kind == unstable.String && strings.HasPrefix(n.text, "/") || n.kind == unstable.Bool && n.text == "false" {
+		return
+	}
+	s.wrong(n, "%s: want a path in quotes, such as \"/v2/\", or false without quotes", f.Tag.Get("toml"))
 }

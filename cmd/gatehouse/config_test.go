@@ -108,7 +108,7 @@ func problems(t *testing.T, path string) (errs, warnings report) {
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	a := c.assemble(nil)
+	a := open(c, nil)
 	if err := a.close(); err != nil {
 		t.Error(err)
 	}

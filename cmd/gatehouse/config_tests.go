@@ -12,18 +12,6 @@ import (
 	"gatehouse/gateway/rules"
 )
 
-// TestConfig is one [[test]]: a question about the rules, and its answer.
-type TestConfig struct {
-	User    string   `toml:"user"`                            // who sends the request, as typed into a login, or BACKEND:NAME; not set: somebody who has not logged in
-	Groups  []string `toml:"groups"`                          // groups of the user; not set: none
-	Backend string   `toml:"backend"`                         // backend that vouches for the user, where there are several
-	From    string   `toml:"from"`                            // address of the client
-	Host    string   `toml:"host"`                            // host that the request names; not set: the one of the route
-	Request string   `toml:"request"`                         // "METHOD PATH", or login, catalog, or pull, push, delete or tags with a repository
-	Expect  string   `toml:"expect" oneof:"allow deny login"` // what becomes of it; login: the answer is 401
-	Rule    string   `toml:"rule"`                            // rule that decides; not set: any
-}
-
 // defaultFrom is the address of clients in a question that names none.
 const defaultFrom = "127.0.0.1"
 

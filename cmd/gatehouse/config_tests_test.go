@@ -29,7 +29,7 @@ func TestFailedTestRefusesTheConfiguration(t *testing.T) {
 	if code != 1 || !strings.HasPrefix(stderr, want) {
 		t.Errorf("check: exit code %d\n%s\nwant 1 and\n%s", code, stderr, want)
 	}
-	if _, _, err := load(t, "config.toml").build(slog.New(slog.DiscardHandler)); err == nil {
+	if _, err := build(load(t, "config.toml"), nil, surroundings{log: slog.New(slog.DiscardHandler)}); err == nil {
 		t.Error("a start or reload accepts the configuration")
 	}
 	if code, _, stderr := invoke(t, "explain --user bob --group devs PUT /v2/team/app/manifests/1"); code != 0 {

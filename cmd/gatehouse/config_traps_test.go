@@ -33,7 +33,7 @@ require = ["valid-user"]
 
 func parse(t *testing.T, text string, flags *pflag.FlagSet) *Config {
 	t.Helper()
-	c, err := parseConfig("config.toml", []byte(text), flags)
+	c, err := documentKinds().parse("config.toml", []byte(text), flags)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,11 +229,11 @@ func TestBadValueOfVariableOrFlagIsNamed(t *testing.T) {
 // A path in the file is relative to it, one from a flag or variable is not.
 func TestFilesAreRelativeToWhereTheyAreNamed(t *testing.T) {
 	t.Setenv("GATEHOUSE_TLS_KEY_FILE", "key.pem")
-	c, err := parseConfig("/etc/gatehouse/config.toml", []byte(minimal("[tls]\ncert_file = \"cert.pem\"")), nil)
+	c, err := documentKinds().parse("/etc/gatehouse/config.toml", []byte(minimal("[tls]\ncert_file = \"cert.pem\"")), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := c.assemble(nil).gateway.TLS
+	files := open(c, nil).gateway.TLS
 	if files == nil || files.CertFile != "/etc/gatehouse/cert.pem" || files.KeyFile != "key.pem" {
 		t.Errorf("got %+v, want /etc/gatehouse/cert.pem and key.pem", files)
 	}

@@ -80,7 +80,7 @@ func (d *daemon) replace() (a *assembly, err error) {
 		}
 	}(d.level.Level())
 	d.level.Set(levelOf(c.LogLevel))
-	if a, err = c.buildAfter(d.current.Load(), surroundings{d.log, d.counting(c)}); err != nil {
+	if a, err = build(c, d.current.Load(), surroundings{d.log, d.counting(c)}); err != nil {
 		return nil, err
 	}
 	if err = d.use(a); err != nil {
@@ -113,7 +113,7 @@ func (d *daemon) use(a *assembly) (err error) {
 	}
 	cfg := a.gateway
 	cfg.AccessOut = d.access
-	if a.audit, err = d.auditLog(a.config); err != nil {
+	if a.audit, err = d.auditLog(a); err != nil {
 		return err
 	}
 	cfg.Audit, cfg.AuditRequired = a.audit, a.config.AuditRequired

@@ -661,7 +661,7 @@ backend = "local"
   require = ["valid-user"]
 `)
 	assemble := func(before *assembly) *assembly {
-		a := load(t, filepath.Join(dir, "config.toml")).assembleAfter(before, surroundings{log: slog.New(slog.DiscardHandler)})
+		a := assembleAfter(load(t, filepath.Join(dir, "config.toml")), before, surroundings{log: slog.New(slog.DiscardHandler)})
 		t.Cleanup(func() { a.close() })
 		if err := a.report.err(); err != nil {
 			t.Fatal(err)

@@ -104,7 +104,7 @@ func assembleQuietly(cmd *cobra.Command) (*assembly, string, error) {
 	if err != nil {
 		return nil, "", &exitError{2, err}
 	}
-	a := c.assemble(slog.New(slog.DiscardHandler))
+	a := open(c, slog.New(slog.DiscardHandler))
 	if err := a.report.err(); err != nil {
 		return nil, "", &exitError{2, errors.Join(err, a.close())}
 	}
@@ -168,6 +168,5 @@ func (a *assembly) isPart(part, whole string) bool {
 		return false
 	}
 	table := a.config.Backends[i]
-	mentions := kinds[table.Type()].mentions
-	return mentions != nil && slices.ContainsFunc(mentions(table), func(m mention) bool { return m.name == part })
+	return slices.ContainsFunc(a.config.mentions(table), func(m Mention) bool { return m.Name == part })
 }

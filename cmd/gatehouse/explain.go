@@ -104,7 +104,7 @@ func assembleRules(cmd *cobra.Command) (*assembly, error) {
 		return nil, err
 	}
 	c.Tests = nil
-	a := c.assemble(slog.New(slog.DiscardHandler))
+	a := open(c, slog.New(slog.DiscardHandler))
 	refused := a.report.err()
 	if refused == nil {
 		return a, nil
@@ -179,7 +179,7 @@ func (o *explainOptions) explain(cmd *cobra.Command, words []string, requests []
 	if err != nil {
 		return explained{}, err
 	}
-	return explained{q.assembly.config.origin.doc.name, strings.Join(words, " "), decisive(all).Verdict, all}, nil
+	return explained{q.assembly.config.file(), strings.Join(words, " "), decisive(all).Verdict, all}, nil
 }
 
 // exit returns what the program ends with because of v, of which all has been said.

@@ -100,7 +100,7 @@ func (e explanation) printRules(out io.Writer) {
 		if r.Decides {
 			mark = "*"
 		}
-		line := tableRow([]string{mark, r.Name, cmp.Or(r.At, "-"), hit(r.MethodMatches, r.Methods), hit(r.PathMatches, r.Paths), r.Require.words()})
+		line := shown.Row([]string{mark, r.Name, cmp.Or(r.At, "-"), hit(r.MethodMatches, r.Methods), hit(r.PathMatches, r.Paths), r.Require.words()})
 		fmt.Fprintln(w, strings.TrimRight(line, " "))
 	}
 	w.Flush()

@@ -423,7 +423,7 @@ func TestEveryBackendIsHeldToTheContract(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range sortedKeys(kinds) {
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		if !slices.Contains(rows, kind) {
 			t.Errorf("the kind of backend %q has no row in the conformance table", kind)
 		}

@@ -64,7 +64,7 @@ func (a *assembly) warnOfNamesakes(ctx context.Context) {
 	}
 	err = errors.Join(err, failure)
 	if err != nil {
-		a.report.warnf(a.config.origin.doc.start(), "%v", err)
+		a.report.warnf(a.config.origin.start(), "%v", err)
 	}
 }
 

@@ -2,11 +2,8 @@ package main
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/spf13/pflag"
-
-	"gatehouse/backend/shown"
 )
 
 // outputFormat is the value of -o: for people, or for machines.
@@ -16,15 +13,6 @@ const (
 	outputText outputFormat = "text"
 	outputJSON outputFormat = "json"
 )
-
-// tableRow returns a row for a tabwriter. No cell of it can make another one.
-func tableRow(cells []string) string {
-	texts := make([]string, len(cells))
-	for i, cell := range cells {
-		texts[i] = shown.Text(cell)
-	}
-	return strings.Join(texts, "\t")
-}
 
 // outputFlag adds -o to flags.
 func outputFlag(flags *pflag.FlagSet, o *outputFormat, usage string) {

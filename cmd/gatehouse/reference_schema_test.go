@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -96,8 +98,8 @@ func (r *reference) fieldSchema(f reflect.StructField) object {
 // backendSchema describes a [[backend]], whose keys depend on its type.
 func (r *reference) backendSchema() object {
 	var each []any
-	for _, kind := range sortedKeys(kinds) {
-		s := r.tableSchema(kinds[kind].keys, object{
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		s := r.tableSchema(kinds[kind].Keys, object{
 			"name": object{"type": "string", "minLength": 1},
 			"type": object{"const": kind},
 		})

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"go/ast"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -13,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pelletier/go-toml/v2/unstable"
+	"github.com/pelletier/go-toml/v2"
 )
 
 // The reference of the configuration is made from the structs that it is read
@@ -43,7 +44,7 @@ type referenceTable struct {
 type reference struct {
 	t        *testing.T
 	comments map[string]string // of "Type.Field"
-	example  *node
+	example  map[string]any
 	tables   []referenceTable
 }
 
@@ -54,11 +55,10 @@ func newReference(t *testing.T) *reference {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := parseConfig(path, switchedOff.ReplaceAll(text, []byte("$1$2")), nil)
-	if err != nil {
+	r := &reference{t: t, comments: fieldComments(t)}
+	if err := toml.Unmarshal(switchedOff.ReplaceAll(text, []byte("$1$2")), &r.example); err != nil {
 		t.Fatal(err)
 	}
-	r := &reference{t: t, comments: fieldComments(t), example: c.origin.doc.root}
 	r.add(referenceTable{heading: "Top level", meaning: "These stand before the first table."}, reflect.TypeFor[Config](), r.example)
 	return r
 }
@@ -92,7 +92,7 @@ func fieldComments(t *testing.T) map[string]string {
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // add enters a table and those inside it, in the order of their fields.
-func (r *reference) add(table referenceTable, typ reflect.Type, shown *node) {
+func (r *reference) add(table referenceTable, typ reflect.Type, shown map[string]any) {
 	at := len(r.tables)
 	r.tables = append(r.tables, table)
 	for _, f := range reflect.VisibleFields(typ) {
@@ -100,18 +100,18 @@ func (r *reference) add(table referenceTable, typ reflect.Type, shown *node) {
 		if name == "" {
 			continue
 		}
-		value := shown.table[name]
+		value := shown[name]
 		if value == nil {
 			r.t.Fatalf("config.example.toml does not show %s %s", table.heading, name)
 		}
-		k := referenceKey{name: name, field: f, meaning: r.meaning(typ, f), value: value.text}
+		k := referenceKey{name: name, field: f, meaning: r.meaning(typ, f)}
 		switch {
 		case f.Type == reflect.TypeFor[[]BackendConfig]():
 			r.addBackends(k)
 		case isTable(f.Type):
-			r.add(referenceTable{heading: strings.TrimPrefix(table.path()+"."+name, "."), meaning: k.meaning}, f.Type, value)
+			r.add(referenceTable{heading: strings.TrimPrefix(table.path()+"."+name, "."), meaning: k.meaning}, f.Type, value.(map[string]any))
 		case isTables(f.Type):
-			r.add(referenceTable{heading: strings.TrimPrefix(table.path()+"."+name, "."), meaning: k.meaning, lists: true}, f.Type.Elem(), value.items[0])
+			r.add(referenceTable{heading: strings.TrimPrefix(table.path()+"."+name, "."), meaning: k.meaning, lists: true}, f.Type.Elem(), value.([]any)[0].(map[string]any))
 		default:
 			k.value = exampleText(value)
 			r.tables[at].keys = append(r.tables[at].keys, k)
@@ -133,13 +133,12 @@ func isTables(t reflect.Type) bool {
 
 // addBackends enters a table for each kind of backend.
 func (r *reference) addBackends(k referenceKey) {
-	r.add(referenceTable{heading: "backend", meaning: k.meaning, lists: true}, reflect.TypeFor[backendHead](), r.example.table["backend"].items[0])
-	for _, kind := range sortedKeys(kinds) {
-		i := slices.IndexFunc(r.example.table["backend"].items, func(n *node) bool { return n.table["type"].text == kind })
+	r.add(referenceTable{heading: "backend", meaning: k.meaning, lists: true}, reflect.TypeFor[backendHead](), r.exampleBackend(func(map[string]any) bool { return true }))
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		r.add(referenceTable{
 			heading: "backend", meaning: fmt.Sprintf("The keys that one with `type = %q` has besides.", kind),
 			lists: true, kind: kind,
-		}, kinds[kind].keys, r.example.table["backend"].items[i])
+		}, kinds[kind].Keys, r.exampleBackend(func(table map[string]any) bool { return table["type"] == kind }))
 	}
 }
 
@@ -157,25 +156,36 @@ func (r *reference) meaning(typ reflect.Type, f reflect.StructField) string {
 	return text
 }
 
+// exampleBackend returns the first backend of the example that is one of those wanted.
+func (r *reference) exampleBackend(wanted func(map[string]any) bool) map[string]any {
+	for _, table := range r.example["backend"].([]any) {
+		if wanted(table.(map[string]any)) {
+			return table.(map[string]any)
+		}
+	}
+	r.t.Fatal("config.example.toml lacks a kind of backend")
+	return nil
+}
+
 // exampleText returns a value as TOML has it.
-func exampleText(n *node) string {
-	switch n.kind {
-	case unstable.String:
-		return fmt.Sprintf("%q", n.text)
-	case unstable.Array:
+func exampleText(value any) string {
+	switch v := value.(type) {
+	case string:
+		return fmt.Sprintf("%q", v)
+	case []any:
 		var items []string
-		for _, item := range n.items {
+		for _, item := range v {
 			items = append(items, exampleText(item))
 		}
 		return "[" + strings.Join(items, ", ") + "]"
-	case unstable.Table, unstable.InlineTable:
+	case map[string]any:
 		var pairs []string
-		for _, key := range n.keys {
-			pairs = append(pairs, key+" = "+exampleText(n.table[key]))
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			pairs = append(pairs, key+" = "+exampleText(v[key]))
 		}
 		return "{ " + strings.Join(pairs, ", ") + " }"
 	}
-	return n.text
+	return fmt.Sprint(value)
 }
 
 // bounds says what the value of a field may be.

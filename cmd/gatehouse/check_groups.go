@@ -1,0 +1,57 @@
+package main
+
+import (
+	"cmp"
+	"gatehouse/gateway/rules"
+	"slices"
+	"strings"
+)
+
+// warnOfGroups reports rules that ask about groups where the backend knows none.
+func (a *assembly) warnOfGroups(i int, list []rules.Rule) {
+	c := a.config
+	b := slices.Index(c.backendNames(), c.Routes[i].Backend)
+	if b < 0 || c.knowsGroups(c.Backends[b]) {
+		return
+	}
+	at, why := c.whyNoGroups(b)
+	for _, r := range list {
+		if groups := rules.NamedGroups(r.Require); len(groups) > 0 {
+			a.report.warnf(at, "rule %q asks for %s, and nobody is in any group: %s", r.Name, strings.Join(groups, ", "), why)
+		}
+	}
+}
+
+// checkQualifiers refuses groups of a backend that vouches for nobody on the route
+// at index i. They would be names like any other: of a group that nobody is in, so
+// that "not group" would let everybody in.
+func (a *assembly) checkQualifiers(i int, list []rules.Rule) {
+	c := a.config
+	sources := c.sources(c.Routes[i].Backend)
+	for j, r := range list {
+		for _, group := range rules.Names(r.Require) {
+			name, _, qualified := strings.Cut(group.Name, ":")
+			if group.Group && qualified && slices.Contains(c.backendNames(), name) && !slices.Contains(sources, name) {
+				a.report.errorf(a.at(i, "rule", j, "require"), "%s: the backend %q vouches for none of the users of this route, and what stands before the colon says who vouched; "+
+					"write the name of the group alone, or %s:… instead", group, name, strings.Join(sources, ":… or "))
+			}
+		}
+	}
+}
+
+// checkGroupNames refuses names that no group of the route's backend can have. Of a
+// chain those are judged that say which member they are of: another may have the rest.
+func (a *assembly) checkGroupNames(i int, list []rules.Rule) {
+	for j, r := range list {
+		for _, group := range rules.Names(r.Require) {
+			source, name := a.qualified(i, group)
+			checker, ok := a.stack(cmp.Or(source, a.config.Routes[i].Backend)).leaf.(interface{ CheckGroup(name string) error })
+			if !ok || !group.Group {
+				continue
+			}
+			if err := checker.CheckGroup(name); err != nil {
+				a.report.errorf(a.at(i, "rule", j, "require"), "%s: %v", group, err)
+			}
+		}
+	}
+}
