@@ -47,7 +47,7 @@ func (h *hider) scalar(from int, t reflect.Type) bool {
 	} else {
 		h.pos = h.lineEnd()
 	}
-	if !ok || isTable(t) || quotable(t, text) != text {
+	if !ok || holdsKeys(t) || quotable(t, text) != text {
 		h.hide(from, shown.Redacted)
 	}
 	return ok

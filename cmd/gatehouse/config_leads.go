@@ -86,7 +86,7 @@ func (k Kinds) typeBelow(t reflect.Type, key string) reflect.Type {
 	case t.Kind() == reflect.Slice:
 		t = t.Elem()
 	}
-	if !isTable(t) {
+	if !holdsKeys(t) {
 		return nil
 	}
 	return fields(t)[key].Type
@@ -105,5 +105,5 @@ func (k Kinds) typeBelowBackend(key string) reflect.Type {
 
 // holdsTables reports whether values of type t have keys.
 func holdsTables(t reflect.Type) bool {
-	return t == nil || isTable(t) || t.Kind() == reflect.Slice && t.Elem().Kind() != reflect.String
+	return t == nil || holdsKeys(t) || t.Kind() == reflect.Slice && t.Elem().Kind() != reflect.String
 }

@@ -16,8 +16,11 @@ import (
 	"gatehouse/backend/spell"
 )
 
+// Overlay is a setting that the environment and a flag may change.
+type Overlay struct{ Key, Variable, Flag, Usage string }
+
 // overlays lists the only settings that the environment and flags may change.
-var overlays = []struct{ key, variable, flag, usage string }{
+var overlays = []Overlay{
 	{"listen", "GATEHOUSE_LISTEN", "listen", "addresses to listen on, as HOST:PORT or :PORT, separated by commas"},
 	{"insecure_plaintext", "GATEHOUSE_INSECURE_PLAINTEXT", "insecure-plaintext", "speak plain HTTP to others than this machine"},
 	{"tls.cert_file", "GATEHOUSE_TLS_CERT_FILE", "cert", "file with the certificate chain, in PEM"},
@@ -27,6 +30,9 @@ var overlays = []struct{ key, variable, flag, usage string }{
 	{"admin.socket", "GATEHOUSE_ADMIN_SOCKET", "admin-socket", "path of the socket by which the running gateway is asked and told"},
 	{"log_level", "GATEHOUSE_LOG_LEVEL", "log-level", "least level that is logged: debug, info, warn or error"},
 }
+
+// Overlays returns the only settings that the environment and flags may change.
+func Overlays() []Overlay { return slices.Clone(overlays) }
 
 const variablePrefix = "GATEHOUSE_"
 
@@ -40,13 +46,13 @@ var serviceLink = regexp.MustCompile(`^GATEHOUSE(_[A-Z0-9_]+)?_(SERVICE_HOST|SER
 // addConfigFlags adds the flags that overlay settings of the configuration.
 func addConfigFlags(flags *pflag.FlagSet) {
 	for _, o := range overlays {
-		switch settingField(o.key).Type.Kind() {
+		switch settingField(o.Key).Type.Kind() {
 		case reflect.Slice:
-			flags.StringSlice(o.flag, nil, o.usage)
+			flags.StringSlice(o.Flag, nil, o.Usage)
 		case reflect.Bool:
-			flags.Bool(o.flag, false, o.usage)
+			flags.Bool(o.Flag, false, o.Usage)
 		default:
-			flags.String(o.flag, "", o.usage)
+			flags.String(o.Flag, "", o.Usage)
 		}
 	}
 }
@@ -100,10 +106,10 @@ func (c *Config) environment() map[string]any {
 		if !strings.HasPrefix(name, variablePrefix) || strings.HasPrefix(name, testPrefix) || slices.Contains(allowed, name) {
 			continue
 		}
-		i := slices.IndexFunc(overlays, func(o struct{ key, variable, flag, usage string }) bool { return o.variable == name })
+		i := slices.IndexFunc(overlays, func(o Overlay) bool { return o.Variable == name })
 		switch {
 		case i >= 0 && value != "":
-			c.set(layer, overlays[i].key, name, value)
+			c.set(layer, overlays[i].Key, name, value)
 		case i >= 0: // empty is unset, as Compose files write it
 		case serviceLink.MatchString(name):
 			c.report.warnf(place{Name: name}, "this variable of the environment looks like one that Kubernetes sets for a Service, and is ignored: set enableServiceLinks: false in the Pod to be rid of it")
@@ -117,7 +123,7 @@ func (c *Config) environment() map[string]any {
 func knownVariables() []string {
 	known := []string{configVariable}
 	for _, o := range overlays {
-		known = append(known, o.variable)
+		known = append(known, o.Variable)
 	}
 	return known
 }
@@ -184,12 +190,12 @@ func (c *Config) changedFlags(flags *pflag.FlagSet) map[string]*pflag.Flag {
 		return changed
 	}
 	for _, o := range overlays {
-		flag := flags.Lookup(o.flag)
+		flag := flags.Lookup(o.Flag)
 		if flag == nil || !flag.Changed {
 			continue
 		}
-		if n, _ := textValue(settingField(o.key), flag.Value.String()); c.accept(o.key, "--"+o.flag, n) {
-			changed[o.key] = flag
+		if n, _ := textValue(settingField(o.Key), flag.Value.String()); c.accept(o.Key, "--"+o.Flag, n) {
+			changed[o.Key] = flag
 		}
 	}
 	return changed

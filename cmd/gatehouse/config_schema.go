@@ -95,7 +95,7 @@ func (s *schema) value(n *node, name string, f reflect.StructField) {
 		s.tables(n, name, s.backend)
 	case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct:
 		s.tables(n, name, func(item *node) { s.table(item, name, fields(f.Type.Elem())) })
-	case isTable(f.Type):
+	case holdsKeys(f.Type):
 		if s.kind(n, unstable.Table, fmt.Sprintf("%s is a table: write [%s] on a line of its own and its keys below", name, name)) {
 			s.table(n, name, fields(f.Type))
 		}
@@ -110,8 +110,8 @@ func (s *schema) value(n *node, name string, f reflect.StructField) {
 	}
 }
 
-// isTable reports whether values of t are tables, not scalars made of a struct.
-func isTable(t reflect.Type) bool { return t.Kind() == reflect.Struct && !isText(t) }
+// holdsKeys reports whether values of t are tables, not scalars made of a struct.
+func holdsKeys(t reflect.Type) bool { return t.Kind() == reflect.Struct && !isText(t) }
 
 // isText reports whether values of t are read from a string by themselves.
 func isText(t reflect.Type) bool {

@@ -1,15 +1,11 @@
 package main
 
 import (
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/go-viper/mapstructure/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 )
@@ -58,27 +54,6 @@ func TestByteOrderMarkIsIgnored(t *testing.T) {
 	}
 }
 
-// The schema refuses wrong types before viper sees them; if it ever missed one,
-// viper must not convert it.
-func TestOverlayConvertsNothing(t *testing.T) {
-	for name, file := range map[string]map[string]any{
-		"number for duration":   {"drain": int64(5)},
-		"string for bool":       {"insecure_plaintext": "true"},
-		"string for list":       {"listen": "127.0.0.1:1,127.0.0.1:2"},
-		"number for string":     {"access_log": int64(1)},
-		"string for number":     {"cache": map[string]any{"size": "10"}},
-		"unknown key":           {"workers": int64(1)},
-		"unknown key in table":  {"cache": map[string]any{"sice": int64(1)}},
-		"duration without unit": {"drain": "5"},
-		"table for string":      {"access_log": map[string]any{"a": "b"}},
-	} {
-		c := &Config{origin: origin{set: map[string]string{}}}
-		if err := c.overlay(file, nil); err == nil {
-			t.Errorf("%s: %v was accepted as %+v", name, file, c.Settings)
-		}
-	}
-}
-
 // The same for the keys of a backend.
 func TestKeysOfABackendAreNotConverted(t *testing.T) {
 	for name, table := range map[string]BackendConfig{
@@ -93,22 +68,6 @@ func TestKeysOfABackendAreNotConverted(t *testing.T) {
 		if keys, err := decodeKeys[htpasswdKeys](table); err == nil {
 			t.Errorf("%s: %v was accepted as %+v", name, table, keys)
 		}
-	}
-}
-
-func TestShorterListReplacesTheDefault(t *testing.T) {
-	s := Settings{Listen: []string{"a", "b", "c"}}
-	config := &mapstructure.DecoderConfig{Result: &s}
-	exactly(config)
-	decoder, err := mapstructure.NewDecoder(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := decoder.Decode(map[string]any{"listen": []any{"d"}}); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{"d"}, s.Listen); diff != "" {
-		t.Errorf("listen (-want +got):\n%s", diff)
 	}
 }
 
@@ -236,31 +195,5 @@ func TestFilesAreRelativeToWhereTheyAreNamed(t *testing.T) {
 	files := open(c, nil).gateway.TLS
 	if files == nil || files.CertFile != "/etc/gatehouse/cert.pem" || files.KeyFile != "key.pem" {
 		t.Errorf("got %+v, want /etc/gatehouse/cert.pem and key.pem", files)
-	}
-}
-
-// viper is for one function, and two of its methods for none: AutomaticEnv blanks
-// tables, and WatchConfig shows files that are half written.
-func TestOnlyTheOverlayKnowsViper(t *testing.T) {
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range files {
-		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, spec := range file.Imports {
-			if spec.Path.Value == `"github.com/spf13/viper"` && name != "config_overlay.go" {
-				t.Errorf("%s imports viper", name)
-			}
-		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			if s, ok := n.(*ast.SelectorExpr); ok && (s.Sel.Name == "AutomaticEnv" || s.Sel.Name == "WatchConfig") {
-				t.Errorf("%s uses %s", name, s.Sel.Name)
-			}
-			return true
-		})
 	}
 }

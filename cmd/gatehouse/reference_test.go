@@ -127,8 +127,13 @@ func (t referenceTable) path() string {
 	return t.heading
 }
 
+// isTable reports whether values of t are tables.
+func isTable(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct && t != reflect.TypeFor[Duration]()
+}
+
 func isTables(t reflect.Type) bool {
-	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct && !isText(t.Elem())
+	return t.Kind() == reflect.Slice && isTable(t.Elem())
 }
 
 // addBackends enters a table for each kind of backend.
@@ -258,9 +263,9 @@ func sentence(text string) string {
 
 // otherWays says how else a setting can be made.
 func otherWays(key string) string {
-	for _, o := range overlays {
-		if o.key == key {
-			return fmt.Sprintf(" Also: `--%s`, `%s`.", o.flag, o.variable)
+	for _, o := range Overlays() {
+		if o.Key == key {
+			return fmt.Sprintf(" Also: `--%s`, `%s`.", o.Flag, o.Variable)
 		}
 	}
 	return ""
