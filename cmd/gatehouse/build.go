@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
 	"gatehouse/gateway/record"
 	"gatehouse/gateway/upstream"
@@ -15,36 +16,36 @@ import (
 
 // assembly is what a configuration comes to.
 type assembly struct {
-	config  *Config
+	config  *config.Document
 	gateway gateway.Config
 	stacks  map[string]*stack   // of the backends, by their names
 	held    map[string]*holding // all that it has open; see close
 	audit   *record.AuditLog    // nil without one, and before it is in use
 	before  *assembly           // to go on with what is unchanged; nil after assemble
-	report  report
+	report  config.Report
 }
 
 // build opens what c names, and goes on with what is unchanged from the assembly before,
-// which may be nil. It fails with a [*configError] that holds everything that is wrong
+// which may be nil. It fails with a [*config.Error] that holds everything that is wrong
 // with c, and logs what it warns of. The caller closes the assembly.
-func build(c *Config, before *assembly, s surroundings) (*assembly, error) {
+func build(c *config.Document, before *assembly, s surroundings) (*assembly, error) {
 	a := assembleAfter(c, before, s)
-	if err := a.report.err(); err != nil {
+	if err := a.report.Err(); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
 	if err := a.configureShields(); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
-	_, warnings := a.report.split()
+	_, warnings := a.report.Split()
 	for _, p := range warnings {
-		s.log.Warn("configuration", "at", p.place.String(), "problem", p.Message)
+		s.log.Warn("configuration", "at", p.Place.String(), "problem", p.Message)
 	}
 	return a, nil
 }
 
 // open does the work of build for a program that does not run a gateway. The caller looks
 // at the report, and closes. Without a log, what backends would log is in the report.
-func open(c *Config, log *slog.Logger) *assembly {
+func open(c *config.Document, log *slog.Logger) *assembly {
 	return assembleAfter(c, nil, surroundings{log: log})
 }
 
@@ -55,17 +56,17 @@ type surroundings struct {
 }
 
 // newAssembly returns an assembly with nothing open.
-func newAssembly(c *Config, before *assembly) *assembly {
+func newAssembly(c *config.Document, before *assembly) *assembly {
 	return &assembly{
 		before: before,
 		held:   map[string]*holding{},
 		config: c,
-		report: slices.Clone(c.report),
+		report: slices.Clone(c.Report),
 		stacks: map[string]*stack{},
 	}
 }
 
-func assembleAfter(c *Config, before *assembly, s surroundings) *assembly {
+func assembleAfter(c *config.Document, before *assembly, s surroundings) *assembly {
 	a := newAssembly(c, before)
 	t := c.Timeouts
 	a.gateway = gateway.Config{
@@ -104,10 +105,10 @@ func assembleAfter(c *Config, before *assembly, s surroundings) *assembly {
 	a.expectGroups()
 	a.before = nil // it has one before it, too
 	// Without values that cannot be read, tests would ask other rules than those meant.
-	if c.report.err() == nil {
+	if c.Report.Err() == nil {
 		a.runTests()
 	}
-	a.report.keepFirst(c.report)
+	a.report.KeepFirst(c.Report)
 	return a
 }
 
@@ -115,12 +116,12 @@ func assembleAfter(c *Config, before *assembly, s surroundings) *assembly {
 func (a *assembly) route(i int) gateway.Route {
 	c, r := a.config, a.config.Routes[i]
 	route := gateway.Route{
-		Hosts:                r.hosts(),
+		Hosts:                r.Names(),
 		Path:                 r.Path,
 		Registry:             a.registry(i),
-		Realm:                cmp.Or(r.Realm, defaultRealm),
+		Realm:                cmp.Or(r.Realm, config.DefaultRealm),
 		Backend:              a.served(r.Backend),
-		Backends:             c.sources(r.Backend),
+		Backends:             c.Sources(r.Backend),
 		ForwardAuthorization: r.ForwardAuthorization,
 		UserHeader:           r.UserHeader,
 		GroupsHeader:         r.GroupsHeader,
@@ -133,13 +134,13 @@ func (a *assembly) route(i int) gateway.Route {
 		KeepHeaders:          r.KeepHeaders,
 		Upstream: upstream.Config{
 			URL:         a.upstreamURL(i),
-			CAFile:      c.origin.file(r.UpstreamCAFile),
+			CAFile:      c.Origin.File(r.UpstreamCAFile),
 			ServerName:  r.UpstreamServerName,
-			CertFile:    c.origin.file(r.UpstreamCertFile),
-			KeyFile:     c.origin.file(r.UpstreamKeyFile.Reveal()),
+			CertFile:    c.Origin.File(r.UpstreamCertFile),
+			KeyFile:     c.Origin.File(r.UpstreamKeyFile.Reveal()),
 			User:        r.UpstreamUser,
 			Password:    a.upstreamPassword(i),
-			IdleTimeout: cmp.Or(r.UpstreamIdleTimeout.Duration, defaultUpstreamIdleTimeout),
+			IdleTimeout: cmp.Or(r.UpstreamIdleTimeout.Duration, config.DefaultUpstreamIdleTimeout),
 			Timeouts: upstream.Timeouts{
 				Connect:        r.Timeouts.Connect.Duration,
 				Response:       r.Timeouts.Response.Duration,
@@ -154,29 +155,29 @@ func (a *assembly) route(i int) gateway.Route {
 // upstreamPassword returns the password that the upstream is to be sent.
 func (a *assembly) upstreamPassword(i int) string {
 	r := a.config.Routes[i]
-	source := secretSource{
+	source := config.SecretSource{
 		Name:       "upstream_password",
-		File:       a.config.origin.lead(r.UpstreamPasswordFile),
+		File:       a.config.Origin.Lead(r.UpstreamPasswordFile),
 		Credential: r.UpstreamPasswordCredential,
 		Variable:   r.UpstreamPasswordEnv,
 	}
 	switch {
-	case r.UpstreamUser == "" && !source.isSet():
+	case r.UpstreamUser == "" && !source.IsSet():
 		return ""
 	case r.UpstreamUser == "":
-		a.report.errorf(a.at(i, source.key()), "a password for the upstream without a user: set upstream_user too")
+		a.report.Errorf(a.at(i, source.Key()), "a password for the upstream without a user: set upstream_user too")
 		return ""
 	}
-	password, err := source.read()
+	password, err := source.Read()
 	if err != nil {
-		a.report.errorf(a.at(i, cmp.Or(source.key(), "upstream_user")), "%v", err)
+		a.report.Errorf(a.at(i, cmp.Or(source.Key(), "upstream_user")), "%v", err)
 	}
 	return password.Reveal()
 }
 
 // at returns the place of a key of the route at index i.
-func (a *assembly) at(i int, path ...any) place {
-	return a.config.origin.at(append([]any{"route", i}, path...)...)
+func (a *assembly) at(i int, path ...any) config.Place {
+	return a.config.Origin.At(append([]any{"route", i}, path...)...)
 }
 
 // upstreamURL returns the URL of the upstream, in which the path of a socket is
@@ -184,9 +185,9 @@ func (a *assembly) at(i int, path ...any) place {
 func (a *assembly) upstreamURL(i int) string {
 	url := a.config.Routes[i].Upstream.Reveal()
 	if path := strings.TrimPrefix(strings.TrimPrefix(url, "unix:"), "//"); path != "" && strings.HasPrefix(url, "unix:") {
-		path, err := filepath.Abs(a.config.origin.file(path, "route", i, "upstream"))
+		path, err := filepath.Abs(a.config.Origin.File(path, "route", i, "upstream"))
 		if err != nil {
-			a.report.errorf(a.at(i, "upstream"), "path of the socket: %v", err)
+			a.report.Errorf(a.at(i, "upstream"), "path of the socket: %v", err)
 		}
 		return "unix:" + path
 	}

@@ -9,27 +9,28 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
+	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
 	"gatehouse/gateway/admin"
 )
 
 // checkAdmin checks [admin].
 func (a *assembly) checkAdmin() {
-	c, origin := a.config.Admin, a.config.origin
+	c, origin := a.config.Admin, a.config.Origin
 	if c.Listen != "" {
 		loopback, err := checkListenAddress(c.Listen)
 		switch {
 		case err != nil:
-			a.report.errorf(origin.at("admin", "listen"), "%v", err)
+			a.report.Errorf(origin.At("admin", "listen"), "%v", err)
 		case !loopback && !c.InsecureRemote:
-			a.report.errorf(origin.at("admin", "listen"), "%s would let everybody who can connect read metrics and status, without a password: "+
+			a.report.Errorf(origin.At("admin", "listen"), "%s would let everybody who can connect read metrics and status, without a password: "+
 				"listen on 127.0.0.1, or set insecure_remote = true under [admin]", c.Listen)
 		}
 	}
-	a.checkPlace(origin.at("admin", "socket"), a.config.adminSocket(), fs.ModeSocket)
+	a.checkPlace(origin.At("admin", "socket"), a.config.AdminSocket(), fs.ModeSocket)
 	for i, host := range c.Hosts {
 		if host == "" || strings.ContainsAny(host, ":/ ") || strings.ToLower(host) != host {
-			a.report.errorf(origin.at("admin", "hosts", i), "%q is not a host name: write it in lower case and without a port", host)
+			a.report.Errorf(origin.At("admin", "hosts", i), "%q is not a host name: write it in lower case and without a port", host)
 		}
 	}
 }
@@ -46,17 +47,17 @@ func (a *assembly) backendInfo() []gateway.BackendInfo {
 }
 
 // checkFixed refuses a change of what has been opened when the program started.
-func (d *daemon) checkFixed(c *Config) error {
+func (d *daemon) checkFixed(c *config.Document) error {
 	old := d.current.Load()
 	if old == nil || reflect.DeepEqual(old.config.Admin, c.Admin) {
 		return nil
 	}
-	return fmt.Errorf("%s: changing [admin] %w", c.origin.at("admin"), gateway.ErrNeedsRestart)
+	return fmt.Errorf("%s: changing [admin] %w", c.Origin.At("admin"), gateway.ErrNeedsRestart)
 }
 
 // counting returns what counts under c: nothing where nobody could look at it.
-func (d *daemon) counting(c *Config) *gateway.Metrics {
-	if !c.Admin.isSet() {
+func (d *daemon) counting(c *config.Document) *gateway.Metrics {
+	if !c.Admin.IsSet() {
 		return nil
 	}
 	return d.metrics
@@ -65,11 +66,11 @@ func (d *daemon) counting(c *Config) *gateway.Metrics {
 // startAdmin serves what [admin] asks for until stop is called.
 func (d *daemon) startAdmin() (stop func(), err error) {
 	c := d.current.Load().config
-	if !c.Admin.isSet() {
+	if !c.Admin.IsSet() {
 		return func() {}, nil
 	}
 	s, err := admin.New(admin.Config{
-		Listen: c.Admin.Listen, InsecureRemote: c.Admin.InsecureRemote, Hosts: c.Admin.Hosts, Socket: c.adminSocket(),
+		Listen: c.Admin.Listen, InsecureRemote: c.Admin.InsecureRemote, Hosts: c.Admin.Hosts, Socket: c.AdminSocket(),
 		PProf: c.Admin.PProf, ShowUsers: c.Admin.ShowUsers,
 		Version: readVersion().Version, Gateway: d.gateway, Metrics: d.metrics, Configuration: d.describe,
 		Reload: d.Reload, Purge: d.purge, Probe: d.probe, Why: d.why, Log: d.log,
@@ -106,7 +107,7 @@ func (d *daemon) describe() admin.Configuration {
 
 // shown returns what the status says of an error in a configuration.
 func (d *daemon) shown(err error) string {
-	var refused *configError
+	var refused *config.Error
 	if errors.As(err, &refused) && !d.current.Load().config.Admin.ShowUsers {
 		return refused.Public()
 	}

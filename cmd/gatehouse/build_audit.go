@@ -8,15 +8,15 @@ func (a *assembly) auditPath() string {
 	if c.AuditLog == record.StandardOutput {
 		return c.AuditLog
 	}
-	return c.origin.file(c.AuditLog, "audit_log")
+	return c.Origin.File(c.AuditLog, "audit_log")
 }
 
 // checkAudit refuses what would deny everything, or only seem to record.
 func (a *assembly) checkAudit() {
 	if a.config.AuditRequired && a.config.AuditLog == "" {
-		a.report.errorf(a.config.origin.at("audit_required"), "audit_required without audit_log: name the file to record decisions in, or leave audit_required out")
+		a.report.Errorf(a.config.Origin.At("audit_required"), "audit_required without audit_log: name the file to record decisions in, or leave audit_required out")
 	}
 	if path := a.auditPath(); path != record.StandardOutput {
-		a.checkPlace(a.config.origin.at("audit_log"), path, 0)
+		a.checkPlace(a.config.Origin.At("audit_log"), path, 0)
 	}
 }

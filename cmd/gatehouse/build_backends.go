@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"gatehouse/backend"
+	"gatehouse/cmd/gatehouse/config"
 )
 
 // openBackends opens every [[backend]]. Those that are made of others come last,
@@ -14,7 +15,7 @@ func (a *assembly) openBackends(s surroundings) {
 	for i, c := range a.config.Backends {
 		switch {
 		case !a.checkBackend(i, c):
-		case !a.config.isComposite(c):
+		case !a.config.IsComposite(c):
 			single = append(single, i)
 		default:
 			composite = append(composite, i)
@@ -29,7 +30,7 @@ func (a *assembly) openBackends(s surroundings) {
 // in the report.
 func (a *assembly) openBackend(i int, s surroundings) {
 	collected := &warningLog{}
-	t := backendTable{log: s.log, origin: a.config.origin, index: i, report: &a.report, other: func(name string) backend.Backend { return a.stack(name).named }}
+	t := backendTable{log: s.log, origin: a.config.Origin, index: i, report: &a.report, other: func(name string) backend.Backend { return a.stack(name).named }}
 	if s.log == nil {
 		t.log = slog.New(collected)
 	}
@@ -40,12 +41,12 @@ func (a *assembly) openBackend(i int, s surroundings) {
 		t.errorf("type", "%v", err)
 	}
 	for _, text := range collected.take() {
-		a.report.warnf(t.at("type"), "%s", text)
+		a.report.Warnf(t.at("type"), "%s", text)
 	}
 }
 
 // open makes the inner layers of what c describes, or goes on with those of before.
-func (a *assembly) open(c BackendConfig, t backendTable) error {
+func (a *assembly) open(c config.Backend, t backendTable) error {
 	name, source := c.Name(), a.source(t.index)
 	s := a.stacks[name]
 	if !a.takeOver(backendHolding(name), source) {
@@ -66,14 +67,14 @@ func (a *assembly) open(c BackendConfig, t backendTable) error {
 func (a *assembly) cache(b backend.Backend) *backend.Cache {
 	c, err := backend.NewCache(b, cacheConfig(a.config))
 	if err != nil {
-		a.report.errorf(a.config.origin.at("cache"), "%v", err)
+		a.report.Errorf(a.config.Origin.At("cache"), "%v", err)
 		return nil
 	}
 	return c
 }
 
 // cacheConfig returns how the cache of every backend is made.
-func cacheConfig(c *Config) backend.CacheConfig {
+func cacheConfig(c *config.Document) backend.CacheConfig {
 	return backend.CacheConfig{
 		Size:        c.Cache.Size,
 		TTL:         c.Cache.TTL.Duration,

@@ -3,6 +3,7 @@ package main
 import (
 	"gatehouse/backend"
 	"gatehouse/backend/chain"
+	"gatehouse/cmd/gatehouse/config"
 )
 
 // chainKeys are the keys of a [[backend]] of type chain.
@@ -19,13 +20,13 @@ type memberKeys struct {
 }
 
 // mentions returns where k names other backends.
-func (k chainKeys) mentions() []Mention {
-	var list []Mention
+func (k chainKeys) mentions() []config.Mention {
+	var list []config.Mention
 	for i, m := range k.Members {
-		list = append(list, Mention{m.Backend, []any{"member", i, "backend"}, true})
+		list = append(list, config.Mention{Name: m.Backend, Path: []any{"member", i, "backend"}, Vouches: true})
 	}
 	for i, name := range k.ExtraGroups {
-		list = append(list, Mention{name, []any{"extra_groups", i}, false})
+		list = append(list, config.Mention{Name: name, Path: []any{"extra_groups", i}, Vouches: false})
 	}
 	return list
 }

@@ -10,12 +10,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/backend"
+	"gatehouse/cmd/gatehouse/config"
 )
 
 // chainOf returns a configuration with two password files, of which the second
 // knows groups, with the chain that the given lines are about before them, and with
 // a rule that requires the given items.
-func chainOf(t *testing.T, lines, require string) *Config {
+func chainOf(t *testing.T, lines, require string) *config.Document {
 	t.Helper()
 	files := filepath.Join(workspace(t), "files")
 	return parse(t, `listen = ["127.0.0.1:0"]
@@ -43,14 +44,14 @@ require = [`+require+`]
 }
 
 // said returns everything that is said about c, with its place.
-func said(t *testing.T, c *Config) []string {
+func said(t *testing.T, c *config.Document) []string {
 	t.Helper()
 	a := open(c, nil)
 	if err := a.close(); err != nil {
 		t.Error(err)
 	}
 	var texts []string
-	errs, warnings := a.report.split()
+	errs, warnings := a.report.Split()
 	for _, p := range slices.Concat(errs, warnings) {
 		texts = append(texts, p.String())
 	}
@@ -116,12 +117,12 @@ func TestBackendsOfAChainAreShared(t *testing.T) {
 	c := chainOf(t, bothMembers, `"user first:alice"`)
 	second, again := c.Routes[0], c.Routes[0]
 	second.Path, second.Backend = "/second/", "second"
-	second.Rules = []RuleConfig{{Name: "all", Require: []any{"valid-user"}}}
+	second.Rules = []config.Rule{{Name: "all", Require: []any{"valid-user"}}}
 	again.Path = "/again/"
 	c.Routes = append(c.Routes, second, again)
 	a := open(c, nil)
 	defer a.close()
-	if err := a.report.err(); err != nil {
+	if err := a.report.Err(); err != nil {
 		t.Fatal(err)
 	}
 	routes := a.gateway.Routes
@@ -149,7 +150,7 @@ func TestWordsOfAMemberAreItsBehaviour(t *testing.T) {
 	} {
 		lines := strings.Replace(bothMembers, `"first"`, `"first"`+words, 1)
 		a := open(chainOf(t, lines, `"valid-user"`), nil)
-		if err := a.report.err(); err != nil {
+		if err := a.report.Err(); err != nil {
 			t.Fatal(err)
 		}
 		_, err := a.gateway.Routes[0].Backend.Authenticate(t.Context(), "testuser", "wrong")

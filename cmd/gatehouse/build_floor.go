@@ -5,7 +5,7 @@ import "gatehouse/backend"
 // checkRefusals checks [refusals].
 func (a *assembly) checkRefusals() {
 	if r := a.config.Refusals; r.Ceiling.Duration < r.Floor.Duration {
-		a.report.errorf(a.config.origin.at("refusals", "floor"), "the floor of %s is above the ceiling of %s: make floor less, or ceiling more", r.Floor, r.Ceiling)
+		a.report.Errorf(a.config.Origin.At("refusals", "floor"), "the floor of %s is above the ceiling of %s: make floor less, or ceiling more", r.Floor, r.Ceiling)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"gatehouse/backend/fault"
 	"gatehouse/backend/htpasswd"
 	"gatehouse/backend/spell"
+	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
 	"gatehouse/gateway/strict"
 )
@@ -36,7 +37,7 @@ func openHTPasswd(k htpasswdKeys, t backendTable) (backend.Backend, error) {
 		Log:        t.log,
 	}
 	if cfg.UsersFile == "" {
-		if !t.origin.isFlawed("backend", t.index) {
+		if !t.origin.IsFlawed("backend", t.index) {
 			t.errorf("users_file", "this backend has no users_file: name the file that htpasswd or gatehouse passwd made")
 		}
 		return nil, nil
@@ -60,7 +61,7 @@ func checkTypedName(name string) error {
 
 // reportFiles reports all that is wrong with files of users and groups.
 func (t backendTable) reportFiles(err error) {
-	for _, err := range leaves(err) {
+	for _, err := range config.Leaves(err) {
 		t.reportFile(err)
 	}
 }
@@ -97,5 +98,5 @@ func (t backendTable) reportFile(err error) {
 			t.codef(key, fault.Of(err), line+missingAdvice(key, err))
 		}
 	}
-	t.report.keepPrivate(first)
+	t.report.KeepPrivate(first)
 }

@@ -6,6 +6,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
+	"gatehouse/cmd/gatehouse/config"
 )
 
 // kinds maps the type of a [[backend]] to what it takes to open one. A new kind
@@ -17,8 +18,8 @@ var kinds = map[string]kind{
 }
 
 // documentKinds returns what has to be known of the kinds to read a configuration.
-func documentKinds() Kinds {
-	all := Kinds{}
+func documentKinds() config.Kinds {
+	all := config.Kinds{}
 	for name, k := range kinds {
 		all[name] = k.Kind
 	}
@@ -27,10 +28,10 @@ func documentKinds() Kinds {
 
 // kind is a type of backend.
 type kind struct {
-	Kind
+	config.Kind
 
 	// open returns nil and no error where what is wrong has been reported.
-	open func(BackendConfig, backendTable) (backend.Backend, error)
+	open func(config.Backend, backendTable) (backend.Backend, error)
 
 	// report reports what is wrong with files that are read again.
 	report func(backendTable, error)
@@ -46,8 +47,8 @@ type kind struct {
 
 // newKind returns the kind whose tables have the keys of K.
 func newKind[K any](open func(K, backendTable) (backend.Backend, error)) kind {
-	return kind{Kind: Kind{Keys: reflect.TypeFor[K]()}, open: func(c BackendConfig, t backendTable) (backend.Backend, error) {
-		keys, err := decodeKeys[K](c)
+	return kind{Kind: config.Kind{Keys: reflect.TypeFor[K]()}, open: func(c config.Backend, t backendTable) (backend.Backend, error) {
+		keys, err := config.Decode[K](c)
 		if err != nil {
 			return nil, err
 		}
@@ -80,15 +81,15 @@ func (k kind) following(keys ...string) kind {
 }
 
 // madeOf returns k with its Mentions.
-func (k kind) madeOf(mentions func(BackendConfig) []Mention) kind {
+func (k kind) madeOf(mentions func(config.Backend) []config.Mention) kind {
 	k.Mentions = mentions
 	return k
 }
 
 // mentionsOf returns where a table with the keys of K names other backends. What
 // cannot be decoded names none, and cannot be opened either.
-func mentionsOf[K interface{ mentions() []Mention }](table BackendConfig) []Mention {
-	keys, err := decodeKeys[K](table)
+func mentionsOf[K interface{ mentions() []config.Mention }](table config.Backend) []config.Mention {
+	keys, err := config.Decode[K](table)
 	if err != nil {
 		return nil
 	}
@@ -106,26 +107,26 @@ type backendTable struct {
 	observe func(backend.Operation) // counts what is done with servers; nil if nobody does
 
 	log    *slog.Logger
-	origin origin
+	origin config.Origin
 	index  int
-	report *report
+	report *config.Report
 	other  func(name string) backend.Backend // nil for one that could not be opened
 }
 
 // at returns the place of a key of the table.
-func (t backendTable) at(key string) place { return t.origin.at("backend", t.index, key) }
+func (t backendTable) at(key string) config.Place { return t.origin.At("backend", t.index, key) }
 
 // file returns the path of the file that a key of the table names.
 func (t backendTable) file(name, key string) string {
-	return t.origin.file(name, "backend", t.index, key)
+	return t.origin.File(name, "backend", t.index, key)
 }
 
 // errorf reports what is wrong with a key of the table.
 func (t backendTable) errorf(key, format string, args ...any) {
-	t.report.errorf(t.at(key), format, args...)
+	t.report.Errorf(t.at(key), format, args...)
 }
 
 // codef is errorf for an error with a code, which may be none.
 func (t backendTable) codef(key string, code fault.Code, message string) {
-	t.report.codef(code, t.at(key), message)
+	t.report.Codef(code, t.at(key), message)
 }

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"regexp"
 	"testing"
+
+	"gatehouse/cmd/gatehouse/config"
 )
 
 // The documentation of the package is the manual: it has a line for every key.
@@ -13,7 +15,7 @@ func TestManualOfLDAPNamesEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for key := range fields(reflect.TypeFor[ldapKeys]()) {
+	for key := range config.Fields(reflect.TypeFor[ldapKeys]()) {
 		if !regexp.MustCompile(`(?m)^//\t(\w+, )?` + key + `\b`).Match(text) {
 			t.Errorf("the manual has no line for %s", key)
 		}

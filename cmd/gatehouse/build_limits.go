@@ -3,12 +3,13 @@ package main
 import (
 	"net/netip"
 
+	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
 	"gatehouse/gateway/strict"
 )
 
 // limits returns [limits] as the gateway has them.
-func limits(c LimitsConfig) gateway.Limits {
+func limits(c config.Limits) gateway.Limits {
 	return gateway.Limits{
 		Connections:         c.Connections,
 		PerAddress:          c.PerAddress,
@@ -33,15 +34,15 @@ func (a *assembly) trustedProxies() []netip.Prefix {
 		network, err := strict.ParseNetwork(text)
 		switch {
 		case err != nil:
-			a.report.errorf(c.origin.at("trusted_proxies", i), "%v", err)
+			a.report.Errorf(c.Origin.At("trusted_proxies", i), "%v", err)
 		case network.Bits() == 0:
-			a.report.errorf(c.origin.at("trusted_proxies", i), "%s is everybody, and a trusted proxy can claim any address of a client: name the proxies", text)
+			a.report.Errorf(c.Origin.At("trusted_proxies", i), "%s is everybody, and a trusted proxy can claim any address of a client: name the proxies", text)
 		default:
 			networks = append(networks, network)
 		}
 	}
 	if c.ProxyProtocol && len(c.TrustedProxies) == 0 {
-		a.report.errorf(c.origin.at("proxy_protocol"), "nobody is trusted to send the PROXY header: name the proxies in trusted_proxies")
+		a.report.Errorf(c.Origin.At("proxy_protocol"), "nobody is trusted to send the PROXY header: name the proxies in trusted_proxies")
 	}
 	return networks
 }

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"sync/atomic"
+
+	"gatehouse/cmd/gatehouse/config"
 )
 
 // holding is something that is open, and shared by the assemblies that want the
@@ -68,10 +70,10 @@ func (a *assembly) source(i int) sum {
 	c := a.config.Backends[i]
 	h := sha256.New()
 	fmt.Fprintf(h, "%#v\n", c)
-	for _, path := range a.config.filesOf(i, unfollowed) {
+	for _, path := range a.config.FilesOf(i, config.Unfollowed) {
 		fmt.Fprintf(h, "%q %x\n", path, sumOfFile(path))
 	}
-	for _, m := range a.config.mentions(c) {
+	for _, m := range a.config.Mentions(c) {
 		if part := a.held[backendHolding(m.Name)]; part != nil {
 			fmt.Fprintf(h, "%q %x\n", m.Name, part.source)
 		}

@@ -5,19 +5,20 @@ import (
 	"reflect"
 
 	"gatehouse/backend"
+	"gatehouse/cmd/gatehouse/config"
 )
 
 // shieldKeys are the keys of a [[backend]] that locks accounts about the shield in
 // front of it.
 type shieldKeys struct {
-	MaxFailures   int      `toml:"max_failures" min:"1" max:"1000"`    // wrong passwords of one user that are passed on within failure_window; less than it takes to lock the account
-	FailureWindow Duration `toml:"failure_window" min:"1s" max:"168h"` // at least as long as the directory counts a wrong password
+	MaxFailures   int             `toml:"max_failures" min:"1" max:"1000"`    // wrong passwords of one user that are passed on within failure_window; less than it takes to lock the account
+	FailureWindow config.Duration `toml:"failure_window" min:"1s" max:"168h"` // at least as long as the directory counts a wrong password
 }
 
 // shield returns a shield in front of b, nil if its accounts cannot get locked. It goes
 // on with what the one before it has counted, which configureShields has follow the
 // settings.
-func (a *assembly) shield(c BackendConfig, b backend.Backend) (*backend.Shield, error) {
+func (a *assembly) shield(c config.Backend, b backend.Backend) (*backend.Shield, error) {
 	if !kinds[c.Type()].locksOut {
 		return nil, nil
 	}
@@ -36,14 +37,14 @@ func (a *assembly) shield(c BackendConfig, b backend.Backend) (*backend.Shield, 
 }
 
 // shieldConfig returns how the shield in front of a backend is made.
-func shieldConfig(c *Config, b BackendConfig) (backend.ShieldConfig, error) {
-	own := BackendConfig{}
-	for key := range fields(reflect.TypeFor[shieldKeys]()) {
+func shieldConfig(c *config.Document, b config.Backend) (backend.ShieldConfig, error) {
+	own := config.Backend{}
+	for key := range config.Fields(reflect.TypeFor[shieldKeys]()) {
 		if value, ok := b[key]; ok {
 			own[key] = value
 		}
 	}
-	keys, err := decodeKeys[shieldKeys](own)
+	keys, err := config.Decode[shieldKeys](own)
 	return backend.ShieldConfig{
 		MaxFailures:   keys.MaxFailures,
 		FailureWindow: keys.FailureWindow.Duration,
@@ -85,7 +86,7 @@ func (a *assembly) flood(b backend.Backend) *backend.Flood {
 		TotalBurst:  c.TotalBurst,
 	})
 	if err != nil {
-		a.report.errorf(a.config.origin.at("flood"), "%v", err)
+		a.report.Errorf(a.config.Origin.At("flood"), "%v", err)
 		return nil
 	}
 	return f

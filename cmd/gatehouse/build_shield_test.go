@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/backend"
+	"gatehouse/cmd/gatehouse/config"
 )
 
 // guardedConfig has a directory that two routes use, one of them in a chain.
@@ -143,7 +144,7 @@ func TestKeysOfTheFloodControlArrive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := FloodConfig{Enabled: true, SourcePerMinute: 31, SourceBurst: 32, TotalPerSecond: 33, TotalBurst: 34}
+	want := config.Flood{Enabled: true, SourcePerMinute: 31, SourceBurst: 32, TotalPerSecond: 33, TotalBurst: 34}
 	if c.Flood != want {
 		t.Errorf("got %+v, want %+v", c.Flood, want)
 	}

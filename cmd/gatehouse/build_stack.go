@@ -1,6 +1,9 @@
 package main
 
-import "gatehouse/backend"
+import (
+	"gatehouse/backend"
+	"gatehouse/cmd/gatehouse/config"
+)
 
 // A stack is a backend with all that stands around it, from the inside to the outside. A
 // layer that there is none of is nil.
@@ -66,7 +69,7 @@ func (a *assembly) stackBefore(name string) *stack {
 
 // openInner makes the inner layers for the table c, whose source was read before. Without
 // an error there may be none: what is wrong has been reported then.
-func (a *assembly) openInner(s *stack, c BackendConfig, t backendTable, source sum) error {
+func (a *assembly) openInner(s *stack, c config.Backend, t backendTable, source sum) error {
 	leaf, err := kinds[c.Type()].open(c, t)
 	if leaf == nil || err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/backend/shown"
+	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway/oci"
 )
 
@@ -171,7 +172,7 @@ func (row canIRow) subject() string {
 func (q *inquiry) list(ctx context.Context) ([]canIRow, error) {
 	var rows []canIRow
 	for i, r := range q.assembly.config.Routes {
-		names := r.hosts()
+		names := r.Names()
 		switch {
 		case names == nil:
 			names = []string{""}
@@ -241,7 +242,7 @@ const anyRepository = "**"
 
 // repositoryPatterns returns what the paths of the rules say of repositories, and
 // at last anyRepository.
-func repositoryPatterns(root string, r RouteConfig) []string {
+func repositoryPatterns(root string, r config.Route) []string {
 	var list []string
 	for _, rule := range r.Rules {
 		for _, path := range rule.Paths {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
 )
 
@@ -57,23 +58,23 @@ type checkOptions struct {
 
 // checkResult is what check prints with -o json.
 type checkResult struct {
-	File     string `json:"file"`
-	OK       bool   `json:"ok"`
-	Summary  string `json:"summary"`
-	Errors   report `json:"errors"`
-	Warnings report `json:"warnings"`
+	File     string        `json:"file"`
+	OK       bool          `json:"ok"`
+	Summary  string        `json:"summary"`
+	Errors   config.Report `json:"errors"`
+	Warnings config.Report `json:"warnings"`
 }
 
 // check checks the configuration that flag names, or the one of the usual place.
 // It fails if there is none that can be read.
 func (o checkOptions) check(ctx context.Context, flag string) (checkResult, error) {
-	path, err := findConfig(flag)
+	path, err := config.Find(flag)
 	if err != nil {
 		return checkResult{}, err
 	}
-	r := checkResult{File: path, Errors: report{}, Warnings: report{}}
+	r := checkResult{File: path, Errors: config.Report{}, Warnings: config.Report{}}
 	c, err := loadConfig(path, nil)
-	var refused *configError
+	var refused *config.Error
 	switch {
 	case errors.As(err, &refused):
 		r.Errors = append(r.Errors, refused.Errors...)
@@ -82,15 +83,15 @@ func (o checkOptions) check(ctx context.Context, flag string) (checkResult, erro
 		return checkResult{}, err
 	default:
 		a := open(c, nil)
-		if a.report.err() == nil {
+		if a.report.Err() == nil {
 			if err := try(a.gateway); err != nil {
-				a.report.errorf(c.origin.start(), "%v", err)
+				a.report.Errorf(c.Origin.Start(), "%v", err)
 			}
 		}
-		if o.live && a.report.err() == nil {
+		if o.live && a.report.Err() == nil {
 			a.warnOfNamesakes(ctx)
 		}
-		errs, warnings := a.report.split()
+		errs, warnings := a.report.Split()
 		r.Errors, r.Warnings = append(r.Errors, errs...), append(r.Warnings, warnings...)
 		r.Summary = summary(c)
 		if err := a.close(); err != nil {
@@ -103,7 +104,7 @@ func (o checkOptions) check(ctx context.Context, flag string) (checkResult, erro
 	}
 	// Not the configuration's fault, and so not for --strict.
 	if text := toolchainWarning(runtime.Version()); text != "" {
-		r.Warnings = append(r.Warnings, problem{Message: text, Warning: true})
+		r.Warnings = append(r.Warnings, config.Problem{Message: text, Warning: true})
 	}
 	return r, nil
 }
@@ -126,7 +127,7 @@ func (o checkOptions) print(out, diagnostics io.Writer, r checkResult) error {
 	if o.output == outputJSON {
 		return printJSON(out, r)
 	}
-	for _, list := range []report{r.Errors, r.Warnings} {
+	for _, list := range []config.Report{r.Errors, r.Warnings} {
 		for _, p := range list {
 			if _, err := io.WriteString(diagnostics, p.Detail()); err != nil {
 				return err
@@ -141,7 +142,7 @@ func (o checkOptions) print(out, diagnostics io.Writer, r checkResult) error {
 }
 
 // summary says in a few words what the configuration comes to.
-func summary(c *Config) string {
+func summary(c *config.Document) string {
 	rules := 0
 	for _, r := range c.Routes {
 		rules += len(r.Rules)

@@ -10,14 +10,14 @@ import (
 // warnOfGroups reports rules that ask about groups where the backend knows none.
 func (a *assembly) warnOfGroups(i int, list []rules.Rule) {
 	c := a.config
-	b := slices.Index(c.backendNames(), c.Routes[i].Backend)
-	if b < 0 || c.knowsGroups(c.Backends[b]) {
+	b := slices.Index(c.BackendNames(), c.Routes[i].Backend)
+	if b < 0 || c.KnowsGroups(c.Backends[b]) {
 		return
 	}
-	at, why := c.whyNoGroups(b)
+	at, why := c.WhyNoGroups(b)
 	for _, r := range list {
 		if groups := rules.NamedGroups(r.Require); len(groups) > 0 {
-			a.report.warnf(at, "rule %q asks for %s, and nobody is in any group: %s", r.Name, strings.Join(groups, ", "), why)
+			a.report.Warnf(at, "rule %q asks for %s, and nobody is in any group: %s", r.Name, strings.Join(groups, ", "), why)
 		}
 	}
 }
@@ -27,12 +27,12 @@ func (a *assembly) warnOfGroups(i int, list []rules.Rule) {
 // that "not group" would let everybody in.
 func (a *assembly) checkQualifiers(i int, list []rules.Rule) {
 	c := a.config
-	sources := c.sources(c.Routes[i].Backend)
+	sources := c.Sources(c.Routes[i].Backend)
 	for j, r := range list {
 		for _, group := range rules.Names(r.Require) {
 			name, _, qualified := strings.Cut(group.Name, ":")
-			if group.Group && qualified && slices.Contains(c.backendNames(), name) && !slices.Contains(sources, name) {
-				a.report.errorf(a.at(i, "rule", j, "require"), "%s: the backend %q vouches for none of the users of this route, and what stands before the colon says who vouched; "+
+			if group.Group && qualified && slices.Contains(c.BackendNames(), name) && !slices.Contains(sources, name) {
+				a.report.Errorf(a.at(i, "rule", j, "require"), "%s: the backend %q vouches for none of the users of this route, and what stands before the colon says who vouched; "+
 					"write the name of the group alone, or %s:… instead", group, name, strings.Join(sources, ":… or "))
 			}
 		}
@@ -50,7 +50,7 @@ func (a *assembly) checkGroupNames(i int, list []rules.Rule) {
 				continue
 			}
 			if err := checker.CheckGroup(name); err != nil {
-				a.report.errorf(a.at(i, "rule", j, "require"), "%s: %v", group, err)
+				a.report.Errorf(a.at(i, "rule", j, "require"), "%s: %v", group, err)
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/backend/shown"
+	"gatehouse/cmd/gatehouse/config"
 )
 
 // completer returns what a shell may complete words to: the values of a flag, or the
@@ -19,7 +20,7 @@ type completer func(cmd *cobra.Command, args []string) []string
 // flagValues has the flags whose values are known, by name.
 var flagValues = map[string]completer{
 	"output":  fixed(string(outputText), string(outputJSON)),
-	"backend": fromConfig((*Config).backendNames),
+	"backend": fromConfig((*config.Document).BackendNames),
 	"host":    fromConfig(routeHosts),
 	"user":    fromRosters(roster.UserNames),
 	"as":      fromRosters(roster.UserNames),
@@ -33,7 +34,7 @@ var argValues = map[string]completer{
 	"explain": completeQuestion,
 	"can-i":   completeQuestion,
 	"whoami":  firstArg(fromRosters(roster.UserNames)),
-	"probe":   firstArg(fromConfig((*Config).backendNames)),
+	"probe":   firstArg(fromConfig((*config.Document).BackendNames)),
 }
 
 // completeValues has a command and all below it complete values, where they are known
@@ -84,7 +85,7 @@ func firstArg(c completer) completer {
 
 // fromConfig completes to what a configuration says, of which the command line names the
 // file. Without one that can be used there is nothing to say. No other file is read.
-func fromConfig(values func(*Config) []string) completer {
+func fromConfig(values func(*config.Document) []string) completer {
 	return func(cmd *cobra.Command, _ []string) []string {
 		c, _, err := loadNamed(cmd)
 		if err != nil {
@@ -97,7 +98,7 @@ func fromConfig(values func(*Config) []string) completer {
 // fromRosters completes to names in the files of users and groups. No other backend is
 // opened: a key that is pressed must read no password and ask no server.
 func fromRosters(values func(roster) []string) completer {
-	return fromConfig(func(c *Config) (names []string) {
+	return fromConfig(func(c *config.Document) (names []string) {
 		a := newAssembly(c, nil)
 		defer a.close()
 		for i, table := range c.Backends {
@@ -113,9 +114,9 @@ func fromRosters(values func(roster) []string) completer {
 	})
 }
 
-func routeHosts(c *Config) (names []string) {
+func routeHosts(c *config.Document) (names []string) {
 	for _, r := range c.Routes {
-		names = append(names, r.hosts()...)
+		names = append(names, r.Names()...)
 	}
 	return names
 }
@@ -128,7 +129,7 @@ func completeQuestion(cmd *cobra.Command, args []string) []string {
 	case len(args) == 0:
 		return append(verbs(), methods...)
 	case len(args) == 1 && slices.Contains(methods, args[0]):
-		return fromConfig(func(c *Config) (paths []string) {
+		return fromConfig(func(c *config.Document) (paths []string) {
 			for _, r := range c.Routes {
 				paths = append(paths, r.Path)
 			}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode"
 
+	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
 	"gatehouse/gateway/rules"
 	"gatehouse/gateway/strict"
@@ -16,9 +17,9 @@ import (
 // missing reports that the table at path lacks key. It says nothing if a key of
 // the table was not understood: that is probably the one.
 func (a *assembly) missing(key, advice string, path ...any) {
-	o := a.config.origin
-	if !o.isFlawed(path...) {
-		a.report.errorf(o.at(path...), "%s is missing: %s", key, advice)
+	o := a.config.Origin
+	if !o.IsFlawed(path...) {
+		a.report.Errorf(o.At(path...), "%s is missing: %s", key, advice)
 	}
 }
 
@@ -26,19 +27,19 @@ func (a *assembly) missing(key, advice string, path ...any) {
 func (a *assembly) checkListen() {
 	c := a.config
 	if len(c.Listen) == 0 {
-		a.report.errorf(c.origin.at("listen"), "listen is an empty list: name an address, such as %q, or leave the key out for the default", ":5043")
+		a.report.Errorf(c.Origin.At("listen"), "listen is an empty list: name an address, such as %q, or leave the key out for the default", ":5043")
 	}
 	for i, addr := range c.Listen {
-		at := c.origin.at("listen", i)
+		at := c.Origin.At("listen", i)
 		if slices.Contains(c.Listen[:i], addr) {
-			a.report.errorf(at, "%s is in the list twice: take one out", addr)
+			a.report.Errorf(at, "%s is in the list twice: take one out", addr)
 		}
 		loopback, err := checkListenAddress(addr)
 		switch {
 		case err != nil:
-			a.report.errorf(at, "%v", err)
+			a.report.Errorf(at, "%v", err)
 		case !loopback && a.gateway.TLS == nil && !c.InsecurePlaintext && !a.wantsTLS():
-			a.report.errorf(at, "%s would take passwords over the network in plain HTTP: set cert_file and key_file under [tls] (--cert and --key), "+
+			a.report.Errorf(at, "%s would take passwords over the network in plain HTTP: set cert_file and key_file under [tls] (--cert and --key), "+
 				"listen on 127.0.0.1, or set insecure_plaintext = true if a proxy in front terminates TLS", addr)
 		}
 	}
@@ -58,7 +59,7 @@ func checkListenAddress(addr string) (loopback bool, err error) {
 
 // wantsTLS reports whether anything is set under [tls].
 func (a *assembly) wantsTLS() bool {
-	return a.config.origin.has("tls") || a.config.TLS != TLSConfig{}
+	return a.config.Origin.Has("tls") || a.config.TLS != config.TLS{}
 }
 
 // certificate returns the files of the certificate that clients see, nil for none.
@@ -68,7 +69,7 @@ func (a *assembly) certificate() *gateway.TLS {
 		return nil
 	}
 	switch {
-	case c.TLS == TLSConfig{}:
+	case c.TLS == config.TLS{}:
 		a.missing("cert_file", "[tls] needs the file of the certificate chain and, as key_file, that of its key", "tls")
 	case c.TLS.CertFile == "":
 		a.missing("cert_file", "[tls] needs the file of the certificate chain, in PEM", "tls")
@@ -79,10 +80,10 @@ func (a *assembly) certificate() *gateway.TLS {
 		return nil
 	}
 	files := &gateway.TLS{
-		CertFile: c.origin.file(c.TLS.CertFile, "tls", "cert_file"),
-		KeyFile:  c.origin.file(c.TLS.KeyFile.Reveal(), "tls", "key_file"),
+		CertFile: c.Origin.File(c.TLS.CertFile, "tls", "cert_file"),
+		KeyFile:  c.Origin.File(c.TLS.KeyFile.Reveal(), "tls", "key_file"),
 	}
-	a.checkPair(pair{files.CertFile, files.KeyFile, c.origin.at("tls", "cert_file"), c.origin.at("tls", "key_file")})
+	a.checkPair(pair{files.CertFile, files.KeyFile, c.Origin.At("tls", "cert_file"), c.Origin.At("tls", "key_file")})
 	return files
 }
 
@@ -96,120 +97,120 @@ func (a *assembly) checkRoutes() {
 	for i, r := range c.Routes {
 		a.checkRoutePath(i, r)
 		a.checkHosts(i, r)
-		if err := taken.Take(gateway.Route{Path: r.Path, Hosts: r.hosts()}); err != nil {
-			a.report.errorf(a.at(i, "path"), "%v", err)
+		if err := taken.Take(gateway.Route{Path: r.Path, Hosts: r.Names()}); err != nil {
+			a.report.Errorf(a.at(i, "path"), "%v", err)
 		}
 		a.checkRouteBackend(i, r)
 		a.checkUpstream(i, r)
 		a.checkHeaders(i, r)
 		a.checkOrigins(i, r)
 		if strings.ContainsFunc(r.Realm, unicode.IsControl) {
-			a.report.errorf(a.at(i, "realm"), "the realm has a control character in it, which no header may carry")
+			a.report.Errorf(a.at(i, "realm"), "the realm has a control character in it, which no header may carry")
 		}
 	}
 }
 
-func (a *assembly) checkRoutePath(i int, r RouteConfig) {
-	if r.Path == "" && !a.config.origin.has("path", "route", i) {
+func (a *assembly) checkRoutePath(i int, r config.Route) {
+	if r.Path == "" && !a.config.Origin.Has("path", "route", i) {
 		a.missing("path", "say which requests this route takes, such as path = \"/v2/\"", "route", i)
 	} else if err := rules.CheckPrefix(r.Path); err != nil {
-		a.report.errorf(a.at(i, "path"), "%v", err)
+		a.report.Errorf(a.at(i, "path"), "%v", err)
 	}
 }
 
 // checkHealth checks [health], after the routes are known.
 func (a *assembly) checkHealth() {
 	c := a.config
-	ok := c.origin.has("health")
+	ok := c.Origin.Has("health")
 	if ok && c.Health.Path == "" {
 		a.missing("path", "[health] needs the path that load balancers ask for, such as path = \"/-/healthz\"", "health")
 	} else if ok {
 		if err := gateway.CheckHealthPath(c.Health.Path, a.gateway.Routes); err != nil {
-			a.report.errorf(c.origin.at("health", "path"), "%v", err)
+			a.report.Errorf(c.Origin.At("health", "path"), "%v", err)
 		}
 	}
 }
 
 // checkUpstream checks where a route leads and the files for the way there.
-func (a *assembly) checkUpstream(i int, r RouteConfig) {
+func (a *assembly) checkUpstream(i int, r config.Route) {
 	if r.Upstream == "" {
 		a.missing("upstream", "say where requests go, such as upstream = \"http://127.0.0.1:5000\"", "route", i)
 		return
 	}
 	https := strings.HasPrefix(r.Upstream.Reveal(), "https:")
 	if err := (gateway.Route{Path: r.Path, Registry: registryRoot(r)}).CheckUpstreamURL(a.upstreamURL(i)); err != nil {
-		a.report.errorf(a.at(i, "upstream"), "%v", err)
+		a.report.Errorf(a.at(i, "upstream"), "%v", err)
 	}
 	for key, value := range map[string]string{
 		"upstream_ca_file": r.UpstreamCAFile, "upstream_server_name": r.UpstreamServerName,
 		"upstream_cert_file": r.UpstreamCertFile, "upstream_key_file": r.UpstreamKeyFile.Reveal(),
 	} {
 		if value != "" && !https {
-			a.report.errorf(a.at(i, key), "%s means nothing for an upstream without TLS: write https:// in upstream, or take the key out", key)
+			a.report.Errorf(a.at(i, key), "%s means nothing for an upstream without TLS: write https:// in upstream, or take the key out", key)
 		}
 	}
 	a.checkUpstreamFiles(i, r)
 	if strings.Contains(r.UpstreamUser, ":") || strings.ContainsFunc(r.UpstreamUser, unicode.IsControl) {
-		a.report.errorf(a.at(i, "upstream_user"), "the user name for the upstream has a colon or control character, which Basic credentials cannot carry")
+		a.report.Errorf(a.at(i, "upstream_user"), "the user name for the upstream has a colon or control character, which Basic credentials cannot carry")
 	}
 	if r.UpstreamUser != "" && r.ForwardAuthorization {
-		a.report.errorf(a.at(i, "forward_authorization"), "the upstream can be sent the client's credentials or those of upstream_user, not both: take one of them out")
+		a.report.Errorf(a.at(i, "forward_authorization"), "the upstream can be sent the client's credentials or those of upstream_user, not both: take one of them out")
 	}
 }
 
-func (a *assembly) checkUpstreamFiles(i int, r RouteConfig) {
-	o := a.config.origin
+func (a *assembly) checkUpstreamFiles(i int, r config.Route) {
+	o := a.config.Origin
 	if r.UpstreamCAFile != "" {
-		a.checkAuthorities(o.file(r.UpstreamCAFile), a.at(i, "upstream_ca_file"))
+		a.checkAuthorities(o.File(r.UpstreamCAFile), a.at(i, "upstream_ca_file"))
 	}
 	switch {
 	case r.UpstreamCertFile != "" && r.UpstreamKeyFile == "":
-		a.report.errorf(a.at(i, "upstream_cert_file"), "a client certificate for the upstream without its key: set upstream_key_file too")
+		a.report.Errorf(a.at(i, "upstream_cert_file"), "a client certificate for the upstream without its key: set upstream_key_file too")
 	case r.UpstreamKeyFile != "" && r.UpstreamCertFile == "":
-		a.report.errorf(a.at(i, "upstream_key_file"), "a key for the upstream without its certificate: set upstream_cert_file too")
+		a.report.Errorf(a.at(i, "upstream_key_file"), "a key for the upstream without its certificate: set upstream_cert_file too")
 	case r.UpstreamKeyFile != "":
-		a.checkPair(pair{o.file(r.UpstreamCertFile), o.file(r.UpstreamKeyFile.Reveal()), a.at(i, "upstream_cert_file"), a.at(i, "upstream_key_file")})
+		a.checkPair(pair{o.File(r.UpstreamCertFile), o.File(r.UpstreamKeyFile.Reveal()), a.at(i, "upstream_cert_file"), a.at(i, "upstream_key_file")})
 	}
 }
 
 // checkHeaders checks the names of headers that tell the upstream who somebody is,
 // and of those that it gets or does not get from clients.
-func (a *assembly) checkHeaders(i int, r RouteConfig) {
+func (a *assembly) checkHeaders(i int, r config.Route) {
 	for key, name := range map[string]string{"user_header": r.UserHeader, "groups_header": r.GroupsHeader} {
 		if err := gateway.CheckIdentityHeader(name); err != nil {
-			a.report.errorf(a.at(i, key), "%v", err)
+			a.report.Errorf(a.at(i, key), "%v", err)
 		}
 	}
 	if r.UserHeader != "" && strings.EqualFold(r.UserHeader, r.GroupsHeader) {
-		a.report.errorf(a.at(i, "groups_header"), "user_header and groups_header are the same: one would replace the other")
+		a.report.Errorf(a.at(i, "groups_header"), "user_header and groups_header are the same: one would replace the other")
 	}
 	a.checkGroupsHeader(i, r)
 	route := gateway.Route{UserHeader: r.UserHeader, GroupsHeader: r.GroupsHeader, KeepHeaders: r.KeepHeaders, ResponseHeaders: r.ResponseHeaders}
 	for j, name := range r.KeepHeaders {
 		if err := route.CheckKeptHeader(name); err != nil {
-			a.report.errorf(a.at(i, "keep_headers", j), "%v", err)
+			a.report.Errorf(a.at(i, "keep_headers", j), "%v", err)
 		}
 	}
 	for j, name := range r.RemoveHeaders {
 		if err := route.CheckRemovedHeader(name); err != nil {
-			a.report.errorf(a.at(i, "remove_headers", j), "%v", err)
+			a.report.Errorf(a.at(i, "remove_headers", j), "%v", err)
 		}
 	}
 	for j := range r.ResponseHeaders {
 		if err := route.CheckResponseHeader(j); err != nil {
-			a.report.errorf(a.at(i, "response_headers", j), "%v", err)
+			a.report.Errorf(a.at(i, "response_headers", j), "%v", err)
 		}
 	}
 }
 
 // checkGroupsHeader refuses what is said of a header that the route does not have.
-func (a *assembly) checkGroupsHeader(i int, r RouteConfig) {
+func (a *assembly) checkGroupsHeader(i int, r config.Route) {
 	if r.GroupsHeader != "" {
 		return
 	}
 	for _, key := range []string{"groups_header_form", "groups_header_bytes", "groups_header_over"} {
-		if a.config.origin.has(key, "route", i) {
-			a.report.errorf(a.at(i, key), "%s is about groups_header, which the route does not have: set groups_header too", key)
+		if a.config.Origin.Has(key, "route", i) {
+			a.report.Errorf(a.at(i, key), "%s is about groups_header, which the route does not have: set groups_header too", key)
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"gatehouse/cmd/gatehouse/config"
 )
 
 func TestAllErrorsAreReportedAtOnceInTheOrderOfTheFile(t *testing.T) {
@@ -47,11 +49,11 @@ require = ["bogus", "group"]
 	errs, _ := problems(t, path)
 	var got []string
 	for _, p := range errs {
-		got = append(got, strings.TrimPrefix(p.place.String(), path+":"))
+		got = append(got, strings.TrimPrefix(p.Place.String(), path+":"))
 	}
 	want := []string{"1:1", "3:2", "8:1", "9:1", "15:1", "16:1", "17:1", "20:19", "21:1", "23:1", "24:12", "24:21"}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("places of errors (-want +got):\n%s\n%v", diff, &configError{Errors: errs})
+		t.Errorf("places of errors (-want +got):\n%s\n%v", diff, &config.Error{Errors: errs})
 	}
 }
 
@@ -63,7 +65,7 @@ func TestBrokenUsersFileListsAllItsLines(t *testing.T) {
 	}
 	errs, _ := problems(t, filepath.Join(dir, "good/minimal.toml"))
 	if len(errs) != 3 {
-		t.Errorf("got %d errors, want one for each line:\n%v", len(errs), &configError{Errors: errs})
+		t.Errorf("got %d errors, want one for each line:\n%v", len(errs), &config.Error{Errors: errs})
 	}
 	for _, p := range errs {
 		if p.Line != 6 {
@@ -73,7 +75,7 @@ func TestBrokenUsersFileListsAllItsLines(t *testing.T) {
 }
 
 func TestCaretMarksTheKeyWhateverStandsBeforeIt(t *testing.T) {
-	known := strings.Join(slices.Sorted(maps.Keys(fields(reflect.TypeFor[Config]()))), ", ")
+	known := strings.Join(slices.Sorted(maps.Keys(config.Fields(reflect.TypeFor[config.Document]()))), ", ")
 	for _, tc := range []struct{ text, want string }{
 		{"\tdrian = \"1m\"\n", "config.toml:1:2: unknown key \"drian\"; did you mean \"drain\"?\n    1 | \tdrian = [redacted]\n      | \t^^^^^\n"},
 		{"[[rule]]\n", "config.toml:1:3: unknown key \"rule\": write [[route.rule]], below the [[route]] that it is for\n    1 | [[rule]]\n      |   ^^^^\n"},
@@ -81,11 +83,11 @@ func TestCaretMarksTheKeyWhateverStandsBeforeIt(t *testing.T) {
 		{"\"a\\u001bb\" = 1\r\n", "config.toml:1:1: unknown key \"a\\x1bb\"; known here: " + known + "\n    1 | \"a\\u001bb\" = [redacted]\n      | ^^^^^^^^^^\n"},
 		{"listen = [5, \"\u009b31m\u202e\"]\n", "config.toml:1:11: listen: the list may hold strings only, and this is a number: put it in quotes\n    1 | listen = [5, \"\\u009b31m\\u202e\"]\n      |           ^\n"},
 	} {
-		c, err := documentKinds().parse("config.toml", []byte(tc.text), nil)
+		c, err := documentKinds().Parse("config.toml", []byte(tc.text), nil)
 		if err == nil {
-			err = c.report.err()
+			err = c.Report.Err()
 		}
-		var refused *configError
+		var refused *config.Error
 		if !errors.As(err, &refused) || len(refused.Errors) == 0 {
 			t.Errorf("%q: got %v, want errors", tc.text, err)
 			continue
@@ -115,9 +117,9 @@ func TestSecretsInTheWrongPlaceAreNotShown(t *testing.T) {
 		if strings.HasPrefix(line, "upstream = \"") {
 			text = strings.Replace(minimal(""), `upstream = "http://127.0.0.1:5000"`, line, 1)
 		}
-		c, err := documentKinds().parse("config.toml", []byte(text), nil)
+		c, err := documentKinds().Parse("config.toml", []byte(text), nil)
 		if err == nil {
-			err = open(c, nil).report.err()
+			err = open(c, nil).report.Err()
 		}
 		if err == nil {
 			t.Errorf("%s: no error", line)
@@ -132,9 +134,9 @@ func TestMisspeltKeyIsOneError(t *testing.T) {
 	text := strings.Replace(minimal(`listen = ["127.0.0.1:1"]`), "users_file", "user_file", 1)
 	text = strings.Replace(text, "require =", "requires =", 1)
 	text = strings.Replace(text, "path =", "paths =", 1)
-	errs, _ := open(parse(t, text, nil), nil).report.split()
+	errs, _ := open(parse(t, text, nil), nil).report.Split()
 	if len(errs) != 3 {
-		t.Errorf("got %d errors, want 3:\n%v", len(errs), &configError{Errors: errs})
+		t.Errorf("got %d errors, want 3:\n%v", len(errs), &config.Error{Errors: errs})
 	}
 }
 
@@ -142,8 +144,8 @@ func TestMisspeltKeyIsOneError(t *testing.T) {
 func TestMisspeltKeyOfARuleIsNotWarnedOf(t *testing.T) {
 	text := strings.Replace(minimal(`listen = ["127.0.0.1:1"]`), "require =", "method = [\"GET\"]\n  require =", 1) +
 		"\n  [[route.rule]]\n  name = \"second\"\n  require = [\"group pusher\"]\n"
-	_, warnings := open(parse(t, text, nil), nil).report.split()
-	if slices.ContainsFunc(warnings, func(p problem) bool { return strings.Contains(p.Message, "second") }) {
+	_, warnings := open(parse(t, text, nil), nil).report.Split()
+	if slices.ContainsFunc(warnings, func(p config.Problem) bool { return strings.Contains(p.Message, "second") }) {
 		t.Errorf("got warnings %v", warnings)
 	}
 }
@@ -178,7 +180,7 @@ func TestFilesOpenToOthersAreRefused(t *testing.T) {
 		c, err := loadConfig(filepath.Join(dir, "good/everything.toml"), nil)
 		if err == nil {
 			a := open(c, nil)
-			err = errors.Join(a.report.err(), a.close())
+			err = errors.Join(a.report.Err(), a.close())
 		}
 		if err := os.Chmod(file, before.Mode()); err != nil {
 			t.Fatal(err)

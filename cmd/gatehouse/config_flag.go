@@ -5,6 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"gatehouse/cmd/gatehouse/config"
 )
 
 // configFlag returns the value of --config, empty if it is not given.
@@ -32,14 +34,14 @@ func configArg(cmd *cobra.Command, args []string) error {
 
 // loadConfig reads the configuration file at path and lays the environment and flags,
 // which may be nil, over it; see [Kinds.load].
-func loadConfig(path string, flags *pflag.FlagSet) (*Config, error) {
-	return documentKinds().load(path, flags)
+func loadConfig(path string, flags *pflag.FlagSet) (*config.Document, error) {
+	return documentKinds().Load(path, flags)
 }
 
 // loadNamed loads the configuration that the flag --config of a command names, as
-// [findConfig] has it, and returns its path too.
-func loadNamed(cmd *cobra.Command) (*Config, string, error) {
-	path, err := findConfig(configFlag(cmd))
+// [config.Find] has it, and returns its path too.
+func loadNamed(cmd *cobra.Command) (*config.Document, string, error) {
+	path, err := config.Find(configFlag(cmd))
 	if err != nil {
 		return nil, "", err
 	}

@@ -5,6 +5,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"gatehouse/cmd/gatehouse/config"
 )
 
 // A configuration is refused with a place, or it is what both decoders take it
@@ -22,11 +24,11 @@ func FuzzConfig(f *testing.F) {
 	f.Add("\"\" = 1\n'' = 2")
 	f.Add("\ufeffa = 1")
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := documentKinds().parse("config.toml", []byte(text), nil)
+		c, err := documentKinds().Parse("config.toml", []byte(text), nil)
 		if err == nil {
 			c.Backends = withoutFiles(c.Backends)
 			a := open(c, nil)
-			if err = a.report.err(); err == nil && len(a.gateway.Routes) == 0 {
+			if err = a.report.Err(); err == nil && len(a.gateway.Routes) == 0 {
 				t.Errorf("%q was accepted without any route", text)
 			}
 			if err := a.close(); err != nil {
@@ -36,7 +38,7 @@ func FuzzConfig(f *testing.F) {
 		if err == nil {
 			return
 		}
-		var refused *configError
+		var refused *config.Error
 		if !errors.As(err, &refused) {
 			t.Fatalf("%q: got %v, want a *configError", text, err)
 		}
@@ -52,7 +54,7 @@ func FuzzConfig(f *testing.F) {
 }
 
 // withoutFiles keeps a fuzzer from opening whatever it comes to name.
-func withoutFiles(backends []BackendConfig) []BackendConfig {
+func withoutFiles(backends []config.Backend) []config.Backend {
 	for _, b := range backends {
 		delete(b, "users_file")
 		delete(b, "groups_file")

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pelletier/go-toml/v2"
 
+	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
 	"gatehouse/gateway/upstream"
 )
@@ -48,7 +49,7 @@ func goodFiles(t testing.TB) []string {
 	return append(files, example(t))
 }
 
-func load(t testing.TB, path string) *Config {
+func load(t testing.TB, path string) *config.Document {
 	t.Helper()
 	c, err := loadConfig(path, nil)
 	if err != nil {
@@ -81,7 +82,7 @@ func TestOverlayOfNothingChangesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		strict := Config{Settings: defaultSettings()}
+		strict := config.Document{Settings: config.Defaults()}
 		if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&strict); err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
@@ -169,16 +170,16 @@ func TestNotationsOfTOMLMeanTheSame(t *testing.T) {
 }
 
 func TestExampleShowsTheDefaults(t *testing.T) {
-	got, want := load(t, example(t)), defaultSettings()
-	want.TLS = TLSConfig{CertFile: "domain.crt", KeyFile: "domain.key"}
+	got, want := load(t, example(t)), config.Defaults()
+	want.TLS = config.TLS{CertFile: "domain.crt", KeyFile: "domain.key"}
 	if diff := cmp.Diff(want, got.Settings); diff != "" {
 		t.Errorf("settings of config.example.toml (-default +example):\n%s", diff)
 	}
-	if got := got.Routes[0].Realm; got != defaultRealm {
-		t.Errorf("realm: got %q, want the default %q", got, defaultRealm)
+	if got := got.Routes[0].Realm; got != config.DefaultRealm {
+		t.Errorf("realm: got %q, want the default %q", got, config.DefaultRealm)
 	}
-	if got := got.Routes[0].UpstreamIdleTimeout.Duration; got != defaultUpstreamIdleTimeout {
-		t.Errorf("upstream_idle_timeout: got %v, want the default %v", got, defaultUpstreamIdleTimeout)
+	if got := got.Routes[0].UpstreamIdleTimeout.Duration; got != config.DefaultUpstreamIdleTimeout {
+		t.Errorf("upstream_idle_timeout: got %v, want the default %v", got, config.DefaultUpstreamIdleTimeout)
 	}
 }
 
@@ -192,21 +193,21 @@ func TestExampleNamesEveryKeyAndNoOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := switchedOff.ReplaceAll(text, []byte("$1$2"))
-	c, err := documentKinds().parse(path, all, nil)
+	c, err := documentKinds().Parse(path, all, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.report.err(); err != nil {
+	if err := c.Report.Err(); err != nil {
 		t.Errorf("with all keys switched on:\n%v", err)
 	}
 	var root map[string]any
 	if err := toml.Unmarshal(all, &root); err != nil {
 		t.Fatal(err)
 	}
-	wantKeys(t, "", root, fields(reflect.TypeFor[Config]()))
+	wantKeys(t, "", root, config.Fields(reflect.TypeFor[config.Document]()))
 	for i, table := range c.Backends {
-		backend := maps.Clone(fields(reflect.TypeFor[backendHead]()))
-		maps.Copy(backend, fields(kinds[table.Type()].Keys))
+		backend := maps.Clone(config.Fields(reflect.TypeFor[config.BackendKeys]()))
+		maps.Copy(backend, config.Fields(kinds[table.Type()].Keys))
 		wantKeys(t, "backend", root["backend"].([]any)[i].(map[string]any), backend)
 	}
 }
@@ -220,11 +221,11 @@ func wantKeys(t *testing.T, name string, table map[string]any, known map[string]
 		switch {
 		case !ok:
 			t.Errorf("config.example.toml does not show the key %s", full)
-		case f.Type == reflect.TypeFor[[]BackendConfig]():
+		case f.Type == reflect.TypeFor[[]config.Backend]():
 		case isTable(f.Type):
-			wantKeys(t, full, child.(map[string]any), fields(f.Type))
+			wantKeys(t, full, child.(map[string]any), config.Fields(f.Type))
 		case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct:
-			wantKeys(t, full, child.([]any)[0].(map[string]any), fields(f.Type.Elem()))
+			wantKeys(t, full, child.([]any)[0].(map[string]any), config.Fields(f.Type.Elem()))
 		}
 	}
 }
@@ -234,8 +235,8 @@ func wantKeys(t *testing.T, name string, table map[string]any, known map[string]
 func TestEveryFieldSaysWhatItMayBe(t *testing.T) {
 	var visit func(reflect.Type)
 	visit = func(typ reflect.Type) {
-		for _, f := range fields(typ) {
-			bounded := f.Type == reflect.TypeFor[Duration]() || f.Type.Kind() == reflect.Int
+		for _, f := range config.Fields(typ) {
+			bounded := f.Type == reflect.TypeFor[config.Duration]() || f.Type.Kind() == reflect.Int
 			if bounded && (f.Tag.Get("min") == "" || f.Tag.Get("max") == "") {
 				t.Errorf("%v.%s has no bounds", typ, f.Name)
 			}
@@ -247,5 +248,5 @@ func TestEveryFieldSaysWhatItMayBe(t *testing.T) {
 			}
 		}
 	}
-	visit(reflect.TypeFor[Config]())
+	visit(reflect.TypeFor[config.Document]())
 }

@@ -3,31 +3,32 @@ package main
 import (
 	"strings"
 
+	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
 )
 
 // checkHosts checks the names that a route answers to.
-func (a *assembly) checkHosts(i int, r RouteConfig) {
+func (a *assembly) checkHosts(i int, r config.Route) {
 	switch {
 	case r.Host != "" && r.Hosts != nil:
-		a.report.errorf(a.at(i, "hosts"), "host and hosts are both set: put all the names into hosts, and take host out")
+		a.report.Errorf(a.at(i, "hosts"), "host and hosts are both set: put all the names into hosts, and take host out")
 		return
 	case r.Hosts != nil && len(r.Hosts) == 0:
-		a.report.errorf(a.at(i, "hosts"), "%v", gateway.ErrNoHosts)
+		a.report.Errorf(a.at(i, "hosts"), "%v", gateway.ErrNoHosts)
 	case strings.HasPrefix(r.Host, "*."):
-		a.report.errorf(a.at(i, "host"), "host is one name: write hosts = [%q] for all that it stands for", r.Host)
+		a.report.Errorf(a.at(i, "host"), "host is one name: write hosts = [%q] for all that it stands for", r.Host)
 		return
 	}
-	route := gateway.Route{Hosts: r.hosts()}
+	route := gateway.Route{Hosts: r.Names()}
 	for j := range route.Hosts {
 		if err := route.CheckHost(j); err != nil {
-			a.report.errorf(a.hostPlace(i, j), "%v", err)
+			a.report.Errorf(a.hostPlace(i, j), "%v", err)
 		}
 	}
 }
 
 // hostPlace returns where the name at index j of those of a route was written.
-func (a *assembly) hostPlace(i, j int) place {
+func (a *assembly) hostPlace(i, j int) config.Place {
 	if a.config.Routes[i].Host != "" {
 		return a.at(i, "host")
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gatehouse/cmd/gatehouse/config"
 )
 
 // pasted is a password that stands where it does not belong. No output may have it, or
@@ -17,11 +19,11 @@ const pasted = "Wint3r-Pa55word!"
 
 // leadKeys returns the keys of a struct that lead to a secret, and those of URLs.
 func leadKeys(t reflect.Type) (leads, urls []string) {
-	for key, f := range fields(t) {
+	for key, f := range config.Fields(t) {
 		switch f.Type {
-		case reflect.TypeFor[lead]():
+		case reflect.TypeFor[config.Lead]():
 			leads = append(leads, key)
-		case reflect.TypeFor[serverURL](), reflect.TypeFor[[]serverURL]():
+		case reflect.TypeFor[config.URL](), reflect.TypeFor[[]config.URL]():
 			urls = append(urls, key)
 		}
 	}
@@ -34,16 +36,16 @@ func leadKeys(t reflect.Type) (leads, urls []string) {
 func TestKeysThatLeadToSecretsHaveTheirType(t *testing.T) {
 	named := regexp.MustCompile(`(pass|secret|token|key|cred|_env$).*`)
 	harmless := regexp.MustCompile(`^(token_groups|keep_headers)$`)
-	types := []reflect.Type{reflect.TypeFor[TLSConfig](), reflect.TypeFor[RouteConfig](), reflect.TypeFor[AdminConfig](), reflect.TypeFor[Settings]()}
+	types := []reflect.Type{reflect.TypeFor[config.TLS](), reflect.TypeFor[config.Route](), reflect.TypeFor[config.Admin](), reflect.TypeFor[config.Settings]()}
 	for _, k := range kinds {
 		types = append(types, k.Keys)
 	}
 	for _, typ := range types {
-		for key, f := range fields(typ) {
-			if f.Type.Kind() == reflect.String && named.MatchString(key) && !harmless.MatchString(key) && f.Type != reflect.TypeFor[lead]() {
+		for key, f := range config.Fields(typ) {
+			if f.Type.Kind() == reflect.String && named.MatchString(key) && !harmless.MatchString(key) && f.Type != reflect.TypeFor[config.Lead]() {
 				t.Errorf("%s.%s is called like a secret and is no lead", typ, key)
 			}
-			if regexp.MustCompile(`^(urls?|upstream)$`).MatchString(key) && f.Type != reflect.TypeFor[serverURL]() && f.Type != reflect.TypeFor[[]serverURL]() {
+			if regexp.MustCompile(`^(urls?|upstream)$`).MatchString(key) && f.Type != reflect.TypeFor[config.URL]() && f.Type != reflect.TypeFor[[]config.URL]() {
 				t.Errorf("%s.%s is a URL and no serverURL", typ, key)
 			}
 		}
@@ -85,13 +87,13 @@ func TestCLI1PastedPasswordIsNotShown(t *testing.T) {
 	var texts []string
 	for _, value := range values {
 		value = strings.ReplaceAll(value, "%s", pasted)
-		for _, key := range must(leadKeys(reflect.TypeFor[TLSConfig]())) {
+		for _, key := range must(leadKeys(reflect.TypeFor[config.TLS]())) {
 			texts = append(texts, leadConfig("[tls]\ncert_file = \"svc.pw\"\n"+key+" "+value, ldapLine, routeLine))
 		}
 		for _, key := range must(leadKeys(reflect.TypeFor[ldapKeys]())) {
 			texts = append(texts, leadConfig("", ldapLine+"\nbind_dn = \"cn=svc\"\n"+key+" "+value, routeLine))
 		}
-		for _, key := range must(leadKeys(reflect.TypeFor[RouteConfig]())) {
+		for _, key := range must(leadKeys(reflect.TypeFor[config.Route]())) {
 			texts = append(texts, leadConfig("", ldapLine, routeLine+"\nupstream_user = \"gate\"\n"+key+" "+value))
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 
+	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway/rules"
 )
 
@@ -31,11 +32,11 @@ func TestWhatIsNoConfigurationFile(t *testing.T) {
 // A file that is just being written may be read when it is still empty.
 func TestEmptyConfigurationIsRefused(t *testing.T) {
 	for _, text := range []string{"", "\n", "# only a comment\n", "[cache]\n", "[[backend]]\nname = \"local\"\ntype = \"htpasswd\"\nusers_file = \"u\"\n"} {
-		c, err := documentKinds().parse("config.toml", []byte(text), nil)
+		c, err := documentKinds().Parse("config.toml", []byte(text), nil)
 		if err == nil {
-			err = open(c, nil).report.err()
+			err = open(c, nil).report.Err()
 		}
-		var refused *configError
+		var refused *config.Error
 		if !errors.As(err, &refused) {
 			t.Errorf("%q: got %v, want a *configError", text, err)
 		}
@@ -46,7 +47,7 @@ func TestBuildRefusesWhatLoadFound(t *testing.T) {
 	dir := workspace(t, "bad")
 	c := load(t, filepath.Join(dir, "bad/unknown-key-far.toml"))
 	_, err := build(c, nil, surroundings{})
-	var refused *configError
+	var refused *config.Error
 	if !errors.As(err, &refused) {
 		t.Errorf("got %v, want a *configError", err)
 	}
@@ -55,7 +56,7 @@ func TestBuildRefusesWhatLoadFound(t *testing.T) {
 func TestQuickConfigIsTheRecipe(t *testing.T) {
 	dir := workspace(t)
 	flags := pflag.NewFlagSet("serve", pflag.ContinueOnError)
-	addConfigFlags(flags)
+	config.AddFlags(flags)
 	if err := flags.Parse([]string{"--cert", filepath.Join(dir, "files/cert.pem"), "--key", filepath.Join(dir, "files/key.pem")}); err != nil {
 		t.Fatal(err)
 	}
@@ -63,13 +64,13 @@ func TestQuickConfigIsTheRecipe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := quick.report.err(); err != nil {
+	if err := quick.Report.Err(); err != nil {
 		t.Fatal(err)
 	}
 	got, want := open(quick, nil), open(load(t, filepath.Join(dir, "good/recipe.toml")), nil)
 	defer got.close()
 	defer want.close()
-	if err := got.report.err(); err != nil {
+	if err := got.report.Err(); err != nil {
 		t.Fatal(err)
 	}
 	for _, a := range []*assembly{got, want} {
@@ -100,7 +101,7 @@ func TestQuickConfigListensWhereItMay(t *testing.T) {
 		{[]string{"--listen", ":7000"}, ":7000"},
 	} {
 		flags := pflag.NewFlagSet("serve", pflag.ContinueOnError)
-		addConfigFlags(flags)
+		config.AddFlags(flags)
 		if err := flags.Parse(tc.flags); err != nil {
 			t.Fatal(err)
 		}
@@ -128,7 +129,7 @@ func TestQuickConfigNamesTheFlagThatIsWrong(t *testing.T) {
 		}
 		c.Listen = []string{"127.0.0.1:5043"}
 		a := open(c, nil)
-		errs, _ := a.report.split()
+		errs, _ := a.report.Split()
 		if len(errs) != 1 || !strings.HasPrefix(errs[0].String(), tc.want) {
 			t.Errorf("%+v: got %v, want one error that begins with %q", tc, errs, tc.want)
 		}
@@ -153,7 +154,7 @@ func TestQuickConfigWithoutGroupsWarnsThatNobodyMayPush(t *testing.T) {
 			t.Error(err)
 		}
 		var got []string
-		_, warnings := a.report.split()
+		_, warnings := a.report.Split()
 		for _, w := range warnings {
 			got = append(got, w.String())
 		}
@@ -169,12 +170,12 @@ func TestPlainHTTPNeedsLoopbackOrConsent(t *testing.T) {
 		":5043": false, "0.0.0.0:5043": false, "[::]:5043": false, "192.0.2.1:5043": false, "registry.example:5043": false, "127.0.0.1.example:5043": false,
 	} {
 		for _, consent := range []bool{false, true} {
-			c := &Config{Settings: defaultSettings()}
+			c := &config.Document{Settings: config.Defaults()}
 			c.Listen = []string{addr}
 			c.InsecurePlaintext = consent
 			a := &assembly{config: c}
 			a.checkListen()
-			if got, want := a.report.err() == nil, ok || consent; got != want {
+			if got, want := a.report.Err() == nil, ok || consent; got != want {
 				t.Errorf("listen %s with insecure_plaintext = %v: accepted %v, want %v", addr, consent, got, want)
 			}
 		}

@@ -77,7 +77,7 @@ func TestCLI5FileInUTF16(t *testing.T) {
 			}
 			text += string([]byte{low, high})
 		}
-		if _, err := documentKinds().parse("config.toml", []byte(text), nil); err == nil || !strings.HasPrefix(err.Error(), "config.toml:1:1: the file is in UTF-16") {
+		if _, err := documentKinds().Parse("config.toml", []byte(text), nil); err == nil || !strings.HasPrefix(err.Error(), "config.toml:1:1: the file is in UTF-16") {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -106,7 +106,7 @@ func TestCLI5CertificateAndKey(t *testing.T) {
 	} {
 		a := &assembly{}
 		a.checkPair(pair{certFile: tt.cert, keyFile: tt.key})
-		errs, _ := a.report.split()
+		errs, _ := a.report.Split()
 		if got := fmt.Sprint(errs); (tt.want == "") != (len(errs) == 0) || !strings.Contains(got, tt.want) {
 			t.Errorf("%s, %s: got %s, want %q", tt.cert, tt.key, got, tt.want)
 		}

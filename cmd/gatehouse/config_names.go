@@ -34,7 +34,7 @@ func (a *assembly) warnOfNames(i int, list []rules.Rule) {
 				continue
 			}
 			for _, text := range a.deadNames(i, rules.Names(requirement)) {
-				a.report.warnf(a.at(i, "rule", j, "require", k), "rule %q: %s", r.Name, text)
+				a.report.Warnf(a.at(i, "rule", j, "require", k), "rule %q: %s", r.Name, text)
 			}
 		}
 	}
@@ -61,7 +61,7 @@ func (a *assembly) deadNames(i int, names []rules.Name) (texts []string) {
 
 // qualified takes the name of a backend of the route off the name n.
 func (a *assembly) qualified(i int, n rules.Name) (source, name string) {
-	if source, name, ok := strings.Cut(n.Name, ":"); ok && slices.Contains(a.config.sources(a.config.Routes[i].Backend), source) {
+	if source, name, ok := strings.Cut(n.Name, ":"); ok && slices.Contains(a.config.Sources(a.config.Routes[i].Backend), source) {
 		return source, name
 	}
 	return "", n.Name
@@ -132,12 +132,12 @@ func (a *assembly) rosterOf(i int, source string, groups bool) (names []string, 
 // asked returns the names of the backends that the one called name asks for users of
 // source, or for groups of these.
 func (a *assembly) asked(name, source string, groups bool) []string {
-	i := slices.Index(a.config.backendNames(), name)
-	if i < 0 || !a.config.isComposite(a.config.Backends[i]) {
+	i := slices.Index(a.config.BackendNames(), name)
+	if i < 0 || !a.config.IsComposite(a.config.Backends[i]) {
 		return []string{name}
 	}
 	var list []string
-	for _, m := range a.config.mentions(a.config.Backends[i]) {
+	for _, m := range a.config.Mentions(a.config.Backends[i]) {
 		if m.Vouches && (source == "" || m.Name == source) || groups && !m.Vouches {
 			list = append(list, m.Name)
 		}
@@ -160,7 +160,7 @@ func (a *assembly) warnOfStrangers() {
 	c := a.config
 	for i, table := range c.Backends {
 		b, ok := a.stack(table.Name()).leaf.(roster)
-		if !ok || c.isMentioned(table.Name()) {
+		if !ok || c.IsMentioned(table.Name()) {
 			continue
 		}
 		names := b.Strangers()
@@ -175,6 +175,6 @@ func (a *assembly) warnOfStrangers() {
 		if more := len(names) - len(shown); more > 0 {
 			shown = append(shown, fmt.Sprintf("and %d more", more))
 		}
-		a.report.warnf(c.origin.at("backend", i, "groups_file"), "members of groups for whom the users file has no line: %s", strings.Join(shown, ", "))
+		a.report.Warnf(c.Origin.At("backend", i, "groups_file"), "members of groups for whom the users file has no line: %s", strings.Join(shown, ", "))
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gatehouse/cmd/gatehouse/config"
 )
 
 // A network is read alike wherever it stands: what is refused in a rule is refused, in
@@ -26,7 +28,7 @@ func TestCODE2NetworksAreReadInOneWay(t *testing.T) {
 			return ""
 		}
 		if len(errs) > 1 {
-			t.Fatalf("%q, %q: %v", proxies, item, &configError{Errors: errs})
+			t.Fatalf("%q, %q: %v", proxies, item, &config.Error{Errors: errs})
 		}
 		return errs[0].Message
 	}

@@ -1,12 +1,13 @@
 package main
 
 import (
+	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
 	"gatehouse/gateway/rules"
 )
 
 // registryRoot returns what [gateway.Route] has of the key registry.
-func registryRoot(r RouteConfig) string {
+func registryRoot(r config.Route) string {
 	root, isPath := r.Registry.(string)
 	if !isPath && r.Registry != nil {
 		return rules.NoRegistry
@@ -22,7 +23,7 @@ func (a *assembly) registry(i int) string {
 	route := gateway.Route{Path: r.Path, Registry: root}.ForRules()
 	if err := route.CheckRegistry(); err != nil {
 		if rules.CheckPrefix(r.Path) == nil { // of which the rest is said already
-			a.report.errorf(a.at(i, "registry"), "%v", err)
+			a.report.Errorf(a.at(i, "registry"), "%v", err)
 		}
 		return rules.NoRegistry
 	}

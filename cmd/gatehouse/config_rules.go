@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
 	"gatehouse/gateway/rules"
 )
@@ -30,12 +31,12 @@ func (a *assembly) rules(i int, route gateway.Route) []rules.Rule {
 		list[j].Require = a.requirement(i, j)
 		a.checkRule(i, j, route, list[j])
 		if err := rules.CheckNamedOnce(list, j); err != nil && r.Name != "" {
-			a.report.errorf(a.at(i, "rule", j, "name"), "%v", err)
+			a.report.Errorf(a.at(i, "rule", j, "name"), "%v", err)
 		}
 	}
 	unread := false // or a misspelt key would be warned of for what it leaves out
 	for j, r := range list {
-		unread = unread || r.Require == nil || a.config.origin.isFlawed("route", i, "rule", j)
+		unread = unread || r.Require == nil || a.config.Origin.IsFlawed("route", i, "rule", j)
 	}
 	if len(a.report) == errs && !unread {
 		a.warnOfRules(i, route, list)
@@ -55,11 +56,11 @@ func (a *assembly) requirement(i, j int) rules.Requirement {
 		return requirement
 	}
 	first := len(a.report)
-	for _, err := range leaves(err) {
+	for _, err := range config.Leaves(err) {
 		text := err.Error()
-		a.report.errorf(a.at(i, append([]any{"rule", j}, requirePath(text)...)...), "%s", text)
+		a.report.Errorf(a.at(i, append([]any{"rule", j}, requirePath(text)...)...), "%s", text)
 	}
-	a.report.keepPrivate(first)
+	a.report.KeepPrivate(first)
 	return nil
 }
 
@@ -100,12 +101,12 @@ func (a *assembly) checkRule(i, j int, route gateway.Route, r rules.Rule) {
 	if err == nil {
 		return
 	}
-	for _, err := range leaves(err) {
-		for _, cause := range leaves(errors.Unwrap(err)) {
+	for _, err := range config.Leaves(err) {
+		for _, cause := range config.Leaves(errors.Unwrap(err)) {
 			path := rulePath(r, cause.Error())
-			a.report.errorf(a.at(i, append([]any{"rule", j}, path...)...), "%v", cause)
+			a.report.Errorf(a.at(i, append([]any{"rule", j}, path...)...), "%v", cause)
 			if path[0] == "require" {
-				a.report.keepPrivate(len(a.report) - 1)
+				a.report.KeepPrivate(len(a.report) - 1)
 			}
 		}
 	}
@@ -131,16 +132,16 @@ func (a *assembly) warnOfRules(i int, route gateway.Route, list []rules.Rule) {
 	route.Rules = list
 	policy, err := rules.NewPolicy(route.ForRules())
 	if err != nil {
-		a.report.errorf(a.at(i), "%v", err)
+		a.report.Errorf(a.at(i), "%v", err)
 		return
 	}
 	for _, w := range policy.Warnings() {
 		if w.Rule == "" {
-			a.report.warnf(a.at(i, "path"), "%s", w.Text)
+			a.report.Warnf(a.at(i, "path"), "%s", w.Text)
 			continue
 		}
 		j := slices.IndexFunc(list, func(r rules.Rule) bool { return r.Name == w.Rule })
-		a.report.warnf(a.at(i, "rule", j), "rule %q: %s", w.Rule, w.Text)
+		a.report.Warnf(a.at(i, "rule", j), "rule %q: %s", w.Rule, w.Text)
 	}
 	a.checkQualifiers(i, list)
 	a.checkGroupNames(i, list)
@@ -148,6 +149,6 @@ func (a *assembly) warnOfRules(i int, route gateway.Route, list []rules.Rule) {
 	a.warnOfNames(i, list)
 	asks := func(r rules.Rule) bool { return len(rules.NamedGroups(r.Require)) > 0 }
 	if route.GroupsHeader != "" && route.GroupsHeaderForm == gateway.GroupsNamed && !slices.ContainsFunc(list, asks) {
-		a.report.warnf(a.at(i, "groups_header_form"), "no rule of the route names a group, so that groups_header is always empty: name those that the upstream is to be told of, or have it be \"short\"")
+		a.report.Warnf(a.at(i, "groups_header_form"), "no rule of the route names a group, so that groups_header is always empty: name those that the upstream is to be told of, or have it be \"short\"")
 	}
 }

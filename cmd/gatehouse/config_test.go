@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gatehouse/cmd/gatehouse/config"
 )
 
 // workspace copies testdata to a folder of its own, with modes that do not
@@ -100,10 +102,10 @@ func badFiles(t testing.TB) []string {
 }
 
 // problems returns everything that is said about the configuration at path.
-func problems(t *testing.T, path string) (errs, warnings report) {
+func problems(t *testing.T, path string) (errs, warnings config.Report) {
 	t.Helper()
 	c, err := loadConfig(path, nil)
-	if refused := (*configError)(nil); errors.As(err, &refused) {
+	if refused := (*config.Error)(nil); errors.As(err, &refused) {
 		return refused.Errors, refused.Warnings
 	} else if err != nil {
 		t.Fatal(err)
@@ -112,7 +114,7 @@ func problems(t *testing.T, path string) (errs, warnings report) {
 	if err := a.close(); err != nil {
 		t.Error(err)
 	}
-	return a.report.split()
+	return a.report.Split()
 }
 
 // Each file of testdata/bad has one mistake. Its first line says the error from
@@ -132,7 +134,7 @@ func TestEveryMistakeIsReportedWithItsPlace(t *testing.T) {
 			}
 			errs, _ := problems(t, path)
 			if len(errs) != 1 {
-				t.Fatalf("got %d errors, want 1:\n%v", len(errs), &configError{Errors: errs})
+				t.Fatalf("got %d errors, want 1:\n%v", len(errs), &config.Error{Errors: errs})
 			}
 			got := strings.TrimPrefix(errs[0].String(), path+":")
 			got = strings.ReplaceAll(got, filepath.Dir(path)+"/", "")

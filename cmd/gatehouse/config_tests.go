@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"gatehouse/backend/spell"
+	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway/rules"
 )
 
@@ -29,10 +30,10 @@ func (a *assembly) runTests() {
 	for i, t := range a.config.Tests {
 		a.runTest(i, t, *q)
 	}
-	a.report.keepPrivate(first)
+	a.report.KeepPrivate(first)
 }
 
-func (a *assembly) runTest(i int, t TestConfig, q inquiry) {
+func (a *assembly) runTest(i int, t config.Test, q inquiry) {
 	requests, ok := a.checkTest(i, t, &q)
 	if !ok {
 		return
@@ -41,31 +42,31 @@ func (a *assembly) runTest(i int, t TestConfig, q inquiry) {
 	var open hostError
 	switch {
 	case errors.As(err, &open):
-		a.report.errorf(a.testAt(i, "request"), "%s: %s", t.Request, open.text(fmt.Sprintf("add a line such as host = %q to the test", sampleHost(open.hosts[0]))))
+		a.report.Errorf(a.testAt(i, "request"), "%s: %s", t.Request, open.text(fmt.Sprintf("add a line such as host = %q to the test", sampleHost(open.hosts[0]))))
 		return
 	case err != nil:
-		a.report.errorf(a.testAt(i, "request"), "%s: %v", t.Request, err)
+		a.report.Errorf(a.testAt(i, "request"), "%s: %v", t.Request, err)
 		return
 	}
 	e := decisive(all)
 	switch {
 	case string(e.Verdict) != t.Expect:
-		a.report.codef("config.test_failed", a.testAt(i, "expect"), fmt.Sprintf("%s by %s: want %s, and the answer is %s: %s", t.Request, e.User.words(), t.Expect, e.Verdict, e.why()))
+		a.report.Codef("config.test_failed", a.testAt(i, "expect"), fmt.Sprintf("%s by %s: want %s, and the answer is %s: %s", t.Request, e.User.words(), t.Expect, e.Verdict, e.why()))
 	case t.Rule != "" && t.Rule != e.Rule:
-		a.report.codef("config.test_failed", a.testAt(i, "rule"), fmt.Sprintf("%s by %s: want rule %q to decide, and the answer (%s) comes otherwise: %s", t.Request, e.User.words(), t.Rule, e.Verdict, e.why()))
+		a.report.Codef("config.test_failed", a.testAt(i, "rule"), fmt.Sprintf("%s by %s: want rule %q to decide, and the answer (%s) comes otherwise: %s", t.Request, e.User.words(), t.Rule, e.Verdict, e.why()))
 	case len(e.Rules) == 0 && e.Status != http.StatusNotFound: // which is about the routes
-		a.report.warnf(a.testAt(i, "request"), "this test passes whatever the rules say: %s", e.why())
+		a.report.Warnf(a.testAt(i, "request"), "this test passes whatever the rules say: %s", e.why())
 	}
 }
 
 // checkTest returns the requests that a test is about, and tells q who sends them.
-func (a *assembly) checkTest(i int, t TestConfig, q *inquiry) (requests []plannedRequest, ok bool) {
+func (a *assembly) checkTest(i int, t config.Test, q *inquiry) (requests []plannedRequest, ok bool) {
 	errs := len(a.report)
 	words := strings.Fields(t.Request)
 	if len(words) == 0 {
 		a.missing("request", "say what is asked about, such as request = \"push team/app\"", "test", i)
 	} else if planned, err := planRequests(words, ""); err != nil {
-		a.report.errorf(a.testAt(i, "request"), "%v", err)
+		a.report.Errorf(a.testAt(i, "request"), "%v", err)
 	} else {
 		requests = planned
 	}
@@ -76,11 +77,11 @@ func (a *assembly) checkTest(i int, t TestConfig, q *inquiry) (requests []planne
 		a.missing("user", "there is nobody to have groups or a backend", "test", i)
 	}
 	if names := a.ruleNames(); t.Rule != "" && !slices.Contains(names, t.Rule) {
-		a.report.errorf(a.testAt(i, "rule"), "there is no rule called %q%s", t.Rule, spell.DidYouMean(t.Rule, names))
+		a.report.Errorf(a.testAt(i, "rule"), "there is no rule called %q%s", t.Rule, spell.DidYouMean(t.Rule, names))
 	}
 	from, err := parseFrom(t.From)
 	if err != nil {
-		a.report.errorf(a.testAt(i, "from"), "%v", err)
+		a.report.Errorf(a.testAt(i, "from"), "%v", err)
 	}
 	q.who = claimant{name: t.User, backend: t.Backend, groups: t.Groups, groupsKnown: true}
 	q.from, q.host, q.heard = from, t.Host, map[int]testimony{}
@@ -98,7 +99,7 @@ func (a *assembly) ruleNames() []string {
 	return names
 }
 
-func (a *assembly) testAt(i int, key string) place { return a.config.origin.at("test", i, key) }
+func (a *assembly) testAt(i int, key string) config.Place { return a.config.Origin.At("test", i, key) }
 
 // why says in one line what decided, and on which request if others were asked
 // about too.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gatehouse/cmd/gatehouse/config"
 )
 
 // A test that fails is an error with its place, for whatever makes a gateway of a
@@ -45,13 +47,13 @@ func TestVacuousTestIsWarnedOf(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		put(t, filepath.Join(dir, "users"), userLine(t, "alice"))
-		config := strings.NewReplacer("UPSTREAM", "http://127.0.0.1:1", `"valid-user"`, `"user alice"`).Replace(daemonConfig)
-		put(t, filepath.Join(dir, "config.toml"), config+"\n[[test]]\nuser = \"local:bob\"\nexpect = \"deny\"\nrequest = \""+request+"\"\n")
+		edited := strings.NewReplacer("UPSTREAM", "http://127.0.0.1:1", `"valid-user"`, `"user alice"`).Replace(daemonConfig)
+		put(t, filepath.Join(dir, "config.toml"), edited+"\n[[test]]\nuser = \"local:bob\"\nexpect = \"deny\"\nrequest = \""+request+"\"\n")
 		r, err := checkOptions{}.check(t.Context(), filepath.Join(dir, "config.toml"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := slices.ContainsFunc(r.Warnings, func(p problem) bool { return strings.Contains(p.Message, "whatever the rules say") })
+		got := slices.ContainsFunc(r.Warnings, func(p config.Problem) bool { return strings.Contains(p.Message, "whatever the rules say") })
 		if got != warned || len(r.Errors) > 0 {
 			t.Errorf("%s: warned: %v, want %v; errors %v", request, got, warned, r.Errors)
 		}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
+
+	"gatehouse/cmd/gatehouse/config"
 )
 
 // minimal is a configuration that is complete, with more lines before it.
@@ -27,9 +29,9 @@ require = ["valid-user"]
 `
 }
 
-func parse(t *testing.T, text string, flags *pflag.FlagSet) *Config {
+func parse(t *testing.T, text string, flags *pflag.FlagSet) *config.Document {
 	t.Helper()
-	c, err := documentKinds().parse("config.toml", []byte(text), flags)
+	c, err := documentKinds().Parse("config.toml", []byte(text), flags)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,14 +51,14 @@ func TestNamesKeepTheirCaseAndDots(t *testing.T) {
 }
 
 func TestByteOrderMarkIsIgnored(t *testing.T) {
-	if c := parse(t, minimal("\ufeffdrain = \"1m\""), nil); len(c.report) > 0 || c.Drain.Duration != time.Minute {
-		t.Errorf("got drain = %v and %v, want 1m", c.Drain, c.report)
+	if c := parse(t, minimal("\ufeffdrain = \"1m\""), nil); len(c.Report) > 0 || c.Drain.Duration != time.Minute {
+		t.Errorf("got drain = %v and %v, want 1m", c.Drain, c.Report)
 	}
 }
 
 // The same for the keys of a backend.
 func TestKeysOfABackendAreNotConverted(t *testing.T) {
-	for name, table := range map[string]BackendConfig{
+	for name, table := range map[string]config.Backend{
 		"unknown key":            {"users_file": "u", "urls": "x"},
 		"key of another case":    {"users_file": "u", "Users_Files": "x"},
 		"number for string":      {"users_file": int64(1)},
@@ -65,7 +67,7 @@ func TestKeysOfABackendAreNotConverted(t *testing.T) {
 		"list of one for string": {"users_file": []any{"u"}, "groups_file": "g"},
 	} {
 		table["name"], table["type"] = "local", "htpasswd"
-		if keys, err := decodeKeys[htpasswdKeys](table); err == nil {
+		if keys, err := config.Decode[htpasswdKeys](table); err == nil {
 			t.Errorf("%s: %v was accepted as %+v", name, table, keys)
 		}
 	}
@@ -77,10 +79,10 @@ func TestVariableCountsForAKeyThatTheFileLacks(t *testing.T) {
 	t.Setenv("GATEHOUSE_INSECURE_PLAINTEXT", "true")
 	t.Setenv("GATEHOUSE_TLS_CERT_FILE", "cert.pem")
 	c := parse(t, minimal(""), nil)
-	if err := c.report.err(); err != nil {
+	if err := c.Report.Err(); err != nil {
 		t.Fatal(err)
 	}
-	want := defaultSettings()
+	want := config.Defaults()
 	want.Drain.Duration = 7 * 60e9
 	want.Listen = []string{"127.0.0.1:1", "[::1]:2"}
 	want.InsecurePlaintext = true
@@ -94,21 +96,21 @@ func TestFlagsBeatVariablesBeatTheFileBeatsDefaults(t *testing.T) {
 	t.Setenv("GATEHOUSE_DRAIN", "2m")
 	t.Setenv("GATEHOUSE_ACCESS_LOG", "common")
 	flags := pflag.NewFlagSet("serve", pflag.ContinueOnError)
-	addConfigFlags(flags)
+	config.AddFlags(flags)
 	if err := flags.Parse([]string{"--drain=3m", "--listen=127.0.0.1:1,127.0.0.1:2", "--insecure-plaintext", "--cert=c", "--key=k"}); err != nil {
 		t.Fatal(err)
 	}
 	c := parse(t, minimal("drain = \"1m\"\naccess_log = \"off\"\nlog_level = \"warn\""), flags)
-	if err := c.report.err(); err != nil {
+	if err := c.Report.Err(); err != nil {
 		t.Fatal(err)
 	}
-	want := defaultSettings()
+	want := config.Defaults()
 	want.Drain.Duration = 3 * 60e9
 	want.AccessLog = "common"
 	want.LogLevel = "warn"
 	want.Listen = []string{"127.0.0.1:1", "127.0.0.1:2"}
 	want.InsecurePlaintext = true
-	want.TLS = TLSConfig{CertFile: "c", KeyFile: "k"}
+	want.TLS = config.TLS{CertFile: "c", KeyFile: "k"}
 	if diff := cmp.Diff(want, c.Settings); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
 	}
@@ -126,8 +128,8 @@ func TestUnknownVariableIsAnErrorAndChangesNothing(t *testing.T) {
 		t.Run(variable, func(t *testing.T) {
 			t.Setenv(variable, "1")
 			c := parse(t, minimal("[tls]\ncert_file = \"c\"\nkey_file = \"k\""), nil)
-			errs, _ := c.report.split()
-			if len(errs) != 1 || errs[0].place.String() != variable || !strings.Contains(errs[0].Message, hint) {
+			errs, _ := c.Report.Split()
+			if len(errs) != 1 || errs[0].Place.String() != variable || !strings.Contains(errs[0].Message, hint) {
 				t.Errorf("got %v, want one error at %s that says %s", errs, variable, hint)
 			}
 		})
@@ -155,11 +157,11 @@ func TestVariablesThatAreNotSettings(t *testing.T) {
 			t.Setenv(tc.variable, tc.value)
 			text := strings.Replace(minimal(""), "[[route.rule]]", "upstream_password_env = \"GATEHOUSE_UPSTREAM_PASSWORD\"\n[[route.rule]]", 1)
 			c := parse(t, text, nil)
-			errs, warnings := c.report.split()
+			errs, warnings := c.Report.Split()
 			if len(errs) > 0 || tc.warn != (len(warnings) == 1) {
 				t.Errorf("got errors %v and warnings %v, want no error and a warning: %v", errs, warnings, tc.warn)
 			}
-			if diff := cmp.Diff(defaultSettings(), c.Settings); diff != "" {
+			if diff := cmp.Diff(config.Defaults(), c.Settings); diff != "" {
 				t.Errorf("settings (-default +got):\n%s", diff)
 			}
 		})
@@ -170,14 +172,14 @@ func TestBadValueOfVariableOrFlagIsNamed(t *testing.T) {
 	t.Setenv("GATEHOUSE_DRAIN", "5")
 	t.Setenv("GATEHOUSE_INSECURE_PLAINTEXT", "yes")
 	flags := pflag.NewFlagSet("serve", pflag.ContinueOnError)
-	addConfigFlags(flags)
+	config.AddFlags(flags)
 	if err := flags.Parse([]string{"--access-log=apache", "--log-level=loud"}); err != nil {
 		t.Fatal(err)
 	}
-	errs, _ := parse(t, minimal(""), flags).report.split()
+	errs, _ := parse(t, minimal(""), flags).Report.Split()
 	got := map[string]bool{}
 	for _, p := range errs {
-		got[p.place.String()] = true
+		got[p.Place.String()] = true
 	}
 	want := map[string]bool{"GATEHOUSE_DRAIN": true, "GATEHOUSE_INSECURE_PLAINTEXT": true, "--access-log": true, "--log-level": true}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -188,7 +190,7 @@ func TestBadValueOfVariableOrFlagIsNamed(t *testing.T) {
 // A path in the file is relative to it, one from a flag or variable is not.
 func TestFilesAreRelativeToWhereTheyAreNamed(t *testing.T) {
 	t.Setenv("GATEHOUSE_TLS_KEY_FILE", "key.pem")
-	c, err := documentKinds().parse("/etc/gatehouse/config.toml", []byte(minimal("[tls]\ncert_file = \"cert.pem\"")), nil)
+	c, err := documentKinds().Parse("/etc/gatehouse/config.toml", []byte(minimal("[tls]\ncert_file = \"cert.pem\"")), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

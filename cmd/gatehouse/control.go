@@ -71,7 +71,7 @@ func configuredSocket(cmd *cobra.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	socket := c.adminSocket()
+	socket := c.AdminSocket()
 	if socket == "" && isSocket(serviceSocket) {
 		socket = serviceSocket
 	}

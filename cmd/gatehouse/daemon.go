@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"gatehouse/backend/fault"
+	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
 )
 
@@ -43,7 +44,7 @@ type daemon struct {
 type configSource struct {
 	name string // what people call it
 	file string // empty if it is no file
-	load func() (*Config, error)
+	load func() (*config.Document, error)
 }
 
 // newDaemon makes a gateway of what source holds now. From then on SIGHUP does not

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
 )
 
@@ -35,7 +36,7 @@ func (d *daemon) reload(cause string) error {
 	s.At, s.Took, s.Err = begin, time.Since(begin), err
 	s.Count++
 	if err == nil {
-		s.Hash, s.Since = a.config.hash(), begin
+		s.Hash, s.Since = a.config.Hash(), begin
 	} else {
 		s.Failures++
 	}
@@ -68,7 +69,7 @@ func (d *daemon) replace() (a *assembly, err error) {
 	if err != nil {
 		return nil, err
 	}
-	named := c.namedFiles(every)
+	named := c.NamedFiles(config.Every)
 	for _, path := range named {
 		if _, ok := known[path]; !ok {
 			known[path] = sumOfFile(path)
@@ -89,7 +90,7 @@ func (d *daemon) replace() (a *assembly, err error) {
 	// What is followed elsewhere would be read twice. After a failure it is watched
 	// all the same: it may be what was wrong, and the next reload is due when it is
 	// mended.
-	watched := c.namedFiles(unfollowed)
+	watched := c.NamedFiles(config.Unfollowed)
 	maps.DeleteFunc(known, func(path string, _ sum) bool { return !slices.Contains(watched, path) })
 	return a, nil
 }
@@ -97,7 +98,7 @@ func (d *daemon) replace() (a *assembly, err error) {
 // namedFiles returns the files that what is in use was made from.
 func (d *daemon) namedFiles() []string {
 	if a := d.current.Load(); a != nil {
-		return a.config.namedFiles(every)
+		return a.config.NamedFiles(config.Every)
 	}
 	if d.source.file != "" {
 		return []string{d.source.file}

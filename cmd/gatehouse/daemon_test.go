@@ -23,6 +23,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
+	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
 )
 
@@ -134,7 +135,7 @@ func startDaemon(t *testing.T) *testDaemon {
 
 func (td *testDaemon) fileSource() configSource {
 	path := filepath.Join(td.dir, "config.toml")
-	return configSource{path, path, func() (*Config, error) { return loadConfig(path, nil) }}
+	return configSource{path, path, func() (*config.Document, error) { return loadConfig(path, nil) }}
 }
 
 // userLine returns a line of a password file, for a user whose password is "secret".
@@ -333,7 +334,7 @@ func TestBrokenFileOfUsersFailsTheReload(t *testing.T) {
 		td := startDaemon(t)
 		td.write(t, "users", broken)
 		err := td.Reload(t.Context())
-		if refused := new(configError); !errors.As(err, &refused) || !strings.Contains(err.Error(), "users_file") {
+		if refused := new(config.Error); !errors.As(err, &refused) || !strings.Contains(err.Error(), "users_file") {
 			t.Errorf("reload with the users %q: got %v, want an error about the file", broken, err)
 		}
 		if status := td.Status(); status.Err == nil {
@@ -506,7 +507,7 @@ func TestReloadAtTheEndIsRefused(t *testing.T) {
 }
 
 func TestHashTellsConfigurationsApart(t *testing.T) {
-	hash := func(text string) string { return parse(t, text, nil).hash() }
+	hash := func(text string) string { return parse(t, text, nil).Hash() }
 	if a, b := hash(daemonConfig), hash(daemonConfig); a != b || a == "" {
 		t.Errorf("one configuration has the hashes %q and %q", a, b)
 	}
@@ -523,7 +524,7 @@ func TestHashTellsConfigurationsApart(t *testing.T) {
 // Every key that names a file to read is one whose change counts.
 func TestNamedFilesAreAllThatAreRead(t *testing.T) {
 	c := load(t, filepath.Join(workspace(t), "good/everything.toml"))
-	named := fmt.Sprint(c.namedFiles(every))
+	named := fmt.Sprint(c.NamedFiles(config.Every))
 	for _, want := range []string{"everything.toml", "cert.pem", "key.pem", "password", "files/users"} {
 		if !strings.Contains(named, want) {
 			t.Errorf("%s is not among %s", want, named)
@@ -534,8 +535,8 @@ func TestNamedFilesAreAllThatAreRead(t *testing.T) {
 // What something else follows is not among what the configuration's watcher follows.
 func TestCODE5WatcherLeavesOutWhatIsFollowedElsewhere(t *testing.T) {
 	c := load(t, filepath.Join(workspace(t), "good/everything.toml"))
-	left := c.namedFiles(unfollowed)
-	for _, path := range c.namedFiles(every) {
+	left := c.NamedFiles(config.Unfollowed)
+	for _, path := range c.NamedFiles(config.Every) {
 		name := filepath.Base(path)
 		elsewhere := slices.Contains([]string{"users", "groups", "cert.pem", "key.pem", "ca.pem"}, name)
 		if got := !slices.Contains(left, path); got && !elsewhere {
@@ -663,7 +664,7 @@ backend = "local"
 	assemble := func(before *assembly) *assembly {
 		a := assembleAfter(load(t, filepath.Join(dir, "config.toml")), before, surroundings{log: slog.New(slog.DiscardHandler)})
 		t.Cleanup(func() { a.close() })
-		if err := a.report.err(); err != nil {
+		if err := a.report.Err(); err != nil {
 			t.Fatal(err)
 		}
 		return a

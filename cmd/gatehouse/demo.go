@@ -18,6 +18,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/bcrypt"
+
+	"gatehouse/cmd/gatehouse/config"
 )
 
 // newDemoCommand returns "gatehouse demo".
@@ -109,7 +111,7 @@ func (p demoPlace) configText() string {
 // run serves the configuration as serve does, so that all other commands can ask about
 // it.
 func (p demoPlace) run(cmd *cobra.Command) error {
-	source := configSource{name: p.config(), file: p.config(), load: func() (*Config, error) { return loadConfig(p.config(), nil) }}
+	source := configSource{name: p.config(), file: p.config(), load: func() (*config.Document, error) { return loadConfig(p.config(), nil) }}
 	d, err := newDaemon(source, cmd.ErrOrStderr(), cmd.ErrOrStderr())
 	if err != nil {
 		return err

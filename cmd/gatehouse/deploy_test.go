@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"gatehouse/cmd/gatehouse/config"
 )
 
 func readRoot(t *testing.T, name string) string {
@@ -85,8 +87,8 @@ func TestComposeGatehouseHasNoMoreThanItNeeds(t *testing.T) {
 			t.Errorf("gatehouse may write to %s", volume)
 		}
 	}
-	if grace, err := time.ParseDuration(g.StopGracePeriod); err != nil || grace <= defaultSettings().Drain.Duration {
-		t.Errorf("stop_grace_period is %q: running uploads would not get all of drain (%v)", g.StopGracePeriod, defaultSettings().Drain)
+	if grace, err := time.ParseDuration(g.StopGracePeriod); err != nil || grace <= config.Defaults().Drain.Duration {
+		t.Errorf("stop_grace_period is %q: running uploads would not get all of drain (%v)", g.StopGracePeriod, config.Defaults().Drain)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/shown"
+	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway/rules"
 )
 
@@ -105,7 +106,7 @@ func assembleQuietly(cmd *cobra.Command) (*assembly, string, error) {
 		return nil, "", &exitError{2, err}
 	}
 	a := open(c, slog.New(slog.DiscardHandler))
-	if err := a.report.err(); err != nil {
+	if err := a.report.Err(); err != nil {
 		return nil, "", &exitError{2, errors.Join(err, a.close())}
 	}
 	return a, path, nil
@@ -119,7 +120,7 @@ func (o doctorOptions) password(cmd *cobra.Command) (string, error) {
 	case o.passwordFile != "" && o.user == "":
 		return "", errors.New("--password-file needs --user")
 	case o.passwordFile != "":
-		password, err := secretSource{Name: "password", File: lead(o.passwordFile)}.read()
+		password, err := config.SecretSource{Name: "password", File: config.Lead(o.passwordFile)}.Read()
 		return password.Reveal(), err
 	case o.user == "" || !isFile || !term.IsTerminal(int(tty.Fd())):
 		return "", nil
@@ -129,7 +130,7 @@ func (o doctorOptions) password(cmd *cobra.Command) (string, error) {
 
 // examination returns what the configuration says that a backend has to be able
 // to do.
-func (a *assembly) examination(table BackendConfig) backend.Examination {
+func (a *assembly) examination(table config.Backend) backend.Examination {
 	var what backend.Examination
 	if s := a.stack(table.Name()).shield; s != nil {
 		what.MaxFailures, what.FailureWindow = s.Config().MaxFailures, s.Config().FailureWindow
@@ -163,10 +164,10 @@ func distinct(names, others []string) []string {
 
 // isPart reports whether the backend called whole is made of the one called part.
 func (a *assembly) isPart(part, whole string) bool {
-	i := slices.Index(a.config.backendNames(), whole)
+	i := slices.Index(a.config.BackendNames(), whole)
 	if i < 0 {
 		return false
 	}
 	table := a.config.Backends[i]
-	return slices.ContainsFunc(a.config.mentions(table), func(m Mention) bool { return m.Name == part })
+	return slices.ContainsFunc(a.config.Mentions(table), func(m config.Mention) bool { return m.Name == part })
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"gatehouse/cmd/gatehouse/config"
 )
 
 // documentFolder returns a folder with the files that configurations in pages name.
@@ -129,7 +131,7 @@ func TestShownConfigurationsAreGood(t *testing.T) {
 }
 
 // problemsOf returns what is said about a configuration that stands in a folder.
-func problemsOf(t *testing.T, dir, text string) (errs, warnings report) {
+func problemsOf(t *testing.T, dir, text string) (errs, warnings config.Report) {
 	t.Helper()
 	file, err := os.CreateTemp(dir, "*.toml")
 	if err != nil {

@@ -100,19 +100,19 @@ func assembleRules(cmd *cobra.Command) (*assembly, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.report.err(); err != nil {
+	if err := c.Report.Err(); err != nil {
 		return nil, err
 	}
 	c.Tests = nil
 	a := open(c, slog.New(slog.DiscardHandler))
-	refused := a.report.err()
+	refused := a.report.Err()
 	if refused == nil {
 		return a, nil
 	}
 	if _, err := newInquiry(a); err != nil {
 		return nil, errors.Join(refused, a.close())
 	}
-	errs, _ := a.report.split()
+	errs, _ := a.report.Split()
 	fmt.Fprintf(cmd.ErrOrStderr(), "warning: apart from the rules, this configuration has %s; see gatehouse check\n", count(len(errs), "error"))
 	return a, nil
 }
@@ -179,7 +179,7 @@ func (o *explainOptions) explain(cmd *cobra.Command, words []string, requests []
 	if err != nil {
 		return explained{}, err
 	}
-	return explained{q.assembly.config.file(), strings.Join(words, " "), decisive(all).Verdict, all}, nil
+	return explained{q.assembly.config.File(), strings.Join(words, " "), decisive(all).Verdict, all}, nil
 }
 
 // exit returns what the program ends with because of v, of which all has been said.

@@ -104,7 +104,7 @@ func (e hostError) text(advice string) string {
 func (q *inquiry) hosts() []string {
 	var all []string
 	for _, r := range q.assembly.config.Routes {
-		for _, name := range r.hosts() {
+		for _, name := range r.Names() {
 			if !slices.Contains(all, name) {
 				all = append(all, name)
 			}

@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"gatehouse/cmd/gatehouse/config"
 )
 
 // inWorld changes into a folder with the configuration of testdata/explain.
@@ -87,7 +89,7 @@ func startRunning(t *testing.T) running {
 	if err := os.WriteFile("config.toml", text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	load := func() (*Config, error) { return loadConfig("config.toml", nil) }
+	load := func() (*config.Document, error) { return loadConfig("config.toml", nil) }
 	d, err := newDaemon(configSource{name: "config.toml", file: "config.toml", load: load}, io.Discard, io.Discard)
 	if err != nil {
 		t.Fatal(err)

@@ -44,10 +44,12 @@ var packages = map[string][]string{
 	"gateway/strict":   {"backend/shown"},
 	"gateway/upstream": {"backend/fault", "backend/idle", "backend/shown", "backend/watch", "gateway/flow", "gateway/strict", "internal/testkit"},
 	"gateway/admin":    {"backend", "backend/fault", "backend/shown", "gateway", "gateway/strict"},
-	"cmd/gatehouse":    {"backend", "backend/chain", "backend/fault", "backend/shown", "backend/spell", "backend/watch", "backend/htpasswd", "backend/ldap", "backend/ldap/ldaptest", "gateway", "gateway/admin", "gateway/oci", "gateway/record", "gateway/rules", "gateway/strict", "gateway/upstream"},
+	"cmd/gatehouse":    {"cmd/gatehouse/config", "backend", "backend/chain", "backend/fault", "backend/shown", "backend/spell", "backend/watch", "backend/htpasswd", "backend/ldap", "backend/ldap/ldaptest", "gateway", "gateway/admin", "gateway/oci", "gateway/record", "gateway/rules", "gateway/strict", "gateway/upstream"},
 	"internal/testkit": {},
-	"bench":            {},
-	"bench/times":      {},
+
+	"cmd/gatehouse/config": {"backend/fault", "backend/shown", "backend/spell", "backend/watch"},
+	"bench":                {},
+	"bench/times":          {},
 
 	"backend/ldap/ldaptest": {},
 }

@@ -10,7 +10,7 @@ import (
 // WatchConfig shows files that are half written.
 func TestOnlyTheOverlayKnowsViper(t *testing.T) {
 	for _, f := range sources(t) {
-		if slices.Contains(f.importPaths(), "github.com/spf13/viper") && f.path != "cmd/gatehouse/config_overlay.go" {
+		if slices.Contains(f.importPaths(), "github.com/spf13/viper") && f.path != "cmd/gatehouse/config/overlay.go" {
 			t.Errorf("%s imports viper", f.path)
 		}
 		ast.Inspect(f.File, func(n ast.Node) bool {

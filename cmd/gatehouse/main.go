@@ -1,7 +1,7 @@
 // Command gatehouse is an authenticating reverse proxy for container registries.
 //
-// Its subcommands are one file each; config.go and the files beside it read the
-// configuration, and build.go makes backends and the gateway from it.
+// Its subcommands are one file each. Package config reads the configuration, and build.go
+// makes backends and the gateway from it.
 package main
 
 import (

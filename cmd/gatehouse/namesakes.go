@@ -53,18 +53,18 @@ func (a *assembly) warnOfNamesakes(ctx context.Context) {
 	defer cancel()
 	all, err := a.findNamesakes(ctx)
 	for _, n := range all {
-		i := slices.Index(a.config.backendNames(), n.backend)
-		a.report.warnf(a.config.origin.at("backend", i, "name"), "%v", n)
+		i := slices.Index(a.config.BackendNames(), n.backend)
+		a.report.Warnf(a.config.Origin.At("backend", i, "name"), "%v", n)
 	}
 	surveyed, failure := a.survey(ctx)
 	for _, r := range surveyed {
-		if i := slices.Index(a.config.backendNames(), r.backend); r.Code != "" {
-			a.report.warnf(a.config.origin.at("backend", i, "name"), "backend %q: %s; %s", r.backend, r.Text, r.Advice)
+		if i := slices.Index(a.config.BackendNames(), r.backend); r.Code != "" {
+			a.report.Warnf(a.config.Origin.At("backend", i, "name"), "backend %q: %s; %s", r.backend, r.Text, r.Advice)
 		}
 	}
 	err = errors.Join(err, failure)
 	if err != nil {
-		a.report.warnf(a.config.origin.start(), "%v", err)
+		a.report.Warnf(a.config.Origin.Start(), "%v", err)
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"gatehouse/cmd/gatehouse/config"
 )
 
 // object is a JSON object, whose keys are written in order.
@@ -23,7 +25,7 @@ const durationPattern = `^([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h|d))+$`
 
 // schema returns docs/config.schema.json, in the version that editors know best.
 func (r *reference) schema() []byte {
-	root := r.tableSchema(reflect.TypeFor[Config](), nil)
+	root := r.tableSchema(reflect.TypeFor[config.Document](), nil)
 	root["$schema"] = "http://json-schema.org/draft-07/schema#"
 	root["title"] = "Configuration of gatehouse"
 	root["definitions"] = object{"requirement": requirementSchema()}
@@ -69,7 +71,7 @@ func (r *reference) tableSchema(typ reflect.Type, besides object) object {
 func (r *reference) fieldSchema(f reflect.StructField) object {
 	tag := f.Tag
 	switch {
-	case f.Type == reflect.TypeFor[[]BackendConfig]():
+	case f.Type == reflect.TypeFor[[]config.Backend]():
 		return object{"type": "array", "items": r.backendSchema()}
 	case f.Type == reflect.TypeFor[[]any]():
 		return object{"type": "array", "minItems": 1, "items": object{"$ref": "#/definitions/requirement"}}
@@ -83,7 +85,7 @@ func (r *reference) fieldSchema(f reflect.StructField) object {
 		return object{"type": "array", "items": object{"type": "string"}}
 	case tag.Get("oneof") != "":
 		return object{"type": "string", "enum": strings.Fields(tag.Get("oneof"))}
-	case f.Type == reflect.TypeFor[Duration]():
+	case f.Type == reflect.TypeFor[config.Duration]():
 		return object{"type": "string", "pattern": durationPattern}
 	case f.Type.Kind() == reflect.Int:
 		low, _ := strconv.Atoi(tag.Get("min"))

@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"gatehouse/cmd/gatehouse/config"
 )
 
 // The reference of the configuration is made from the structs that it is read
@@ -59,16 +61,16 @@ func newReference(t *testing.T) *reference {
 	if err := toml.Unmarshal(switchedOff.ReplaceAll(text, []byte("$1$2")), &r.example); err != nil {
 		t.Fatal(err)
 	}
-	r.add(referenceTable{heading: "Top level", meaning: "These stand before the first table."}, reflect.TypeFor[Config](), r.example)
+	r.add(referenceTable{heading: "Top level", meaning: "These stand before the first table."}, reflect.TypeFor[config.Document](), r.example)
 	return r
 }
 
-// fieldComments returns the comments of all structs of this package.
+// fieldComments returns the comments of all structs of the commands.
 func fieldComments(t *testing.T) map[string]string {
 	t.Helper()
 	comments := map[string]string{}
 	for _, file := range sources(t) {
-		if file.dir != "cmd/gatehouse" || file.test {
+		if !below(file.dir, "cmd/gatehouse") || file.test {
 			continue
 		}
 		ast.Inspect(file.File, func(n ast.Node) bool {
@@ -106,7 +108,7 @@ func (r *reference) add(table referenceTable, typ reflect.Type, shown map[string
 		}
 		k := referenceKey{name: name, field: f, meaning: r.meaning(typ, f)}
 		switch {
-		case f.Type == reflect.TypeFor[[]BackendConfig]():
+		case f.Type == reflect.TypeFor[[]config.Backend]():
 			r.addBackends(k)
 		case isTable(f.Type):
 			r.add(referenceTable{heading: strings.TrimPrefix(table.path()+"."+name, "."), meaning: k.meaning}, f.Type, value.(map[string]any))
@@ -129,7 +131,7 @@ func (t referenceTable) path() string {
 
 // isTable reports whether values of t are tables.
 func isTable(t reflect.Type) bool {
-	return t.Kind() == reflect.Struct && t != reflect.TypeFor[Duration]()
+	return t.Kind() == reflect.Struct && t != reflect.TypeFor[config.Duration]()
 }
 
 func isTables(t reflect.Type) bool {
@@ -138,7 +140,7 @@ func isTables(t reflect.Type) bool {
 
 // addBackends enters a table for each kind of backend.
 func (r *reference) addBackends(k referenceKey) {
-	r.add(referenceTable{heading: "backend", meaning: k.meaning, lists: true}, reflect.TypeFor[backendHead](), r.exampleBackend(func(map[string]any) bool { return true }))
+	r.add(referenceTable{heading: "backend", meaning: k.meaning, lists: true}, reflect.TypeFor[config.BackendKeys](), r.exampleBackend(func(map[string]any) bool { return true }))
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		r.add(referenceTable{
 			heading: "backend", meaning: fmt.Sprintf("The keys that one with `type = %q` has besides.", kind),
@@ -202,7 +204,7 @@ func bounds(f reflect.StructField) string {
 			words = append(words, fmt.Sprintf("`%q`", word))
 		}
 		return strings.Join(words, ", ")
-	case f.Type == reflect.TypeFor[Duration]():
+	case f.Type == reflect.TypeFor[config.Duration]():
 		return fmt.Sprintf("duration, %s to %s", f.Tag.Get("min"), f.Tag.Get("max"))
 	case f.Type.Kind() == reflect.Int:
 		return fmt.Sprintf("number, %s to %s", f.Tag.Get("min"), f.Tag.Get("max"))
@@ -263,7 +265,7 @@ func sentence(text string) string {
 
 // otherWays says how else a setting can be made.
 func otherWays(key string) string {
-	for _, o := range Overlays() {
+	for _, o := range config.Overlays() {
 		if o.Key == key {
 			return fmt.Sprintf(" Also: `--%s`, `%s`.", o.Flag, o.Variable)
 		}

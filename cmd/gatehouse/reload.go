@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/backend/fault"
+	"gatehouse/cmd/gatehouse/config"
 )
 
 // reloadResult is what came of a reload, as reload prints it with -o json.
@@ -58,7 +59,7 @@ no control socket is known, and 4 if nobody answers there.`,
 // askReload has the gateway reload.
 func askReload(cmd *cobra.Command, result *reloadResult) error {
 	c, err := newControl(cmd)
-	if refused := new(configError); errors.As(err, &refused) {
+	if refused := new(config.Error); errors.As(err, &refused) {
 		return &exitError{1, err} // which is what the gateway would say
 	} else if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 
 	"gatehouse/backend/fault"
 	"gatehouse/backend/shown"
+	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
 )
 
@@ -51,7 +52,7 @@ password file may pull, and the members of the group "pusher" may push.`,
 			return serve(cmd, source)
 		},
 	}
-	addConfigFlags(cmd.Flags())
+	config.AddFlags(cmd.Flags())
 	cmd.Flags().StringVar(&quick.upstream, "upstream", "", "without a configuration file: the registry, as http://HOST:PORT, https://HOST:PORT or unix:/PATH")
 	cmd.Flags().StringVar(&quick.users, "users", "", "without a configuration file: the password file (htpasswd)")
 	cmd.Flags().StringVar(&quick.groups, "groups", "", "without a configuration file: the group file; without it nobody may push")
@@ -62,8 +63,8 @@ password file may pull, and the members of the group "pusher" may push.`,
 // file. It stays the same file while the program runs, whichever there are later.
 func serveSource(cmd *cobra.Command, upstream, users, groups string) (configSource, error) {
 	if upstream == "" && users == "" && groups == "" {
-		path, err := findConfig(configFlag(cmd))
-		return configSource{path, path, func() (*Config, error) { return loadConfig(path, cmd.Flags()) }}, err
+		path, err := config.Find(configFlag(cmd))
+		return configSource{path, path, func() (*config.Document, error) { return loadConfig(path, cmd.Flags()) }}, err
 	}
 	switch {
 	case configFlag(cmd) != "":
@@ -71,7 +72,7 @@ func serveSource(cmd *cobra.Command, upstream, users, groups string) (configSour
 	case upstream == "" || users == "":
 		return configSource{}, errors.New("without a configuration file serve needs both --upstream and --users")
 	}
-	load := func() (*Config, error) { return quickConfig(upstream, users, groups, cmd.Flags()) }
+	load := func() (*config.Document, error) { return quickConfig(upstream, users, groups, cmd.Flags()) }
 	return configSource{name: "the command line", load: load}, nil
 }
 

@@ -71,7 +71,7 @@ func newReader(cmd *cobra.Command) (*control, error) {
 	case err != nil:
 		return nil, &exitError{2, err}
 	case c.Admin.Socket != "":
-		return newSocketControl(c.adminSocket()).hurried(), nil
+		return newSocketControl(c.AdminSocket()).hurried(), nil
 	case c.Admin.Listen != "":
 		return newAddressControl(c.Admin.Listen), nil
 	}

@@ -76,7 +76,7 @@ func (o whoamiOptions) run(cmd *cobra.Command, user string) error {
 	people := []person{}
 	var failures []error
 	for _, table := range a.config.Backends {
-		if a.config.isComposite(table) || o.backend != "" && o.backend != table.Name() {
+		if a.config.IsComposite(table) || o.backend != "" && o.backend != table.Name() {
 			continue
 		}
 		p, err := whois(cmd.Context(), a.stack(table.Name()).leaf, user)

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 func (h *hider) value(t reflect.Type) bool {
 	h.skip(" \t")
 	switch from := h.pos; {
-	case t == nil || t == reflect.TypeFor[lead]():
+	case t == nil || t == reflect.TypeFor[Lead]():
 		return h.secret(from)
 	case h.multiline():
 		h.hide(from, shown.Redacted)
@@ -39,7 +39,7 @@ func (h *hider) scalar(from int, t reflect.Type) bool {
 	}
 	text := strings.Trim(string(h.source[from:h.pos]), `"'`)
 	if strings.Contains(text, "://") {
-		t = reflect.TypeFor[serverURL]()
+		t = reflect.TypeFor[URL]()
 	}
 	end := h.pos
 	if ok = ok && h.separated(",]}#\n"); ok {
@@ -47,7 +47,7 @@ func (h *hider) scalar(from int, t reflect.Type) bool {
 	} else {
 		h.pos = h.lineEnd()
 	}
-	if !ok || holdsKeys(t) || quotable(t, text) != text {
+	if !ok || isTable(t) || quotable(t, text) != text {
 		h.hide(from, shown.Redacted)
 	}
 	return ok

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"slices"
@@ -6,7 +6,7 @@ import (
 )
 
 // A message about a configuration shows the line that it is about. The value of a key
-// is shown only where the key is known to lead to no secret; see config_hider.go.
+// is shown only where the key is known to lead to no secret; see hider.go.
 
 // hidden is a range of bytes that is not to be shown, with what stands in its place.
 type hidden struct {
@@ -23,7 +23,7 @@ type line struct {
 }
 
 // shownLine returns the line that begins at an offset and has no newline in raw.
-func (d *document) shownLine(begin int, raw []byte) line {
+func (d *tomlFile) shownLine(begin int, raw []byte) line {
 	l := line{begin: begin, raw: raw}
 	for _, p := range d.hidden {
 		if p.to <= begin || p.from >= begin+len(raw) {
@@ -57,6 +57,6 @@ func (l line) upTo(n int) (text string, within bool) {
 }
 
 // isHidden reports whether the byte at offset is not to be shown, or ends what is not.
-func (d *document) isHidden(offset int) bool {
+func (d *tomlFile) isHidden(offset int) bool {
 	return slices.ContainsFunc(d.hidden, func(p hidden) bool { return p.from <= offset && offset <= p.to })
 }

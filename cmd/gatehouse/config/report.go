@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"cmp"
@@ -10,9 +10,9 @@ import (
 	"gatehouse/backend/shown"
 )
 
-// place is where a value was set: in a file, or by the variable or flag that
+// Place is where a value was set: in a file, or by the variable or flag that
 // name is then the name of.
-type place struct {
+type Place struct {
 	Name   string `json:"file,omitempty"`
 	Line   int    `json:"line,omitempty"` // 0 for a variable or a flag
 	Column int    `json:"column,omitempty"`
@@ -22,7 +22,7 @@ type place struct {
 }
 
 // String returns FILE:LINE:COLUMN, or the name of a variable or flag.
-func (p place) String() string {
+func (p Place) String() string {
 	if p.Line == 0 {
 		return p.Name
 	}
@@ -30,7 +30,7 @@ func (p place) String() string {
 }
 
 // caret returns the source line and a line below it that marks the place.
-func (p place) caret() string {
+func (p Place) caret() string {
 	if p.Line == 0 || strings.TrimSpace(p.source) == "" {
 		return ""
 	}
@@ -48,9 +48,9 @@ func (p place) caret() string {
 		strings.Repeat(" ", len(number)-2) + "| " + indent + strings.Repeat("^", marks) + "\n"
 }
 
-// problem is one thing that is wrong with a configuration.
-type problem struct {
-	place
+// Problem is one thing that is wrong with a configuration.
+type Problem struct {
+	Place
 	Message string     `json:"message"` // what, why, what to do
 	Code    fault.Code `json:"code,omitempty"`
 	Warning bool       `json:"-"`
@@ -58,7 +58,7 @@ type problem struct {
 }
 
 // String returns the problem on one line.
-func (p problem) String() string {
+func (p Problem) String() string {
 	text := shown.Text(p.Message)
 	if p.Warning {
 		text = "warning: " + text
@@ -66,31 +66,32 @@ func (p problem) String() string {
 	if p.Name == "" {
 		return text // about the program, not about its configuration
 	}
-	return p.place.String() + ": " + text
+	return p.Place.String() + ": " + text
 }
 
 // Detail returns the problem and the line of the file that it is about.
-func (p problem) Detail() string { return p.String() + "\n" + p.caret() }
+func (p Problem) Detail() string { return p.String() + "\n" + p.caret() }
 
-// report collects problems.
-type report []problem
+// Report collects problems.
+type Report []Problem
 
 // add is the one way into a report. No message has a user part of a URL in it,
-// whichever key it is about; the types of config_leads.go see to the rest.
-func (r *report) add(p problem) {
+// whichever key it is about; the types of leads.go see to the rest.
+func (r *Report) add(p Problem) {
 	p.Message = shown.WithoutUserinfo(p.Message)
 	*r = append(*r, p)
 }
 
 // single returns an error about one thing that is wrong.
-func single(at place, message string, code fault.Code) error {
-	var r report
-	r.codef(code, at, message)
-	return r.err()
+func single(at Place, message string, code fault.Code) error {
+	var r Report
+	r.Codef(code, at, message)
+	return r.Err()
 }
 
-func (r *report) errorf(at place, format string, args ...any) {
-	r.add(problem{place: at, Message: fmt.Sprintf(format, args...), Code: cmp.Or(codeIn(args), "config.invalid")})
+// Errorf adds an error. Its code is that of the first error in args that has one.
+func (r *Report) Errorf(at Place, format string, args ...any) {
+	r.add(Problem{Place: at, Message: fmt.Sprintf(format, args...), Code: cmp.Or(codeIn(args), "config.invalid")})
 }
 
 // codeIn returns the code of the first error in args that has one.
@@ -105,37 +106,38 @@ func codeIn(args []any) fault.Code {
 	return ""
 }
 
-// codef is errorf for an error with a code, which may be none.
-func (r *report) codef(code fault.Code, at place, message string) {
-	r.add(problem{place: at, Message: message, Code: cmp.Or(code, "config.invalid")})
+// Codef is Errorf for an error with a code, which may be none.
+func (r *Report) Codef(code fault.Code, at Place, message string) {
+	r.add(Problem{Place: at, Message: message, Code: cmp.Or(code, "config.invalid")})
 }
 
-func (r *report) warnf(at place, format string, args ...any) {
-	r.add(problem{place: at, Message: fmt.Sprintf(format, args...), Warning: true})
+// Warnf adds a warning.
+func (r *Report) Warnf(at Place, format string, args ...any) {
+	r.add(Problem{Place: at, Message: fmt.Sprintf(format, args...), Warning: true})
 }
 
-// keepFirst drops what is said of places of which the report first says something: of a
+// KeepFirst drops what is said of places of which the report first says something: of a
 // value that cannot be read nothing else is known.
-func (r *report) keepFirst(first report) {
+func (r *Report) KeepFirst(first Report) {
 	said := map[string]bool{}
 	for _, p := range first {
-		said[p.place.String()] = true
+		said[p.Place.String()] = true
 	}
-	rest := slices.DeleteFunc((*r)[min(len(first), len(*r)):], func(p problem) bool { return said[p.place.String()] })
+	rest := slices.DeleteFunc((*r)[min(len(first), len(*r)):], func(p Problem) bool { return said[p.Place.String()] })
 	*r = (*r)[:len(first)+len(rest)]
 }
 
-// keepPrivate marks the problems from index first on as such that name users.
-func (r report) keepPrivate(first int) {
+// KeepPrivate marks the problems from index first on as such that name users.
+func (r Report) KeepPrivate(first int) {
 	for i := range r[first:] {
 		r[first+i].private = true
 	}
 }
 
-// split returns the errors and the warnings, each in the order of the file.
-func (r report) split() (errs, warnings report) {
+// Split returns the errors and the warnings, each in the order of the file.
+func (r Report) Split() (errs, warnings Report) {
 	sorted := slices.Clone(r)
-	slices.SortStableFunc(sorted, func(a, b problem) int {
+	slices.SortStableFunc(sorted, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	for _, p := range sorted {
@@ -148,23 +150,23 @@ func (r report) split() (errs, warnings report) {
 	return errs, warnings
 }
 
-// err returns a *configError with all errors, or nil where there is none.
-func (r report) err() error {
-	errs, warnings := r.split()
+// Err returns a *Error with all errors, or nil where there is none.
+func (r Report) Err() error {
+	errs, warnings := r.Split()
 	if len(errs) == 0 {
 		return nil
 	}
-	return &configError{errs, warnings}
+	return &Error{errs, warnings}
 }
 
-// configError says everything that is wrong with a configuration.
-type configError struct {
-	Errors   report
-	Warnings report
+// Error says everything that is wrong with a configuration.
+type Error struct {
+	Errors   Report
+	Warnings Report
 }
 
 // Error returns all errors, each with the line of the file that it is about.
-func (e *configError) Error() string {
+func (e *Error) Error() string {
 	var b strings.Builder
 	for _, p := range e.Errors {
 		b.WriteString(p.Detail())
@@ -174,7 +176,7 @@ func (e *configError) Error() string {
 
 // Public returns all errors as they may be shown to whoever can connect: without
 // lines of the file, in which anything may stand, and without names of users.
-func (e *configError) Public() string {
+func (e *Error) Public() string {
 	var lines []string
 	for _, p := range e.Errors {
 		if p.private {
@@ -186,17 +188,17 @@ func (e *configError) Public() string {
 }
 
 // FaultCode returns the code of the first error.
-func (e *configError) FaultCode() fault.Code { return e.Errors[0].Code }
+func (e *Error) FaultCode() fault.Code { return e.Errors[0].Code }
 
-// leaves returns the errors that were joined to make err.
-func leaves(err error) []error {
+// Leaves returns the errors that were joined to make err.
+func Leaves(err error) []error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return []error{err}
 	}
 	var all []error
 	for _, err := range joined.Unwrap() {
-		all = append(all, leaves(err)...)
+		all = append(all, Leaves(err)...)
 	}
 	return all
 }

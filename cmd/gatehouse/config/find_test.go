@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"os"
@@ -24,7 +24,7 @@ func TestFindConfig(t *testing.T) {
 		{"flag.toml", "variable.toml", "flag.toml"},
 	} {
 		t.Setenv("GATEHOUSE_CONFIG", tc.variable)
-		if got, err := findConfig(tc.flag); got != tc.want || err != nil {
+		if got, err := Find(tc.flag); got != tc.want || err != nil {
 			t.Errorf("flag %q, variable %q: got %q, %v, want %q", tc.flag, tc.variable, got, err, tc.want)
 		}
 	}
@@ -40,7 +40,7 @@ func TestFindConfigStopsAtAFileThatCannotBeRead(t *testing.T) {
 	if got, err := searchConfig("", "config.toml", "other.toml"); got != "config.toml" || err != nil {
 		t.Errorf("got %q, %v, want config.toml", got, err)
 	}
-	if _, err := loadConfig("config.toml", nil); err == nil {
+	if _, err := (Kinds{}).Load("config.toml", nil); err == nil {
 		t.Error("a link to itself was loaded")
 	}
 }

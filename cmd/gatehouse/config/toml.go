@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"bytes"
@@ -43,18 +43,18 @@ func (n *node) hasFlaw() bool {
 // span is a range of bytes of a document.
 type span struct{ offset, length int }
 
-// document is a parsed TOML file.
-type document struct {
+// tomlFile is a parsed TOML file.
+type tomlFile struct {
 	name   string
 	source []byte
 	hidden []hidden // parts of source, in order
 	root   *node
 }
 
-// parseDocument checks the syntax of source and finds out where everything
+// parseTOML checks the syntax of source and finds out where everything
 // stands. Decoders do not tell where a key was, and fold the case of keys.
-func (k Kinds) parseDocument(name string, source []byte) (*document, error) {
-	d := &document{name: name, source: source, hidden: k.hiddenParts(source), root: newTable(span{})}
+func (k Kinds) parseTOML(name string, source []byte) (*tomlFile, error) {
+	d := &tomlFile{name: name, source: source, hidden: k.hiddenParts(source), root: newTable(span{})}
 	var syntax *toml.DecodeError
 	if err := toml.Unmarshal(source, new(map[string]any)); errors.As(err, &syntax) {
 		if at, advice := d.firstTable(syntax); advice != "" {
@@ -81,16 +81,16 @@ func (k Kinds) parseDocument(name string, source []byte) (*document, error) {
 // firstTable returns the header by which a table came to be that should be in a list,
 // and what to do about it, where that is what the parser stumbles over: an empty text
 // where it is something else.
-func (d *document) firstTable(err *toml.DecodeError) (at place, advice string) {
+func (d *tomlFile) firstTable(err *toml.DecodeError) (at Place, advice string) {
 	_, rest, _ := strings.Cut(err.Error(), "key ")
 	key, ok := strings.CutSuffix(rest, " already exists as a table, but should be an array table")
 	if !ok {
-		return place{}, ""
+		return Place{}, ""
 	}
 	header := regexp.MustCompile(`(?m)^[ \t]*(\[{1,2}[ \t]*((?:\w+[ \t]*\.[ \t]*)*` + regexp.QuoteMeta(key) + `\b[\w. \t]*?)[ \t]*\]{1,2})`)
 	found := header.FindSubmatchIndex(d.source)
 	if found == nil || found[2] > d.offset(err.Position()) {
-		return place{}, ""
+		return Place{}, ""
 	}
 	name := string(d.source[found[4]:found[5]])
 	advice = fmt.Sprintf("there may be several of these: write [[%s]], with double brackets", name)
@@ -102,7 +102,7 @@ func (d *document) firstTable(err *toml.DecodeError) (at place, advice string) {
 
 // syntaxAdvice adds to the message of the parser what to do, for the mistakes of
 // those who do not write TOML every day.
-func (d *document) syntaxAdvice(err *toml.DecodeError) string {
+func (d *tomlFile) syntaxAdvice(err *toml.DecodeError) string {
 	const quotes = "text stands in straight double quotes, a switch is true or false"
 	message := strings.TrimPrefix(err.Error(), "toml: ")
 	switch {
@@ -236,24 +236,24 @@ func (n *node) at(path ...any) *node {
 }
 
 // start returns the beginning of the document, for what is wrong with all of it.
-func (d *document) start() place { return place{Name: d.name, Line: 1, Column: 1} }
+func (d *tomlFile) start() Place { return Place{Name: d.name, Line: 1, Column: 1} }
 
 // place returns where s is.
-func (d *document) place(s span) place {
+func (d *tomlFile) place(s span) Place {
 	before := d.source[:min(s.offset, len(d.source))]
 	begin := bytes.LastIndexByte(before, '\n') + 1
 	return d.mark(bytes.Count(before, []byte("\n"))+1, begin, span{len(before), s.length})
 }
 
 // position returns the place of a byte given by line and byte column.
-func (d *document) position(line, column int) place {
+func (d *tomlFile) position(line, column int) Place {
 	offset := d.offset(line, column)
 	return d.mark(line, bytes.LastIndexByte(d.source[:offset], '\n')+1, span{offset, 0})
 }
 
 // offset returns the offset of a byte given by line and byte column, or of the end of
 // the line if it is beyond that.
-func (d *document) offset(line, column int) int {
+func (d *tomlFile) offset(line, column int) int {
 	begin := 0
 	for range line - 1 {
 		if i := bytes.IndexByte(d.source[begin:], '\n'); i >= 0 {
@@ -265,20 +265,20 @@ func (d *document) offset(line, column int) int {
 
 // lineLength returns the length of the line that begins at an offset, without its
 // newline.
-func (d *document) lineLength(begin int) int {
+func (d *tomlFile) lineLength(begin int) int {
 	line, _, _ := bytes.Cut(d.source[begin:], []byte("\n"))
 	return len(bytes.TrimSuffix(line, []byte("\r")))
 }
 
 // mark returns the place of s in the line with that number, which begins at an offset.
 // A place counts characters, as editors do.
-func (d *document) mark(number, begin int, s span) place {
+func (d *tomlFile) mark(number, begin int, s span) Place {
 	raw := d.source[begin : begin+d.lineLength(begin)]
 	l := d.shownLine(begin, raw)
 	from := min(s.offset-begin, len(raw))
 	before, within := l.upTo(from)
 	through, _ := l.upTo(min(from+s.length, len(raw)))
-	p := place{
+	p := Place{
 		Name:   d.name,
 		Line:   number,
 		Column: utf8.RuneCount(raw[:from]) + 1,

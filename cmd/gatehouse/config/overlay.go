@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"fmt"
@@ -43,8 +43,8 @@ const testPrefix = variablePrefix + "TEST_"
 // a Service whose name begins with "gatehouse".
 var serviceLink = regexp.MustCompile(`^GATEHOUSE(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
 
-// addConfigFlags adds the flags that overlay settings of the configuration.
-func addConfigFlags(flags *pflag.FlagSet) {
+// AddFlags adds the flags that overlay settings of the configuration.
+func AddFlags(flags *pflag.FlagSet) {
 	for _, o := range overlays {
 		switch settingField(o.Key).Type.Kind() {
 		case reflect.Slice:
@@ -62,7 +62,7 @@ func addConfigFlags(flags *pflag.FlagSet) {
 // used without AutomaticEnv (a variable GATEHOUSE_TLS=1 would blank the table)
 // and WatchConfig (it shows files that are half written), and is given only
 // values whose types are right.
-func (c *Config) overlay(file map[string]any, flags *pflag.FlagSet) error {
+func (c *Document) overlay(file map[string]any, flags *pflag.FlagSet) error {
 	// No key of ours has a dot in it, so any delimiter but viper's would do.
 	v := viper.NewWithOptions(viper.KeyDelimiter("\x1f"))
 	layers := []map[string]any{file, c.environment()}
@@ -76,8 +76,8 @@ func (c *Config) overlay(file map[string]any, flags *pflag.FlagSet) error {
 			return fmt.Errorf("overlay configuration: %w", err)
 		}
 	}
-	settings := defaultSettings()
-	unknown := c.report.err() != nil // and known to be: build reports it
+	settings := Defaults()
+	unknown := c.Report.Err() != nil // and known to be: build reports it
 	err := v.Unmarshal(&settings, exactly, func(d *mapstructure.DecoderConfig) { d.ErrorUnused = !unknown })
 	if err != nil {
 		return fmt.Errorf("overlay configuration: %w", err)
@@ -98,7 +98,7 @@ func exactly(d *mapstructure.DecoderConfig) {
 
 // environment returns the settings that variables of the environment make. An
 // unknown variable is an error: it is a setting that would silently not count.
-func (c *Config) environment() map[string]any {
+func (c *Document) environment() map[string]any {
 	layer := map[string]any{}
 	allowed := c.namedVariables()
 	for _, entry := range slices.Sorted(slices.Values(os.Environ())) {
@@ -112,16 +112,16 @@ func (c *Config) environment() map[string]any {
 			c.set(layer, overlays[i].Key, name, value)
 		case i >= 0: // empty is unset, as Compose files write it
 		case serviceLink.MatchString(name):
-			c.report.warnf(place{Name: name}, "this variable of the environment looks like one that Kubernetes sets for a Service, and is ignored: set enableServiceLinks: false in the Pod to be rid of it")
+			c.Report.Warnf(Place{Name: name}, "this variable of the environment looks like one that Kubernetes sets for a Service, and is ignored: set enableServiceLinks: false in the Pod to be rid of it")
 		default:
-			c.report.errorf(place{Name: name}, "unknown variable in the environment (known: %s): unset it%s", strings.Join(knownVariables(), ", "), spell.DidYouMean(name, knownVariables()))
+			c.Report.Errorf(Place{Name: name}, "unknown variable in the environment (known: %s): unset it%s", strings.Join(knownVariables(), ", "), spell.DidYouMean(name, knownVariables()))
 		}
 	}
 	return layer
 }
 
 func knownVariables() []string {
-	known := []string{configVariable}
+	known := []string{Variable}
 	for _, o := range overlays {
 		known = append(known, o.Variable)
 	}
@@ -130,9 +130,9 @@ func knownVariables() []string {
 
 // namedVariables returns the variables that the configuration itself names, as
 // in upstream_password_env.
-func (c *Config) namedVariables() []string {
-	names := []string{configVariable}
-	if c.origin.doc == nil {
+func (c *Document) namedVariables() []string {
+	names := []string{Variable}
+	if c.Origin.doc == nil {
 		return names
 	}
 	var visit func(n *node)
@@ -147,12 +147,12 @@ func (c *Config) namedVariables() []string {
 			visit(item)
 		}
 	}
-	visit(c.origin.doc.root)
+	visit(c.Origin.doc.root)
 	return names
 }
 
 // set puts the value of a variable into layer if it is a good one.
-func (c *Config) set(layer map[string]any, key, variable, text string) {
+func (c *Document) set(layer map[string]any, key, variable, text string) {
 	n, value := textValue(settingField(key), text)
 	if !c.accept(key, variable, n) {
 		return
@@ -171,20 +171,20 @@ func (c *Config) set(layer map[string]any, key, variable, text string) {
 
 // accept checks the value of a variable or flag as that of a key of the file,
 // and notes where the value of key comes from.
-func (c *Config) accept(key, name string, n *node) bool {
-	c.origin.set[key] = name
+func (c *Document) accept(key, name string, n *node) bool {
+	c.Origin.set[key] = name
 	if n.kind == unstable.Array {
 		return true // of strings; what they say is checked with the file's
 	}
 	if err := checkScalar(n, settingField(key)); err != nil {
-		c.report.errorf(place{Name: name}, "%v", err)
+		c.Report.Errorf(Place{Name: name}, "%v", err)
 		return false
 	}
 	return true
 }
 
 // changedFlags returns the flags that were given, by the key that they set.
-func (c *Config) changedFlags(flags *pflag.FlagSet) map[string]*pflag.Flag {
+func (c *Document) changedFlags(flags *pflag.FlagSet) map[string]*pflag.Flag {
 	changed := map[string]*pflag.Flag{}
 	if flags == nil {
 		return changed
@@ -221,7 +221,7 @@ func textValue(f reflect.StructField, text string) (*node, any) {
 func settingField(key string) reflect.StructField {
 	t, f := reflect.TypeFor[Settings](), reflect.StructField{}
 	for step := range strings.SplitSeq(key, ".") {
-		f = fields(t)[step]
+		f = Fields(t)[step]
 		t = f.Type
 	}
 	return f

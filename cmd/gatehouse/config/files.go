@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"crypto/sha256"
@@ -12,32 +12,32 @@ import (
 	"strings"
 )
 
-// fileScope says which of the files that a configuration names are meant.
-type fileScope int
+// FileScope says which of the files that a configuration names are meant.
+type FileScope int
 
 const (
-	every fileScope = iota
+	Every FileScope = iota // all of them
 
-	// unfollowed are those that nothing but a reload reads again: no backend, and not
+	// Unfollowed are those that nothing but a reload reads again: no backend, and not
 	// the listeners, which follow their certificate.
-	unfollowed
+	Unfollowed
 )
 
-// namedFiles returns the paths of the files that make a difference to what is built
+// NamedFiles returns the paths of the files that make a difference to what is built
 // from c: its own and those that it names. A file is among the unfollowed if any key
 // that names it is.
-func (c *Config) namedFiles(scope fileScope) []string {
+func (c *Document) NamedFiles(scope FileScope) []string {
 	var files []string
-	if name := c.file(); name != "" {
+	if name := c.File(); name != "" {
 		files = append(files, name)
 	}
 	settings := c.Settings
-	if scope == unfollowed {
-		settings.TLS = TLSConfig{}
+	if scope == Unfollowed {
+		settings.TLS = TLS{}
 	}
 	files = append(files, c.filesIn(reflect.ValueOf(settings))...)
 	for i := range c.Backends {
-		files = append(files, c.filesOf(i, scope)...)
+		files = append(files, c.FilesOf(i, scope)...)
 	}
 	for i, r := range c.Routes {
 		files = append(files, c.filesIn(reflect.ValueOf(r), "route", i)...)
@@ -46,12 +46,12 @@ func (c *Config) namedFiles(scope fileScope) []string {
 	return slices.Compact(files)
 }
 
-// filesOf returns the files that the backend at index i names.
-func (c *Config) filesOf(i int, scope fileScope) []string {
+// FilesOf returns the files that the backend at index i names.
+func (c *Document) FilesOf(i int, scope FileScope) []string {
 	b := c.Backends[i]
 	var files []string
 	for _, key := range slices.Sorted(maps.Keys(b)) {
-		if scope == unfollowed && slices.Contains(c.kinds[b.Type()].Follows, key) {
+		if scope == Unfollowed && slices.Contains(c.kinds[b.Type()].Follows, key) {
 			continue
 		}
 		if text, ok := b[key].(string); ok {
@@ -63,7 +63,7 @@ func (c *Config) filesOf(i int, scope fileScope) []string {
 
 // filesIn returns the files that the fields of v, a struct, name. Its keys are at
 // path.
-func (c *Config) filesIn(v reflect.Value, path ...any) []string {
+func (c *Document) filesIn(v reflect.Value, path ...any) []string {
 	var files []string
 	for i := range v.NumField() {
 		at := append(slices.Clone(path), v.Type().Field(i).Tag.Get("toml"))
@@ -79,42 +79,42 @@ func (c *Config) filesIn(v reflect.Value, path ...any) []string {
 
 // fileAt returns the file that the value at path names, if its key is one of those
 // that name files to read.
-func (c *Config) fileAt(value string, path ...any) []string {
+func (c *Document) fileAt(value string, path ...any) []string {
 	key, _ := path[len(path)-1].(string)
 	switch {
 	case value == "":
 		return nil
 	case strings.HasSuffix(key, "_file"):
-		return []string{c.origin.file(value, path...)}
+		return []string{c.Origin.File(value, path...)}
 	case strings.HasSuffix(key, "_credential"):
 		return []string{filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), filepath.Base(value))}
 	}
 	return nil
 }
 
-// file returns the path of the file that c was read from, empty if there is none.
-func (c *Config) file() string {
-	if c.origin.doc == nil {
+// File returns the path of the file that c was read from, empty if there is none.
+func (c *Document) File() string {
+	if c.Origin.doc == nil {
 		return ""
 	}
-	return c.origin.doc.name
+	return c.Origin.doc.name
 }
 
-// adminSocket returns the path of the socket, empty for none.
-func (c *Config) adminSocket() string {
-	path := c.origin.file(c.Admin.Socket, "admin", "socket")
+// AdminSocket returns the path of the socket, empty for none.
+func (c *Document) AdminSocket() string {
+	path := c.Origin.File(c.Admin.Socket, "admin", "socket")
 	if full, err := filepath.Abs(path); err == nil && path != "" {
 		return full
 	}
 	return path
 }
 
-// hash returns a short text that differs for configurations that differ, in a comment
+// Hash returns a short text that differs for configurations that differ, in a comment
 // at least: replicas that show another one have not been told the same.
-func (c *Config) hash() string {
+func (c *Document) Hash() string {
 	h := sha256.New()
-	if c.origin.doc != nil {
-		h.Write(c.origin.doc.source)
+	if c.Origin.doc != nil {
+		h.Write(c.Origin.doc.source)
 	}
 	fmt.Fprintf(h, "%#v", c.Settings) // what variables and flags have made of it
 	return hex.EncodeToString(h.Sum(nil)[:6])

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"reflect"
@@ -24,7 +24,7 @@ type Kind struct {
 
 	// Mentions returns where a table names the other backends that one of this
 	// type is made of. It is nil for a type that stands by itself.
-	Mentions func(BackendConfig) []Mention
+	Mentions func(Backend) []Mention
 }
 
 // Mention is where a table names another backend.
@@ -34,17 +34,17 @@ type Mention struct {
 	Vouches bool  // for users, and not for their groups alone
 }
 
-// backendHead has the keys of every [[backend]].
-type backendHead struct {
+// BackendKeys has the keys of every [[backend]].
+type BackendKeys struct {
 	Name string `toml:"name"` // what routes, rules and logs call the backend
 	Type string `toml:"type"` // the kind of backend: "htpasswd", "ldap" or "chain"
 }
 
-// decodeKeys returns the keys of a table but those that every backend has.
-func decodeKeys[K any](table BackendConfig) (keys K, err error) {
+// Decode returns the keys of a table but those that every backend has.
+func Decode[K any](table Backend) (keys K, err error) {
 	own := map[string]any{}
 	for key, value := range table {
-		if _, shared := fields(reflect.TypeFor[backendHead]())[key]; !shared {
+		if _, shared := Fields(reflect.TypeFor[BackendKeys]())[key]; !shared {
 			own[key] = value
 		}
 	}

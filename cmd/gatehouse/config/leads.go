@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"fmt"
@@ -15,43 +15,43 @@ import (
 // messages, the lines shown with them, JSON and logs. A new key of that sort needs its
 // type and nothing else.
 
-// lead is the path of a file that holds a secret, the name of a variable of the
+// Lead is the path of a file that holds a secret, the name of a variable of the
 // environment or that of a credential. It always shows as [redacted]: a password looks
 // like any of these.
-type lead string
+type Lead string
 
 // Reveal returns the path or name itself.
-func (l lead) Reveal() string { return string(l) }
+func (l Lead) Reveal() string { return string(l) }
 
 // Format prints a placeholder for every verb.
-func (l lead) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, shown.Redacted) }
+func (l Lead) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, shown.Redacted) }
 
 // MarshalText returns a placeholder.
-func (l lead) MarshalText() ([]byte, error) { return []byte(shown.Redacted), nil }
+func (l Lead) MarshalText() ([]byte, error) { return []byte(shown.Redacted), nil }
 
 // LogValue returns a placeholder.
-func (l lead) LogValue() slog.Value { return slog.StringValue(shown.Redacted) }
+func (l Lead) LogValue() slog.Value { return slog.StringValue(shown.Redacted) }
 
-// serverURL is where a server is. It shows as [redacted] where it may hold a password;
+// URL is where a server is. It shows as [redacted] where it may hold a password;
 // see [shown.URL].
-type serverURL string
+type URL string
 
 // Reveal returns the URL itself.
-func (u serverURL) Reveal() string { return string(u) }
+func (u URL) Reveal() string { return string(u) }
 
 // Format prints what may be shown of the URL.
-func (u serverURL) Format(f fmt.State, verb rune) {
+func (u URL) Format(f fmt.State, verb rune) {
 	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), shown.URL(string(u)))
 }
 
 // MarshalText returns what may be shown of the URL.
-func (u serverURL) MarshalText() ([]byte, error) { return []byte(shown.URL(string(u))), nil }
+func (u URL) MarshalText() ([]byte, error) { return []byte(shown.URL(string(u))), nil }
 
 // LogValue returns what may be shown of the URL.
-func (u serverURL) LogValue() slog.Value { return slog.StringValue(shown.URL(string(u))) }
+func (u URL) LogValue() slog.Value { return slog.StringValue(shown.URL(string(u))) }
 
-// revealed returns URLs themselves.
-func revealed(urls []serverURL) []string {
+// Revealed returns URLs themselves.
+func Revealed(urls []URL) []string {
 	texts := make([]string, len(urls))
 	for i, u := range urls {
 		texts[i] = u.Reveal()
@@ -66,9 +66,9 @@ func quotable(t reflect.Type, text string) string {
 		t = t.Elem()
 	}
 	switch t {
-	case reflect.TypeFor[lead]():
+	case reflect.TypeFor[Lead]():
 		return shown.Redacted
-	case reflect.TypeFor[serverURL]():
+	case reflect.TypeFor[URL]():
 		return shown.URL(text)
 	}
 	return text
@@ -81,22 +81,22 @@ func (k Kinds) typeBelow(t reflect.Type, key string) reflect.Type {
 	switch {
 	case t == nil || t == reflect.TypeFor[[]any]():
 		return t // of a requirement, whose keys are those of other requirements
-	case t == reflect.TypeFor[[]BackendConfig]():
+	case t == reflect.TypeFor[[]Backend]():
 		return k.typeBelowBackend(key)
 	case t.Kind() == reflect.Slice:
 		t = t.Elem()
 	}
-	if !holdsKeys(t) {
+	if !isTable(t) {
 		return nil
 	}
-	return fields(t)[key].Type
+	return Fields(t)[key].Type
 }
 
 func (k Kinds) typeBelowBackend(key string) reflect.Type {
-	found := fields(reflect.TypeFor[backendHead]())[key].Type
+	found := Fields(reflect.TypeFor[BackendKeys]())[key].Type
 	for _, kind := range k {
-		f, ok := fields(kind.Keys)[key]
-		if ok && (found == nil || f.Type == reflect.TypeFor[lead]()) {
+		f, ok := Fields(kind.Keys)[key]
+		if ok && (found == nil || f.Type == reflect.TypeFor[Lead]()) {
 			found = f.Type
 		}
 	}
@@ -105,5 +105,5 @@ func (k Kinds) typeBelowBackend(key string) reflect.Type {
 
 // holdsTables reports whether values of type t have keys.
 func holdsTables(t reflect.Type) bool {
-	return t == nil || holdsKeys(t) || t.Kind() == reflect.Slice && t.Elem().Kind() != reflect.String
+	return t == nil || isTable(t) || t.Kind() == reflect.Slice && t.Elem().Kind() != reflect.String
 }

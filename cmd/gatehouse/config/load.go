@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"bytes"
@@ -17,12 +17,12 @@ import (
 	"gatehouse/backend/watch"
 )
 
-// configVariable names the configuration file where --config does not.
-const configVariable = "GATEHOUSE_CONFIG"
+// Variable names the configuration file where --config does not.
+const Variable = "GATEHOUSE_CONFIG"
 
-// findConfig returns the path of the configuration file: the value of the flag
+// Find returns the path of the configuration file: the value of the flag
 // --config, the one of $GATEHOUSE_CONFIG, or the first usual place that has one.
-func findConfig(flag string) (path string, err error) {
+func Find(flag string) (path string, err error) {
 	return searchConfig(flag, "./config.toml", "/etc/gatehouse/config.toml")
 }
 
@@ -30,7 +30,7 @@ func searchConfig(flag string, usual ...string) (path string, err error) {
 	if flag != "" {
 		return flag, nil
 	}
-	if path := os.Getenv(configVariable); path != "" {
+	if path := os.Getenv(Variable); path != "" {
 		return path, nil
 	}
 	for _, path := range usual {
@@ -41,32 +41,32 @@ func searchConfig(flag string, usual ...string) (path string, err error) {
 		}
 	}
 	return "", fmt.Errorf("no configuration file: --config is not given, $%s is not set, and there is neither %s; "+
-		"name one with --config, or make one with: gatehouse demo --write-config DIR", configVariable, strings.Join(usual, " nor "))
+		"name one with --config, or make one with: gatehouse demo --write-config DIR", Variable, strings.Join(usual, " nor "))
 }
 
-// load reads the configuration file at path and lays the environment and
+// Load reads the configuration file at path and lays the environment and
 // flags, which may be nil, over it.
 //
-// It fails with a [*configError] if the file is not TOML. A
+// It fails with a [*Error] if the file is not TOML. A
 // Config that it returns may still have errors, which build reports, all of them
 // at once, together with what only shows when the files that it names are read.
-func (k Kinds) load(path string, flags *pflag.FlagSet) (*Config, error) {
+func (k Kinds) Load(path string, flags *pflag.FlagSet) (*Document, error) {
 	source, _, err := watch.Read(path, watch.Limits{MaxSize: 1 << 20})
 	if err != nil {
 		return nil, fault.With("config.unreadable", fmt.Errorf("load configuration: %w", err))
 	}
-	return k.parse(path, []byte(source), flags)
+	return k.Parse(path, []byte(source), flags)
 }
 
-// parse is load for a file that has been read.
-func (k Kinds) parse(path string, source []byte, flags *pflag.FlagSet) (*Config, error) {
+// Parse is load for a file that has been read.
+func (k Kinds) Parse(path string, source []byte, flags *pflag.FlagSet) (*Document, error) {
 	if bytes.HasPrefix(source, []byte("\xff\xfe")) || bytes.HasPrefix(source, []byte("\xfe\xff")) {
-		at := place{Name: path, Line: 1, Column: 1}
+		at := Place{Name: path, Line: 1, Column: 1}
 		return nil, single(at, "the file is in UTF-16, which TOML is not: save it as UTF-8", "config.syntax")
 	}
 	// Editors on Windows put a byte order mark before the text.
 	source = bytes.TrimPrefix(source, []byte("\ufeff"))
-	doc, err := k.parseDocument(path, source)
+	doc, err := k.parseTOML(path, source)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (k Kinds) parse(path string, source []byte, flags *pflag.FlagSet) (*Config,
 	if source, err = s.decodable(source); err != nil {
 		return nil, err
 	}
-	c := &Config{Settings: defaultSettings(), kinds: k, origin: origin{doc: doc, set: map[string]string{}}, report: s.report}
+	c := &Document{Settings: Defaults(), kinds: k, Origin: Origin{doc: doc, set: map[string]string{}}, Report: s.report}
 	settings, err := c.decode(source)
 	if err != nil {
 		return nil, err
@@ -91,25 +91,25 @@ func (k Kinds) parse(path string, source []byte, flags *pflag.FlagSet) (*Config,
 	return c, nil
 }
 
-// compose returns a configuration without a file, of one backend and one route, with the
+// Compose returns a configuration without a file, of one backend and one route, with the
 // settings that the environment and flags, which may be nil, make. The map set has the
 // flags that keys of these come from, by the path of the key. Without a certificate the
 // default is to listen on loopback.
-func (k Kinds) compose(table BackendConfig, route RouteConfig, set map[string]string, flags *pflag.FlagSet) (*Config, error) {
-	c := &Config{
-		Settings: defaultSettings(),
-		Backends: []BackendConfig{table},
-		Routes:   []RouteConfig{route},
+func (k Kinds) Compose(table Backend, route Route, set map[string]string, flags *pflag.FlagSet) (*Document, error) {
+	c := &Document{
+		Settings: Defaults(),
+		Backends: []Backend{table},
+		Routes:   []Route{route},
 		kinds:    k,
-		origin:   origin{set: map[string]string{"tls": "--cert"}},
+		Origin:   Origin{set: map[string]string{"tls": "--cert"}},
 	}
-	maps.Copy(c.origin.set, set)
+	maps.Copy(c.Origin.set, set)
 	if err := c.overlay(nil, flags); err != nil {
 		return nil, err
 	}
-	if c.origin.set["listen"] == "" {
-		c.origin.set["listen"] = "--listen"
-		if c.TLS == (TLSConfig{}) && !c.InsecurePlaintext {
+	if c.Origin.set["listen"] == "" {
+		c.Origin.set["listen"] = "--listen"
+		if c.TLS == (TLS{}) && !c.InsecurePlaintext {
 			c.Listen = []string{"127.0.0.1:5043"} // what plain HTTP may be served on
 		}
 	}
@@ -117,9 +117,9 @@ func (k Kinds) compose(table BackendConfig, route RouteConfig, set map[string]st
 }
 
 // decode fills c and returns the settings of the file as a map.
-func (c *Config) decode(source []byte) (map[string]any, error) {
+func (c *Document) decode(source []byte) (map[string]any, error) {
 	decoder := toml.NewDecoder(bytes.NewReader(source))
-	if len(c.report) == 0 {
+	if len(c.Report) == 0 {
 		decoder.DisallowUnknownFields()
 	}
 	var settings map[string]any
@@ -135,55 +135,55 @@ func (c *Config) decode(source []byte) (map[string]any, error) {
 }
 
 // decodePlace returns where a decoder failed, as far as it says.
-func (c *Config) decodePlace(err error) place {
+func (c *Document) decodePlace(err error) Place {
 	var strict *toml.StrictMissingError
 	var decode *toml.DecodeError
 	if errors.As(err, &strict) && len(strict.Errors) > 0 {
 		decode = &strict.Errors[0]
 	}
 	if decode == nil && !errors.As(err, &decode) {
-		return c.origin.doc.start()
+		return c.Origin.doc.start()
 	}
-	return c.origin.doc.position(decode.Position())
+	return c.Origin.doc.position(decode.Position())
 }
 
-// origin tells where the values of a configuration come from.
-type origin struct {
-	doc *document         // nil without a file
+// Origin tells where the values of a configuration come from.
+type Origin struct {
+	doc *tomlFile         // nil without a file
 	set map[string]string // for keys not from the file, the variable or flag
 }
 
-// at returns where the value at a path of keys and indexes was set. For a value
+// At returns where the value at a path of keys and indexes was set. For a value
 // that was not set it is where the table begins that lacks it.
-func (o origin) at(path ...any) place {
+func (o Origin) At(path ...any) Place {
 	for i := len(path); i > 0; i-- {
 		if name, ok := o.set[dotted(path[:i])]; ok {
-			return place{Name: name}
+			return Place{Name: name}
 		}
 	}
 	if o.doc == nil {
-		return place{Name: "command line"}
+		return Place{Name: "command line"}
 	}
 	return o.doc.place(o.doc.root.at(path...).span)
 }
 
-// start returns the beginning of the file, for what is wrong with all of it.
-func (o origin) start() place {
+// Start returns the beginning of the file, for what is wrong with all of it.
+func (o Origin) Start() Place {
 	if o.doc == nil {
-		return o.at()
+		return o.At()
 	}
 	return o.doc.start()
 }
 
-// has reports whether the table at path has the key in the file.
-func (o origin) has(key string, path ...any) bool { return o.table(path...).table[key] != nil }
+// Has reports whether the table at path has the key in the file.
+func (o Origin) Has(key string, path ...any) bool { return o.table(path...).table[key] != nil }
 
-// isFlawed reports whether a key of the table at path was not understood: what the table
+// IsFlawed reports whether a key of the table at path was not understood: what the table
 // seems to lack may be what was meant.
-func (o origin) isFlawed(path ...any) bool { return o.table(path...).flawed }
+func (o Origin) IsFlawed(path ...any) bool { return o.table(path...).flawed }
 
 // table returns the table at path, empty if there is none.
-func (o origin) table(path ...any) *node {
+func (o Origin) table(path ...any) *node {
 	if o.doc != nil {
 		if n := o.doc.root.at(path...); n.table != nil {
 			return n
@@ -192,10 +192,10 @@ func (o origin) table(path ...any) *node {
 	return newTable(span{})
 }
 
-// file returns the path of a file that the value at path names. In a
+// File returns the path of a file that the value at path names. In a
 // configuration file it is relative to that file, elsewhere to the working
 // directory.
-func (o origin) file(name string, path ...any) string {
+func (o Origin) File(name string, path ...any) string {
 	if name == "" || filepath.IsAbs(name) || o.doc == nil {
 		return name
 	}
@@ -205,9 +205,9 @@ func (o origin) file(name string, path ...any) string {
 	return filepath.Join(filepath.Dir(o.doc.name), name)
 }
 
-// lead is file for a key that leads to a secret.
-func (o origin) lead(name lead, path ...any) lead {
-	return lead(o.file(name.Reveal(), path...))
+// Lead is file for a key that leads to a secret.
+func (o Origin) Lead(name Lead, path ...any) Lead {
+	return Lead(o.File(name.Reveal(), path...))
 }
 
 // dotted joins a path of keys and indexes.

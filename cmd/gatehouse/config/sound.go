@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"slices"
@@ -14,12 +14,12 @@ func (s *schema) decodable(source []byte) ([]byte, error) {
 	}
 	var all map[string]any
 	if err := toml.Unmarshal(source, &all); err != nil {
-		return nil, s.report.err()
+		return nil, s.report.Err()
 	}
 	s.sound(s.doc.root, all)
 	sound, err := toml.Marshal(all)
 	if err != nil {
-		return nil, s.report.err()
+		return nil, s.report.Err()
 	}
 	return sound, nil
 }

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"testing"
@@ -21,7 +21,7 @@ func TestOverlayConvertsNothing(t *testing.T) {
 		"duration without unit": {"drain": "5"},
 		"table for string":      {"access_log": map[string]any{"a": "b"}},
 	} {
-		c := &Config{origin: origin{set: map[string]string{}}}
+		c := &Document{Origin: Origin{set: map[string]string{}}}
 		if err := c.overlay(file, nil); err == nil {
 			t.Errorf("%s: %v was accepted as %+v", name, file, c.Settings)
 		}

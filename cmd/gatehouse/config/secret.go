@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"fmt"
@@ -32,20 +32,20 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(shown.Redacted), n
 // LogValue returns a placeholder.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(shown.Redacted) }
 
-// secretSource says where a secret is. Exactly one field is set; there is none
+// SecretSource says where a secret is. Exactly one field is set; there is none
 // for the secret itself, so that a configuration can be shown to others.
-type secretSource struct {
+type SecretSource struct {
 	Name       string // of the key that the fields' keys begin with
-	File       lead   // path of a file
-	Credential lead   // name of a systemd credential
-	Variable   lead   // name of a variable of the environment
+	File       Lead   // path of a file
+	Credential Lead   // name of a systemd credential
+	Variable   Lead   // name of a variable of the environment
 }
 
-// isSet reports whether any source is named.
-func (s secretSource) isSet() bool { return s.key() != "" }
+// IsSet reports whether any source is named.
+func (s SecretSource) IsSet() bool { return s.Key() != "" }
 
-// key returns the key in which the source is named, empty if there is none.
-func (s secretSource) key() string {
+// Key returns the key in which the source is named, empty if there is none.
+func (s SecretSource) Key() string {
 	switch {
 	case s.File != "":
 		return s.Name + "_file"
@@ -57,8 +57,8 @@ func (s secretSource) key() string {
 	return ""
 }
 
-// read returns the secret, without the newline that editors put at its end.
-func (s secretSource) read() (Secret, error) {
+// Read returns the secret, without the newline that editors put at its end.
+func (s SecretSource) Read() (Secret, error) {
 	text, err := s.open()
 	if err != nil {
 		return Secret{}, fault.With("config.secret", err)
@@ -70,9 +70,9 @@ func (s secretSource) read() (Secret, error) {
 	return Secret{text}, nil
 }
 
-func (s secretSource) open() (string, error) {
+func (s SecretSource) open() (string, error) {
 	n := 0
-	for _, source := range []lead{s.File, s.Credential, s.Variable} {
+	for _, source := range []Lead{s.File, s.Credential, s.Variable} {
 		if source != "" {
 			n++
 		}
@@ -87,14 +87,14 @@ func (s secretSource) open() (string, error) {
 	case s.Credential != "":
 		return s.credential()
 	}
-	text, err := readSecret(s.File)
+	text, err := ReadSecret(s.File)
 	if err != nil {
 		return "", fmt.Errorf("%s_file wants the path of a file with the secret in it, and that file cannot be used: %w", s.Name, err)
 	}
 	return text, nil
 }
 
-func (s secretSource) variable() (string, error) {
+func (s SecretSource) variable() (string, error) {
 	text, ok := os.LookupEnv(s.Variable.Reveal())
 	if !ok {
 		return "", fmt.Errorf("%s_env wants the name of a variable of the environment, and there is none of the name given: set it, or use %[1]s_file", s.Name)
@@ -104,7 +104,7 @@ func (s secretSource) variable() (string, error) {
 
 // credential reads what systemd passes to a service with LoadCredential=; see
 // systemd.exec(5).
-func (s secretSource) credential() (string, error) {
+func (s SecretSource) credential() (string, error) {
 	name := s.Credential.Reveal()
 	if name != filepath.Base(name) || name == ".." || name == "." {
 		return "", fmt.Errorf("%s_credential wants the name of a credential, not a path", s.Name)
@@ -113,16 +113,16 @@ func (s secretSource) credential() (string, error) {
 	if dir == "" {
 		return "", fmt.Errorf("%s_credential wants the name of a credential, and $CREDENTIALS_DIRECTORY is not set: run under systemd with LoadCredential=NAME:PATH, or use %[1]s_file", s.Name)
 	}
-	text, err := readSecret(lead(filepath.Join(dir, name)))
+	text, err := ReadSecret(Lead(filepath.Join(dir, name)))
 	if err != nil {
 		return "", fmt.Errorf("%s_credential wants the name of a credential, and the one given cannot be used: %w", s.Name, err)
 	}
 	return text, nil
 }
 
-// readSecret reads a file that holds a secret. Its errors do not name the file: what
+// ReadSecret reads a file that holds a secret. Its errors do not name the file: what
 // should be its path may be the secret.
-func readSecret(path lead) (string, error) {
+func ReadSecret(path Lead) (string, error) {
 	text, _, err := watch.Read(path.Reveal(), watch.Limits{MaxSize: 64 << 10, Secret: true})
 	return text, err
 }

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"bytes"
@@ -10,11 +10,11 @@ import (
 
 // The parser cannot tell where in a configuration values are, because the file may be
 // none that it understands. The hider takes any text, and hides what it does not
-// understand; config_hider_values.go has the half of it that is about values.
+// understand; hider_values.go has the half of it that is about values.
 
 // hiddenParts returns the parts of a configuration that are not to be shown, in order.
 func (k Kinds) hiddenParts(source []byte) []hidden {
-	h := hider{kinds: k, source: source, table: reflect.TypeFor[Config]()}
+	h := hider{kinds: k, source: source, table: reflect.TypeFor[Document]()}
 	for h.pos < len(source) {
 		h.statement()
 		h.hideRest()
@@ -79,7 +79,7 @@ func (h *hider) statement() {
 	case '\n', '#':
 	case '[':
 		h.skip("[")
-		h.table, _ = h.keys(reflect.TypeFor[Config]())
+		h.table, _ = h.keys(reflect.TypeFor[Document]())
 		h.skip("]")
 	default:
 		h.assignment(h.table)

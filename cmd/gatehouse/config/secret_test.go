@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"encoding/json"
@@ -49,7 +49,7 @@ func TestSecretComesFromExactlyOneSource(t *testing.T) {
 	t.Setenv("CREDENTIALS_DIRECTORY", dir)
 	t.Setenv("SECRET_OF_TEST", "from variable")
 	t.Setenv("EMPTY_OF_TEST", "")
-	write := func(name, text string, mode os.FileMode) lead {
+	write := func(name, text string, mode os.FileMode) Lead {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -57,35 +57,35 @@ func TestSecretComesFromExactlyOneSource(t *testing.T) {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		return lead(path)
+		return Lead(path)
 	}
 	file := write("file", "from file\n", 0o440)
 	write("credential", "from credential\r\n", 0o400)
 	for _, tc := range []struct {
-		source secretSource
+		source SecretSource
 		want   string // empty: an error
 	}{
-		{secretSource{File: file}, "from file"},
-		{secretSource{Credential: "credential"}, "from credential"},
-		{secretSource{Variable: "SECRET_OF_TEST"}, "from variable"},
-		{secretSource{File: write("two newlines", " p\n\n", 0o600)}, " p\n"},
-		{secretSource{}, ""},
-		{secretSource{File: file, Variable: "SECRET_OF_TEST"}, ""},
-		{secretSource{File: file, Credential: "credential"}, ""},
-		{secretSource{Credential: "credential", Variable: "SECRET_OF_TEST"}, ""},
-		{secretSource{File: write("empty", "", 0o600)}, ""},
-		{secretSource{File: write("newline", "\n", 0o600)}, ""},
-		{secretSource{Variable: "EMPTY_OF_TEST"}, ""},
-		{secretSource{Variable: "ABSENT_OF_TEST"}, ""},
-		{secretSource{File: lead(filepath.Join(dir, "absent"))}, ""},
-		{secretSource{Credential: "absent"}, ""},
-		{secretSource{Credential: lead("../" + filepath.Base(dir) + "/credential")}, ""},
-		{secretSource{Credential: ".."}, ""},
-		{secretSource{File: write("readable", "x", 0o604)}, ""},
-		{secretSource{File: write("writable", "x", 0o620)}, ""},
-		{secretSource{File: lead(dir)}, ""},
+		{SecretSource{File: file}, "from file"},
+		{SecretSource{Credential: "credential"}, "from credential"},
+		{SecretSource{Variable: "SECRET_OF_TEST"}, "from variable"},
+		{SecretSource{File: write("two newlines", " p\n\n", 0o600)}, " p\n"},
+		{SecretSource{}, ""},
+		{SecretSource{File: file, Variable: "SECRET_OF_TEST"}, ""},
+		{SecretSource{File: file, Credential: "credential"}, ""},
+		{SecretSource{Credential: "credential", Variable: "SECRET_OF_TEST"}, ""},
+		{SecretSource{File: write("empty", "", 0o600)}, ""},
+		{SecretSource{File: write("newline", "\n", 0o600)}, ""},
+		{SecretSource{Variable: "EMPTY_OF_TEST"}, ""},
+		{SecretSource{Variable: "ABSENT_OF_TEST"}, ""},
+		{SecretSource{File: Lead(filepath.Join(dir, "absent"))}, ""},
+		{SecretSource{Credential: "absent"}, ""},
+		{SecretSource{Credential: Lead("../" + filepath.Base(dir) + "/credential")}, ""},
+		{SecretSource{Credential: ".."}, ""},
+		{SecretSource{File: write("readable", "x", 0o604)}, ""},
+		{SecretSource{File: write("writable", "x", 0o620)}, ""},
+		{SecretSource{File: Lead(dir)}, ""},
 	} {
-		got, err := tc.source.read()
+		got, err := tc.source.Read()
 		if got.Reveal() != tc.want || (err == nil) != (tc.want != "") {
 			t.Errorf("%+v: got %q, %v, want %q", tc.source, got.Reveal(), err, tc.want)
 		}
@@ -97,7 +97,7 @@ func TestSecretComesFromExactlyOneSource(t *testing.T) {
 
 func TestCredentialNeedsItsDirectory(t *testing.T) {
 	t.Setenv("CREDENTIALS_DIRECTORY", "")
-	if _, err := (secretSource{Credential: "c"}).read(); err == nil || !strings.Contains(err.Error(), "LoadCredential") {
+	if _, err := (SecretSource{Credential: "c"}).Read(); err == nil || !strings.Contains(err.Error(), "LoadCredential") {
 		t.Errorf("got %v, want an error that says what to do", err)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"encoding"
@@ -20,16 +20,16 @@ import (
 // in any case and know no bounds.
 type schema struct {
 	kinds  Kinds
-	doc    *document
-	report report
+	doc    *tomlFile
+	report Report
 
 	// undecodable has the values that cannot be decoded. What is said of the rest is
 	// said as if these were not there; see [schema.sound].
 	undecodable []*node
 }
 
-// check compares the whole document with [Config].
-func (s *schema) check() { s.table(s.doc.root, "", fields(reflect.TypeFor[Config]())) }
+// check compares the whole document with [Document].
+func (s *schema) check() { s.table(s.doc.root, "", Fields(reflect.TypeFor[Document]())) }
 
 // table checks the keys of n, whose header is name and whose keys may be those
 // of known.
@@ -42,7 +42,7 @@ func (s *schema) table(n *node, name string, known map[string]reflect.StructFiel
 			continue
 		}
 		n.flawed = true
-		s.report.codef("config.unknown_key", s.doc.place(child.span), fmt.Sprintf("unknown key %q%s", key, keyAdvice(key, name, slices.Sorted(maps.Keys(known)))))
+		s.report.Codef("config.unknown_key", s.doc.place(child.span), fmt.Sprintf("unknown key %q%s", key, keyAdvice(key, name, slices.Sorted(maps.Keys(known)))))
 		if lower := strings.ToLower(key); lower != key && n.table[lower] != nil {
 			s.undecodable = append(s.undecodable, child) // a decoder would let one replace the other
 		}
@@ -72,9 +72,9 @@ func keyAdvice(key, name string, known []string) string {
 // another table has it.
 func placeAdvice(key, name string) string {
 	const belongs = "in TOML a key belongs to the table above it; move it"
-	_, ofConfig := fields(reflect.TypeFor[Config]())[key]
-	_, ofRoute := fields(reflect.TypeFor[RouteConfig]())[key]
-	_, ofRule := fields(reflect.TypeFor[RuleConfig]())[key]
+	_, ofConfig := Fields(reflect.TypeFor[Document]())[key]
+	_, ofRoute := Fields(reflect.TypeFor[Route]())[key]
+	_, ofRule := Fields(reflect.TypeFor[Rule]())[key]
 	switch {
 	case name == "route.rule" && ofRoute && key != "path": // which is rather meant for paths
 		return " in [[route.rule]]: " + belongs + " up, before the first [[route.rule]]"
@@ -91,13 +91,13 @@ func placeAdvice(key, name string) string {
 // value checks that n can be the value of the field f, whose full key is name.
 func (s *schema) value(n *node, name string, f reflect.StructField) {
 	switch {
-	case f.Type == reflect.TypeFor[[]BackendConfig]():
+	case f.Type == reflect.TypeFor[[]Backend]():
 		s.tables(n, name, s.backend)
 	case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct:
-		s.tables(n, name, func(item *node) { s.table(item, name, fields(f.Type.Elem())) })
-	case holdsKeys(f.Type):
+		s.tables(n, name, func(item *node) { s.table(item, name, Fields(f.Type.Elem())) })
+	case isTable(f.Type):
 		if s.kind(n, unstable.Table, fmt.Sprintf("%s is a table: write [%s] on a line of its own and its keys below", name, name)) {
-			s.table(n, name, fields(f.Type))
+			s.table(n, name, Fields(f.Type))
 		}
 	case f.Type.Kind() == reflect.Slice:
 		s.list(n, f)
@@ -110,8 +110,8 @@ func (s *schema) value(n *node, name string, f reflect.StructField) {
 	}
 }
 
-// holdsKeys reports whether values of t are tables, not scalars made of a struct.
-func holdsKeys(t reflect.Type) bool { return t.Kind() == reflect.Struct && !isText(t) }
+// isTable reports whether values of t are tables, not scalars made of a struct.
+func isTable(t reflect.Type) bool { return t.Kind() == reflect.Struct && !isText(t) }
 
 // isText reports whether values of t are read from a string by themselves.
 func isText(t reflect.Type) bool {
@@ -121,7 +121,7 @@ func isText(t reflect.Type) bool {
 // wrong reports that n has a type that cannot be decoded.
 func (s *schema) wrong(n *node, format string, args ...any) {
 	s.undecodable = append(s.undecodable, n)
-	s.report.errorf(s.doc.place(n.span), format, args...)
+	s.report.Errorf(s.doc.place(n.span), format, args...)
 }
 
 // kind reports whether n is of the kind want, and says advice if it is not.
@@ -179,20 +179,20 @@ func listExample(key, text string, f reflect.StructField) string {
 func (s *schema) backend(n *node) {
 	typ, ok := n.table["type"]
 	if !ok {
-		s.report.errorf(s.doc.place(n.span), "this backend has no type: add a line such as type = \"htpasswd\" (known: %s)", strings.Join(slices.Sorted(maps.Keys(s.kinds)), ", "))
+		s.report.Errorf(s.doc.place(n.span), "this backend has no type: add a line such as type = \"htpasswd\" (known: %s)", strings.Join(slices.Sorted(maps.Keys(s.kinds)), ", "))
 		n.flawed = true
 		return
 	}
 	k, ok := s.kinds[typ.text]
 	if !ok {
 		names := slices.Sorted(maps.Keys(s.kinds))
-		s.report.errorf(s.doc.place(typ.span), "unknown backend type %q (known: %s)%s",
+		s.report.Errorf(s.doc.place(typ.span), "unknown backend type %q (known: %s)%s",
 			typ.text, strings.Join(names, ", "), spell.DidYouMean(typ.text, names))
 		n.flawed = true
 		return
 	}
-	known := maps.Clone(fields(reflect.TypeFor[backendHead]()))
-	maps.Copy(known, fields(k.Keys))
+	known := maps.Clone(Fields(reflect.TypeFor[BackendKeys]()))
+	maps.Copy(known, Fields(k.Keys))
 	s.table(n, "backend", known)
 	n.flawed = n.hasFlaw() // what it says of its members, say, would be guesswork
 }

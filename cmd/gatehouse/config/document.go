@@ -1,55 +1,69 @@
-package main
+// Package config reads the configuration as an administrator writes it: a file in TOML,
+// with variables of the environment and flags laid over it.
+//
+// A [Document] is what was read. It knows where each value stands, and which of them may
+// not be shown. What it may say is declared by the structs of this package, and for a
+// [[backend]] by [Kinds], which the caller gives: the package knows no kind of backend,
+// and nothing of what is made of a document.
+//
+// All that is wrong is collected in a [Report], and every problem has its [Place].
+package config
 
 import (
 	"time"
 )
 
-// Config is the configuration as an administrator writes it. The keys of
+// Document is the configuration as an administrator writes it. The keys of
 // Settings can also be set by the environment and by flags; see overlays.
 //
 // The tags say what the values may be: min and max bound durations and numbers,
 // oneof lists words.
-type Config struct {
+type Document struct {
 	Settings
 
-	Backends []BackendConfig `toml:"backend"` // what checks passwords; which keys one may have depends on its type
-	Routes   []RouteConfig   `toml:"route"`   // the services behind the gateway
-	Tests    []TestConfig    `toml:"test"`    // requests with the answer that the rules must give; if the answer is another one, the configuration is refused
+	Backends []Backend `toml:"backend"` // what checks passwords; which keys one may have depends on its type
+	Routes   []Route   `toml:"route"`   // the services behind the gateway
+	Tests    []Test    `toml:"test"`    // requests with the answer that the rules must give; if the answer is another one, the configuration is refused
 
-	kinds  Kinds // by which it was read
-	origin origin
-	report report // what is wrong with it; see build
+	// Origin tells where the values stand.
+	Origin Origin
+
+	// Report has what was found wrong in reading. It is not complete: what only shows in
+	// the use of a document is for its user to find.
+	Report Report
+
+	kinds Kinds // by which it was read
 }
 
 // Settings are the keys that exist once.
 type Settings struct {
-	Listen            []string       `toml:"listen"`                                      // addresses to accept clients on, as ":PORT" or "IP:PORT"
-	InsecurePlaintext bool           `toml:"insecure_plaintext"`                          // serve plain HTTP on other addresses than loopback; set it if a proxy in front terminates TLS
-	Drain             Duration       `toml:"drain" min:"1s" max:"24h"`                    // how long running requests may go on after the program has been told to end
-	AccessLog         string         `toml:"access_log" oneof:"json common combined off"` // form of the access log on standard output
-	AuditLog          string         `toml:"audit_log"`                                   // file for a line of JSON on every decision, or "stdout"; opened anew at SIGHUP; not set: none
-	AuditRequired     bool           `toml:"audit_required"`                              // deny requests while audit_log does not take records
-	LogLevel          string         `toml:"log_level" oneof:"debug info warn error"`     // least level that is logged on standard error
-	TLS               TLSConfig      `toml:"tls"`                                         // the certificate that clients see; with this table every address speaks TLS
-	Cache             CacheConfig    `toml:"cache"`                                       // how long the answers of each backend that a route names are remembered
-	Flood             FloodConfig    `toml:"flood"`                                       // how failed logins are rate-limited, at each backend that a route names by itself; cached logins are unaffected
-	Refusals          RefusalsConfig `toml:"refusals"`                                    // how long the refusal of a wrong login takes; the time then does not tell which users exist
-	Timeouts          TimeoutsConfig `toml:"timeouts"`                                    // how long a client, an upstream or a backend may be silent; the total time of a request is not limited while data moves
-	Limits            LimitsConfig   `toml:"limits"`                                      // how much clients can use, so that no client can block the others
-	TrustedProxies    []string       `toml:"trusted_proxies"`                             // addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; the last address there that is not one of them is the client
-	ProxyProtocol     bool           `toml:"proxy_protocol"`                              // every connection of a trusted proxy must begin with a PROXY header, of version 1 or 2; from other clients none is read
-	Health            HealthConfig   `toml:"health"`                                      // how load balancers see at the service port whether the gateway serves
-	Admin             AdminConfig    `toml:"admin"`                                       // where those who run the gateway can ask it; without listen and socket it can be asked nowhere
+	Listen            []string `toml:"listen"`                                      // addresses to accept clients on, as ":PORT" or "IP:PORT"
+	InsecurePlaintext bool     `toml:"insecure_plaintext"`                          // serve plain HTTP on other addresses than loopback; set it if a proxy in front terminates TLS
+	Drain             Duration `toml:"drain" min:"1s" max:"24h"`                    // how long running requests may go on after the program has been told to end
+	AccessLog         string   `toml:"access_log" oneof:"json common combined off"` // form of the access log on standard output
+	AuditLog          string   `toml:"audit_log"`                                   // file for a line of JSON on every decision, or "stdout"; opened anew at SIGHUP; not set: none
+	AuditRequired     bool     `toml:"audit_required"`                              // deny requests while audit_log does not take records
+	LogLevel          string   `toml:"log_level" oneof:"debug info warn error"`     // least level that is logged on standard error
+	TLS               TLS      `toml:"tls"`                                         // the certificate that clients see; with this table every address speaks TLS
+	Cache             Cache    `toml:"cache"`                                       // how long the answers of each backend that a route names are remembered
+	Flood             Flood    `toml:"flood"`                                       // how failed logins are rate-limited, at each backend that a route names by itself; cached logins are unaffected
+	Refusals          Refusals `toml:"refusals"`                                    // how long the refusal of a wrong login takes; the time then does not tell which users exist
+	Timeouts          Timeouts `toml:"timeouts"`                                    // how long a client, an upstream or a backend may be silent; the total time of a request is not limited while data moves
+	Limits            Limits   `toml:"limits"`                                      // how much clients can use, so that no client can block the others
+	TrustedProxies    []string `toml:"trusted_proxies"`                             // addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; the last address there that is not one of them is the client
+	ProxyProtocol     bool     `toml:"proxy_protocol"`                              // every connection of a trusted proxy must begin with a PROXY header, of version 1 or 2; from other clients none is read
+	Health            Health   `toml:"health"`                                      // how load balancers see at the service port whether the gateway serves
+	Admin             Admin    `toml:"admin"`                                       // where those who run the gateway can ask it; without listen and socket it can be asked nowhere
 }
 
-// TLSConfig is [tls]: with it every listener speaks TLS.
-type TLSConfig struct {
+// TLS is [tls]: with it every listener speaks TLS.
+type TLS struct {
 	CertFile string `toml:"cert_file"` // the certificate and those that signed it, in PEM; read again when it changes
-	KeyFile  lead   `toml:"key_file"`  // its private key, in PEM; not readable by everybody
+	KeyFile  Lead   `toml:"key_file"`  // its private key, in PEM; not readable by everybody
 }
 
-// CacheConfig is [cache], which holds for the cache of every backend that a route names.
-type CacheConfig struct {
+// Cache is [cache], which holds for the cache of every backend that a route names.
+type Cache struct {
 	Size        int      `toml:"size" min:"1" max:"10000000"`    // answers of each kind (good, bad, groups) that are kept
 	TTL         Duration `toml:"ttl" min:"1s" max:"24h"`         // how long a good login counts
 	GroupsTTL   Duration `toml:"groups_ttl" min:"1s" max:"24h"`  // how long the groups of a user count, at most as long as the login; default: ttl
@@ -58,9 +72,9 @@ type CacheConfig struct {
 	Stale       Duration `toml:"stale" min:"0s" max:"24h"`       // how long after their ttl a good login and its groups go on while the backend is unavailable; 0s: not at all
 }
 
-// FloodConfig is [flood], which holds for the flood control of every backend that a route
+// Flood is [flood], which holds for the flood control of every backend that a route
 // names.
-type FloodConfig struct {
+type Flood struct {
 	Enabled         bool `toml:"enabled"`                                 // whether failed logins are limited at all
 	SourcePerMinute int  `toml:"source_per_minute" min:"1" max:"1000000"` // logins from one address, or one network (/64) of IPv6, that may fail each minute
 	SourceBurst     int  `toml:"source_burst" min:"1" max:"1000000"`      // how many of these may fail, or be pending, at once
@@ -68,15 +82,15 @@ type FloodConfig struct {
 	TotalBurst      int  `toml:"total_burst" min:"1" max:"1000000"`       // how many of these may fail, or be pending, at once
 }
 
-// RefusalsConfig is [refusals], which holds for every backend that a route names.
-type RefusalsConfig struct {
+// Refusals is [refusals], which holds for every backend that a route names.
+type Refusals struct {
 	Floor   Duration `toml:"floor" min:"0s" max:"5s"`    // least time of a refusal, also of a remembered one; 0s: no least time
 	Ceiling Duration `toml:"ceiling" min:"1ms" max:"5s"` // how far the floor rises by itself if a backend takes longer
 }
 
-// TimeoutsConfig is [timeouts]; gateway.Timeouts says what each is about. Login
+// Timeouts is [timeouts]; gateway.Timeouts says what each is about. Login
 // bounds one question to a backend.
-type TimeoutsConfig struct {
+type Timeouts struct {
 	Handshake      Duration `toml:"handshake" min:"100ms" max:"10m"`       // time for a client to finish the TLS handshake
 	Header         Duration `toml:"header" min:"100ms" max:"10m"`          // time for a client to send the head of a request
 	Idle           Duration `toml:"idle" min:"100ms" max:"24h"`            // time that a connection may be unused between two requests
@@ -87,8 +101,8 @@ type TimeoutsConfig struct {
 	Login          Duration `toml:"login" min:"100ms" max:"10m"`           // time for a backend to check a password
 }
 
-// LimitsConfig is [limits]; gateway.Limits says what each is about.
-type LimitsConfig struct {
+// Limits is [limits]; gateway.Limits says what each is about.
+type Limits struct {
 	Connections         int      `toml:"connections" min:"1" max:"1000000"`          // connections of clients in all, at most what memory and file descriptors allow; if there are more, docs/limits.md says which are closed
 	PerAddress          int      `toml:"per_address" min:"1" max:"1000000"`          // connections from one address, or one network (/64) of IPv6; more are closed at once; this machine and trusted_proxies may have any number
 	Handshakes          int      `toml:"handshakes" min:"1" max:"1000000"`           // TLS handshakes in progress; if there are more, the oldest are ended
@@ -102,13 +116,13 @@ type LimitsConfig struct {
 	BodyWindow          Duration `toml:"body_window" min:"1s" max:"1h"`              // time that a client may be behind body_rate
 }
 
-// HealthConfig is [health].
-type HealthConfig struct {
+// Health is [health].
+type Health struct {
 	Path string `toml:"path"` // path for health checks of load balancers, at any host and without a login; GET and HEAD get 200, or 503 while the gateway ends; not set: none
 }
 
-// AdminConfig is [admin].
-type AdminConfig struct {
+// Admin is [admin].
+type Admin struct {
 	Listen         string   `toml:"listen"`          // address to read metrics, health and status at, over plain HTTP without a password, as "IP:PORT"; empty: none
 	InsecureRemote bool     `toml:"insecure_remote"` // let listen be an address that others than this machine can reach
 	Hosts          []string `toml:"hosts"`           // names by which listen may be asked, besides localhost and its own address
@@ -117,20 +131,20 @@ type AdminConfig struct {
 	ShowUsers      bool     `toml:"show_users"`      // name users on the status page
 }
 
-// isSet reports whether the gateway is to be asked anywhere.
-func (c AdminConfig) isSet() bool { return c.Listen != "" || c.Socket != "" }
+// IsSet reports whether the gateway is to be asked anywhere.
+func (c Admin) IsSet() bool { return c.Listen != "" || c.Socket != "" }
 
-// BackendConfig is one [[backend]]: its name, its type and the keys of that type.
-type BackendConfig map[string]any
+// Backend is one [[backend]]: its name, its type and the keys of that type.
+type Backend map[string]any
 
 // Name is what routes, rules and logs call the backend.
-func (b BackendConfig) Name() string { s, _ := b["name"].(string); return s }
+func (b Backend) Name() string { s, _ := b["name"].(string); return s }
 
 // Type names the kind of backend.
-func (b BackendConfig) Type() string { s, _ := b["type"].(string); return s }
+func (b Backend) Type() string { s, _ := b["type"].(string); return s }
 
-// RouteConfig is one [[route]].
-type RouteConfig struct {
+// Route is one [[route]].
+type Route struct {
 	Host     string   `toml:"host"`     // host name that the route answers to; not set: any
 	Hosts    []string `toml:"hosts"`    // several of them, in place of host; "*.apps.example" stands for every name of one label more
 	Path     string   `toml:"path"`     // prefix of the paths that the route takes, in whole segments
@@ -149,39 +163,39 @@ type RouteConfig struct {
 	ResponseHeaders      []string `toml:"response_headers"`                          // headers that every answer on the route has, as "NAME: VALUE"; they replace those of the upstream, and none that the gateway manages
 	CORSOrigins          []string `toml:"cors_origins"`                              // origins of pages, as "https://HOST", whose scripts may read every answer on the route and send it requests, with the logins of those who look at them; not set: the upstream decides
 
-	Upstream                   serverURL `toml:"upstream"`                                    // where allowed requests go: "http://HOST:PORT", "https://HOST:PORT" or "unix:/PATH"; behind the port there may be a path, to which the path of a request is appended, for a registry from its v2 segment on
-	UpstreamCAFile             string    `toml:"upstream_ca_file"`                            // authorities to trust for https, in PEM, in place of the system's
-	UpstreamServerName         string    `toml:"upstream_server_name"`                        // name to verify for https, where it is not the one in upstream
-	UpstreamCertFile           string    `toml:"upstream_cert_file"`                          // client certificate for https, in PEM
-	UpstreamKeyFile            lead      `toml:"upstream_key_file"`                           // its private key, in PEM
-	UpstreamUser               string    `toml:"upstream_user"`                               // user name for the upstream, in place of the client's
-	UpstreamPasswordFile       lead      `toml:"upstream_password_file"`                      // file with its password; not readable by everybody
-	UpstreamPasswordCredential lead      `toml:"upstream_password_credential"`                // systemd credential with its password
-	UpstreamPasswordEnv        lead      `toml:"upstream_password_env"`                       // variable of the environment with its password
-	UpstreamIdleTimeout        Duration  `toml:"upstream_idle_timeout" min:"100ms" max:"24h"` // how long an unused connection is kept; must be shorter than the upstream keeps it
+	Upstream                   URL      `toml:"upstream"`                                    // where allowed requests go: "http://HOST:PORT", "https://HOST:PORT" or "unix:/PATH"; behind the port there may be a path, to which the path of a request is appended, for a registry from its v2 segment on
+	UpstreamCAFile             string   `toml:"upstream_ca_file"`                            // authorities to trust for https, in PEM, in place of the system's
+	UpstreamServerName         string   `toml:"upstream_server_name"`                        // name to verify for https, where it is not the one in upstream
+	UpstreamCertFile           string   `toml:"upstream_cert_file"`                          // client certificate for https, in PEM
+	UpstreamKeyFile            Lead     `toml:"upstream_key_file"`                           // its private key, in PEM
+	UpstreamUser               string   `toml:"upstream_user"`                               // user name for the upstream, in place of the client's
+	UpstreamPasswordFile       Lead     `toml:"upstream_password_file"`                      // file with its password; not readable by everybody
+	UpstreamPasswordCredential Lead     `toml:"upstream_password_credential"`                // systemd credential with its password
+	UpstreamPasswordEnv        Lead     `toml:"upstream_password_env"`                       // variable of the environment with its password
+	UpstreamIdleTimeout        Duration `toml:"upstream_idle_timeout" min:"100ms" max:"24h"` // how long an unused connection is kept; must be shorter than the upstream keeps it
 
-	Timeouts RouteTimeoutsConfig `toml:"timeouts"` // timeouts of this route, in place of those in [timeouts]; not set: as there
+	Timeouts RouteTimeouts `toml:"timeouts"` // timeouts of this route, in place of those in [timeouts]; not set: as there
 
-	Rules []RuleConfig `toml:"rule"` // who may do what on the route; the first whose methods and paths match decides alone
+	Rules []Rule `toml:"rule"` // who may do what on the route; the first whose methods and paths match decides alone
 }
 
-// hosts returns the names that the route answers to, nil for any.
-func (r RouteConfig) hosts() []string {
+// Names returns the names that the route answers to, nil for any.
+func (r Route) Names() []string {
 	if r.Host != "" {
 		return []string{r.Host}
 	}
 	return r.Hosts
 }
 
-// RouteTimeoutsConfig is [route.timeouts].
-type RouteTimeoutsConfig struct {
+// RouteTimeouts is [route.timeouts].
+type RouteTimeouts struct {
 	Connect        Duration `toml:"connect" min:"100ms" max:"10m"`         // time to connect to the upstream
 	Response       Duration `toml:"response" min:"100ms" max:"24h"`        // time until it begins to answer
 	UploadResponse Duration `toml:"upload_response" min:"100ms" max:"24h"` // the same for POST, PUT and PATCH
 }
 
-// RuleConfig is one [[route.rule]].
-type RuleConfig struct {
+// Rule is one [[route.rule]].
+type Rule struct {
 	Name    string   `toml:"name"`    // what logs and refusals call the rule
 	Methods []string `toml:"methods"` // methods that the rule is about; not set: all; GET covers HEAD
 	Paths   []string `toml:"paths"`   // patterns of paths that the rule is about; not set: all; * is one segment, ** any number
@@ -189,8 +203,8 @@ type RuleConfig struct {
 	Require []any `toml:"require"` // who may: a list of which one item is enough; docs/rules.md has all items
 }
 
-// TestConfig is one [[test]]: a question about the rules, and its answer.
-type TestConfig struct {
+// Test is one [[test]]: a question about the rules, and its answer.
+type Test struct {
 	User    string   `toml:"user"`                            // who sends the request, as typed into a login, or BACKEND:NAME; not set: somebody who has not logged in
 	Groups  []string `toml:"groups"`                          // groups of the user; not set: none
 	Backend string   `toml:"backend"`                         // backend that vouches for the user, where there are several
@@ -201,31 +215,31 @@ type TestConfig struct {
 	Rule    string   `toml:"rule"`                            // rule that decides; not set: any
 }
 
-// defaultSettings are the values of the keys that are not set.
-func defaultSettings() Settings {
+// Defaults are the values of the keys that are not set.
+func Defaults() Settings {
 	return Settings{
 		Listen:    []string{":5043"},
 		Drain:     Duration{5 * time.Minute},
 		AccessLog: "json",
 		LogLevel:  "info",
-		Cache: CacheConfig{
+		Cache: Cache{
 			Size:        10000,
 			TTL:         Duration{5 * time.Minute},
 			NegativeTTL: Duration{30 * time.Second},
 			Revalidate:  Duration{time.Minute},
 		},
-		Flood: FloodConfig{
+		Flood: Flood{
 			Enabled:         true,
 			SourcePerMinute: 60,
 			SourceBurst:     100,
 			TotalPerSecond:  20,
 			TotalBurst:      200,
 		},
-		Refusals: RefusalsConfig{
+		Refusals: Refusals{
 			Floor:   Duration{100 * time.Millisecond},
 			Ceiling: Duration{time.Second},
 		},
-		Timeouts: TimeoutsConfig{
+		Timeouts: Timeouts{
 			Handshake:      Duration{10 * time.Second},
 			Header:         Duration{30 * time.Second},
 			Idle:           Duration{2 * time.Minute},
@@ -235,7 +249,7 @@ func defaultSettings() Settings {
 			UploadResponse: Duration{15 * time.Minute},
 			Login:          Duration{10 * time.Second},
 		},
-		Limits: LimitsConfig{
+		Limits: Limits{
 			Connections:         16384,
 			PerAddress:          1000,
 			Handshakes:          4096,
@@ -253,6 +267,6 @@ func defaultSettings() Settings {
 
 // The defaults of a [[route]].
 const (
-	defaultRealm               = "Registry Authentication"
-	defaultUpstreamIdleTimeout = 30 * time.Second
+	DefaultRealm               = "Registry Authentication" // of realm
+	DefaultUpstreamIdleTimeout = 30 * time.Second          // of upstream_idle_timeout
 )

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"reflect"
@@ -8,9 +8,9 @@ import (
 // knownFields are what fields has returned, by the type. Every line of a file asks.
 var knownFields sync.Map
 
-// fields returns the keys of a struct type, with those of embedded structs. Others use
+// Fields returns the keys of a struct type, with those of embedded structs. Others use
 // the map too: nobody changes it.
-func fields(t reflect.Type) map[string]reflect.StructField {
+func Fields(t reflect.Type) map[string]reflect.StructField {
 	if known, ok := knownFields.Load(t); ok {
 		return known.(map[string]reflect.StructField)
 	}

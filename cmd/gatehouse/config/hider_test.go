@@ -1,6 +1,7 @@
-package main
+package config
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -38,7 +39,7 @@ func TestLinesShowNoValueThatMayLeadToASecret(t *testing.T) {
 		{`backend = [{ key_file = "hunter2" }]`, `backend = [{ key_file = [redacted] }]`},
 		{`route = [{ rule = [{ require = [{ any = ["valid-user"] }] }] }]`, `route = [{ rule = [{ require = [{ any = ["valid-user"] }] }] }]`},
 	} {
-		d := document{source: []byte(tc.line), hidden: documentKinds().hiddenParts([]byte(tc.line))}
+		d := tomlFile{source: []byte(tc.line), hidden: someKinds().hiddenParts([]byte(tc.line))}
 		if got := d.start().source; got != "" {
 			t.Errorf("the start of a document has the line %q", got)
 		}
@@ -52,7 +53,7 @@ func TestLinesShowNoValueThatMayLeadToASecret(t *testing.T) {
 func TestHiddenValuesEndWhereTheyEnd(t *testing.T) {
 	source := "listen = [\":1\"\ntls.key_file = \"hunter2\"\nlog_level = \"info\"\n" +
 		"[tls]\nkey_file = [\n  \"hunter2\", # hunter2\n  { hunter2 = 1 },\n]\ncert_file = \"c.pem\"\nkey_file = \"\"\"\nhunter2\nhunter2"
-	d := document{source: []byte(source), hidden: documentKinds().hiddenParts([]byte(source))}
+	d := tomlFile{source: []byte(source), hidden: someKinds().hiddenParts([]byte(source))}
 	var got []string
 	for i := range strings.Count(source, "\n") + 1 {
 		got = append(got, d.position(i+1, 1).source)
@@ -61,4 +62,12 @@ func TestHiddenValuesEndWhereTheyEnd(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)
 	}
+}
+
+// someKinds returns a kind of backend whose keys lead to secrets and servers.
+func someKinds() Kinds {
+	return Kinds{"directory": {Keys: reflect.TypeFor[struct {
+		URLs    []URL `toml:"urls"`
+		KeyFile Lead  `toml:"key_file"`
+	}]()}}
 }
