@@ -21,6 +21,57 @@ type dn []string
 var errNoDN = errors.New("not a distinguished name")
 
 func parseDN(text string) (dn, error) {
+	if name, ok := plainDN(text); ok {
+		return strings.Split(name, ","), nil
+	}
+	return parseAnyDN(text)
+}
+
+// plainDN returns the one spelling of a name that differs from it by case at most, as
+// nearly all do. It takes a tenth of the time of parseAnyDN, which has the last word on
+// all others.
+func plainDN(text string) (name string, ok bool) {
+	if !isPrintableASCII(text) {
+		return "", false
+	}
+	name = strings.ToLower(text)
+	for rdn := range strings.SplitSeq(name, ",") {
+		attribute, value, _ := strings.Cut(rdn, "=")
+		if !isPlainAttribute(attribute) || !isPlainValue(value) {
+			return "", false
+		}
+	}
+	return name, true
+}
+
+// isPlainAttribute reports whether an attribute in lower case is called by its usual
+// short name.
+func isPlainAttribute(name string) bool {
+	for i := range len(name) {
+		letter := 'a' <= name[i] && name[i] <= 'z'
+		if !letter && (i == 0 || name[i] != '-' && (name[i] < '0' || name[i] > '9')) {
+			return false
+		}
+	}
+	return name != "" && attributeName(name) == name
+}
+
+// isPlainValue reports whether a value in lower case has nothing in it that is escaped
+// or that a name can do without.
+func isPlainValue(value string) bool {
+	for i := range len(value) {
+		switch c := value[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_', c == '.':
+		case c == ' ' && i > 0 && i < len(value)-1 && value[i-1] != ' ':
+		default:
+			return false
+		}
+	}
+	return value != ""
+}
+
+// parseAnyDN is parseDN for names of all kinds.
+func parseAnyDN(text string) (dn, error) {
 	parsed, err := ldap.ParseDN(text)
 	if err != nil || len(parsed.RDNs) == 0 || !utf8.ValidString(text) {
 		return nil, errNoDN
@@ -43,7 +94,10 @@ func parseDN(text string) (dn, error) {
 // canonicalDN returns the one spelling of a name, and a name that does not
 // parse as it is: Active Directory has some, such as <SID=…>.
 func canonicalDN(text string) string {
-	name, err := parseDN(text)
+	if name, ok := plainDN(text); ok {
+		return name
+	}
+	name, err := parseAnyDN(text)
 	if err != nil {
 		return text
 	}

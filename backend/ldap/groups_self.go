@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -51,6 +52,17 @@ func (r *resolver) findsItself() bool {
 	return false
 }
 
+// isSelf reports whether an entry is that of the user. The anchor alone tells it from
+// nearly all others.
+func (r *resolver) isSelf(e *ldap.Entry) bool {
+	kind, _, _ := strings.Cut(r.id.Anchor, ":")
+	if r.anchorOf(e, kind) != r.id.Anchor {
+		return false
+	}
+	now, err := r.identityAs(e, r.id)
+	return err == nil && now.SameAs(r.id) == backend.Same
+}
+
 // membersAndSelf returns the groups with the user as a member. The same search finds
 // the entry of the user, so that no question more is asked to know where it is by now.
 // An entry that is elsewhere, or not below the group bases, is looked for by itself.
@@ -72,7 +84,7 @@ func (r *resolver) membersAndSelf(ctx context.Context) ([]group, error) {
 			return nil, fmt.Errorf("search groups: %w", err)
 		}
 		for _, e := range entries {
-			if now, err := r.identityAs(e, r.id); err == nil && now.SameAs(r.id) == backend.Same {
+			if r.isSelf(e) {
 				r.entry = e
 				continue
 			}

@@ -3,6 +3,7 @@ package ldap
 import (
 	"bytes"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -203,6 +204,35 @@ func FuzzLogin(f *testing.F) {
 			t.Errorf("group %q becomes %q and then %q", name, group, again)
 		}
 	})
+}
+
+// A name that is read the short way is what the long way makes of it.
+func FuzzPlainDN(f *testing.F) {
+	for _, name := range []string{
+		"cn=dev,ou=groups," + base, "CN=Dev Team,DC=x", "cn=a  b,dc=x", "cn= a,dc=x", "cn=a ,dc=x", "cn=a, dc=x", "cn =a,dc=x", "cn=,dc=x", "cn=a,", ",cn=a", "cn", "",
+		"cn=a=b,dc=x", "cn=#61,dc=x", "cn=a+uid=b,dc=x", `cn=a\,b,dc=x`, "commonName=a,dc=x", "2.5.4.3=a,dc=x", "oid.2.5.4.3=a", "uid=\u212a,dc=x", "uid=a\x00,dc=x", "1a=b", "c-n=b", "cn=a;dc=x", "userid=a.b_c-d",
+	} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		name, ok := plainDN(text)
+		if !ok {
+			return
+		}
+		want, err := parseAnyDN(text)
+		if err != nil || want.String() != name || !slices.Equal(want, strings.Split(name, ",")) {
+			t.Errorf("%q: got %q, want %q, %v", text, name, want, err)
+		}
+	})
+}
+
+// Most names are read the short way, which is what it is for.
+func TestUsualNamesArePlain(t *testing.T) {
+	for _, name := range []string{uidDN("alice"), cnDN("dev"), "CN=Domain Admins,OU=Groups_1,DC=corp,DC=example"} {
+		if got, ok := plainDN(name); !ok || got != strings.ToLower(name) {
+			t.Errorf("%q: got %q, %t", name, got, ok)
+		}
+	}
 }
 
 // FuzzAnswer gives the bytes of a server to everything that reads them.
