@@ -19,7 +19,7 @@ import (
 func (r *resolver) find(ctx context.Context, alternatives []string, keep bool) ([]group, error) {
 	var found []group
 	var asked []string // and not remembered
-	for _, filter := range oneOf(alternatives) {
+	for _, filter := range oneOf(alternatives, alternativesMax) {
 		groups, known := r.memory.found.get(digest(filter))
 		if known && keep {
 			found = append(found, groups...)

@@ -173,7 +173,7 @@ func TestFiltersAreCutByBytes(t *testing.T) {
 			alternatives = append(alternatives, equals("member", fmt.Sprintf("%0*d", tt.length, i)))
 		}
 		var joined strings.Builder
-		for _, filter := range oneOf(alternatives) {
+		for _, filter := range oneOf(alternatives, alternativesMax) {
 			if len(filter) > filterMax+len("(|)") && tt.length < filterMax {
 				t.Errorf("%+v: a filter of %d bytes", tt, len(filter))
 			}
