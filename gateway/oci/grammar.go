@@ -65,3 +65,16 @@ func IsDigest(s string) bool {
 	}
 	return true
 }
+
+// IsTag reports whether s can be a tag.
+func IsTag(s string) bool {
+	if len(s) == 0 || len(s) > 128 || s[0] == '.' || s[0] == '-' {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !isLowerAlphanumeric(c) && (c < 'A' || 'Z' < c) && c != '_' && c != '.' && c != '-' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,72 @@
+package listing
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// order compares names as a registry may have ordered them.
+type order func(a, b string) int
+
+// orders are those of known registries: by the path of directories, where a slash comes
+// before every other character; by bytes; and without regard to case, as the OCI
+// distribution specification orders tags.
+var orders = [...]order{byPath, strings.Compare, byLetter}
+
+func byPath(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		if x, y := a[i], b[i]; x != y {
+			switch {
+			case x == '/':
+				return -1
+			case y == '/':
+				return 1
+			}
+			return cmp.Compare(x, y)
+		}
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+func byLetter(a, b string) int {
+	return cmp.Or(strings.Compare(strings.ToLower(a), strings.ToLower(b)), strings.Compare(a, b))
+}
+
+// sequence finds out in which order names come.
+type sequence struct {
+	first, last string
+	begun       bool
+	broken      [len(orders)]bool // by two of the names
+}
+
+func (s *sequence) add(name string) {
+	if !s.begun {
+		s.first = name
+	} else {
+		for i, compare := range orders {
+			s.broken[i] = s.broken[i] || compare(s.last, name) >= 0
+		}
+	}
+	s.last, s.begun = name, true
+}
+
+// beginsBefore reports whether the first name comes before place, or at it, in every order that
+// the names may have.
+func (s *sequence) beginsBefore(place string) bool {
+	for i, compare := range orders {
+		if !s.broken[i] && compare(s.first, place) > 0 {
+			return false
+		}
+	}
+	return s.begun
+}
+
+// order returns the one that all names came in. If there is none, sorted is false and it
+// is the one that they are to be brought into.
+func (s *sequence) order() (o order, sorted bool) {
+	if i := slices.Index(s.broken[:], false); i >= 0 {
+		return orders[i], true
+	}
+	return strings.Compare, false
+}

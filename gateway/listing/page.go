@@ -1,0 +1,180 @@
+package listing
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Registry has a list.
+type Registry interface {
+	// List asks for at most n names that come behind last, or from the beginning on where
+	// last is empty, and calls each for every name that comes, until that fails. It
+	// reports whether the registry says that further names follow. A registry that takes
+	// no n as large is an error that wraps [ErrPageSize].
+	List(n int, last string, each func(name string) error) (more bool, err error)
+}
+
+// ErrPageSize says that the registry gives no pages of that size.
+var ErrPageSize = errors.New("the registry gives no pages as large")
+
+// How the registry is asked.
+const (
+	pageSize = 1000 // the largest page of distribution 3
+	maxAsked = 20   // pages of the registry for one of ours
+)
+
+// SmallPage is a number of names that every registry gives which has pages.
+const SmallPage = 100
+
+// maxPageBytes is how many bytes of names one page has at most, whatever a client asks
+// for: a page is made in memory.
+const maxPageBytes = 1 << 20
+
+// Position is a place in a list.
+type Position struct {
+	After string // the name that stands before it; empty for the beginning
+	Floor string // what is shown comes behind this name, wherever After is; empty for everything
+}
+
+// A Page is a part of a list.
+type Page struct {
+	Names []string
+	More  bool     // something may follow
+	Next  Position // where it would, if there is more
+}
+
+// A Pager makes the pages of a list. One goroutine uses it.
+type Pager struct {
+	Kind     Kind
+	Registry Registry
+	Shown    func(name string) (bool, error) // whether the client may know of the name
+	Keep     func(bytes int) error           // asked before names of so many bytes more are kept in memory
+
+	size int // of the registry's pages
+}
+
+// Page returns the page of up to n names at a place in the list. It is shorter only where
+// the list ends, where it has grown to [maxPageBytes], and where the registry had to be
+// asked too often.
+func (p *Pager) Page(n int, at Position) (Page, error) {
+	page, bytes := Page{Next: at}, 0
+	for range maxAsked {
+		a, err := p.ask(page.Next.After)
+		if err != nil {
+			return Page{}, err
+		}
+		for _, name := range a.behind(at) {
+			if len(page.Names) == n || bytes > maxPageBytes {
+				return page.endingAt(page.Names[len(page.Names)-1]), nil
+			}
+			page.Names, bytes = append(page.Names, name), bytes+len(name)
+		}
+		switch {
+		case !a.more:
+			return page, nil
+		case a.whole || !a.names.begun:
+			return Page{}, fmt.Errorf("%w: its pages do not come to an end", ErrList)
+		}
+		page.Next.After = a.names.last
+	}
+	if len(page.Names) == n {
+		return page.endingAt(page.Names[n-1]), nil
+	}
+	page.More = true
+	return page, nil
+}
+
+// endingAt returns the page with a place to go on at that tells nothing of hidden names.
+func (p Page) endingAt(name string) Page {
+	p.More, p.Next = true, Position{After: name}
+	return p
+}
+
+// answer is what the registry has said when it was asked once.
+type answer struct {
+	after string   // which name it was asked for those behind
+	names sequence // all of them
+	shown []string
+	more  bool
+	met   bool // after is among the names
+	whole bool // they are all that the registry has, whatever it was asked for
+}
+
+// ask asks the registry for the names behind after. Some registries do not know of pages:
+// they give all names each time, and not always in an order.
+func (p *Pager) ask(after string) (*answer, error) {
+	a, err := p.list(after)
+	if err != nil || after == "" {
+		return a, err
+	}
+	_, sorted := a.names.order()
+	switch {
+	case a.met || sorted && a.names.beginsBefore(after):
+		a.whole = true
+	case !sorted:
+		// Either after has gone from a list without an order, or the registry has
+		// an order that is not known here.
+		if all, err := p.list(""); err != nil || !all.more {
+			all.after, all.whole = after, true
+			return all, err
+		}
+	}
+	return a, nil
+}
+
+func (p *Pager) list(after string) (*answer, error) {
+	if p.size == 0 {
+		p.size = pageSize
+	}
+	a := &answer{after: after}
+	var err error
+	a.more, err = p.Registry.List(p.size, after, func(name string) error { return p.take(a, name) })
+	if errors.Is(err, ErrPageSize) && p.size > SmallPage {
+		p.size = SmallPage
+		return p.list(after)
+	}
+	return a, err
+}
+
+// take keeps a name that may be shown. One that breaks the grammar of names is never
+// shown: no rule can be about it.
+func (p *Pager) take(a *answer, name string) error {
+	if !p.Kind.Valid(name) {
+		return nil
+	}
+	a.met = a.met || name == a.after
+	a.names.add(name)
+	shown, err := p.Shown(name)
+	if err != nil || !shown {
+		return err
+	}
+	if err := p.Keep(len(name) + stringSize); err != nil {
+		return err
+	}
+	a.shown = append(a.shown, name)
+	return nil
+}
+
+// stringSize is what a string takes beside its bytes, in a slice that grows.
+const stringSize = 40
+
+// behind returns the names to be shown that come behind a place.
+func (a *answer) behind(at Position) []string {
+	compare, sorted := a.names.order()
+	if isAll := a.whole || a.after == "" && !a.more; isAll && !sorted {
+		slices.SortFunc(a.shown, compare)
+		a.shown = slices.Compact(a.shown)
+	}
+	if a.whole {
+		a.shown = behind(a.shown, a.after, compare)
+	}
+	if at.Floor != "" {
+		a.shown = behind(a.shown, at.Floor, compare)
+	}
+	return a.shown
+}
+
+func behind(names []string, place string, compare order) []string {
+	return slices.DeleteFunc(names, func(name string) bool { return compare(name, place) <= 0 })
+}
