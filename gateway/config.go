@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"net/netip"
@@ -175,6 +176,35 @@ type Route struct {
 	// upstream's own Access-Control fields are dropped. Nil leaves these to the
 	// upstream.
 	CORSOrigins []string
+
+	// Catalog says which repositories the list of a registry shows; default: where a
+	// rule for pull depends on the repository [FilteredCatalog], else [WholeCatalog].
+	Catalog Catalog
+}
+
+// Catalog is which repositories a list shows.
+type Catalog string
+
+const (
+	// FilteredCatalog shows those that the user may pull.
+	FilteredCatalog Catalog = "filtered"
+	// WholeCatalog shows all, to whoever the rules let see the list.
+	WholeCatalog Catalog = "all"
+)
+
+var errNoCatalog = errors.New("catalog is about the list of a registry, and the route leads to none: leave the key out, or set registry")
+
+// CheckCatalog reports why r.Catalog cannot be.
+func (r Route) CheckCatalog() error {
+	if r.Catalog != "" && r.ForRules().RegistryRoot() == "" {
+		return errNoCatalog
+	}
+	return nil
+}
+
+// filtersCatalog reports whether the list of repositories is filtered.
+func (r Route) filtersCatalog(p *rules.Policy) bool {
+	return r.Catalog == FilteredCatalog || r.Catalog == "" && p.PullDependsOnRepository()
 }
 
 // ForRules returns what the rules of r have to know of it.

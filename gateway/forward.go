@@ -31,6 +31,9 @@ func (x *exchange) forward() *problem {
 		return x.upstreamProblem(err)
 	}
 	defer x.site.slots.release(x.slot)
+	if k := x.listKind(); k != nil {
+		return x.forwardList(k)
+	}
 	head := flow.Heads.Get().(*[]byte)
 	defer flow.Heads.Put(head)
 	asked := time.Now()
@@ -40,6 +43,11 @@ func (x *exchange) forward() *problem {
 		return x.upstreamProblem(err)
 	}
 	defer answer.Close()
+	return x.passOn(answer)
+}
+
+// passOn sends the answer of the upstream to the client.
+func (x *exchange) passOn(answer *upstream.Response) *problem {
 	if p := x.examineAnswer(answer); p != nil {
 		return p
 	}

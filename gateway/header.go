@@ -14,18 +14,9 @@ import (
 // should go.
 func (x *exchange) appendHead(b []byte, length int64) []byte {
 	r := x.r
-	b = append(append(b, r.Method...), ' ')
-	b = append(x.route.path.appendTarget(b, x.target), " HTTP/1.1\r\n"...)
-	b = appendField(b, "Host", cmp.Or(r.Host, x.route.upstream.Authority, "localhost"))
+	b = x.appendLine(b, r.Method, x.target)
 	hidesType := x.hidesType()
-	for name, values := range r.Header {
-		if x.route.fields.drops(name) || strict.ConnectionHas(r.Header, name) || hidesType && isContentType(name) {
-			continue
-		}
-		for _, v := range values {
-			b = appendField(b, name, v)
-		}
-	}
+	b = x.appendClientFields(b, func(name string) bool { return hidesType && isContentType(name) })
 	if hidesType {
 		b = appendField(b, "Content-Type", opaqueType)
 	}
@@ -39,6 +30,27 @@ func (x *exchange) appendHead(b []byte, length int64) []byte {
 		b = appendField(b, "Content-Length", "0")
 	}
 	return append(b, "\r\n"...)
+}
+
+// appendLine appends the request line, and the host.
+func (x *exchange) appendLine(b []byte, method string, target strict.Target) []byte {
+	b = append(append(b, method...), ' ')
+	b = append(x.route.path.appendTarget(b, target), " HTTP/1.1\r\n"...)
+	return appendField(b, "Host", cmp.Or(x.r.Host, x.route.upstream.Authority, "localhost"))
+}
+
+// appendClientFields appends what the client sent, but for the fields that are not passed
+// on, and those that are hidden.
+func (x *exchange) appendClientFields(b []byte, hidden func(name string) bool) []byte {
+	for name, values := range x.r.Header {
+		if x.route.fields.drops(name) || strict.ConnectionHas(x.r.Header, name) || hidden(name) {
+			continue
+		}
+		for _, v := range values {
+			b = appendField(b, name, v)
+		}
+	}
+	return b
 }
 
 // appendOwnFields appends the managed fields as the gateway knows them.

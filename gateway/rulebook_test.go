@@ -25,6 +25,7 @@ func variedRoutes(t *testing.T, service string) []Route {
 		{Name: "push", Methods: []string{"POST", "PUT"}, Paths: []string{"/v2/team/**", "/v2/own/**"}, Require: mustRequire(t, "group pusher", "user people:alice")},
 	}
 	route := Route{Backend: everyone, Backends: []string{"people"}, Upstream: upstream.Config{URL: service}, Rules: rules}
+	route.Catalog = WholeCatalog // what the upstream lists is no list
 	v2, other := route, route
 	v2.Path = "/v2/"
 	other.Hosts, other.Path = []string{"other.test"}, "/v2/team"

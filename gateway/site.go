@@ -55,6 +55,7 @@ type route struct {
 	origins              origins
 	path                 upstreamPath
 	forwardAuthorization bool
+	filtersCatalog       bool
 	metrics              *routeMetrics // nil if nobody counts
 }
 
@@ -126,6 +127,9 @@ func (s *site) newRoute(r Route, before *site) (*route, error) {
 	if err := r.checkHeaders(); err != nil {
 		return nil, err
 	}
+	if err := r.CheckCatalog(); err != nil {
+		return nil, err
+	}
 	groups, err := newGroupsHeader(r)
 	if err != nil {
 		return nil, err
@@ -156,6 +160,7 @@ func (s *site) newRoute(r Route, before *site) (*route, error) {
 		origins:              origins,
 		path:                 mapping,
 		forwardAuthorization: r.ForwardAuthorization,
+		filtersCatalog:       r.filtersCatalog(policy),
 	}, nil
 }
 

@@ -18,12 +18,13 @@ type sites struct {
 	refusals refusals
 	arrivals arrivals
 	crowd    crowd
+	lists    *lists
 
 	slowBodies atomic.Uint64 // requests that were cut off for them
 }
 
 func newSites(first *site) *sites {
-	s := &sites{live: make(map[*site]struct{}), arrivals: newArrivals()}
+	s := &sites{live: make(map[*site]struct{}), arrivals: newArrivals(), lists: newLists()}
 	s.adopt(first)
 	s.now.Store(first)
 	return s

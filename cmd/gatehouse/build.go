@@ -131,6 +131,7 @@ func (a *assembly) route(i int) gateway.Route {
 		RemoveHeaders:        r.RemoveHeaders,
 		ResponseHeaders:      r.ResponseHeaders,
 		CORSOrigins:          r.CORSOrigins,
+		Catalog:              gateway.Catalog(r.Catalog),
 		KeepHeaders:          r.KeepHeaders,
 		Upstream: upstream.Config{
 			URL:         a.upstreamURL(i),
@@ -147,6 +148,9 @@ func (a *assembly) route(i int) gateway.Route {
 				UploadResponse: r.Timeouts.UploadResponse.Duration,
 			},
 		},
+	}
+	if err := route.CheckCatalog(); err != nil {
+		a.report.Errorf(a.at(i, "catalog"), "%v", err)
 	}
 	route.Rules = a.rules(i, route)
 	return route

@@ -74,12 +74,16 @@ func TestTranscriptOfExplanations(t *testing.T) {
 }
 
 // running is a gateway that serves the configuration of the folder, with an
-// upstream that says yes to everything.
+// upstream that says yes to everything, and has no repositories.
 type running struct{ *daemon }
 
 func startRunning(t *testing.T) running {
 	t.Helper()
-	upstream := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v2/_catalog" {
+			io.WriteString(w, `{"repositories":[]}`)
+		}
+	}))
 	t.Cleanup(upstream.Close)
 	text, err := os.ReadFile("config.toml")
 	if err != nil {

@@ -158,6 +158,16 @@ func (t Target) Query(name string) (value string, ok bool) {
 	return "", false
 }
 
+// CountQuery returns how many parameters have that name.
+func (t Target) CountQuery(name string) (n int) {
+	for _, p := range t.params {
+		if p.name == name {
+			n++
+		}
+	}
+	return n
+}
+
 // WithoutQuery returns the target without the parameters of these names.
 func (t Target) WithoutQuery(names ...string) Target {
 	var kept []param

@@ -163,6 +163,8 @@ type Route struct {
 	ResponseHeaders      []string `toml:"response_headers"`                          // headers that every answer on the route has, as "NAME: VALUE"; they replace those of the upstream, and none that the gateway manages
 	CORSOrigins          []string `toml:"cors_origins"`                              // origins of pages, as "https://HOST", whose scripts may read every answer on the route and send it requests, with the logins of those who look at them; not set: the upstream decides
 
+	Catalog string `toml:"catalog" oneof:"filtered all"` // which repositories the list of a registry shows, to whom the rules let see it: those that the user may pull ("filtered") or every one ("all"); not set: filtered where a rule for pull is about some repositories and not about others
+
 	Upstream                   URL      `toml:"upstream"`                                    // where allowed requests go: "http://HOST:PORT", "https://HOST:PORT" or "unix:/PATH"; behind the port there may be a path, to which the path of a request is appended, for a registry from its v2 segment on
 	UpstreamCAFile             string   `toml:"upstream_ca_file"`                            // authorities to trust for https, in PEM, in place of the system's
 	UpstreamServerName         string   `toml:"upstream_server_name"`                        // name to verify for https, where it is not the one in upstream
