@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gatehouse/backend"
 	"gatehouse/backend/shown"
 	"gatehouse/cmd/gatehouse/config"
 )
@@ -22,10 +23,10 @@ var flagValues = map[string]completer{
 	"output":  fixed(string(outputText), string(outputJSON)),
 	"backend": fromConfig((*config.Document).BackendNames),
 	"host":    fromConfig(routeHosts),
-	"user":    fromRosters(roster.UserNames),
-	"as":      fromRosters(roster.UserNames),
-	"group":   fromRosters(roster.GroupNames),
-	"groups":  fromRosters(roster.GroupNames),
+	"user":    fromRosters(backend.Roster.UserNames),
+	"as":      fromRosters(backend.Roster.UserNames),
+	"group":   fromRosters(backend.Roster.GroupNames),
+	"groups":  fromRosters(backend.Roster.GroupNames),
 }
 
 // argValues has the commands whose arguments are known, by their names. Of others that
@@ -33,7 +34,7 @@ var flagValues = map[string]completer{
 var argValues = map[string]completer{
 	"explain": completeQuestion,
 	"can-i":   completeQuestion,
-	"whoami":  firstArg(fromRosters(roster.UserNames)),
+	"whoami":  firstArg(fromRosters(backend.Roster.UserNames)),
 	"probe":   firstArg(fromConfig((*config.Document).BackendNames)),
 }
 
@@ -97,7 +98,7 @@ func fromConfig(values func(*config.Document) []string) completer {
 
 // fromRosters completes to names in the files of users and groups. No other backend is
 // opened: a key that is pressed must read no password and ask no server.
-func fromRosters(values func(roster) []string) completer {
+func fromRosters(values func(backend.Roster) []string) completer {
 	return fromConfig(func(c *config.Document) (names []string) {
 		a := newAssembly(c, nil)
 		defer a.close()
@@ -106,7 +107,7 @@ func fromRosters(values func(roster) []string) completer {
 				continue
 			}
 			a.openBackend(i, surroundings{log: slog.New(slog.DiscardHandler)})
-			if r, ok := a.stack(table.Name()).leaf.(roster); ok {
+			if r, ok := a.stack(table.Name()).leaf.(backend.Roster); ok {
 				names = append(names, values(r)...)
 			}
 		}

@@ -34,6 +34,3 @@ func (a *assembly) hostPlace(i, j int) config.Place {
 	}
 	return a.at(i, "hosts", j)
 }
-
-// sampleHost returns a host that a name of a route stands for.
-func sampleHost(name string) string { return strings.Replace(name, "*", "any", 1) }

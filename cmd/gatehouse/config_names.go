@@ -10,16 +10,6 @@ import (
 	"gatehouse/gateway/rules"
 )
 
-// roster is a backend that can list its users and groups. What it does not list there
-// is not.
-type roster interface {
-	UserNames() []string
-	GroupNames() []string
-
-	// Strangers returns the members of its groups that are none of its users.
-	Strangers() []string
-}
-
 // maxStrangers bounds how many members of groups are named that are no users.
 const maxStrangers = 20
 
@@ -116,7 +106,7 @@ func (a *assembly) unlisted(i int, source string, n rules.Name, name string) str
 // of them cannot list them, or knows no groups at all, which is reported elsewhere.
 func (a *assembly) rosterOf(i int, source string, groups bool) (names []string, ok bool) {
 	for _, name := range a.asked(a.config.Routes[i].Backend, source, groups) {
-		b, isRoster := a.stack(name).leaf.(roster)
+		b, isRoster := a.stack(name).leaf.(backend.Roster)
 		switch {
 		case !isRoster:
 			return nil, false
@@ -145,11 +135,11 @@ func (a *assembly) asked(name, source string, groups bool) []string {
 	return list
 }
 
-// isInFiles reports whether all users and groups of the backend called name are in
+// InFiles reports whether all users and groups of the backend called name are in
 // files.
-func (a *assembly) isInFiles(name string) bool {
+func (a *assembly) InFiles(name string) bool {
 	return !slices.ContainsFunc(a.asked(name, "", true), func(part string) bool {
-		_, ok := a.stack(part).leaf.(roster)
+		_, ok := a.stack(part).leaf.(backend.Roster)
 		return !ok
 	})
 }
@@ -159,7 +149,7 @@ func (a *assembly) isInFiles(name string) bool {
 func (a *assembly) warnOfStrangers() {
 	c := a.config
 	for i, table := range c.Backends {
-		b, ok := a.stack(table.Name()).leaf.(roster)
+		b, ok := a.stack(table.Name()).leaf.(backend.Roster)
 		if !ok || c.IsMentioned(table.Name()) {
 			continue
 		}

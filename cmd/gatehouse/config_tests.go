@@ -13,36 +13,33 @@ import (
 	"gatehouse/gateway/rules"
 )
 
-// defaultFrom is the address of clients in a question that names none.
-const defaultFrom = "127.0.0.1"
-
 // runTests reports each [[test]] that the rules do not pass. Rules that cannot be
 // compiled are reported elsewhere.
 func (a *assembly) runTests() {
 	if len(a.config.Tests) == 0 {
 		return
 	}
-	q, err := newInquiry(a)
+	q, err := newInquiry(a.setting())
 	if err != nil {
 		return
 	}
 	first := len(a.report)
 	for i, t := range a.config.Tests {
-		a.runTest(i, t, *q)
+		a.runTest(i, t, q)
 	}
 	a.report.KeepPrivate(first)
 }
 
-func (a *assembly) runTest(i int, t config.Test, q inquiry) {
-	requests, ok := a.checkTest(i, t, &q)
+func (a *assembly) runTest(i int, t config.Test, q *inquiry) {
+	requests, asker, ok := a.checkTest(i, t, q)
 	if !ok {
 		return
 	}
-	all, err := q.askAll(context.Background(), requests)
+	all, err := asker.askAll(context.Background(), requests)
 	var open hostError
 	switch {
 	case errors.As(err, &open):
-		a.report.Errorf(a.testAt(i, "request"), "%s: %s", t.Request, open.text(fmt.Sprintf("add a line such as host = %q to the test", sampleHost(open.hosts[0]))))
+		a.report.Errorf(a.testAt(i, "request"), "%s: %s", t.Request, open.text(fmt.Sprintf("add a line such as host = %q to the test", open.sample())))
 		return
 	case err != nil:
 		a.report.Errorf(a.testAt(i, "request"), "%s: %v", t.Request, err)
@@ -59,8 +56,8 @@ func (a *assembly) runTest(i int, t config.Test, q inquiry) {
 	}
 }
 
-// checkTest returns the requests that a test is about, and tells q who sends them.
-func (a *assembly) checkTest(i int, t config.Test, q *inquiry) (requests []plannedRequest, ok bool) {
+// checkTest returns the requests that a test is about, and the inquiry by whoever sends them.
+func (a *assembly) checkTest(i int, t config.Test, q *inquiry) (requests []plannedRequest, asker *inquiry, ok bool) {
 	errs := len(a.report)
 	words := strings.Fields(t.Request)
 	if len(words) == 0 {
@@ -83,9 +80,8 @@ func (a *assembly) checkTest(i int, t config.Test, q *inquiry) (requests []plann
 	if err != nil {
 		a.report.Errorf(a.testAt(i, "from"), "%v", err)
 	}
-	q.who = claimant{name: t.User, backend: t.Backend, groups: t.Groups, groupsKnown: true}
-	q.from, q.host, q.heard = from, t.Host, map[int]testimony{}
-	return requests, len(a.report) == errs
+	who := claimant{name: t.User, backend: t.Backend, groups: t.Groups, groupsKnown: true}
+	return requests, q.by(who, from, t.Host), len(a.report) == errs
 }
 
 // ruleNames returns the names of the rules of all routes.
@@ -100,16 +96,3 @@ func (a *assembly) ruleNames() []string {
 }
 
 func (a *assembly) testAt(i int, key string) config.Place { return a.config.Origin.At("test", i, key) }
-
-// why says in one line what decided, and on which request if others were asked
-// about too.
-func (e explanation) why() string {
-	text := e.decision()
-	for _, note := range e.Notes {
-		text += "; " + note
-	}
-	if e.Purpose != "" {
-		text = fmt.Sprintf("%s %s: %s", e.Method, e.Target, text)
-	}
-	return text
-}

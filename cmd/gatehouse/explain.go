@@ -69,9 +69,9 @@ func (o *askOptions) flags(cmd *cobra.Command, user string) {
 	flags.StringVar(&o.source, "from", defaultFrom, "the address of the client")
 }
 
-// inquiry returns what answers questions by whoever o describes, and what closes
-// it.
-func (o *askOptions) inquiry(cmd *cobra.Command) (*inquiry, func() error, error) {
+// inquiry returns what answers questions by whoever o describes, and what it asks about,
+// which the caller closes.
+func (o *askOptions) inquiry(cmd *cobra.Command) (*inquiry, *assembly, error) {
 	from, err := parseFrom(o.source)
 	if err != nil {
 		return nil, nil, fmt.Errorf("--from: %w", err)
@@ -80,15 +80,18 @@ func (o *askOptions) inquiry(cmd *cobra.Command) (*inquiry, func() error, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	q, err := newInquiry(a)
+	q, err := newInquiry(a.setting())
 	if err == nil {
-		q.from, q.host = from, o.host
-		err = o.introduce(cmd, q)
+		err = o.complete(cmd)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, a.close())
 	}
-	return q, a.close, nil
+	q = q.by(o.who, from, o.host)
+	if o.live {
+		q.askLive(func() (string, error) { return readPassword(cmd, false, false) })
+	}
+	return q, a, nil
 }
 
 // assembleRules assembles the configuration for its rules and backends. Whatever
@@ -109,7 +112,7 @@ func assembleRules(cmd *cobra.Command) (*assembly, error) {
 	if refused == nil {
 		return a, nil
 	}
-	if _, err := newInquiry(a); err != nil {
+	if _, err := newInquiry(a.setting()); err != nil {
 		return nil, errors.Join(refused, a.close())
 	}
 	errs, _ := a.report.Split()
@@ -117,8 +120,8 @@ func assembleRules(cmd *cobra.Command) (*assembly, error) {
 	return a, nil
 }
 
-// introduce tells q who asks.
-func (o *askOptions) introduce(cmd *cobra.Command, q *inquiry) error {
+// complete checks what flags say of who asks, and completes it.
+func (o *askOptions) complete(cmd *cobra.Command) error {
 	named := cmd.Flags().Changed("groups") || cmd.Flags().Changed("group")
 	switch {
 	case o.who.name == "" && (named || o.live || o.who.backend != ""):
@@ -126,11 +129,7 @@ func (o *askOptions) introduce(cmd *cobra.Command, q *inquiry) error {
 	case named && o.live:
 		return errors.New("with --live the backend says which groups there are: name none")
 	}
-	q.who = o.who
-	q.who.groups, q.who.groupsKnown = append(q.who.groups, o.list...), named
-	if q.live = o.live; o.live {
-		q.witness = inquirer{q.assembly, func() (string, error) { return readPassword(cmd, false, false) }}
-	}
+	o.who.groups, o.who.groupsKnown = append(o.who.groups, o.list...), named
 	return nil
 }
 
@@ -139,14 +138,6 @@ type explainOptions struct {
 	origin    string
 	mountFrom string
 	output    outputFormat
-}
-
-// explained is what explain prints with -o json.
-type explained struct {
-	Config   string        `json:"config"`
-	Question string        `json:"question"`
-	Verdict  verdict       `json:"verdict"`
-	Requests []explanation `json:"requests"`
 }
 
 func (o *explainOptions) run(cmd *cobra.Command, words []string) error {
@@ -163,27 +154,26 @@ func (o *explainOptions) run(cmd *cobra.Command, words []string) error {
 	} else {
 		err = result.print(cmd.OutOrStdout())
 	}
-	return cmp.Or(err, result.Verdict.exit())
+	return cmp.Or(err, exitOf(result.Verdict))
 }
 
 func (o *explainOptions) explain(cmd *cobra.Command, words []string, requests []plannedRequest) (explained, error) {
-	q, stop, err := o.inquiry(cmd)
+	q, a, err := o.inquiry(cmd)
 	if err != nil {
 		return explained{}, err
 	}
-	defer stop()
-	q.origin = o.origin
-	ctx, cancel := context.WithTimeout(cmd.Context(), q.assembly.config.Timeouts.Login.Duration)
+	defer a.close()
+	ctx, cancel := context.WithTimeout(cmd.Context(), a.config.Timeouts.Login.Duration)
 	defer cancel()
-	all, err := q.askAll(ctx, requests)
+	all, err := q.onPage(o.origin).askAll(ctx, requests)
 	if err != nil {
 		return explained{}, err
 	}
-	return explained{q.assembly.config.File(), strings.Join(words, " "), decisive(all).Verdict, all}, nil
+	return explained{a.config.File(), strings.Join(words, " "), decisive(all).Verdict, all}, nil
 }
 
-// exit returns what the program ends with because of v, of which all has been said.
-func (v verdict) exit() error {
+// exitOf returns what the program ends with because of v, of which all has been said.
+func exitOf(v verdict) error {
 	switch v {
 	case verdictAllow:
 		return nil

@@ -178,3 +178,16 @@ func (e explanation) undecided(notes ...string) explanation {
 		Verdict: verdictUndecided, Notes: notes,
 	}
 }
+
+// why says in one line what decided, and on which request if others were asked
+// about too.
+func (e explanation) why() string {
+	text := e.decision()
+	for _, note := range e.Notes {
+		text += "; " + note
+	}
+	if e.Purpose != "" {
+		text = fmt.Sprintf("%s %s: %s", e.Method, e.Target, text)
+	}
+	return text
+}

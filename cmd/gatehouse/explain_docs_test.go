@@ -24,6 +24,9 @@ func TestEveryKeyOfExplanationsIsDocumented(t *testing.T) {
 		}
 		seen[typ] = true
 		for _, f := range reflect.VisibleFields(typ) {
+			if !f.IsExported() {
+				continue
+			}
 			key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			if !strings.Contains(string(text), "`"+key+"`") {
 				t.Errorf("docs/explain.md does not tell of the key %q of %v", key, typ)

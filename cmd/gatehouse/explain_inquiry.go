@@ -15,12 +15,12 @@ import (
 	"gatehouse/gateway/rules"
 )
 
-// inquiry asks what a gateway with this configuration would answer.
+// inquiry asks what a gateway would answer.
 type inquiry struct {
-	assembly *assembly
-	book     *gateway.Rulebook
-	witness  witness
-	live     bool // the witness is who asks the backends themselves
+	setting setting
+	book    *gateway.Rulebook
+	witness witness
+	live    bool // the witness is who asks the backends themselves
 
 	who  claimant
 	host string // that requests name; empty for one that leads to the route
@@ -33,6 +33,9 @@ type inquiry struct {
 	heard map[int]testimony // by the index of the route
 }
 
+// defaultFrom is the address of clients in a question that names none.
+const defaultFrom = "127.0.0.1"
+
 // parseFrom reads the address of the client in a question, which may name none.
 func parseFrom(text string) (netip.Addr, error) {
 	from, err := netip.ParseAddr(cmp.Or(text, defaultFrom))
@@ -42,23 +45,42 @@ func parseFrom(text string) (netip.Addr, error) {
 	return from.Unmap(), nil
 }
 
-// newInquiry fails where the rules of a cannot be compiled, or there is nobody to
-// say how names are spelled in them.
-func newInquiry(a *assembly) (*inquiry, error) {
-	book, err := gateway.NewRulebook(a.gateway.Routes)
+// newInquiry returns an inquiry by nobody. It fails where the rules cannot be compiled, or
+// there is nobody to say how names are spelled in them.
+func newInquiry(s setting) (*inquiry, error) {
+	book, err := gateway.NewRulebook(s.routes)
 	if err != nil {
 		return nil, err
 	}
-	book.HealthPath = a.gateway.HealthPath
-	for _, r := range a.gateway.Routes {
+	book.HealthPath = s.healthPath
+	for _, r := range s.routes {
 		if r.Backend == nil {
 			return nil, fmt.Errorf("the route %q has no backend that could be opened", r.Name())
 		}
 	}
 	return &inquiry{
-		assembly: a, book: book, witness: hearsay{},
+		setting: s, book: book, witness: hearsay{},
 		from: netip.MustParseAddr(defaultFrom), heard: map[int]testimony{},
 	}, nil
+}
+
+// by returns an inquiry by somebody at an address, whose requests name a host, which may
+// be empty.
+func (q inquiry) by(who claimant, from netip.Addr, host string) *inquiry {
+	q.who, q.from, q.host, q.heard = who, from, host, map[int]testimony{}
+	return &q
+}
+
+// onPage returns an inquiry about requests of a script on a page of that origin.
+func (q inquiry) onPage(origin string) *inquiry {
+	q.origin = origin
+	return &q
+}
+
+// askLive has q ask the backends themselves who somebody is. The function password asks a
+// person for the password, where a backend cannot say it otherwise.
+func (q *inquiry) askLive(password func() (string, error)) {
+	q.live, q.witness = true, inquirer{q.setting.backends, password}
 }
 
 // anyHost is what a request names where no route asks for a host.
@@ -96,15 +118,19 @@ func (e hostError) Error() string {
 	return e.text("give --host")
 }
 
+// text tells with advice what to do.
 func (e hostError) text(advice string) string {
 	return fmt.Sprintf("the answer depends on the host that the request names: %s (%s)", advice, strings.Join(e.hosts, ", "))
 }
 
+// sample returns a host that would do.
+func (e hostError) sample() string { return sampleHost(e.hosts[0]) }
+
 // hosts returns the names that routes answer to, each once.
 func (q *inquiry) hosts() []string {
 	var all []string
-	for _, r := range q.assembly.config.Routes {
-		for _, name := range r.Names() {
+	for _, r := range q.setting.routes {
+		for _, name := range r.Hosts {
 			if !slices.Contains(all, name) {
 				all = append(all, name)
 			}
@@ -120,7 +146,7 @@ func (q *inquiry) root() string {
 		return q.registry
 	}
 	first := oci.DefaultRoot
-	for i, r := range q.assembly.gateway.Routes {
+	for i, r := range q.setting.routes {
 		root := r.ForRules().RegistryRoot()
 		if root == "" || q.host != "" && q.book.RouteFor(q.host, root) != i {
 			continue
@@ -183,16 +209,15 @@ func (q *inquiry) hear(ctx context.Context, route int) (testimony, error) {
 	if t, ok := q.heard[route]; ok {
 		return t, nil
 	}
-	r := q.assembly.gateway.Routes[route]
+	r := q.setting.routes[route]
 	if q.live && len(q.heard) == 0 {
-		q.assembly.findNamesakes(ctx) // who cannot be asked fails below
-		q.assembly.survey(ctx)
+		q.setting.backends.FindOut(ctx) // who cannot be asked fails below
 	}
-	w := q.witness
-	if !q.live && !q.who.groupsKnown && q.assembly.isInFiles(q.assembly.config.Routes[route].Backend) {
+	w, name := q.witness, q.setting.backends.BackendOf(route)
+	if !q.live && !q.who.groupsKnown && q.setting.backends.InFiles(name) {
 		w = reader{}
 	}
-	t, err := q.who.hear(ctx, w, routeBackend{q.assembly.config.Routes[route].Backend, r.Backend, r.Backends})
+	t, err := q.who.hear(ctx, w, routeBackend{name, r.Backend, r.Backends})
 	q.heard[route] = t
 	return t, err
 }
@@ -224,8 +249,8 @@ func (q *inquiry) askAll(ctx context.Context, requests []plannedRequest) ([]expl
 // At the root of a registry that is all that clients need before an operation: they ask
 // there without a password, and send it with the requests that follow.
 func (q *inquiry) asksForLogin(ctx context.Context, r plannedRequest) (bool, error) {
-	stranger := *q
-	stranger.who, stranger.witness, stranger.live, stranger.heard = claimant{}, hearsay{}, false, map[int]testimony{}
+	stranger := q.by(claimant{}, q.from, q.host)
+	stranger.witness, stranger.live = hearsay{}, false
 	e, err := stranger.ask(ctx, r)
 	return e.Verdict == verdictLogin, err
 }
@@ -246,3 +271,6 @@ func decidingIndex(all []explanation) int {
 func notes(texts ...string) []string {
 	return slices.DeleteFunc(texts, func(text string) bool { return text == "" })
 }
+
+// sampleHost returns a host that a name of a route stands for.
+func sampleHost(name string) string { return strings.Replace(name, "*", "any", 1) }

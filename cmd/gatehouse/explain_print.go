@@ -194,3 +194,11 @@ func (u user) words() string {
 	}
 	return u.Name + " (" + strings.Join(known, "; ") + ")"
 }
+
+// explained is what explain prints with -o json.
+type explained struct {
+	Config   string        `json:"config"`
+	Question string        `json:"question"`
+	Verdict  verdict       `json:"verdict"`
+	Requests []explanation `json:"requests"`
+}

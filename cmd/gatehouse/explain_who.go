@@ -132,7 +132,7 @@ func (reader) testify(ctx context.Context, c claimant, on routeBackend) testimon
 
 // inquirer asks the backends themselves.
 type inquirer struct {
-	assembly *assembly
+	backends backends
 
 	// password asks a person for the password of the claimant.
 	password func() (string, error)
@@ -141,7 +141,7 @@ type inquirer struct {
 func (q inquirer) testify(ctx context.Context, c claimant, on routeBackend) testimony {
 	asked := on.backend
 	if c.backend != "" && c.backend != on.name {
-		asked = q.assembly.stack(c.backend).named
+		asked = q.backends.Named(c.backend)
 	}
 	id, err := backend.LookUp(ctx, asked, c.name)
 	if errors.Is(err, errors.ErrUnsupported) {

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"gatehouse/backend/shown"
+	"gatehouse/gateway/oci"
+	"gatehouse/gateway/rules"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// canIRow is what somebody may do with the repositories of a pattern, or with a
+// registry as a whole.
+type canIRow struct {
+	Host         string             `json:"host,omitempty"`
+	Registry     string             `json:"registry,omitempty"` // its root, for operations on all of it
+	Repositories string             `json:"repositories,omitempty"`
+	May          map[string]verdict `json:"may"` // by operation
+}
+
+// The operations that are listed.
+var (
+	perRepository = []string{"pull", "push", "delete", "tags"}
+	perRegistry   = []string{"login", "catalog"}
+)
+
+// printTable writes rows for people: registries as a whole, and then repositories.
+func printTable(out io.Writer, rows []canIRow) error {
+	whole := func(row canIRow) bool { return row.Repositories == "" }
+	if err := printRows(out, "registry", perRegistry, slices.DeleteFunc(slices.Clone(rows), func(row canIRow) bool { return !whole(row) })); err != nil {
+		return err
+	}
+	fmt.Fprintln(out)
+	return printRows(out, "repositories", perRepository, slices.DeleteFunc(slices.Clone(rows), whole))
+}
+
+// printRows prints a table of rows, with a column for each of verbs.
+func printRows(out io.Writer, heading string, verbs []string, rows []canIRow) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, strings.Join(append([]string{heading}, verbs...), "\t"))
+	for _, row := range rows {
+		cells := []string{row.subject()}
+		for _, verb := range verbs {
+			cells = append(cells, strings.TrimSuffix(row.May[verb].yesOrNo(), ", not without a login"))
+		}
+		fmt.Fprintln(w, shown.Row(cells))
+	}
+	return w.Flush()
+}
+
+// subject says what a row is about.
+func (row canIRow) subject() string {
+	if row.Registry != "" {
+		return row.Host + row.Registry
+	}
+	return strings.TrimPrefix(row.Host+"/"+row.Repositories, "/")
+}
+
+// list answers for each registry as a whole, and for each pattern of repositories in
+// the rules, by one that stands for all of them, and for one that no rule names.
+func (q *inquiry) list(ctx context.Context) ([]canIRow, error) {
+	var rows []canIRow
+	for i, r := range q.setting.routes {
+		names := r.Hosts
+		switch {
+		case names == nil:
+			names = []string{""}
+		case q.host != "":
+			names = []string{q.host}
+		}
+		for _, name := range names {
+			more, err := q.listRoute(ctx, i, name)
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, more...)
+		}
+	}
+	return rows, nil
+}
+
+// listRoute answers for the patterns in the rules of the route at index i, as asked by
+// one of its names, which is empty for any.
+func (q *inquiry) listRoute(ctx context.Context, i int, name string) ([]canIRow, error) {
+	var rows []canIRow
+	asked := *q
+	asked.host = cmp.Or(q.host, sampleHost(name), anyHost)
+	asked.registry = q.setting.routes[i].ForRules().RegistryRoot()
+	if asked.registry != "" && q.book.RouteFor(asked.host, asked.registry) == i {
+		row, err := asked.row(ctx, canIRow{Host: name, Registry: asked.registry}, perRegistry)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+	for _, pattern := range repositoryPatterns(asked.registry, q.setting.routes[i].Rules) {
+		if asked.registry == "" || q.book.RouteFor(asked.host, asked.registry+sampleOf(pattern)) != i {
+			continue // the rules of this route are not for it
+		}
+		row, err := asked.row(ctx, canIRow{Host: name, Repositories: pattern}, perRepository, sampleOf(pattern))
+		if err != nil {
+			return nil, err
+		}
+		if len(row.May) > 0 {
+			rows = append(rows, row)
+		}
+	}
+	return rows, nil
+}
+
+// row answers for verbs, done to a repository if one is named. It stays empty for a
+// name that no repository has.
+func (q *inquiry) row(ctx context.Context, row canIRow, verbs []string, repository ...string) (canIRow, error) {
+	row.May = map[string]verdict{}
+	for _, verb := range verbs {
+		requests, err := planRequests(append([]string{verb}, repository...), "")
+		if err != nil {
+			return row, nil
+		}
+		all, err := q.askAll(ctx, requests)
+		if err != nil {
+			return row, err
+		}
+		row.May[verb] = decisive(all).Verdict
+	}
+	return row, nil
+}
+
+// anyRepository stands for the repositories that no other pattern is about.
+const anyRepository = "**"
+
+// repositoryPatterns returns what the paths of the rules say of repositories, and
+// at last anyRepository.
+func repositoryPatterns(root string, list []rules.Rule) (patterns []string) {
+	for _, rule := range list {
+		for _, path := range rule.Paths {
+			rest, ok := oci.Below(root, path)
+			if name := repositoryPattern(rest); ok && name != anyRepository && !slices.Contains(patterns, name) {
+				patterns = append(patterns, name)
+			}
+		}
+	}
+	return append(patterns, anyRepository)
+}
+
+// repositoryPattern returns the part of a pattern that is about the name of a
+// repository: all of it, but for an endpoint at its end. Which part that is shows in
+// a path that fits.
+func repositoryPattern(pattern string) string {
+	segments := strings.Split(strings.TrimSuffix(pattern, "/"), "/")
+	for _, reference := range []string{sampleDigest, "list"} { // one of them fits any endpoint
+		sample := sampleOf(pattern)
+		if last := len(segments) - 1; isWildcard(segments[last]) {
+			sample = sampleOf(strings.Join(append(slices.Clone(segments[:last]), reference), "/"))
+		}
+		if e := oci.Parse(oci.DefaultRoot, oci.DefaultRoot+sample); e.Repository != "" {
+			return strings.Join(segments[:strings.Count(e.Repository, "/")+1], "/")
+		}
+	}
+	return pattern
+}
+
+func isWildcard(segment string) bool { return segment == "*" || segment == anyRepository }
+
+// sampleOf returns the name of a repository that a pattern is about.
+func sampleOf(pattern string) string {
+	segments := strings.Split(strings.TrimSuffix(pattern, "/"), "/")
+	for i, segment := range segments {
+		if isWildcard(segment) {
+			segments[i] = "sample-of-any-name"
+		}
+	}
+	return strings.Join(segments, "/")
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+	"gatehouse/backend/fault"
+	"gatehouse/backend/shown"
+	"gatehouse/gateway"
+	"io"
+	"time"
+)
+
+// explainedRefusal is what why prints with -o json.
+type explainedRefusal struct {
+	ID        string      `json:"id"`
+	Time      time.Time   `json:"time"`
+	Claimed   string      `json:"claimed,omitempty"` // the user name that was sent
+	UserAgent string      `json:"user_agent,omitempty"`
+	Reason    string      `json:"reason"`          // why, in one word, as metrics have it
+	Cause     string      `json:"cause,omitempty"` // what went wrong, as the log has it
+	Code      fault.Code  `json:"code,omitempty"`  // of the cause
+	Request   explanation `json:"request"`
+}
+
+// refusedBy returns what a gateway says about a refusal. It names users, servers
+// and the rules, and is for those alone who may use the control socket.
+func refusedBy(r gateway.Refusal) explainedRefusal {
+	q := gateway.Question{Method: r.Method, Target: r.Target, Host: r.Host, Source: r.Source, Who: r.Who}
+	return explainedRefusal{
+		ID: r.ID, Time: r.Time, Claimed: r.Claimed, UserAgent: r.UserAgent, Reason: r.Reason, Cause: r.Cause, Code: r.Code,
+		Request: explain(q, r.Answer),
+	}
+}
+
+// print writes a refusal for people.
+func (r explainedRefusal) print(out io.Writer) error {
+	fmt.Fprintf(out, "id %s, %s, reason %s\n", shown.Text(r.ID), r.Time.Format(time.RFC3339), shown.Text(r.Reason))
+	who := r.Request.User.words()
+	if r.Request.User.Name == "" && r.Claimed != "" {
+		who += fmt.Sprintf(" (who sent the name %q)", r.Claimed)
+	}
+	if r.Cause != "" {
+		r.Request.Notes = append([]string{r.Cause}, r.Request.Notes...)
+	}
+	if r.Code != "" {
+		r.Request.Notes = append(r.Request.Notes, fmt.Sprintf("%s: %s", r.Code, r.Code.Advice()))
+	}
+	return r.Request.print(out, who, r.ID)
+}
