@@ -10,6 +10,7 @@ import (
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
 	"gatehouse/cmd/gatehouse/config"
+	"gatehouse/cmd/gatehouse/explain"
 	"gatehouse/gateway"
 	"gatehouse/gateway/admin"
 )
@@ -142,5 +143,5 @@ func purge(c *backend.Cache, user string) {
 // why returns what there is to say about a refusal.
 func (d *daemon) why(id string) (any, bool) {
 	r, ok := d.gateway.Why(id)
-	return refusedBy(r), ok
+	return explain.Refused(r), ok
 }

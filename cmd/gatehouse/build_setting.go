@@ -4,11 +4,12 @@ import (
 	"context"
 
 	"gatehouse/backend"
+	"gatehouse/cmd/gatehouse/explain"
 )
 
 // setting returns what there is to ask about.
-func (a *assembly) setting() setting {
-	return setting{routes: a.gateway.Routes, healthPath: a.gateway.HealthPath, backends: a}
+func (a *assembly) setting() explain.Setting {
+	return explain.Setting{Routes: a.gateway.Routes, HealthPath: a.gateway.HealthPath, Backends: a}
 }
 
 // BackendOf returns the name of the backend of the route at an index.

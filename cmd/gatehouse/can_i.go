@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/backend/shown"
+	"gatehouse/cmd/gatehouse/explain"
 )
 
 // newCanICommand returns "gatehouse can-i".
@@ -63,35 +64,35 @@ func (o *canIOptions) run(cmd *cobra.Command, words []string) error {
 	if o.list {
 		return o.printList(ctx, out, q)
 	}
-	requests, err := planRequests(words, "")
+	requests, err := explain.Plan(words, "")
 	if err != nil {
 		return &exitError{2, err}
 	}
-	all, err := q.askAll(ctx, requests)
+	all, err := q.AskAll(ctx, requests)
 	if err != nil {
 		return &exitError{2, err}
 	}
-	return o.answer(out, strings.Join(words, " "), decisive(all))
+	return o.answer(out, strings.Join(words, " "), explain.Decisive(all))
 }
 
-func (o *canIOptions) answer(out io.Writer, question string, e explanation) error {
-	a := shortly(question, e)
+func (o *canIOptions) answer(out io.Writer, question string, e explain.Explanation) error {
+	a := explain.Shortly(question, e)
 	var err error
 	if o.output == outputJSON {
 		err = printJSON(out, a)
 	} else {
-		_, err = fmt.Fprintln(out, shown.Text(a.text()))
+		_, err = fmt.Fprintln(out, shown.Text(a.Text()))
 	}
 	return cmp.Or(err, exitOf(a.Verdict))
 }
 
-func (o *canIOptions) printList(ctx context.Context, out io.Writer, q *inquiry) error {
-	rows, err := q.list(ctx)
+func (o *canIOptions) printList(ctx context.Context, out io.Writer, q *explain.Inquiry) error {
+	rows, err := q.List(ctx)
 	if err != nil {
 		return &exitError{2, err}
 	}
 	if o.output == outputJSON {
 		return printJSON(out, rows)
 	}
-	return printTable(out, rows)
+	return explain.PrintTable(out, rows)
 }

@@ -12,6 +12,7 @@ import (
 	"gatehouse/backend"
 	"gatehouse/backend/shown"
 	"gatehouse/cmd/gatehouse/config"
+	"gatehouse/cmd/gatehouse/explain"
 )
 
 // completer returns what a shell may complete words to: the values of a flag, or the
@@ -128,7 +129,7 @@ func completeQuestion(cmd *cobra.Command, args []string) []string {
 	methods := []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
 	switch {
 	case len(args) == 0:
-		return append(verbs(), methods...)
+		return append(explain.Verbs(), methods...)
 	case len(args) == 1 && slices.Contains(methods, args[0]):
 		return fromConfig(func(c *config.Document) (paths []string) {
 			for _, r := range c.Routes {

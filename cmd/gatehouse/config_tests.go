@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/backend/spell"
 	"gatehouse/cmd/gatehouse/config"
+	"gatehouse/cmd/gatehouse/explain"
 	"gatehouse/gateway/rules"
 )
 
@@ -19,7 +20,7 @@ func (a *assembly) runTests() {
 	if len(a.config.Tests) == 0 {
 		return
 	}
-	q, err := newInquiry(a.setting())
+	q, err := explain.New(a.setting())
 	if err != nil {
 		return
 	}
@@ -30,39 +31,39 @@ func (a *assembly) runTests() {
 	a.report.KeepPrivate(first)
 }
 
-func (a *assembly) runTest(i int, t config.Test, q *inquiry) {
+func (a *assembly) runTest(i int, t config.Test, q *explain.Inquiry) {
 	requests, asker, ok := a.checkTest(i, t, q)
 	if !ok {
 		return
 	}
-	all, err := asker.askAll(context.Background(), requests)
-	var open hostError
+	all, err := asker.AskAll(context.Background(), requests)
+	var open explain.HostError
 	switch {
 	case errors.As(err, &open):
-		a.report.Errorf(a.testAt(i, "request"), "%s: %s", t.Request, open.text(fmt.Sprintf("add a line such as host = %q to the test", open.sample())))
+		a.report.Errorf(a.testAt(i, "request"), "%s: %s", t.Request, open.Text(fmt.Sprintf("add a line such as host = %q to the test", open.Sample())))
 		return
 	case err != nil:
 		a.report.Errorf(a.testAt(i, "request"), "%s: %v", t.Request, err)
 		return
 	}
-	e := decisive(all)
+	e := explain.Decisive(all)
 	switch {
 	case string(e.Verdict) != t.Expect:
-		a.report.Codef("config.test_failed", a.testAt(i, "expect"), fmt.Sprintf("%s by %s: want %s, and the answer is %s: %s", t.Request, e.User.words(), t.Expect, e.Verdict, e.why()))
+		a.report.Codef("config.test_failed", a.testAt(i, "expect"), fmt.Sprintf("%s by %s: want %s, and the answer is %s: %s", t.Request, e.User.Words(), t.Expect, e.Verdict, e.Why()))
 	case t.Rule != "" && t.Rule != e.Rule:
-		a.report.Codef("config.test_failed", a.testAt(i, "rule"), fmt.Sprintf("%s by %s: want rule %q to decide, and the answer (%s) comes otherwise: %s", t.Request, e.User.words(), t.Rule, e.Verdict, e.why()))
+		a.report.Codef("config.test_failed", a.testAt(i, "rule"), fmt.Sprintf("%s by %s: want rule %q to decide, and the answer (%s) comes otherwise: %s", t.Request, e.User.Words(), t.Rule, e.Verdict, e.Why()))
 	case len(e.Rules) == 0 && e.Status != http.StatusNotFound: // which is about the routes
-		a.report.Warnf(a.testAt(i, "request"), "this test passes whatever the rules say: %s", e.why())
+		a.report.Warnf(a.testAt(i, "request"), "this test passes whatever the rules say: %s", e.Why())
 	}
 }
 
 // checkTest returns the requests that a test is about, and the inquiry by whoever sends them.
-func (a *assembly) checkTest(i int, t config.Test, q *inquiry) (requests []plannedRequest, asker *inquiry, ok bool) {
+func (a *assembly) checkTest(i int, t config.Test, q *explain.Inquiry) (requests []explain.Request, asker *explain.Inquiry, ok bool) {
 	errs := len(a.report)
 	words := strings.Fields(t.Request)
 	if len(words) == 0 {
 		a.missing("request", "say what is asked about, such as request = \"push team/app\"", "test", i)
-	} else if planned, err := planRequests(words, ""); err != nil {
+	} else if planned, err := explain.Plan(words, ""); err != nil {
 		a.report.Errorf(a.testAt(i, "request"), "%v", err)
 	} else {
 		requests = planned
@@ -76,12 +77,12 @@ func (a *assembly) checkTest(i int, t config.Test, q *inquiry) (requests []plann
 	if names := a.ruleNames(); t.Rule != "" && !slices.Contains(names, t.Rule) {
 		a.report.Errorf(a.testAt(i, "rule"), "there is no rule called %q%s", t.Rule, spell.DidYouMean(t.Rule, names))
 	}
-	from, err := parseFrom(t.From)
+	from, err := explain.ParseFrom(t.From)
 	if err != nil {
 		a.report.Errorf(a.testAt(i, "from"), "%v", err)
 	}
-	who := claimant{name: t.User, backend: t.Backend, groups: t.Groups, groupsKnown: true}
-	return requests, q.by(who, from, t.Host), len(a.report) == errs
+	who := explain.Claimant{Name: t.User, Backend: t.Backend, Groups: t.Groups, GroupsKnown: true}
+	return requests, q.By(who, from, t.Host), len(a.report) == errs
 }
 
 // ruleNames returns the names of the rules of all routes.

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"gatehouse/cmd/gatehouse/explain"
 )
 
 // newExplainCommand returns "gatehouse explain".
@@ -50,7 +52,7 @@ something that is not known or could not be looked up.`,
 
 // askOptions say who asks, and from where.
 type askOptions struct {
-	who    claimant
+	who    explain.Claimant
 	list   []string // of --groups
 	live   bool
 	host   string
@@ -60,19 +62,19 @@ type askOptions struct {
 // flags adds those of o to cmd, with the user under the given name.
 func (o *askOptions) flags(cmd *cobra.Command, user string) {
 	flags := cmd.Flags()
-	flags.StringVar(&o.who.name, user, "", "the user, as typed into a login; BACKEND:NAME where several backends may vouch (default nobody)")
-	flags.StringVar(&o.who.backend, "backend", "", "the backend that vouches for the user, where there are several")
+	flags.StringVar(&o.who.Name, user, "", "the user, as typed into a login; BACKEND:NAME where several backends may vouch (default nobody)")
+	flags.StringVar(&o.who.Backend, "backend", "", "the backend that vouches for the user, where there are several")
 	flags.StringSliceVar(&o.list, "groups", nil, `the groups of the user, separated by commas; "" for none (default: those in local files)`)
-	flags.StringArrayVar(&o.who.groups, "group", nil, "a group of the user, which may have commas in its name; may be given several times")
+	flags.StringArrayVar(&o.who.Groups, "group", nil, "a group of the user, which may have commas in its name; may be given several times")
 	flags.BoolVar(&o.live, "live", false, "ask the backend for the user and the groups")
 	flags.StringVar(&o.host, "host", "", "the host that the request names (default the one of the route)")
-	flags.StringVar(&o.source, "from", defaultFrom, "the address of the client")
+	flags.StringVar(&o.source, "from", explain.DefaultFrom, "the address of the client")
 }
 
 // inquiry returns what answers questions by whoever o describes, and what it asks about,
 // which the caller closes.
-func (o *askOptions) inquiry(cmd *cobra.Command) (*inquiry, *assembly, error) {
-	from, err := parseFrom(o.source)
+func (o *askOptions) inquiry(cmd *cobra.Command) (*explain.Inquiry, *assembly, error) {
+	from, err := explain.ParseFrom(o.source)
 	if err != nil {
 		return nil, nil, fmt.Errorf("--from: %w", err)
 	}
@@ -80,16 +82,16 @@ func (o *askOptions) inquiry(cmd *cobra.Command) (*inquiry, *assembly, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	q, err := newInquiry(a.setting())
+	q, err := explain.New(a.setting())
 	if err == nil {
 		err = o.complete(cmd)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, a.close())
 	}
-	q = q.by(o.who, from, o.host)
+	q = q.By(o.who, from, o.host)
 	if o.live {
-		q.askLive(func() (string, error) { return readPassword(cmd, false, false) })
+		q.AskLive(func() (string, error) { return readPassword(cmd, false, false) })
 	}
 	return q, a, nil
 }
@@ -112,7 +114,7 @@ func assembleRules(cmd *cobra.Command) (*assembly, error) {
 	if refused == nil {
 		return a, nil
 	}
-	if _, err := newInquiry(a.setting()); err != nil {
+	if _, err := explain.New(a.setting()); err != nil {
 		return nil, errors.Join(refused, a.close())
 	}
 	errs, _ := a.report.Split()
@@ -124,12 +126,12 @@ func assembleRules(cmd *cobra.Command) (*assembly, error) {
 func (o *askOptions) complete(cmd *cobra.Command) error {
 	named := cmd.Flags().Changed("groups") || cmd.Flags().Changed("group")
 	switch {
-	case o.who.name == "" && (named || o.live || o.who.backend != ""):
+	case o.who.Name == "" && (named || o.live || o.who.Backend != ""):
 		return errors.New("there is nobody to have groups or a backend: name a user too")
 	case named && o.live:
 		return errors.New("with --live the backend says which groups there are: name none")
 	}
-	o.who.groups, o.who.groupsKnown = append(o.who.groups, o.list...), named
+	o.who.Groups, o.who.GroupsKnown = append(o.who.Groups, o.list...), named
 	return nil
 }
 
@@ -141,7 +143,7 @@ type explainOptions struct {
 }
 
 func (o *explainOptions) run(cmd *cobra.Command, words []string) error {
-	requests, err := planRequests(words, o.mountFrom)
+	requests, err := explain.Plan(words, o.mountFrom)
 	if err != nil {
 		return &exitError{2, err}
 	}
@@ -152,32 +154,32 @@ func (o *explainOptions) run(cmd *cobra.Command, words []string) error {
 	if o.output == outputJSON {
 		err = printJSON(cmd.OutOrStdout(), result)
 	} else {
-		err = result.print(cmd.OutOrStdout())
+		err = result.Print(cmd.OutOrStdout())
 	}
 	return cmp.Or(err, exitOf(result.Verdict))
 }
 
-func (o *explainOptions) explain(cmd *cobra.Command, words []string, requests []plannedRequest) (explained, error) {
+func (o *explainOptions) explain(cmd *cobra.Command, words []string, requests []explain.Request) (explain.Result, error) {
 	q, a, err := o.inquiry(cmd)
 	if err != nil {
-		return explained{}, err
+		return explain.Result{}, err
 	}
 	defer a.close()
 	ctx, cancel := context.WithTimeout(cmd.Context(), a.config.Timeouts.Login.Duration)
 	defer cancel()
-	all, err := q.onPage(o.origin).askAll(ctx, requests)
+	all, err := q.OnPage(o.origin).AskAll(ctx, requests)
 	if err != nil {
-		return explained{}, err
+		return explain.Result{}, err
 	}
-	return explained{a.config.File(), strings.Join(words, " "), decisive(all).Verdict, all}, nil
+	return explain.Result{Config: a.config.File(), Question: strings.Join(words, " "), Verdict: explain.Decisive(all).Verdict, Requests: all}, nil
 }
 
 // exitOf returns what the program ends with because of v, of which all has been said.
-func exitOf(v verdict) error {
+func exitOf(v explain.Verdict) error {
 	switch v {
-	case verdictAllow:
+	case explain.Allow:
 		return nil
-	case verdictUndecided:
+	case explain.Undecided:
 		return &exitError{4, nil}
 	}
 	return &exitError{1, nil}

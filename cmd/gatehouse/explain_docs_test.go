@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"gatehouse/cmd/gatehouse/explain"
 )
 
 // What machines are given is written down, to the last key.
@@ -19,7 +21,7 @@ func TestEveryKeyOfExplanationsIsDocumented(t *testing.T) {
 		for typ.Kind() == reflect.Slice || typ.Kind() == reflect.Map {
 			typ = typ.Elem()
 		}
-		if typ.Kind() != reflect.Struct || typ.PkgPath() != reflect.TypeFor[explained]().PkgPath() || seen[typ] {
+		if typ.Kind() != reflect.Struct || typ.PkgPath() != reflect.TypeFor[explain.Result]().PkgPath() || seen[typ] {
 			return
 		}
 		seen[typ] = true
@@ -34,10 +36,10 @@ func TestEveryKeyOfExplanationsIsDocumented(t *testing.T) {
 			visit(f.Type)
 		}
 	}
-	for _, typ := range []reflect.Type{reflect.TypeFor[explained](), reflect.TypeFor[explainedRefusal](), reflect.TypeFor[canIAnswer](), reflect.TypeFor[canIRow]()} {
+	for _, typ := range []reflect.Type{reflect.TypeFor[explain.Result](), reflect.TypeFor[explain.Refusal](), reflect.TypeFor[explain.Short](), reflect.TypeFor[explain.Row]()} {
 		visit(typ)
 	}
-	for _, verb := range verbs() {
+	for _, verb := range explain.Verbs() {
 		if !strings.Contains(string(text), "\n| `"+verb) {
 			t.Errorf("docs/explain.md does not tell of the operation %s", verb)
 		}

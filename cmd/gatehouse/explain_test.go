@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/cmd/gatehouse/config"
+	"gatehouse/cmd/gatehouse/explain"
 )
 
 // inWorld changes into a folder with the configuration of testdata/explain.
@@ -165,7 +166,7 @@ func TestExplainSaysWhatTheGatewayDoes(t *testing.T) {
 					line += " --live --user " + user
 				}
 				code, stdout, stderr := invoke(t, line+" --host localhost")
-				var got explained
+				var got explain.Result
 				if err := json.Unmarshal([]byte(stdout), &got); err != nil {
 					t.Fatalf("%s: %v\n%s", line, err, stderr)
 				}
@@ -202,9 +203,9 @@ func TestWhyFollowsTheIDOfARefusedPush(t *testing.T) {
 			t.Errorf("exit code %d, want %q in\n%s%s", code, want, stdout, stderr)
 		}
 	}
-	var asJSON explainedRefusal
+	var asJSON explain.Refusal
 	code, stdout, _ = invoke(t, "why -o json "+id)
-	if err := json.Unmarshal([]byte(stdout), &asJSON); err != nil || code != 0 || asJSON.ID != id || asJSON.Request.Rule != "push" || asJSON.Request.Verdict != verdictDeny {
+	if err := json.Unmarshal([]byte(stdout), &asJSON); err != nil || code != 0 || asJSON.ID != id || asJSON.Request.Rule != "push" || asJSON.Request.Verdict != explain.Deny {
 		t.Errorf("as JSON: exit code %d, %v\n%s", code, err, stdout)
 	}
 }

@@ -44,12 +44,13 @@ var packages = map[string][]string{
 	"gateway/strict":   {"backend/shown"},
 	"gateway/upstream": {"backend/fault", "backend/idle", "backend/shown", "backend/watch", "gateway/flow", "gateway/strict", "internal/testkit"},
 	"gateway/admin":    {"backend", "backend/fault", "backend/shown", "gateway", "gateway/strict"},
-	"cmd/gatehouse":    {"cmd/gatehouse/config", "backend", "backend/chain", "backend/fault", "backend/shown", "backend/spell", "backend/watch", "backend/htpasswd", "backend/ldap", "backend/ldap/ldaptest", "gateway", "gateway/admin", "gateway/oci", "gateway/record", "gateway/rules", "gateway/strict", "gateway/upstream", "internal/testkit"},
+	"cmd/gatehouse":    {"cmd/gatehouse/config", "cmd/gatehouse/explain", "backend", "backend/chain", "backend/fault", "backend/shown", "backend/spell", "backend/watch", "backend/htpasswd", "backend/ldap", "backend/ldap/ldaptest", "gateway", "gateway/admin", "gateway/oci", "gateway/record", "gateway/rules", "gateway/strict", "gateway/upstream", "internal/testkit"},
 	"internal/testkit": {},
 
-	"cmd/gatehouse/config": {"backend/fault", "backend/shown", "backend/spell", "backend/watch"},
-	"bench":                {},
-	"bench/times":          {},
+	"cmd/gatehouse/explain": {"backend", "backend/fault", "backend/shown", "backend/spell", "gateway", "gateway/oci", "gateway/rules", "gateway/strict"},
+	"cmd/gatehouse/config":  {"backend/fault", "backend/shown", "backend/spell", "backend/watch"},
+	"bench":                 {},
+	"bench/times":           {},
 
 	"backend/ldap/ldaptest": {},
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/backend"
+	"gatehouse/cmd/gatehouse/explain"
 )
 
 // newWhoamiCommand returns "gatehouse whoami".
@@ -47,13 +48,13 @@ func (o whoamiOptions) run(cmd *cobra.Command, user string) error {
 		return err
 	}
 	defer a.close()
-	people := []person{}
+	people := []explain.Person{}
 	var failures []error
 	for _, table := range a.config.Backends {
 		if a.config.IsComposite(table) || o.backend != "" && o.backend != table.Name() {
 			continue
 		}
-		p, err := whois(cmd.Context(), a.stack(table.Name()).leaf, user)
+		p, err := explain.Whois(cmd.Context(), a.stack(table.Name()).leaf, user)
 		if errors.Is(err, errors.ErrUnsupported) {
 			continue
 		}
@@ -75,24 +76,24 @@ func (o whoamiOptions) run(cmd *cobra.Command, user string) error {
 
 // judge returns the error of the command: what could not be asked counts before
 // who was not found.
-func judge(people []person, failures []error) error {
+func judge(people []explain.Person, failures []error) error {
 	unsure := slices.ContainsFunc(failures, func(err error) bool { return !backend.Refused(err) })
 	switch {
 	case unsure:
 		return &exitError{4, errors.Join(failures...)}
-	case !slices.ContainsFunc(people, func(p person) bool { return p.Found && p.State == "" }):
+	case !slices.ContainsFunc(people, func(p explain.Person) bool { return p.Found && p.State == "" }):
 		return &exitError{1, errors.Join(failures...)}
 	}
 	return nil
 }
 
-func (o whoamiOptions) print(out io.Writer, people []person) error {
+func (o whoamiOptions) print(out io.Writer, people []explain.Person) error {
 	if o.output == outputJSON {
 		return printJSON(out, people)
 	}
 	for _, p := range people {
 		if p.Found {
-			p.print(out)
+			p.Print(out)
 		}
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"gatehouse/cmd/gatehouse/explain"
 )
 
 // newWhyCommand returns "gatehouse why".
@@ -34,7 +36,7 @@ the gateway does not answer.`,
 			case output == outputJSON:
 				return printJSON(cmd.OutOrStdout(), r)
 			}
-			return r.print(cmd.OutOrStdout())
+			return r.Print(cmd.OutOrStdout())
 		},
 	}
 	controlFlags(cmd)
@@ -42,7 +44,7 @@ the gateway does not answer.`,
 	return cmd
 }
 
-func askWhy(cmd *cobra.Command, id string) (r explainedRefusal, err error) {
+func askWhy(cmd *cobra.Command, id string) (r explain.Refusal, err error) {
 	id = strings.TrimPrefix(strings.Trim(id, "() "), "id ")
 	if id == "" {
 		return r, &exitError{2, errors.New("the id is empty")}

@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"gatehouse/backend/fault"
+	"gatehouse/cmd/gatehouse/explain"
 	"gatehouse/gateway"
 )
 
 func TestWhySaysTheCodeAndWhatToDo(t *testing.T) {
-	r := refusedBy(gateway.Refusal{ID: "7K2M9QX4", Time: time.Now(), Method: "GET", Target: "/v2/", Reason: "backend_unavailable", Cause: "TLS handshake: x", Code: "ldap.tls.unknown_authority"})
+	r := explain.Refused(gateway.Refusal{ID: "7K2M9QX4", Time: time.Now(), Method: "GET", Target: "/v2/", Reason: "backend_unavailable", Cause: "TLS handshake: x", Code: "ldap.tls.unknown_authority"})
 	var out strings.Builder
-	if err := r.print(&out); err != nil {
+	if err := r.Print(&out); err != nil {
 		t.Fatal(err)
 	}
 	if want := "ldap.tls.unknown_authority: " + fault.Code("ldap.tls.unknown_authority").Advice(); !strings.Contains(out.String(), want) {

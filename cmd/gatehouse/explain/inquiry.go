@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"cmp"
@@ -15,14 +15,14 @@ import (
 	"gatehouse/gateway/rules"
 )
 
-// inquiry asks what a gateway would answer.
-type inquiry struct {
-	setting setting
+// Inquiry asks what a gateway would answer.
+type Inquiry struct {
+	setting Setting
 	book    *gateway.Rulebook
 	witness witness
 	live    bool // the witness is who asks the backends themselves
 
-	who  claimant
+	who  Claimant
 	host string // that requests name; empty for one that leads to the route
 	from netip.Addr
 
@@ -33,54 +33,54 @@ type inquiry struct {
 	heard map[int]testimony // by the index of the route
 }
 
-// defaultFrom is the address of clients in a question that names none.
-const defaultFrom = "127.0.0.1"
+// DefaultFrom is the address of clients in a question that names none.
+const DefaultFrom = "127.0.0.1"
 
-// parseFrom reads the address of the client in a question, which may name none.
-func parseFrom(text string) (netip.Addr, error) {
-	from, err := netip.ParseAddr(cmp.Or(text, defaultFrom))
+// ParseFrom reads the address of the client in a question, which may name none.
+func ParseFrom(text string) (netip.Addr, error) {
+	from, err := netip.ParseAddr(cmp.Or(text, DefaultFrom))
 	if err != nil {
 		return from, fmt.Errorf("%q is no address: write one such as 10.1.2.3", text)
 	}
 	return from.Unmap(), nil
 }
 
-// newInquiry returns an inquiry by nobody. It fails where the rules cannot be compiled, or
+// New returns an inquiry by nobody. It fails where the rules cannot be compiled, or
 // there is nobody to say how names are spelled in them.
-func newInquiry(s setting) (*inquiry, error) {
-	book, err := gateway.NewRulebook(s.routes)
+func New(s Setting) (*Inquiry, error) {
+	book, err := gateway.NewRulebook(s.Routes)
 	if err != nil {
 		return nil, err
 	}
-	book.HealthPath = s.healthPath
-	for _, r := range s.routes {
+	book.HealthPath = s.HealthPath
+	for _, r := range s.Routes {
 		if r.Backend == nil {
 			return nil, fmt.Errorf("the route %q has no backend that could be opened", r.Name())
 		}
 	}
-	return &inquiry{
+	return &Inquiry{
 		setting: s, book: book, witness: hearsay{},
-		from: netip.MustParseAddr(defaultFrom), heard: map[int]testimony{},
+		from: netip.MustParseAddr(DefaultFrom), heard: map[int]testimony{},
 	}, nil
 }
 
-// by returns an inquiry by somebody at an address, whose requests name a host, which may
+// By returns an inquiry by somebody at an address, whose requests name a host, which may
 // be empty.
-func (q inquiry) by(who claimant, from netip.Addr, host string) *inquiry {
+func (q Inquiry) By(who Claimant, from netip.Addr, host string) *Inquiry {
 	q.who, q.from, q.host, q.heard = who, from, host, map[int]testimony{}
 	return &q
 }
 
-// onPage returns an inquiry about requests of a script on a page of that origin.
-func (q inquiry) onPage(origin string) *inquiry {
+// OnPage returns an inquiry about requests of a script on a page of that origin.
+func (q Inquiry) OnPage(origin string) *Inquiry {
 	q.origin = origin
 	return &q
 }
 
-// askLive has q ask the backends themselves who somebody is. The function password asks a
+// AskLive has q ask the backends themselves who somebody is. The function password asks a
 // person for the password, where a backend cannot say it otherwise.
-func (q *inquiry) askLive(password func() (string, error)) {
-	q.live, q.witness = true, inquirer{q.setting.backends, password}
+func (q *Inquiry) AskLive(password func() (string, error)) {
+	q.live, q.witness = true, inquirer{q.setting.Backends, password}
 }
 
 // anyHost is what a request names where no route asks for a host.
@@ -88,7 +88,7 @@ const anyHost = "localhost"
 
 // hostFor returns the host that a request for target names. Without one in the
 // question there has to be one that could be meant.
-func (q *inquiry) hostFor(target string) (string, error) {
+func (q *Inquiry) hostFor(target string) (string, error) {
 	if q.host != "" || !strings.HasPrefix(target, "/") {
 		return q.host, nil
 	}
@@ -107,29 +107,29 @@ func (q *inquiry) hostFor(target string) (string, error) {
 	if len(hosts) == 0 || len(hosts) == 1 && found[0] < 0 {
 		return host, nil
 	}
-	return "", hostError{hosts}
+	return "", HostError{hosts}
 }
 
-// hostError says that the answer depends on the host that a request names.
-type hostError struct{ hosts []string }
+// HostError says that the answer depends on the host that a request names.
+type HostError struct{ hosts []string }
 
 // Error tells those who ask by a command what to do.
-func (e hostError) Error() string {
-	return e.text("give --host")
+func (e HostError) Error() string {
+	return e.Text("give --host")
 }
 
-// text tells with advice what to do.
-func (e hostError) text(advice string) string {
+// Text tells with advice what to do.
+func (e HostError) Text(advice string) string {
 	return fmt.Sprintf("the answer depends on the host that the request names: %s (%s)", advice, strings.Join(e.hosts, ", "))
 }
 
-// sample returns a host that would do.
-func (e hostError) sample() string { return sampleHost(e.hosts[0]) }
+// Sample returns a host that would do.
+func (e HostError) Sample() string { return sampleHost(e.hosts[0]) }
 
 // hosts returns the names that routes answer to, each once.
-func (q *inquiry) hosts() []string {
+func (q *Inquiry) hosts() []string {
 	var all []string
-	for _, r := range q.setting.routes {
+	for _, r := range q.setting.Routes {
 		for _, name := range r.Hosts {
 			if !slices.Contains(all, name) {
 				all = append(all, name)
@@ -141,12 +141,12 @@ func (q *inquiry) hosts() []string {
 
 // root returns the root of the registry that operations are about: the usual one where
 // a route that the host leads to has it, or else the first.
-func (q *inquiry) root() string {
+func (q *Inquiry) root() string {
 	if q.registry != "" {
 		return q.registry
 	}
 	first := oci.DefaultRoot
-	for i, r := range q.setting.routes {
+	for i, r := range q.setting.Routes {
 		root := r.ForRules().RegistryRoot()
 		if root == "" || q.host != "" && q.book.RouteFor(q.host, root) != i {
 			continue
@@ -162,25 +162,25 @@ func (q *inquiry) root() string {
 }
 
 // ask returns what becomes of a request.
-func (q *inquiry) ask(ctx context.Context, r plannedRequest) (explanation, error) {
+func (q *Inquiry) ask(ctx context.Context, r Request) (Explanation, error) {
 	if r.purpose != "" {
 		r.target = q.root() + strings.TrimPrefix(r.target, oci.DefaultRoot)
 	}
 	host, err := q.hostFor(r.target)
 	if err != nil {
-		return explanation{}, err
+		return Explanation{}, err
 	}
 	t, err := q.hear(ctx, q.book.RouteFor(host, r.target))
 	if err != nil {
-		return explanation{}, err
+		return Explanation{}, err
 	}
-	var all []explanation
+	var all []Explanation
 	for _, who := range t.subjects {
 		question := gateway.Question{Method: r.method, Target: r.target, Host: host, Source: q.from, Header: askedBy(q.origin), Who: who, BackendDown: t.down}
-		all = append(all, explain(question, q.book.Explain(question)))
+		all = append(all, explanationOf(question, q.book.Explain(question)))
 	}
 	e := agreed(all)
-	if t.unknown && e.Verdict == verdictLogin {
+	if t.unknown && e.Verdict == Login {
 		e = e.undecided()
 	}
 	if t.barred {
@@ -202,19 +202,19 @@ func askedBy(origin string) http.Header {
 
 // hear finds out who asks on a route, once for each. A request that comes to no
 // route is answered before anybody asks who it is from.
-func (q *inquiry) hear(ctx context.Context, route int) (testimony, error) {
+func (q *Inquiry) hear(ctx context.Context, route int) (testimony, error) {
 	if route < 0 {
-		return testimony{subjects: []rules.Subject{{Identity: backend.Identity{User: q.who.name}}}}, nil
+		return testimony{subjects: []rules.Subject{{Identity: backend.Identity{User: q.who.Name}}}}, nil
 	}
 	if t, ok := q.heard[route]; ok {
 		return t, nil
 	}
-	r := q.setting.routes[route]
+	r := q.setting.Routes[route]
 	if q.live && len(q.heard) == 0 {
-		q.setting.backends.FindOut(ctx) // who cannot be asked fails below
+		q.setting.Backends.FindOut(ctx) // who cannot be asked fails below
 	}
-	w, name := q.witness, q.setting.backends.BackendOf(route)
-	if !q.live && !q.who.groupsKnown && q.setting.backends.InFiles(name) {
+	w, name := q.witness, q.setting.Backends.BackendOf(route)
+	if !q.live && !q.who.GroupsKnown && q.setting.Backends.InFiles(name) {
 		w = reader{}
 	}
 	t, err := q.who.hear(ctx, w, routeBackend{name, r.Backend, r.Backends})
@@ -222,9 +222,9 @@ func (q *inquiry) hear(ctx context.Context, route int) (testimony, error) {
 	return t, err
 }
 
-// askAll returns what becomes of requests that a client makes one after the other.
-func (q *inquiry) askAll(ctx context.Context, requests []plannedRequest) ([]explanation, error) {
-	var all []explanation
+// AskAll returns what becomes of requests that a client makes one after the other.
+func (q *Inquiry) AskAll(ctx context.Context, requests []Request) ([]Explanation, error) {
+	var all []Explanation
 	for _, r := range requests {
 		e, err := q.ask(ctx, r)
 		if err != nil {
@@ -232,7 +232,7 @@ func (q *inquiry) askAll(ctx context.Context, requests []plannedRequest) ([]expl
 		}
 		all = append(all, e)
 	}
-	if len(all) < 2 || requests[0].purpose != toLogIn || all[0].Verdict != verdictDeny {
+	if len(all) < 2 || requests[0].purpose != toLogIn || all[0].Verdict != Deny {
 		return all, nil
 	}
 	aside, err := q.asksForLogin(ctx, requests[0])
@@ -248,20 +248,20 @@ func (q *inquiry) askAll(ctx context.Context, requests []plannedRequest) ([]expl
 // asksForLogin reports whether r is answered by 401 to somebody who has not logged in.
 // At the root of a registry that is all that clients need before an operation: they ask
 // there without a password, and send it with the requests that follow.
-func (q *inquiry) asksForLogin(ctx context.Context, r plannedRequest) (bool, error) {
-	stranger := q.by(claimant{}, q.from, q.host)
+func (q *Inquiry) asksForLogin(ctx context.Context, r Request) (bool, error) {
+	stranger := q.By(Claimant{}, q.from, q.host)
 	stranger.witness, stranger.live = hearsay{}, false
 	e, err := stranger.ask(ctx, r)
-	return e.Verdict == verdictLogin, err
+	return e.Verdict == Login, err
 }
 
-// decisive returns the explanation that what was asked about turns on: the first
+// Decisive returns the explanation that what was asked about turns on: the first
 // request that does not pass, at which clients give up, or else the last, which is
 // what the others were made for.
-func decisive(all []explanation) explanation { return all[decidingIndex(all)] }
+func Decisive(all []Explanation) Explanation { return all[decidingIndex(all)] }
 
-func decidingIndex(all []explanation) int {
-	i := slices.IndexFunc(all, func(e explanation) bool { return e.Verdict != verdictAllow && !e.Aside })
+func decidingIndex(all []Explanation) int {
+	i := slices.IndexFunc(all, func(e Explanation) bool { return e.Verdict != Allow && !e.Aside })
 	if i < 0 {
 		i = len(all) - 1
 	}

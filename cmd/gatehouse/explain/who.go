@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"context"
@@ -13,19 +13,19 @@ import (
 	"gatehouse/gateway/strict"
 )
 
-// claimant is whoever a question says to send a request.
-type claimant struct {
-	name    string // as typed into a login; empty for somebody without one
-	backend string // that vouches; empty for any of those that the route asks
+// Claimant is whoever a question says to send a request.
+type Claimant struct {
+	Name    string // as typed into a login; empty for somebody without one
+	Backend string // that vouches; empty for any of those that the route asks
 
-	groups      []string
-	groupsKnown bool
+	Groups      []string
+	GroupsKnown bool
 }
 
 // witness tells what a gateway would find out of a claimant with a name that a
 // login can have, and a backend, if any, that the route asks.
 type witness interface {
-	testify(ctx context.Context, c claimant, on routeBackend) testimony
+	testify(ctx context.Context, c Claimant, on routeBackend) testimony
 }
 
 // routeBackend is the backend of a route, and the names by which those can be
@@ -51,29 +51,29 @@ func nobody(note string) testimony {
 }
 
 // barred is the testimony about somebody whom the backend does not let in.
-func barred(c claimant, refusal error) testimony {
-	t := nobody(fmt.Sprintf("%s cannot log in: %v", c.name, refusal))
+func barred(c Claimant, refusal error) testimony {
+	t := nobody(fmt.Sprintf("%s cannot log in: %v", c.Name, refusal))
 	t.barred = true
 	return t
 }
 
 // hear asks w about c, if there is anything to ask.
-func (c claimant) hear(ctx context.Context, w witness, on routeBackend) (testimony, error) {
-	if source, name, ok := strings.Cut(c.name, ":"); ok && c.backend == "" {
-		c.backend, c.name = source, name
+func (c Claimant) hear(ctx context.Context, w witness, on routeBackend) (testimony, error) {
+	if source, name, ok := strings.Cut(c.Name, ":"); ok && c.Backend == "" {
+		c.Backend, c.Name = source, name
 	}
-	if c.backend != "" && !slices.Contains(on.sources, c.backend) {
+	if c.Backend != "" && !slices.Contains(on.sources, c.Backend) {
 		return testimony{}, fmt.Errorf("no user of this route is vouched for by a backend %q: it asks %s%s",
-			c.backend, strings.Join(on.sources, ", "), spell.DidYouMean(c.backend, on.sources))
+			c.Backend, strings.Join(on.sources, ", "), spell.DidYouMean(c.Backend, on.sources))
 	}
-	if c.name == "" {
+	if c.Name == "" {
 		return nobody(""), nil
 	}
-	name, err := strict.UserName(c.name)
+	name, err := strict.UserName(c.Name)
 	if err != nil {
-		return nobody(fmt.Sprintf("nobody can log in as %q: %v", c.name, err)), nil
+		return nobody(fmt.Sprintf("nobody can log in as %q: %v", c.Name, err)), nil
 	}
-	c.name = name
+	c.Name = name
 	return w.testify(ctx, c, on), nil
 }
 
@@ -81,10 +81,10 @@ func (c claimant) hear(ctx context.Context, w witness, on routeBackend) (testimo
 // does that vouches, since rules are.
 type hearsay struct{}
 
-func (hearsay) testify(_ context.Context, c claimant, on routeBackend) testimony {
+func (hearsay) testify(_ context.Context, c Claimant, on routeBackend) testimony {
 	sources := on.sources
-	if c.backend != "" {
-		sources = []string{c.backend}
+	if c.Backend != "" {
+		sources = []string{c.Backend}
 	}
 	var t testimony
 	for _, source := range sources {
@@ -94,13 +94,13 @@ func (hearsay) testify(_ context.Context, c claimant, on routeBackend) testimony
 }
 
 // as returns c as the backend called source would vouch for it.
-func (c claimant) as(source string, spelling backend.Canonicalizer) rules.Subject {
+func (c Claimant) as(source string, spelling backend.Canonicalizer) rules.Subject {
 	who := rules.Subject{
 		LoggedIn:    true,
-		Identity:    backend.Identity{User: spelling.CanonicalUser(c.name), Source: source},
-		GroupsKnown: c.groupsKnown,
+		Identity:    backend.Identity{User: spelling.CanonicalUser(c.Name), Source: source},
+		GroupsKnown: c.GroupsKnown,
 	}
-	for _, group := range c.groups {
+	for _, group := range c.Groups {
 		who.Groups = append(who.Groups, spelling.CanonicalGroup(group))
 	}
 	return who
@@ -110,7 +110,7 @@ func (c claimant) as(source string, spelling backend.Canonicalizer) rules.Subjec
 // such. Nobody has to be asked for a password.
 type reader struct{}
 
-func (reader) testify(ctx context.Context, c claimant, on routeBackend) testimony {
+func (reader) testify(ctx context.Context, c Claimant, on routeBackend) testimony {
 	var known testimony
 	var refusals []error
 	for _, who := range (hearsay{}).testify(ctx, c, on).subjects {
@@ -132,35 +132,35 @@ func (reader) testify(ctx context.Context, c claimant, on routeBackend) testimon
 
 // inquirer asks the backends themselves.
 type inquirer struct {
-	backends backends
+	backends Backends
 
 	// password asks a person for the password of the claimant.
 	password func() (string, error)
 }
 
-func (q inquirer) testify(ctx context.Context, c claimant, on routeBackend) testimony {
+func (q inquirer) testify(ctx context.Context, c Claimant, on routeBackend) testimony {
 	asked := on.backend
-	if c.backend != "" && c.backend != on.name {
-		asked = q.backends.Named(c.backend)
+	if c.Backend != "" && c.Backend != on.name {
+		asked = q.backends.Named(c.Backend)
 	}
-	id, err := backend.LookUp(ctx, asked, c.name)
+	id, err := backend.LookUp(ctx, asked, c.Name)
 	if errors.Is(err, errors.ErrUnsupported) {
 		if t, ok := presume(ctx, c, on); ok {
 			return t
 		}
 		password, refusal := q.password()
 		if refusal != nil {
-			t := nobody(fmt.Sprintf("the backend cannot say who %s is without a password, and there is no terminal to ask for it on: name the groups with --groups", c.name))
+			t := nobody(fmt.Sprintf("the backend cannot say who %s is without a password, and there is no terminal to ask for it on: name the groups with --groups", c.Name))
 			t.unknown = true
 			return t
 		}
-		id, err = asked.Authenticate(ctx, c.name, password)
+		id, err = asked.Authenticate(ctx, c.Name, password)
 	}
 	switch {
 	case backend.Refused(err):
 		return barred(c, err)
 	case err != nil:
-		t := nobody(fmt.Sprintf("who %s is could not be found out: %v", c.name, err))
+		t := nobody(fmt.Sprintf("who %s is could not be found out: %v", c.Name, err))
 		t.down = true
 		return t
 	}
@@ -171,7 +171,7 @@ func (q inquirer) testify(ctx context.Context, c claimant, on routeBackend) test
 // it would let in one of that name, and takes it for granted where it cannot say
 // that either. It fails where the name may mean several users, or their groups are
 // known from a login alone.
-func presume(ctx context.Context, c claimant, on routeBackend) (testimony, bool) {
+func presume(ctx context.Context, c Claimant, on routeBackend) (testimony, bool) {
 	t := hearsay{}.testify(ctx, c, on)
 	if len(t.subjects) != 1 {
 		return t, false
@@ -183,7 +183,7 @@ func presume(ctx context.Context, c claimant, on routeBackend) (testimony, bool)
 	}
 	t = groupsOf(ctx, on.backend, id)
 	if !t.down && standing != nil {
-		t.note = fmt.Sprintf("it is taken for granted that %s can log in: %v", c.name, standing)
+		t.note = fmt.Sprintf("it is taken for granted that %s can log in: %v", c.Name, standing)
 	}
 	return t, !t.down
 }

@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"cmp"
@@ -12,23 +12,23 @@ import (
 )
 
 // words are a verdict for people.
-func (v verdict) words() string {
+func (v Verdict) words() string {
 	switch v {
-	case verdictAllow:
+	case Allow:
 		return "allowed"
-	case verdictLogin:
+	case Login:
 		return "needs a login"
-	case verdictUndecided:
+	case Undecided:
 		return "undecided"
 	}
 	return "DENIED"
 }
 
-// print writes what was found out for people: all requests of an operation, and
+// Print writes what was found out for people: all requests of an operation, and
 // then the one that it turns on.
-func (x explained) print(out io.Writer) error {
-	e := decisive(x.Requests)
-	who := e.User.words()
+func (x Result) Print(out io.Writer) error {
+	e := Decisive(x.Requests)
+	who := e.User.Words()
 	if len(x.Requests) > 1 {
 		fmt.Fprintf(out, "%s by %s from %s: %s\n\n", shown.Text(x.Question), shown.Text(who), e.From, x.Verdict.words())
 		printRequests(out, x.Requests)
@@ -38,7 +38,7 @@ func (x explained) print(out io.Writer) error {
 }
 
 // printRequests writes a line for each request.
-func printRequests(out io.Writer, requests []explanation) {
+func printRequests(out io.Writer, requests []Explanation) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, e := range requests {
 		rule := ""
@@ -55,9 +55,9 @@ func printRequests(out io.Writer, requests []explanation) {
 	fmt.Fprintln(out)
 }
 
-// print writes an explanation for people: in its first line who asks, unless that
+// Print writes an explanation for people: in its first line who asks, unless that
 // has been said, and in the last what the client sees, with the id of the request.
-func (e explanation) print(out io.Writer, who, id string) error {
+func (e Explanation) print(out io.Writer, who, id string) error {
 	heading := e.Method + " " + e.Target
 	if e.Host != "" && e.Host != anyHost {
 		heading += " at " + e.Host
@@ -88,7 +88,7 @@ func first(i int, heading string) string {
 }
 
 // printRules writes a line for each rule.
-func (e explanation) printRules(out io.Writer) {
+func (e Explanation) printRules(out io.Writer) {
 	if len(e.Rules) == 0 {
 		return
 	}
@@ -116,7 +116,7 @@ func hit(matches bool, list []string) string {
 }
 
 // words returns each condition of a requirement with whether it holds.
-func (c check) words() string {
+func (c Check) words() string {
 	if len(c.Parts) == 0 || strings.HasPrefix(c.Item, "not ") {
 		return c.Item + ": " + holds(c.Verdict)
 	}
@@ -138,9 +138,9 @@ func holds(verdict string) string {
 }
 
 // decision says what decided.
-func (e explanation) decision() string {
+func (e Explanation) decision() string {
 	switch {
-	case len(e.Rules) == 0 && e.Verdict == verdictUndecided:
+	case len(e.Rules) == 0 && e.Verdict == Undecided:
 		return "nothing yet"
 	case len(e.Rules) == 0:
 		return "the gateway itself: no rule is asked"
@@ -154,10 +154,10 @@ func (e explanation) decision() string {
 
 // clientSees returns what docker and its like print of an answer: the code in lower
 // case, and the message. There is no body in an answer to HEAD.
-func (e explanation) clientSees(id string) string {
+func (e Explanation) clientSees(id string) string {
 	status := fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
 	switch {
-	case e.Status == 0 && e.Verdict == verdictAllow:
+	case e.Status == 0 && e.Verdict == Allow:
 		return "the answer of the service behind the gateway"
 	case e.Status == 0:
 		return "-"
@@ -175,8 +175,8 @@ func (e explanation) clientSees(id string) string {
 	return text
 }
 
-// words says who somebody is.
-func (u user) words() string {
+// Words says who somebody is.
+func (u User) Words() string {
 	if u.Name == "" {
 		return "nobody"
 	}
@@ -195,10 +195,10 @@ func (u user) words() string {
 	return u.Name + " (" + strings.Join(known, "; ") + ")"
 }
 
-// explained is what explain prints with -o json.
-type explained struct {
+// Result is what explain prints with -o json.
+type Result struct {
 	Config   string        `json:"config"`
 	Question string        `json:"question"`
-	Verdict  verdict       `json:"verdict"`
-	Requests []explanation `json:"requests"`
+	Verdict  Verdict       `json:"verdict"`
+	Requests []Explanation `json:"requests"`
 }

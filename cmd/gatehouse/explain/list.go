@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"cmp"
@@ -13,13 +13,13 @@ import (
 	"text/tabwriter"
 )
 
-// canIRow is what somebody may do with the repositories of a pattern, or with a
+// Row is what somebody may do with the repositories of a pattern, or with a
 // registry as a whole.
-type canIRow struct {
+type Row struct {
 	Host         string             `json:"host,omitempty"`
 	Registry     string             `json:"registry,omitempty"` // its root, for operations on all of it
 	Repositories string             `json:"repositories,omitempty"`
-	May          map[string]verdict `json:"may"` // by operation
+	May          map[string]Verdict `json:"may"` // by operation
 }
 
 // The operations that are listed.
@@ -28,10 +28,10 @@ var (
 	perRegistry   = []string{"login", "catalog"}
 )
 
-// printTable writes rows for people: registries as a whole, and then repositories.
-func printTable(out io.Writer, rows []canIRow) error {
-	whole := func(row canIRow) bool { return row.Repositories == "" }
-	if err := printRows(out, "registry", perRegistry, slices.DeleteFunc(slices.Clone(rows), func(row canIRow) bool { return !whole(row) })); err != nil {
+// PrintTable writes rows for people: registries as a whole, and then repositories.
+func PrintTable(out io.Writer, rows []Row) error {
+	whole := func(row Row) bool { return row.Repositories == "" }
+	if err := printRows(out, "registry", perRegistry, slices.DeleteFunc(slices.Clone(rows), func(row Row) bool { return !whole(row) })); err != nil {
 		return err
 	}
 	fmt.Fprintln(out)
@@ -39,7 +39,7 @@ func printTable(out io.Writer, rows []canIRow) error {
 }
 
 // printRows prints a table of rows, with a column for each of verbs.
-func printRows(out io.Writer, heading string, verbs []string, rows []canIRow) error {
+func printRows(out io.Writer, heading string, verbs []string, rows []Row) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, strings.Join(append([]string{heading}, verbs...), "\t"))
 	for _, row := range rows {
@@ -53,18 +53,18 @@ func printRows(out io.Writer, heading string, verbs []string, rows []canIRow) er
 }
 
 // subject says what a row is about.
-func (row canIRow) subject() string {
+func (row Row) subject() string {
 	if row.Registry != "" {
 		return row.Host + row.Registry
 	}
 	return strings.TrimPrefix(row.Host+"/"+row.Repositories, "/")
 }
 
-// list answers for each registry as a whole, and for each pattern of repositories in
+// List answers for each registry as a whole, and for each pattern of repositories in
 // the rules, by one that stands for all of them, and for one that no rule names.
-func (q *inquiry) list(ctx context.Context) ([]canIRow, error) {
-	var rows []canIRow
-	for i, r := range q.setting.routes {
+func (q *Inquiry) List(ctx context.Context) ([]Row, error) {
+	var rows []Row
+	for i, r := range q.setting.Routes {
 		names := r.Hosts
 		switch {
 		case names == nil:
@@ -85,23 +85,23 @@ func (q *inquiry) list(ctx context.Context) ([]canIRow, error) {
 
 // listRoute answers for the patterns in the rules of the route at index i, as asked by
 // one of its names, which is empty for any.
-func (q *inquiry) listRoute(ctx context.Context, i int, name string) ([]canIRow, error) {
-	var rows []canIRow
+func (q *Inquiry) listRoute(ctx context.Context, i int, name string) ([]Row, error) {
+	var rows []Row
 	asked := *q
 	asked.host = cmp.Or(q.host, sampleHost(name), anyHost)
-	asked.registry = q.setting.routes[i].ForRules().RegistryRoot()
+	asked.registry = q.setting.Routes[i].ForRules().RegistryRoot()
 	if asked.registry != "" && q.book.RouteFor(asked.host, asked.registry) == i {
-		row, err := asked.row(ctx, canIRow{Host: name, Registry: asked.registry}, perRegistry)
+		row, err := asked.row(ctx, Row{Host: name, Registry: asked.registry}, perRegistry)
 		if err != nil {
 			return nil, err
 		}
 		rows = append(rows, row)
 	}
-	for _, pattern := range repositoryPatterns(asked.registry, q.setting.routes[i].Rules) {
+	for _, pattern := range repositoryPatterns(asked.registry, q.setting.Routes[i].Rules) {
 		if asked.registry == "" || q.book.RouteFor(asked.host, asked.registry+sampleOf(pattern)) != i {
 			continue // the rules of this route are not for it
 		}
-		row, err := asked.row(ctx, canIRow{Host: name, Repositories: pattern}, perRepository, sampleOf(pattern))
+		row, err := asked.row(ctx, Row{Host: name, Repositories: pattern}, perRepository, sampleOf(pattern))
 		if err != nil {
 			return nil, err
 		}
@@ -114,18 +114,18 @@ func (q *inquiry) listRoute(ctx context.Context, i int, name string) ([]canIRow,
 
 // row answers for verbs, done to a repository if one is named. It stays empty for a
 // name that no repository has.
-func (q *inquiry) row(ctx context.Context, row canIRow, verbs []string, repository ...string) (canIRow, error) {
-	row.May = map[string]verdict{}
+func (q *Inquiry) row(ctx context.Context, row Row, verbs []string, repository ...string) (Row, error) {
+	row.May = map[string]Verdict{}
 	for _, verb := range verbs {
-		requests, err := planRequests(append([]string{verb}, repository...), "")
+		requests, err := Plan(append([]string{verb}, repository...), "")
 		if err != nil {
 			return row, nil
 		}
-		all, err := q.askAll(ctx, requests)
+		all, err := q.AskAll(ctx, requests)
 		if err != nil {
 			return row, err
 		}
-		row.May[verb] = decisive(all).Verdict
+		row.May[verb] = Decisive(all).Verdict
 	}
 	return row, nil
 }

@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"errors"
@@ -9,8 +9,8 @@ import (
 	"gatehouse/gateway/oci"
 )
 
-// plannedRequest is a request that is asked about.
-type plannedRequest struct {
+// Request is a request that is asked about.
+type Request struct {
 	method, target string
 	purpose        string // what a client makes it for, empty if it was asked about by itself
 }
@@ -33,12 +33,12 @@ const (
 // regctl cancel uploads. Whoever may make all of these can use any client.
 var operations = []struct {
 	verb     string
-	requests []plannedRequest
+	requests []Request
 }{
-	{"login", []plannedRequest{
+	{"login", []Request{
 		{"GET", "/v2/", toLogIn},
 	}},
-	{"pull", []plannedRequest{
+	{"pull", []Request{
 		{"GET", "/v2/", toLogIn},
 		{"HEAD", "/v2/R/manifests/T", "find the image"},
 		{"GET", "/v2/R/manifests/T", "read its manifest"},
@@ -46,7 +46,7 @@ var operations = []struct {
 		{"HEAD", "/v2/R/blobs/" + sampleDigest, "find a layer"},
 		{"GET", "/v2/R/blobs/" + sampleDigest, "read it"},
 	}},
-	{"push", []plannedRequest{
+	{"push", []Request{
 		{"GET", "/v2/", toLogIn},
 		{"HEAD", "/v2/R/manifests/T", "see what is there"},
 		{"HEAD", "/v2/R/blobs/" + sampleDigest, "see whether a layer is there"},
@@ -56,24 +56,24 @@ var operations = []struct {
 		{"PUT", "/v2/R/blobs/uploads/" + sampleUpload + "?digest=" + sampleDigest, "end the upload"},
 		{"PUT", "/v2/R/manifests/T", "write the manifest"},
 	}},
-	{"delete", []plannedRequest{
+	{"delete", []Request{
 		{"GET", "/v2/", toLogIn},
 		{"HEAD", "/v2/R/manifests/T", "find the image"},
 		{"GET", "/v2/R/manifests/T", "read its manifest"},
 		{"DELETE", "/v2/R/manifests/" + sampleDigest, "delete it, by its digest"},
 	}},
-	{"tags", []plannedRequest{
+	{"tags", []Request{
 		{"GET", "/v2/", toLogIn},
 		{"GET", "/v2/R/tags/list", "list the tags"},
 	}},
-	{"catalog", []plannedRequest{
+	{"catalog", []Request{
 		{"GET", "/v2/", toLogIn},
 		{"GET", "/v2/_catalog", "list all repositories"},
 	}},
 }
 
-// verbs returns the names of all operations.
-func verbs() []string {
+// Verbs returns the names of all operations.
+func Verbs() []string {
 	var list []string
 	for _, o := range operations {
 		list = append(list, o.verb)
@@ -81,26 +81,26 @@ func verbs() []string {
 	return list
 }
 
-// planRequests returns the requests that words are about: a method and a target,
+// Plan returns the requests that words are about: a method and a target,
 // or an operation and what it is done to, REPO[:TAG] or REPO@DIGEST. A push may
 // take layers from the repository mountFrom.
-func planRequests(words []string, mountFrom string) ([]plannedRequest, error) {
+func Plan(words []string, mountFrom string) ([]Request, error) {
 	first := words[0]
-	i := slices.Index(verbs(), first)
+	i := slices.Index(Verbs(), first)
 	switch {
 	case i >= 0:
 		return planOperation(i, words[1:], mountFrom)
 	case first != strings.ToUpper(first) || len(words) == 1 && !strings.HasPrefix(first, "/"):
-		return nil, fmt.Errorf("%q is nothing that can be asked about: write a METHOD in upper case and a path, or one of %s", first, strings.Join(verbs(), ", "))
+		return nil, fmt.Errorf("%q is nothing that can be asked about: write a METHOD in upper case and a path, or one of %s", first, strings.Join(Verbs(), ", "))
 	case len(words) != 2:
 		return nil, errors.New("write a METHOD and a path, such as PUT /v2/team/app/manifests/1")
 	}
-	return []plannedRequest{{method: first, target: words[1]}}, nil
+	return []Request{{method: first, target: words[1]}}, nil
 }
 
-func planOperation(i int, words []string, mountFrom string) ([]plannedRequest, error) {
+func planOperation(i int, words []string, mountFrom string) ([]Request, error) {
 	o := operations[i]
-	needsName := slices.ContainsFunc(o.requests, func(r plannedRequest) bool { return strings.Contains(r.target, "/R/") })
+	needsName := slices.ContainsFunc(o.requests, func(r Request) bool { return strings.Contains(r.target, "/R/") })
 	switch {
 	case needsName && len(words) != 1:
 		return nil, fmt.Errorf("%s what? write a repository, such as %s team/app:1", o.verb, o.verb)
@@ -124,7 +124,7 @@ func planOperation(i int, words []string, mountFrom string) ([]plannedRequest, e
 
 // fillIn returns requests with names in place of R, T and M. Without a repository
 // to mount from, a client leaves that to the registry.
-func fillIn(requests []plannedRequest, repository, reference, mountFrom string) []plannedRequest {
+func fillIn(requests []Request, repository, reference, mountFrom string) []Request {
 	from := ""
 	if mountFrom != "" {
 		from = "&from=" + mountFrom

@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"context"
@@ -11,21 +11,21 @@ import (
 	"strings"
 )
 
-// person is what whoami prints of a user in one backend.
-type person struct {
+// Person is what whoami prints of a user in one backend.
+type Person struct {
 	Backend string       `json:"backend"`
 	Found   bool         `json:"found"`
 	User    string       `json:"user,omitempty"`
 	State   string       `json:"state,omitempty"` // why the account may not be used; empty if it may
 	Entry   string       `json:"entry,omitempty"` // its DN
 	Groups  []string     `json:"groups,omitempty"`
-	Why     []membership `json:"why,omitempty"`
+	Why     []Membership `json:"why,omitempty"`
 	Error   string       `json:"error,omitempty"`
 	Expires string       `json:"password_expires,omitempty"` // where that is soon
 }
 
-// membership is a group of a person.
-type membership struct {
+// Membership is a group of a person.
+type Membership struct {
 	Group  string   `json:"group"`
 	Names  []string `json:"names,omitempty"`
 	Shared []string `json:"shared_names,omitempty"` // that count for no group
@@ -33,17 +33,17 @@ type membership struct {
 	At     []string `json:"at,omitempty"`
 }
 
-// whois looks a user up as a login does. It fails with [errors.ErrUnsupported]
+// Whois looks a user up as a login does. It fails with [errors.ErrUnsupported]
 // where b can tell nothing without a password.
-func whois(ctx context.Context, b backend.Backend, user string) (person, error) {
+func Whois(ctx context.Context, b backend.Backend, user string) (Person, error) {
 	id, standing := backend.LookUp(ctx, b, user)
 	if _, isRoster := b.(backend.Roster); isRoster && errors.Is(standing, errors.ErrUnsupported) {
 		id, standing = inFile(ctx, b, user)
 	}
 	if standing != nil && !(backend.Refused(standing) && id.User != "") {
-		return person{}, standing
+		return Person{}, standing
 	}
-	p := person{User: id.User, Entry: id.Handle, Expires: id.Expires}
+	p := Person{User: id.User, Entry: id.Handle, Expires: id.Expires}
 	if standing != nil {
 		p.State = standing.Error()
 	}
@@ -58,7 +58,7 @@ func whois(ctx context.Context, b backend.Backend, user string) (person, error) 
 	}
 	all, err := explainer.Explain(ctx, id)
 	for _, m := range all {
-		p.Why = append(p.Why, membership(m))
+		p.Why = append(p.Why, Membership(m))
 	}
 	return p, err
 }
@@ -76,8 +76,8 @@ func inFile(ctx context.Context, b backend.Backend, user string) (backend.Identi
 	return id, err
 }
 
-// print writes a person for people.
-func (p person) print(out io.Writer) {
+// Print writes a person for people.
+func (p Person) Print(out io.Writer) {
 	line := func(label, text string) { fmt.Fprintf(out, "%-8s %s\n", label, shown.Text(text)) }
 	line("backend", p.Backend)
 	line("user", p.User)

@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"fmt"
@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// explainedRefusal is what why prints with -o json.
-type explainedRefusal struct {
+// Refusal is what why prints with -o json.
+type Refusal struct {
 	ID        string      `json:"id"`
 	Time      time.Time   `json:"time"`
 	Claimed   string      `json:"claimed,omitempty"` // the user name that was sent
@@ -18,23 +18,23 @@ type explainedRefusal struct {
 	Reason    string      `json:"reason"`          // why, in one word, as metrics have it
 	Cause     string      `json:"cause,omitempty"` // what went wrong, as the log has it
 	Code      fault.Code  `json:"code,omitempty"`  // of the cause
-	Request   explanation `json:"request"`
+	Request   Explanation `json:"request"`
 }
 
-// refusedBy returns what a gateway says about a refusal. It names users, servers
+// Refused returns what a gateway says about a refusal. It names users, servers
 // and the rules, and is for those alone who may use the control socket.
-func refusedBy(r gateway.Refusal) explainedRefusal {
+func Refused(r gateway.Refusal) Refusal {
 	q := gateway.Question{Method: r.Method, Target: r.Target, Host: r.Host, Source: r.Source, Who: r.Who}
-	return explainedRefusal{
+	return Refusal{
 		ID: r.ID, Time: r.Time, Claimed: r.Claimed, UserAgent: r.UserAgent, Reason: r.Reason, Cause: r.Cause, Code: r.Code,
-		Request: explain(q, r.Answer),
+		Request: explanationOf(q, r.Answer),
 	}
 }
 
-// print writes a refusal for people.
-func (r explainedRefusal) print(out io.Writer) error {
+// Print writes a refusal for people.
+func (r Refusal) Print(out io.Writer) error {
 	fmt.Fprintf(out, "id %s, %s, reason %s\n", shown.Text(r.ID), r.Time.Format(time.RFC3339), shown.Text(r.Reason))
-	who := r.Request.User.words()
+	who := r.Request.User.Words()
 	if r.Request.User.Name == "" && r.Claimed != "" {
 		who += fmt.Sprintf(" (who sent the name %q)", r.Claimed)
 	}

@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"fmt"
@@ -9,58 +9,58 @@ import (
 	"gatehouse/gateway/rules"
 )
 
-// verdict is the answer to a question about a request.
-type verdict string
+// Verdict is the answer to a question about a request.
+type Verdict string
 
 const (
-	verdictAllow     verdict = "allow"
-	verdictDeny      verdict = "deny"
-	verdictLogin     verdict = "login"     // it needs a login, or another one
-	verdictUndecided verdict = "undecided" // there is something that could not be found out
+	Allow     Verdict = "allow"     // it is passed on
+	Deny      Verdict = "deny"      // it is refused
+	Login     Verdict = "login"     // it needs a login, or another one
+	Undecided Verdict = "undecided" // there is something that could not be found out
 )
 
 // verdictOf returns what an answer is for whoever gets it.
-func verdictOf(a gateway.Answer) verdict {
+func verdictOf(a gateway.Answer) Verdict {
 	switch {
 	case a.Verdict == rules.Allowed && a.Status < http.StatusMultipleChoices: // 0 where the upstream answers
-		return verdictAllow
+		return Allow
 	case a.Status == http.StatusUnauthorized:
-		return verdictLogin
+		return Login
 	case a.Status == 0 || a.Status >= http.StatusInternalServerError && a.Status != http.StatusNotImplemented:
-		return verdictUndecided
+		return Undecided
 	}
-	return verdictDeny
+	return Deny
 }
 
-// explanation is what becomes of one request, and why. Its JSON is an interface:
+// Explanation is what becomes of one request, and why. Its JSON is an interface:
 // keys are added and never change their meaning.
-type explanation struct {
+type Explanation struct {
 	Method  string `json:"method"`
 	Target  string `json:"target"`
 	Host    string `json:"host"`
 	From    string `json:"from"`              // address of the client
 	Purpose string `json:"purpose,omitempty"` // what a client makes the request for
 	Aside   bool   `json:"aside,omitempty"`   // it is the login of an operation that works without
-	User    user   `json:"user"`
+	User    User   `json:"user"`
 
-	Verdict verdict `json:"verdict"`
+	Verdict Verdict `json:"verdict"`
 	Health  bool    `json:"health,omitempty"` // it is a check by a load balancer
 	Status  int     `json:"status,omitempty"` // of the answer; 0 where the upstream gives it
 	Code    string  `json:"code,omitempty"`   // of the error in its body
 	Message string  `json:"message,omitempty"`
 	Signed  bool    `json:"signed,omitempty"` // the message goes on with the id of the request
 
-	Rule     string     `json:"rule,omitempty"` // that decides
-	RuleAt   string     `json:"rule_at,omitempty"`
-	Requires string     `json:"requires,omitempty"`
-	Rules    []ruleStep `json:"rules,omitempty"`
+	Rule     string `json:"rule,omitempty"` // that decides
+	RuleAt   string `json:"rule_at,omitempty"`
+	Requires string `json:"requires,omitempty"`
+	Rules    []Step `json:"rules,omitempty"`
 
 	WouldAllow []string `json:"would_allow,omitempty"`
 	Notes      []string `json:"notes,omitempty"`
 }
 
-// user is whoever sends a request.
-type user struct {
+// User is whoever sends a request.
+type User struct {
 	Name        string   `json:"name,omitempty"` // empty for somebody who has not logged in
 	Backend     string   `json:"backend,omitempty"`
 	GroupsKnown bool     `json:"groups_known"`
@@ -68,8 +68,8 @@ type user struct {
 	Expires     string   `json:"password_expires,omitempty"` // where the backend says that it is soon
 }
 
-// ruleStep is one rule of the route.
-type ruleStep struct {
+// Step is one rule of the route.
+type Step struct {
 	Name          string   `json:"name"`
 	At            string   `json:"at,omitempty"`
 	Methods       []string `json:"methods,omitempty"` // none for all
@@ -77,26 +77,26 @@ type ruleStep struct {
 	MethodMatches bool     `json:"method_matches"`
 	PathMatches   bool     `json:"path_matches"`
 	Decides       bool     `json:"decides"`
-	Require       check    `json:"require"`
+	Require       Check    `json:"require"`
 }
 
-// check is what became of a requirement: "allowed", "denied", "needs login" or
+// Check is what became of a requirement: "allowed", "denied", "needs login" or
 // "needs groups".
-type check struct {
+type Check struct {
 	Item    string  `json:"item"`
 	Verdict string  `json:"verdict"`
-	Parts   []check `json:"parts,omitempty"`
+	Parts   []Check `json:"parts,omitempty"`
 }
 
-// explain puts an answer into the words of the commands.
-func explain(q gateway.Question, a gateway.Answer) explanation {
+// explanationOf puts an answer into the words of the commands.
+func explanationOf(q gateway.Question, a gateway.Answer) Explanation {
 	d := a.Trace.Decision
-	e := explanation{
+	e := Explanation{
 		Method: q.Method, Target: q.Target, Host: q.Host, From: q.Source.String(), User: userOf(q.Who),
 		Verdict: verdictOf(a), Health: a.Health, Status: a.Status, Code: a.Code, Message: a.Message, Signed: a.Signed,
 		Rule: d.Rule, Requires: d.Requires,
 	}
-	if e.Verdict != verdictUndecided {
+	if e.Verdict != Undecided {
 		e.WouldAllow = a.Trace.Remedies
 	}
 	e.Notes = a.Trace.Notes
@@ -104,12 +104,12 @@ func explain(q gateway.Question, a gateway.Answer) explanation {
 		if s.Decides {
 			e.RuleAt = s.Rule.Position
 		}
-		e.Rules = append(e.Rules, ruleStep{
+		e.Rules = append(e.Rules, Step{
 			Name: s.Rule.Name, At: s.Rule.Position, Methods: s.Rule.Methods, Paths: s.Rule.Paths,
 			MethodMatches: s.MethodMatches, PathMatches: s.PathMatches, Decides: s.Decides, Require: checkOf(s.Check),
 		})
 	}
-	if e.Verdict == verdictUndecided && a.Status == 0 {
+	if e.Verdict == Undecided && a.Status == 0 {
 		e.Notes = append(e.Notes, fmt.Sprintf("the answer depends on the groups of %s: name them with --groups, or have the backend asked with --live", e.User.Name))
 	}
 	if a.Health {
@@ -133,19 +133,19 @@ func originNote(origin string, a gateway.Answer) string {
 }
 
 // expiry says when the password of u expires, nothing where that is not soon.
-func (u user) expiry() string {
+func (u User) expiry() string {
 	if u.Expires == "" {
 		return ""
 	}
 	return fmt.Sprintf("the password of %s expires on %s", u.Name, u.Expires)
 }
 
-func userOf(who rules.Subject) user {
-	return user{who.Identity.User, who.Identity.Source, who.GroupsKnown, who.Groups, who.Identity.Expires}
+func userOf(who rules.Subject) User {
+	return User{who.Identity.User, who.Identity.Source, who.GroupsKnown, who.Groups, who.Identity.Expires}
 }
 
-func checkOf(c rules.Check) check {
-	out := check{Item: c.Requirement, Verdict: c.Verdict.String()}
+func checkOf(c rules.Check) Check {
+	out := Check{Item: c.Requirement, Verdict: c.Verdict.String()}
 	for _, part := range c.Parts {
 		out.Parts = append(out.Parts, checkOf(part))
 	}
@@ -154,7 +154,7 @@ func checkOf(c rules.Check) check {
 
 // agreed returns the explanation that holds for everybody whom a name may mean, or
 // says that there is none.
-func agreed(all []explanation) explanation {
+func agreed(all []Explanation) Explanation {
 	e := all[0]
 	for _, other := range all[1:] {
 		if other.Verdict == e.Verdict {
@@ -172,16 +172,16 @@ func agreed(all []explanation) explanation {
 }
 
 // undecided returns e where it is not known what the client will see.
-func (e explanation) undecided(notes ...string) explanation {
-	return explanation{
+func (e Explanation) undecided(notes ...string) Explanation {
+	return Explanation{
 		Method: e.Method, Target: e.Target, Host: e.Host, From: e.From, User: e.User,
-		Verdict: verdictUndecided, Notes: notes,
+		Verdict: Undecided, Notes: notes,
 	}
 }
 
-// why says in one line what decided, and on which request if others were asked
+// Why says in one line what decided, and on which request if others were asked
 // about too.
-func (e explanation) why() string {
+func (e Explanation) Why() string {
 	text := e.decision()
 	for _, note := range e.Notes {
 		text += "; " + note
