@@ -120,8 +120,9 @@ func (d *daemon) probe(ctx context.Context, name string) (any, bool) {
 // retry has every backend try again what it holds back, for the person who asked for
 // a reload.
 func (d *daemon) retry() {
-	for name, s := range d.current.Load().stacks {
-		if p, ok := s.leaf.(backend.Prober); ok && !p.Retry() {
+	a := d.current.Load()
+	for _, name := range a.config.BackendNames() {
+		if p, ok := a.stack(name).leaf.(backend.Prober); ok && !p.Retry() {
 			d.log.Warn("the service account of a backend is held back: it was tried less than a minute ago", "backend", name)
 		}
 	}

@@ -10,7 +10,6 @@ import (
 
 	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
-	"gatehouse/gateway/record"
 	"gatehouse/gateway/upstream"
 )
 
@@ -20,7 +19,6 @@ type assembly struct {
 	gateway gateway.Config
 	stacks  map[string]*stack   // of the backends, by their names
 	held    map[string]*holding // all that it has open; see close
-	audit   *record.AuditLog    // nil without one, and before it is in use
 	before  *assembly           // to go on with what is unchanged; nil after assemble
 	report  config.Report
 }

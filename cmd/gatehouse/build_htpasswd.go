@@ -32,7 +32,7 @@ func openHTPasswd(k htpasswdKeys, t backendTable) (backend.Backend, error) {
 	cfg := htpasswd.Config{
 		UsersFile:  t.file(k.UsersFile, "users_file"),
 		GroupsFile: t.file(k.GroupsFile, "groups_file"),
-		CheckName:  checkTypedName,
+		CheckName:  strict.CheckUserName,
 		Memory:     hashMemory(),
 		Log:        t.log,
 	}
@@ -48,15 +48,6 @@ func openHTPasswd(k htpasswdKeys, t backendTable) (backend.Backend, error) {
 		return nil, nil
 	}
 	return b, nil
-}
-
-// checkTypedName reports why nobody comes to be known by name in a login.
-func checkTypedName(name string) error {
-	typed, err := strict.UserName(name)
-	if err == nil && typed != name {
-		err = fmt.Errorf("logins have it in composed form (NFC): %q", typed)
-	}
-	return err
 }
 
 // reportFiles reports all that is wrong with files of users and groups.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"reflect"
 	"regexp"
 	"testing"
 
@@ -15,7 +14,7 @@ func TestManualOfLDAPNamesEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for key := range config.Fields(reflect.TypeFor[ldapKeys]()) {
+	for key := range config.Fields(documentKinds()["ldap"].Keys) {
 		if !regexp.MustCompile(`(?m)^//\t(\w+, )?` + key + `\b`).Match(text) {
 			t.Errorf("the manual has no line for %s", key)
 		}

@@ -9,13 +9,14 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"gatehouse/backend/watch"
 	"gatehouse/cmd/gatehouse/config"
 )
 
 // holding is something that is open, and shared by the assemblies that want the
 // same: a reload goes on with it, with its connections and all that it remembers.
 type holding struct {
-	source sum
+	source watch.Sum
 	thing  any
 	users  atomic.Int64
 }
@@ -25,7 +26,7 @@ func backendHolding(name string) string { return "backend " + name }
 func cacheHolding(name string) string   { return "cache " + name }
 
 // hold notes that a has opened a thing, made from source, and has to close it.
-func (a *assembly) hold(name string, source sum, thing any) {
+func (a *assembly) hold(name string, source watch.Sum, thing any) {
 	h := &holding{source: source, thing: thing}
 	h.users.Add(1)
 	a.held[name] = h
@@ -33,7 +34,7 @@ func (a *assembly) hold(name string, source sum, thing any) {
 
 // takeOver has a share what the assembly before it holds under name. It reports
 // whether there is such a thing, and made from the same source.
-func (a *assembly) takeOver(name string, source sum) bool {
+func (a *assembly) takeOver(name string, source watch.Sum) bool {
 	if a.before == nil {
 		return false
 	}
@@ -66,24 +67,24 @@ func (a *assembly) close() error {
 // source returns the sum of all that the backend at index i is made from: its table,
 // the files that this names, except for those that it follows itself, and the backends
 // that it is made of, which are open.
-func (a *assembly) source(i int) sum {
+func (a *assembly) source(i int) watch.Sum {
 	c := a.config.Backends[i]
 	h := sha256.New()
 	fmt.Fprintf(h, "%#v\n", c)
 	for _, path := range a.config.FilesOf(i, config.Unfollowed) {
-		fmt.Fprintf(h, "%q %x\n", path, sumOfFile(path))
+		fmt.Fprintf(h, "%q %x\n", path, watch.SumOf(path))
 	}
 	for _, m := range a.config.Mentions(c) {
 		if part := a.held[backendHolding(m.Name)]; part != nil {
 			fmt.Fprintf(h, "%q %x\n", m.Name, part.source)
 		}
 	}
-	return sum(h.Sum(nil))
+	return watch.Sum(h.Sum(nil))
 }
 
 // cacheSource returns the sum of all that the cache around the backend called name
 // is made from.
-func (a *assembly) cacheSource(name string) sum {
+func (a *assembly) cacheSource(name string) watch.Sum {
 	text := fmt.Sprintf("%#v %#v", cacheConfig(a.config), a.config.Flood)
 	if inner := a.held[backendHolding(name)]; inner != nil {
 		text += fmt.Sprintf(" %x", inner.source)

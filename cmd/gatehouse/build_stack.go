@@ -2,6 +2,7 @@ package main
 
 import (
 	"gatehouse/backend"
+	"gatehouse/backend/watch"
 	"gatehouse/cmd/gatehouse/config"
 )
 
@@ -69,7 +70,7 @@ func (a *assembly) stackBefore(name string) *stack {
 
 // openInner makes the inner layers for the table c, whose source was read before. Without
 // an error there may be none: what is wrong has been reported then.
-func (a *assembly) openInner(s *stack, c config.Backend, t backendTable, source sum) error {
+func (a *assembly) openInner(s *stack, c config.Backend, t backendTable, source watch.Sum) error {
 	leaf, err := kinds[c.Type()].open(c, t)
 	if leaf == nil || err != nil {
 		return err

@@ -89,7 +89,7 @@ func (o checkOptions) check(ctx context.Context, flag string) (checkResult, erro
 			}
 		}
 		if o.live && a.report.Err() == nil {
-			a.warnOfNamesakes(ctx)
+			o.ask(ctx, a)
 		}
 		errs, warnings := a.report.Split()
 		r.Errors, r.Warnings = append(r.Errors, errs...), append(r.Warnings, warnings...)
@@ -107,6 +107,13 @@ func (o checkOptions) check(ctx context.Context, flag string) (checkResult, erro
 		r.Warnings = append(r.Warnings, config.Problem{Message: text, Warning: true})
 	}
 	return r, nil
+}
+
+// ask has the directories asked about the groups that rules name.
+func (o checkOptions) ask(ctx context.Context, a *assembly) {
+	ctx, cancel := context.WithTimeout(ctx, namesakesTimeout)
+	defer cancel()
+	a.warnOfNamesakes(ctx)
 }
 
 // try makes a gateway and ends it before it listens, so that nothing is good for

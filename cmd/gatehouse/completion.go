@@ -1,7 +1,6 @@
 package main
 
 import (
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -101,17 +100,7 @@ func fromConfig(values func(*config.Document) []string) completer {
 // opened: a key that is pressed must read no password and ask no server.
 func fromRosters(values func(backend.Roster) []string) completer {
 	return fromConfig(func(c *config.Document) (names []string) {
-		a := newAssembly(c, nil)
-		defer a.close()
-		for i, table := range c.Backends {
-			if !kinds[table.Type()].listed || !a.checkBackend(i, table) {
-				continue
-			}
-			a.openBackend(i, surroundings{log: slog.New(slog.DiscardHandler)})
-			if r, ok := a.stack(table.Name()).leaf.(backend.Roster); ok {
-				names = append(names, values(r)...)
-			}
-		}
+		eachRoster(c, func(r backend.Roster) { names = append(names, values(r)...) })
 		return names
 	})
 }

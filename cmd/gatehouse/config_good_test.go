@@ -207,7 +207,7 @@ func TestExampleNamesEveryKeyAndNoOther(t *testing.T) {
 	wantKeys(t, "", root, config.Fields(reflect.TypeFor[config.Document]()))
 	for i, table := range c.Backends {
 		backend := maps.Clone(config.Fields(reflect.TypeFor[config.BackendKeys]()))
-		maps.Copy(backend, config.Fields(kinds[table.Type()].Keys))
+		maps.Copy(backend, config.Fields(documentKinds()[table.Type()].Keys))
 		wantKeys(t, "backend", root["backend"].([]any)[i].(map[string]any), backend)
 	}
 }

@@ -37,7 +37,7 @@ func TestKeysThatLeadToSecretsHaveTheirType(t *testing.T) {
 	named := regexp.MustCompile(`(pass|secret|token|key|cred|_env$).*`)
 	harmless := regexp.MustCompile(`^(token_groups|keep_headers)$`)
 	types := []reflect.Type{reflect.TypeFor[config.TLS](), reflect.TypeFor[config.Route](), reflect.TypeFor[config.Admin](), reflect.TypeFor[config.Settings]()}
-	for _, k := range kinds {
+	for _, k := range documentKinds() {
 		types = append(types, k.Keys)
 	}
 	for _, typ := range types {
@@ -90,7 +90,7 @@ func TestCLI1PastedPasswordIsNotShown(t *testing.T) {
 		for _, key := range must(leadKeys(reflect.TypeFor[config.TLS]())) {
 			texts = append(texts, leadConfig("[tls]\ncert_file = \"svc.pw\"\n"+key+" "+value, ldapLine, routeLine))
 		}
-		for _, key := range must(leadKeys(reflect.TypeFor[ldapKeys]())) {
+		for _, key := range must(leadKeys(documentKinds()["ldap"].Keys)) {
 			texts = append(texts, leadConfig("", ldapLine+"\nbind_dn = \"cn=svc\"\n"+key+" "+value, routeLine))
 		}
 		for _, key := range must(leadKeys(reflect.TypeFor[config.Route]())) {

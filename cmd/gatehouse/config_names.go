@@ -2,16 +2,36 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
 	"gatehouse/backend"
 	"gatehouse/backend/spell"
+	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway/rules"
+	"gatehouse/gateway/strict"
 )
 
 // maxStrangers bounds how many members of groups are named that are no users.
 const maxStrangers = 20
+
+// eachRoster opens those backends of c that have all their users and groups in files, and
+// no other: no server is asked, and no password is read. It calls visit with each that can
+// be opened, and closes all.
+func eachRoster(c *config.Document, visit func(backend.Roster)) {
+	a := newAssembly(c, nil)
+	defer a.close()
+	for i, table := range c.Backends {
+		if !kinds[table.Type()].listed || !a.checkBackend(i, table) {
+			continue
+		}
+		a.openBackend(i, surroundings{log: slog.New(slog.DiscardHandler)})
+		if r, ok := a.stack(table.Name()).leaf.(backend.Roster); ok {
+			visit(r)
+		}
+	}
+}
 
 // warnOfNames reports users and groups in the rules of the route at index i that nobody
 // can be, or be in.
@@ -74,7 +94,7 @@ func (a *assembly) impossible(source string, n rules.Name, name string) string {
 	if n.Group || strings.Contains(name, ":") { // which is warned of as a wrong qualifier
 		return ""
 	}
-	if err := checkTypedName(name); err != nil {
+	if err := strict.CheckUserName(name); err != nil {
 		return fmt.Sprintf("%s matches nobody: no login can have the name (%v)", n, err)
 	}
 	if backend.ReadsAsDN(name) && strings.Contains(name, ",") {

@@ -67,7 +67,10 @@ func TestKeysOfABackendAreNotConverted(t *testing.T) {
 		"list of one for string": {"users_file": []any{"u"}, "groups_file": "g"},
 	} {
 		table["name"], table["type"] = "local", "htpasswd"
-		if keys, err := config.Decode[htpasswdKeys](table); err == nil {
+		if keys, err := config.Decode[struct {
+			UsersFile  string `toml:"users_file"`
+			GroupsFile string `toml:"groups_file"`
+		}](table); err == nil {
 			t.Errorf("%s: %v was accepted as %+v", name, table, keys)
 		}
 	}

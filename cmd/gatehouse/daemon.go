@@ -15,6 +15,7 @@ import (
 	"gatehouse/backend/fault"
 	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
+	"gatehouse/gateway/record"
 )
 
 // daemon is a gateway that runs, and what it runs with. It follows its configuration:
@@ -36,8 +37,8 @@ type daemon struct {
 	status  atomic.Pointer[ReloadStatus]
 	current atomic.Pointer[assembly] // in use
 
-	mu   sync.Mutex // held while assemblies are made and closed
-	open map[*assembly]struct{}
+	mu   sync.Mutex                     // held while assemblies are made and closed
+	open map[*assembly]*record.AuditLog // what is open, with the audit log that it uses, nil for none
 }
 
 // configSource is where a configuration comes from, for as long as the program runs.
@@ -57,7 +58,7 @@ func newDaemon(source configSource, diagnostics, access io.Writer) (*daemon, err
 		source:  source, access: access, level: level, log: newLog(diagnostics, level, metrics),
 		hangups: make(chan os.Signal, 1), asked: make(chan chan<- error), stopped: make(chan struct{}),
 		renewed: make(chan struct{}, 1),
-		open:    map[*assembly]struct{}{},
+		open:    map[*assembly]*record.AuditLog{},
 	}
 	signal.Notify(d.hangups, syscall.SIGHUP)
 	d.files = newFileWatch(d.log)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"gatehouse/backend/watch"
 	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
 )
@@ -63,7 +64,7 @@ func (d *daemon) replace() (a *assembly, err error) {
 	defer d.mu.Unlock()
 	// What is known of a file is never newer than what is read of it: a change
 	// between the two shows, and is read too.
-	known := sumsOf(d.namedFiles())
+	known := watch.SumsOf(d.namedFiles())
 	defer func() { d.files.follow(known) }()
 	c, err := d.source.load()
 	if err != nil {
@@ -72,7 +73,7 @@ func (d *daemon) replace() (a *assembly, err error) {
 	named := c.NamedFiles(config.Every)
 	for _, path := range named {
 		if _, ok := known[path]; !ok {
-			known[path] = sumOfFile(path)
+			known[path] = watch.SumOf(path)
 		}
 	}
 	defer func(old slog.Level) {
@@ -91,7 +92,7 @@ func (d *daemon) replace() (a *assembly, err error) {
 	// all the same: it may be what was wrong, and the next reload is due when it is
 	// mended.
 	watched := c.NamedFiles(config.Unfollowed)
-	maps.DeleteFunc(known, func(path string, _ sum) bool { return !slices.Contains(watched, path) })
+	maps.DeleteFunc(known, func(path string, _ watch.Sum) bool { return !slices.Contains(watched, path) })
 	return a, nil
 }
 
@@ -114,10 +115,11 @@ func (d *daemon) use(a *assembly) (err error) {
 	}
 	cfg := a.gateway
 	cfg.AccessOut = d.access
-	if a.audit, err = d.auditLog(a); err != nil {
+	audit, err := d.auditLog(a)
+	if err != nil {
 		return err
 	}
-	cfg.Audit, cfg.AuditRequired = a.audit, a.config.AuditRequired
+	cfg.Audit, cfg.AuditRequired = audit, a.config.AuditRequired
 	cfg.Released = func() { go d.release(a) } // not at the cost of whose request was the last
 	if d.gateway == nil {
 		d.gateway, err = gateway.New(cfg)
@@ -125,9 +127,9 @@ func (d *daemon) use(a *assembly) (err error) {
 		err = d.gateway.Reload(cfg)
 	}
 	if err != nil {
-		return errors.Join(err, d.closeAudit(a))
+		return errors.Join(err, d.closeAudit(audit))
 	}
-	d.open[a] = struct{}{}
+	d.open[a] = audit
 	d.current.Store(a)
 	d.metrics.SetBackends(a.backendInfo())
 	select {
@@ -145,8 +147,9 @@ func (d *daemon) release(a *assembly) {
 }
 
 func (d *daemon) discard(a *assembly) {
+	audit := d.open[a]
 	delete(d.open, a)
-	if err := errors.Join(a.close(), d.closeAudit(a)); err != nil {
+	if err := errors.Join(a.close(), d.closeAudit(audit)); err != nil {
 		d.log.Error("closing what a configuration had open", "error", err)
 	}
 }

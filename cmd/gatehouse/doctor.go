@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -13,7 +12,6 @@ import (
 	"gatehouse/backend"
 	"gatehouse/backend/shown"
 	"gatehouse/cmd/gatehouse/config"
-	"gatehouse/gateway/rules"
 )
 
 // newDoctorCommand returns "gatehouse doctor".
@@ -126,48 +124,4 @@ func (o doctorOptions) password(cmd *cobra.Command) (string, error) {
 		return "", nil
 	}
 	return ask(cmd, tty, "Password of "+shown.Text(o.user)+", empty if it is not to be tried: ")
-}
-
-// examination returns what the configuration says that a backend has to be able
-// to do.
-func (a *assembly) examination(table config.Backend) backend.Examination {
-	var what backend.Examination
-	if s := a.stack(table.Name()).shield; s != nil {
-		what.MaxFailures, what.FailureWindow = s.Config().MaxFailures, s.Config().FailureWindow
-	}
-	for i, r := range a.config.Routes {
-		alone := r.Backend == table.Name()
-		if !alone && !a.isPart(table.Name(), r.Backend) {
-			continue
-		}
-		policy, err := rules.NewPolicy(a.gateway.Routes[i].ForRules())
-		if err != nil {
-			continue // which assemble has reported
-		}
-		what.Groups = append(what.Groups, policy.GroupsOf(table.Name())...)
-		if alone {
-			what.Groups = append(what.Groups, policy.GroupsOf("")...)
-		} else { // another part may have them
-			what.OptionalGroups = append(what.OptionalGroups, policy.GroupsOf("")...)
-		}
-	}
-	what.Groups, what.OptionalGroups = distinct(what.Groups, nil), distinct(what.OptionalGroups, what.Groups)
-	return what
-}
-
-// distinct returns names in order, each once and without those in others.
-func distinct(names, others []string) []string {
-	names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(others, name) })
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-// isPart reports whether the backend called whole is made of the one called part.
-func (a *assembly) isPart(part, whole string) bool {
-	i := slices.Index(a.config.BackendNames(), whole)
-	if i < 0 {
-		return false
-	}
-	table := a.config.Backends[i]
-	return slices.ContainsFunc(a.config.Mentions(table), func(m config.Mention) bool { return m.Name == part })
 }

@@ -168,7 +168,7 @@ func openFiles(t *testing.T, users string, groups *string) (b *htpasswd.Backend,
 	t.Helper()
 	dir := t.TempDir()
 	var log strings.Builder
-	c := htpasswd.Config{UsersFile: filepath.Join(dir, "users"), CheckName: checkTypedName, Log: slog.New(slog.NewTextHandler(&log, nil))}
+	c := htpasswd.Config{UsersFile: filepath.Join(dir, "users"), CheckName: strict.CheckUserName, Log: slog.New(slog.NewTextHandler(&log, nil))}
 	err = os.WriteFile(c.UsersFile, []byte(users), 0o600)
 	if groups != nil {
 		c.GroupsFile = filepath.Join(dir, "groups")

@@ -121,7 +121,7 @@ var otherwise = map[string]*strings.Replacer{
 func (g *guide) isAssignment(code string) bool {
 	key, value, _ := strings.Cut(code, " = ")
 	if key == "type" {
-		_, known := kinds[strings.Trim(value, `"`)]
+		_, known := documentKinds()[strings.Trim(value, `"`)]
 		return known
 	}
 	line := code + "\n"

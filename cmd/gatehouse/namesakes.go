@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"gatehouse/backend"
-	"gatehouse/backend/fault"
 )
 
 // namesakes are the groups of a backend that share a name which a rule asks about.
@@ -49,8 +47,6 @@ func (a *assembly) findNamesakes(ctx context.Context) (all []namesakes, err erro
 
 // warnOfNamesakes puts into the report what can be found out of names that are shared.
 func (a *assembly) warnOfNamesakes(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, namesakesTimeout)
-	defer cancel()
 	all, err := a.findNamesakes(ctx)
 	for _, n := range all {
 		i := slices.Index(a.config.BackendNames(), n.backend)
@@ -66,60 +62,4 @@ func (a *assembly) warnOfNamesakes(ctx context.Context) {
 	if err != nil {
 		a.report.Warnf(a.config.Origin.Start(), "%v", err)
 	}
-}
-
-// namesakesEvery is how often a gateway that runs looks for groups that share a name:
-// one that is made later takes the name from the one that a rule means.
-const namesakesEvery = time.Hour
-
-// How soon it looks again after a look that failed, at first and at most.
-const (
-	namesakesRetry    = 10 * time.Second
-	namesakesRetryMax = 5 * time.Minute
-)
-
-// nextLook returns how long it is until the next look after some that failed.
-func nextLook(failures int) time.Duration {
-	if failures == 0 {
-		return namesakesEvery
-	}
-	return min(namesakesRetry<<min(failures-1, 10), namesakesRetryMax)
-}
-
-// namesakesTimeout bounds a look.
-const namesakesTimeout = time.Minute
-
-// watchNamesakes says in the log which names of groups in the rules are shared, and what
-// a survey of the backends finds, of each configuration and once in a while, until ctx is
-// done. A look that fails is repeated soon.
-func (d *daemon) watchNamesakes(ctx context.Context) {
-	told, failures := map[string]bool{}, 0
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(nextLook(failures)):
-		case <-d.renewed:
-			clear(told)
-			failures = 0
-		}
-		failures++
-		if errors.Join(d.tellNamesakes(ctx), d.tellSurvey(ctx, told)) == nil {
-			failures = 0
-		}
-	}
-}
-
-func (d *daemon) tellNamesakes(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, namesakesTimeout)
-	defer cancel()
-	// A backend that is closed meanwhile gives no answer.
-	all, err := d.current.Load().findNamesakes(ctx)
-	if err != nil {
-		d.log.Info("rules", "problem", err)
-	}
-	for _, n := range all {
-		d.log.Warn("rules", "problem", n.String(), fault.Attr, "groups.ambiguous")
-	}
-	return err
 }

@@ -100,8 +100,8 @@ func (r *reference) fieldSchema(f reflect.StructField) object {
 // backendSchema describes a [[backend]], whose keys depend on its type.
 func (r *reference) backendSchema() object {
 	var each []any
-	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
-		s := r.tableSchema(kinds[kind].Keys, object{
+	for _, kind := range slices.Sorted(maps.Keys(documentKinds())) {
+		s := r.tableSchema(documentKinds()[kind].Keys, object{
 			"name": object{"type": "string", "minLength": 1},
 			"type": object{"const": kind},
 		})

@@ -141,11 +141,11 @@ func isTables(t reflect.Type) bool {
 // addBackends enters a table for each kind of backend.
 func (r *reference) addBackends(k referenceKey) {
 	r.add(referenceTable{heading: "backend", meaning: k.meaning, lists: true}, reflect.TypeFor[config.BackendKeys](), r.exampleBackend(func(map[string]any) bool { return true }))
-	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+	for _, kind := range slices.Sorted(maps.Keys(documentKinds())) {
 		r.add(referenceTable{
 			heading: "backend", meaning: fmt.Sprintf("The keys that one with `type = %q` has besides.", kind),
 			lists: true, kind: kind,
-		}, kinds[kind].Keys, r.exampleBackend(func(table map[string]any) bool { return table["type"] == kind }))
+		}, documentKinds()[kind].Keys, r.exampleBackend(func(table map[string]any) bool { return table["type"] == kind }))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"gatehouse/backend/fault"
+	"gatehouse/backend/watch"
 )
 
 const (
@@ -33,7 +34,7 @@ type fileWatch struct {
 	notify   *fsnotify.Watcher // nil where the system has none to give
 
 	mu    sync.Mutex
-	known map[string]sum // of what was read last
+	known map[string]watch.Sum // of what was read last
 }
 
 // newFileWatch returns a watch of no files. It has to be run.
@@ -48,7 +49,7 @@ func newFileWatch(log *slog.Logger) *fileWatch {
 
 // follow makes the files in known those that are watched. Each change from that
 // content is told, also one that was made before the call.
-func (w *fileWatch) follow(known map[string]sum) {
+func (w *fileWatch) follow(known map[string]watch.Sum) {
 	w.mu.Lock()
 	w.known = known
 	w.mu.Unlock()
@@ -94,7 +95,7 @@ func (w *fileWatch) run(ctx context.Context) {
 	defer look.Stop()
 	settled := time.NewTimer(0)
 	defer settled.Stop()
-	var last map[string]sum // while something may be changing
+	var last map[string]watch.Sum // while something may be changing
 	for {
 		select {
 		case <-ctx.Done():
@@ -110,7 +111,7 @@ func (w *fileWatch) run(ctx context.Context) {
 			continue
 		}
 		if last == nil {
-			last = sumsOf(w.files())
+			last = watch.SumsOf(w.files())
 			settled.Reset(settleTime)
 		}
 	}
@@ -126,9 +127,9 @@ func (w *fileWatch) close() {
 // settle looks at the files some time after it was last done. It returns what there
 // is to compare with the next time, or nil if the files have kept still, and then it
 // tells of what is not as it was read.
-func (w *fileWatch) settle(last map[string]sum) map[string]sum {
+func (w *fileWatch) settle(last map[string]watch.Sum) map[string]watch.Sum {
 	w.watchFolders() // a change of links may have made them others
-	now := sumsOf(w.files())
+	now := watch.SumsOf(w.files())
 	if !maps.Equal(now, last) {
 		return now
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"gatehouse/backend/watch"
 	"io"
 	"log/slog"
 	"net"
@@ -19,7 +20,7 @@ import (
 func startWatch(t *testing.T, path string) *fileWatch {
 	t.Helper()
 	w := newFileWatch(slog.New(slog.DiscardHandler))
-	w.follow(sumsOf([]string{path}))
+	w.follow(watch.SumsOf([]string{path}))
 	ctx, end := context.WithCancel(context.Background())
 	over := make(chan struct{})
 	go func() {
@@ -107,25 +108,6 @@ func TestWatchNoticesASwappedKubernetesFolder(t *testing.T) {
 }
 
 // Log files and the like often are in the same folder, and are written all the time.
-// What is too large to be looked at every time is not forgotten.
-func TestSumOfALargeFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "users")
-	put(t, path, "")
-	if err := os.Truncate(path, maxSummed+1); err != nil {
-		t.Fatal(err)
-	}
-	before := sumOfFile(path)
-	if sumOfFile(path) != before {
-		t.Error("one file has two sums")
-	}
-	if err := os.Truncate(path, maxSummed+2); err != nil {
-		t.Fatal(err)
-	}
-	if sumOfFile(path) == before {
-		t.Error("the sum is the same for another content")
-	}
-}
-
 func TestWatchIsSilentAboutOtherFiles(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")
@@ -148,7 +130,7 @@ func TestWatchIsSilentAboutOtherFiles(t *testing.T) {
 func TestWatchNoticesWhatChangedBeforeIt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	put(t, path, "old")
-	known := sumsOf([]string{path})
+	known := watch.SumsOf([]string{path})
 	w := startWatch(t, path)
 	put(t, path, "new")
 	expectChange(t, w, "a change")
@@ -161,16 +143,16 @@ func TestSettleWaitsUntilFilesKeepStill(t *testing.T) {
 	put(t, path, "old")
 	w := newFileWatch(slog.New(slog.DiscardHandler))
 	defer w.close()
-	w.follow(sumsOf([]string{path}))
+	w.follow(watch.SumsOf([]string{path}))
 	told := func() bool { return len(w.changed) == 1 }
 
 	put(t, path, "ne")
-	last := w.settle(sumsOf(w.files()))
+	last := w.settle(watch.SumsOf(w.files()))
 	if last != nil || !told() {
 		t.Error("a file that kept still was not told of")
 	}
 	<-w.changed
-	old := sumsOf(w.files())
+	old := watch.SumsOf(w.files())
 	put(t, path, "new")
 	last = w.settle(old)
 	if last == nil || told() {

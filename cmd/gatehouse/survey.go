@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 
 	"gatehouse/backend"
-	"gatehouse/backend/fault"
 )
 
 // surveyed is what a survey of a backend found.
@@ -45,30 +43,4 @@ func (a *assembly) survey(ctx context.Context) (all []surveyed, err error) {
 		}
 	}
 	return all, err
-}
-
-// tellSurvey puts into the log what a survey finds and was not told before. It returns
-// what could not be found out.
-func (d *daemon) tellSurvey(ctx context.Context, told map[string]bool) error {
-	ctx, cancel := context.WithTimeout(ctx, namesakesTimeout)
-	defer cancel()
-	all, err := d.current.Load().survey(ctx)
-	if err != nil {
-		d.log.Info("directory", "problem", err)
-	}
-	for _, r := range all {
-		if told[r.backend+": "+r.Text] {
-			continue
-		}
-		told[r.backend+": "+r.Text] = true
-		level, more := slog.LevelInfo, []any{"backend", r.backend, "about", r.Subject, "found", r.Text}
-		if r.Code != "" {
-			level, more = slog.LevelWarn, append(more, fault.Attr, string(r.Code))
-		}
-		if r.Advice != "" {
-			more = append(more, "advice", r.Advice)
-		}
-		d.log.Log(ctx, level, "directory", more...)
-	}
-	return err
 }

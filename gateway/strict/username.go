@@ -1,6 +1,7 @@
 package strict
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -88,4 +89,13 @@ func mixesAlphabets(name string) bool {
 		}
 	}
 	return false
+}
+
+// CheckUserName reports why nobody comes to be known by name in a login.
+func CheckUserName(name string) error {
+	typed, err := UserName(name)
+	if err == nil && typed != name {
+		err = fmt.Errorf("logins have it in composed form (NFC): %q", typed)
+	}
+	return err
 }
