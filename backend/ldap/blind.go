@@ -14,8 +14,9 @@ import (
 
 // A search for the groups of a user passes over those whose members the account may not
 // ask for, as if the user were in none of them. A rule such as "not group banned" would
-// let everybody in. Which of the groups that rules name are such groups is therefore
-// known before an answer about groups is taken for all of it.
+// let everybody in, and so would one about a group that has such a group as a member.
+// Which groups are such groups is therefore known before an answer about groups is taken
+// for all of it.
 
 // blindness remembers which of the groups of rules nobody can say who is in.
 type blindness struct {
@@ -30,10 +31,12 @@ type blindness struct {
 	until    time.Time // when it is asked again after a failure
 }
 
-// unseen are the groups of rules of which nobody can say who is in them.
+// unseen are the groups of which nobody can say who is in them.
 type unseen struct {
-	groups  []string
+	groups  []string // the keys of those that rules name
 	entries []group
+	inner   map[string]bool // by key, of entries: no rule names it, and groups of rules may have it as a member
+	partly  error           // why inner ones were not looked for; nil if they were
 }
 
 // How long the failure to find that out counts, at first and at most.
@@ -126,7 +129,42 @@ func (b *Backend) surveyMembers(ctx context.Context, groups []string) (remarks [
 		err := blindError([]string{name})
 		remarks = append(remarks, backend.Remark{Subject: "members of " + name, Text: err.Error(), Code: fault.Of(err), Advice: fault.Of(err).Advice()})
 	}
-	return remarks, nil
+	if blind.partly != nil {
+		remarks = append(remarks, backend.Remark{Subject: "groups in groups", Advice: "let the service account read the members of all groups, or narrow group_bases or group_filter",
+			Text: fmt.Sprintf("whether the groups of rules have groups as members of which the service account may not ask for the members could not be found out (%v): who is in one of these counts as not in the outer group", blind.partly)})
+	}
+	return append(remarks, b.surveyInner(ctx, blind)...), nil
+}
+
+// surveyInner tells which groups of rules have groups as members of which nobody can say
+// who is in them.
+func (b *Backend) surveyInner(ctx context.Context, blind unseen) (remarks []backend.Remark) {
+	if len(blind.inner) == 0 {
+		return nil
+	}
+	named, _, _, _ := b.blind.recall()
+	decided, err := b.decidedBeside(ctx, blind)
+	for _, name := range b.canonicalGroups(named) {
+		if err != nil || !slices.Contains(decided, name) && !slices.Contains(blind.groups, name) {
+			err := blindError(blind.keys())
+			remarks = append(remarks, backend.Remark{Subject: "groups in " + name, Text: err.Error(), Code: fault.Of(err), Advice: fault.Of(err).Advice()})
+		}
+	}
+	return remarks
+}
+
+// keys returns the names of the groups, a few of them where they are many.
+func (u unseen) keys() []string {
+	const some = 5
+	var keys []string
+	for _, g := range u.entries {
+		keys = append(keys, g.key)
+	}
+	slices.Sort(keys)
+	if keys = slices.Compact(keys); len(keys) > some {
+		keys = append(keys[:some], fmt.Sprintf("%d more", len(keys)-some))
+	}
+	return keys
 }
 
 // blindError says that nobody can tell who is in some groups.
@@ -134,33 +172,69 @@ func blindError(groups []string) error {
 	return fault.With("ldap.groups.unreadable", fmt.Errorf("the service account may not ask for the members of %s (group_member_attrs), so that nobody can say who is in it", strings.Join(groups, "; ")))
 }
 
-// findBlind returns those of some groups of which neither that they have a member nor
-// that they have none is true.
+// findBlind returns the groups of which neither that they have a member nor that they
+// have none is true: those with some names, and those that these may have as members.
 func (b *Backend) findBlind(ctx context.Context, names []string) (unseen, error) {
 	if len(names) == 0 || b.config.GroupMode != groupsSearch && b.config.GroupMode != groupsInChain {
 		return unseen{}, nil
 	}
 	r := &resolver{Backend: b, search: b.asService, memory: b.memory}
-	all, err := r.find(ctx, b.filtersFor(names), false)
-	if err != nil {
-		return unseen{}, err
+	if b.config.DirectGroups {
+		blind, err := r.blindOf(ctx, b.filtersFor(names))
+		return b.sortBlind(names, blind), err
 	}
-	condition := b.config.GroupFilter
-	for _, attribute := range b.config.GroupMemberAttrs {
+	blind, err := r.blindOf(ctx, []string{"(objectClass=*)"})
+	found := b.sortBlind(names, blind)
+	switch {
+	case err != nil && fault.Of(err) != "ldap.search.incomplete":
+		return unseen{}, err
+	case err == nil && len(found.inner) <= maxInner:
+		return found, nil
+	case err == nil:
+		err = fmt.Errorf("there are %d such groups", len(found.inner))
+	}
+	blind, errNamed := r.blindOf(ctx, b.filtersFor(names))
+	found = b.sortBlind(names, blind)
+	found.partly = err
+	return found, errNamed
+}
+
+// maxInner bounds how many groups whose members nobody sees are followed to the groups
+// that they are in, which takes questions with each login.
+const maxInner = 100
+
+// blindOf returns those of the groups that match some filters of which neither that they
+// have a member nor that they have none is true.
+func (r *resolver) blindOf(ctx context.Context, filters []string) ([]group, error) {
+	all, err := r.find(ctx, filters, false)
+	if err != nil {
+		return nil, err
+	}
+	condition := r.config.GroupFilter
+	for _, attribute := range r.config.GroupMemberAttrs {
 		condition += isReadable(attribute)
 	}
-	open, err := r.seen(ctx, b.filtersFor(names), "(&"+condition+")")
+	open, err := r.seen(ctx, filters, "(&"+condition+")")
 	if err != nil {
-		return unseen{}, err
+		return nil, err
 	}
-	blind := slices.DeleteFunc(all, func(g group) bool { return open[g.key] })
-	found := unseen{entries: blind}
+	return slices.DeleteFunc(all, func(g group) bool { return open[g.key] }), nil
+}
+
+// sortBlind tells the groups that rules name from the others.
+func (b *Backend) sortBlind(names []string, blind []group) unseen {
+	rules := b.canonicalGroups(names)
+	found := unseen{entries: blind, inner: map[string]bool{}}
 	for _, g := range blind {
-		found.groups = append(found.groups, g.key)
+		if slices.ContainsFunc(append(g.names, g.key), func(name string) bool { _, named := slices.BinarySearch(rules, name); return named }) {
+			found.groups = append(found.groups, g.key)
+		} else {
+			found.inner[g.key] = true
+		}
 	}
 	slices.Sort(found.groups)
 	found.groups = slices.Compact(found.groups)
-	return found, nil
+	return found
 }
 
 // decidedBeside returns those names of rules that are neither of a blind group nor of one
@@ -176,7 +250,7 @@ func (b *Backend) decidedBeside(ctx context.Context, found unseen) ([]string, er
 			filters = append(filters, inChain(g.dn))
 		}
 		var above []group
-		above, err = r.find(ctx, filters, false)
+		above, err = r.find(ctx, filters, true)
 		around = append(around, above...)
 	}
 	if err != nil || r.missing != nil {
@@ -188,7 +262,7 @@ func (b *Backend) decidedBeside(ctx context.Context, found unseen) ([]string, er
 		for _, name := range g.names {
 			doubtful[name] = true
 		}
-		if g.nameless {
+		if g.nameless && !found.inner[g.key] {
 			return nil, nil
 		}
 	}
@@ -207,12 +281,16 @@ func (r *resolver) doubtBlind(ctx context.Context, names []string) {
 		r.lack(false, fmt.Errorf("whether the service account may ask for the members of the groups that rules name could not be found out: %w", err))
 		return
 	}
-	others := slices.DeleteFunc(slices.Clone(found.groups), func(name string) bool { return slices.Contains(names, name) })
-	if len(others) > 0 {
-		decided, err := r.decidedBeside(ctx, found)
-		if err != nil {
-			decided = nil
-		}
-		r.lack(false, blindError(others), decided...)
+	others := unseen{inner: found.inner, entries: slices.DeleteFunc(slices.Clone(found.entries), func(g group) bool { return slices.Contains(names, g.key) })}
+	if len(others.entries) == 0 {
+		return
+	}
+	decided, err := r.decidedBeside(ctx, found)
+	if err != nil {
+		decided = nil
+	}
+	rules, _, _, _ := r.blind.recall()
+	if len(decided) < len(r.canonicalGroups(rules)) {
+		r.lack(false, blindError(others.keys()), decided...)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/go-ldap/ldap/v3"
@@ -144,4 +145,57 @@ func TestLDAP8OneGroupWhoseMembersCannotBeRead(t *testing.T) {
 	checkDoubt(t, c, []string{"dev", "core", "CN=core,ou=groups," + base}, doubt{}, "dev", "all")
 	rules := []string{"loopa", "loopb", "dev", "core", "CN=core,ou=groups," + base, "cn=loopa,ou=groups," + base}
 	checkDoubt(t, c, rules, doubt{code: "ldap.groups.unreadable", ruledOut: []string{"cn=core,ou=groups," + base, "core", "dev"}}, "dev", "all")
+}
+
+// TestLDAP8GroupInAGroupWhoseMembersCannotBeRead has rules about loopa alone, and not
+// about loopb in it, whose members an account may not ask for: who is in loopb is in loopa.
+func TestLDAP8GroupInAGroupWhoseMembersCannotBeRead(t *testing.T) {
+	check := func(t *testing.T, c Config, groups string) {
+		t.Helper()
+		full := "CN=core," + groups
+		c.GroupMode = groupsSearch
+		rules := []string{"loopa", "dev", "core", full}
+		want := doubt{code: "ldap.groups.unreadable", ruledOut: []string{canonicalDN(full), "core", "dev"}}
+		checkDoubt(t, c, []string{"dev", "core"}, doubt{}, "dev", "all")
+		checkDoubt(t, c, rules, want, "dev", "all")
+		remarks, err := open(t, c).Survey(t.Context(), rules)
+		if r := remarkOn(remarks, "groups in loopa"); err != nil || r.Code != want.code || !strings.Contains(r.Text, "loopb") {
+			t.Errorf("got %+v, %v, want a remark on loopa", remarks, err)
+		}
+		if r := remarkOn(remarks, "groups in dev"); r.Text != "" {
+			t.Errorf("got %+v, want nothing on dev", r)
+		}
+		c.DirectGroups = true // then loopb in loopa does not count
+		checkDoubt(t, c, rules, doubt{}, "dev")
+	}
+	t.Run("slapd", func(t *testing.T) {
+		c := startSlapd(t).config(t)
+		c.BindDN = "cn=limited,ou=system," + base
+		c.GroupFilter = "(&(objectClass=groupOfNames)(!(cn=many*)))" // of which it may see fewer than there are
+		check(t, c, "ou=groups,"+base)
+		c.GroupMode, c.GroupFilter = groupsSearch, ""
+		checkTooManyBlind(t, c, "loopa", "")
+		c.BindDN, c.GroupFilter = "cn=blind,ou=system,"+base, "(&(objectClass=groupOfNames)(|(cn=dev)(cn=many1*)(cn=many2*)))"
+		checkTooManyBlind(t, c, "dev", "members of cn=dev,ou=groups,"+base)
+	})
+	t.Run("389", func(t *testing.T) {
+		o := startDS389(t).office(t)
+		m := ldap.NewModifyRequest("cn=loopb,"+o.groups, nil)
+		m.Add("aci", []string{`(targetattr = "member")(version 3.0; acl "secret"; deny (read, search, compare) userdn = "ldap:///` + o.config.BindDN + `";)`})
+		o.do(t, o.admin.Modify(m))
+		check(t, o.config, o.groups)
+	})
+}
+
+// checkTooManyBlind: where there are so many groups whose members cannot be asked for, or
+// so many groups, that these are not followed to the groups of rules, the survey says so.
+func checkTooManyBlind(t *testing.T, c Config, rule, subject string) {
+	t.Helper()
+	remarks, err := open(t, c).Survey(t.Context(), []string{rule})
+	if r := remarkOn(remarks, "groups in groups"); err != nil || !strings.Contains(r.Text, "could not be found out") || r.Advice == "" {
+		t.Errorf("got %+v, %v", remarks, err)
+	}
+	if r := remarkOn(remarks, subject); subject != "" && r.Code != "ldap.groups.unreadable" {
+		t.Errorf("got %+v, want a remark on %s", remarks, subject)
+	}
 }
