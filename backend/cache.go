@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -186,6 +187,8 @@ func (c *Cache) readGroups(ctx context.Context, e *era, id Identity, version uin
 	switch {
 	case lasting(err):
 		c.store.dismiss(id)
+	case errors.Is(err, ErrForgotten):
+		c.store.outdate(id)
 	case err == nil && c.Version(id.User) == version:
 		c.store.keepGroups(e, id, answer[roll]{value: found, version: version, asked: asked})
 	}

@@ -79,11 +79,11 @@ func (o *outages) claim(l line) bool {
 
 // heed takes down what came of a question on l, also of each that was claimed. A
 // fault ends an outage too: it is nothing that would pass. So does a refusal by the
-// source itself, if it is others that could not be asked.
+// source itself, if it is others that could not be asked, and what is forgotten of one user.
 func (o *outages) heed(l line, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if now := time.Now(); errors.Is(err, ErrUnavailable) && !RefusedBy(err, l.source) {
+	if now := time.Now(); errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrForgotten) && !RefusedBy(err, l.source) {
 		o.of[l] = outage{until: now.Add(o.timeout + outageGrace), next: now.Add(outageRetry)}
 		return
 	}

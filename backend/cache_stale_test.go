@@ -421,3 +421,34 @@ func TestGroupsOnTheirWayEndWithTheLogin(t *testing.T) {
 		wantGroups(t, c, alice, "dev")
 	})
 }
+
+// Groups that are read at a login alone are read by the next request again, where they
+// have been forgotten. That is one user's, and no outage for others.
+func TestForgottenGroupsEndTheLogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(people())
+		c := newCache(t, f, backend.CacheConfig{TTL: time.Minute, Stale: time.Hour})
+		login(t, c, "alice", "alice-5ecret", "")
+		bob := backend.Identity{User: "bob", Handle: "uid=bob"}
+		login(t, c, "bob", "bob-5ecret", "")
+		wantGroups(t, c, bob)
+		fail(f, backend.ErrForgotten)
+		if groups, err := c.Groups(t.Context(), alice); !errors.Is(err, backend.ErrUnavailable) || groups != nil {
+			t.Errorf("got %q, %v, want that there is no answer", groups, err)
+		}
+		fail(f, nil)
+		wantState(t, c, "alice-5ecret", "", backend.CacheMiss)
+		wantGroups(t, c, alice, "dev", "pusher")
+		time.Sleep(time.Minute)
+		fail(f, backend.ErrForgotten)
+		if _, err := c.Groups(t.Context(), alice); !errors.Is(err, backend.ErrForgotten) {
+			t.Errorf("groups that are read at a login again: got %v", err)
+		}
+		fail(f, nil)
+		lists := f.lists.Load()
+		wantGroups(t, c, bob)
+		if n := f.lists.Load() - lists; n != 1 {
+			t.Errorf("the groups of another user were asked for %d times, want once: there is no outage", n)
+		}
+	})
+}

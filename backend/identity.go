@@ -86,3 +86,8 @@ func hasSamePassword(a, b Identity) bool {
 // with a password that has been changed since. Only a login with the password at
 // hand tells whether that is the new one.
 var ErrOutdated = fault.With("login.outdated", fmt.Errorf("the password was changed after the login: %w", ErrWrongPassword))
+
+// ErrForgotten says of an error of Groups that the groups are read at a login alone, and
+// are not remembered any more: there is no answer without a login. A [Cache] forgets the
+// login too, so that the next request is one.
+var ErrForgotten = fault.With("login.forgotten", fmt.Errorf("the groups are read at a login alone, and have been forgotten since: %w", ErrUnavailable))

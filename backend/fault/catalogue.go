@@ -72,6 +72,7 @@ var logins = []Entry{
 	{"login.unknown_user", "No backend of the route knows the user.", "nothing, if the name is wrong. Otherwise ask `gatehouse whoami NAME`, and for a directory `gatehouse doctor --user NAME`, which looks for why the user is not found"},
 	{"login.wrong_password", "The password is wrong.", "have the user type it again, and log out first where a client has stored an old one"},
 	{"login.outdated", "The password was changed after a login that was remembered.", "nothing: the next request with the new password is let in"},
+	{"login.forgotten", "A login was remembered, and the groups that were read with it had to be forgotten for lack of memory.", "nothing: the next request logs in again; where it happens often, give gatehouse more memory, or a service account (bind_dn)"},
 	{"login.locked", "The user may not log in whatever the password.", "unlock or enable the account where it is kept; the text says what the backend told"},
 	{"login.crowded", "Too many requests were waiting for a login. Users who are not remembered got 503, and no backend was asked about them.", "find the sources in the access record: somebody floods the gateway. If they all mean well, give it more memory"},
 	{"login.malformed", "The Authorization field is not a user name and password in the form of RFC 7617.", "correct the client: it wants the Basic scheme, UTF-8, and no control characters"},

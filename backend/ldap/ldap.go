@@ -116,7 +116,7 @@ func (b *Backend) Groups(ctx context.Context, id backend.Identity) ([]string, er
 	if b.asUser() {
 		own, known := b.own.get(id.Handle)
 		if !known {
-			return nil, fmt.Errorf("without a service account groups are read at a login alone: %w", backend.ErrUnavailable)
+			return nil, fmt.Errorf("user %q: %w", id.User, backend.ErrForgotten)
 		}
 		return slices.Clone(own.names), own.err
 	}

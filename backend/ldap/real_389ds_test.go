@@ -1,12 +1,14 @@
 package ldap
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/user"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -239,4 +241,39 @@ func (s *ds389) checkExamination(t *testing.T) {
 			t.Errorf("%s: got %+v, want %q", step, f, want)
 		}
 	}
+}
+
+// Users search with their own rights, and what one of them found is forgotten for lack of
+// memory while the login is remembered: the next request logs in, and has the groups.
+func TestDS389ForgottenGroupsAreReadAtTheNextLogin(t *testing.T) {
+	o := startDS389(t).office(t)
+	m := ldap.NewModifyRequest(base, nil)
+	m.Add("aci", []string{`(targetattr != "userPassword")(version 3.0; acl "users read"; allow (read, search, compare) userdn = "ldap:///all";)`})
+	o.do(t, o.admin.Modify(m))
+	c := o.config
+	c.BindDN, c.BindPassword, c.BindTemplate, c.UserFilter = "", nil, "uid={user},"+o.here, "(uid={user})"
+	b := open(t, c)
+	cache, err := backend.NewCache(b, backend.CacheConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	logIn := func(want backend.CacheState) backend.Identity {
+		t.Helper()
+		call := &backend.Call{}
+		id, err := cache.Authenticate(backend.WithCall(t.Context(), call), "alice", realPass)
+		if err != nil || call.Cache != want {
+			t.Fatalf("got %v, %v, want %v", call.Cache, err, want)
+		}
+		return id
+	}
+	id := logIn(backend.CacheMiss)
+	b.own.forget(id.Handle)
+	logIn(backend.CacheHit)
+	if groups, err := cache.Groups(t.Context(), id); !errors.Is(err, backend.ErrForgotten) || groups != nil {
+		t.Errorf("got %q, %v, want that they are forgotten", groups, err)
+	}
+	if groups, err := cache.Groups(t.Context(), logIn(backend.CacheMiss)); err != nil || !slices.Contains(groups, "dev") {
+		t.Errorf("after the next login: got %q, %v, want dev", groups, err)
+	}
+	logIn(backend.CacheHit)
 }
