@@ -101,7 +101,7 @@ func (r probeResult) print(cmd *cobra.Command, output outputFormat) error {
 
 // probe has the backend called name try its servers.
 func (d *daemon) probe(ctx context.Context, name string) (any, bool) {
-	p, ok := d.current.Load().stack(name).leaf.(backend.Prober)
+	p, ok := d.current.Load().Stack(name).Leaf.(backend.Prober)
 	if !ok {
 		return nil, false
 	}
@@ -121,8 +121,8 @@ func (d *daemon) probe(ctx context.Context, name string) (any, bool) {
 // a reload.
 func (d *daemon) retry() {
 	a := d.current.Load()
-	for _, name := range a.config.BackendNames() {
-		if p, ok := a.stack(name).leaf.(backend.Prober); ok && !p.Retry() {
+	for _, name := range a.Config.BackendNames() {
+		if p, ok := a.Stack(name).Leaf.(backend.Prober); ok && !p.Retry() {
 			d.log.Warn("the service account of a backend is held back: it was tried less than a minute ago", "backend", name)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/backend"
+	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 )
 
@@ -46,12 +47,12 @@ require = [`+require+`]
 // said returns everything that is said about c, with its place.
 func said(t *testing.T, c *config.Document) []string {
 	t.Helper()
-	a := open(c, nil)
-	if err := a.close(); err != nil {
+	a := assemble.Open(c, nil)
+	if err := a.Close(); err != nil {
 		t.Error(err)
 	}
 	var texts []string
-	errs, warnings := a.report.Split()
+	errs, warnings := a.Report.Split()
 	for _, p := range slices.Concat(errs, warnings) {
 		texts = append(texts, p.String())
 	}
@@ -120,12 +121,12 @@ func TestBackendsOfAChainAreShared(t *testing.T) {
 	second.Rules = []config.Rule{{Name: "all", Require: []any{"valid-user"}}}
 	again.Path = "/again/"
 	c.Routes = append(c.Routes, second, again)
-	a := open(c, nil)
-	defer a.close()
-	if err := a.report.Err(); err != nil {
+	a := assemble.Open(c, nil)
+	defer a.Close()
+	if err := a.Report.Err(); err != nil {
 		t.Fatal(err)
 	}
-	routes := a.gateway.Routes
+	routes := a.Gateway.Routes
 	if routes[0].Backend != routes[2].Backend || routes[0].Backend == routes[1].Backend {
 		t.Errorf("two routes with one backend have caches %p and %p, and another %p", routes[0].Backend, routes[2].Backend, routes[1].Backend)
 	}
@@ -134,7 +135,7 @@ func TestBackendsOfAChainAreShared(t *testing.T) {
 	}
 	caches := 0
 	for _, name := range c.BackendNames() {
-		if a.stack(name).cache != nil {
+		if a.Stack(name).Cache != nil {
 			caches++
 		}
 	}
@@ -155,15 +156,15 @@ func TestWordsOfAMemberAreItsBehaviour(t *testing.T) {
 		`, on_unavailable = "next"`:    `"first"`,
 	} {
 		lines := strings.Replace(bothMembers, `"first"`, `"first"`+words, 1)
-		a := open(chainOf(t, lines, `"valid-user"`), nil)
-		if err := a.report.Err(); err != nil {
+		a := assemble.Open(chainOf(t, lines, `"valid-user"`), nil)
+		if err := a.Report.Err(); err != nil {
 			t.Fatal(err)
 		}
-		_, err := a.gateway.Routes[0].Backend.Authenticate(t.Context(), "testuser", "wrong")
+		_, err := a.Gateway.Routes[0].Backend.Authenticate(t.Context(), "testuser", "wrong")
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want the answer of %s", words, err, want)
 		}
-		if err := a.close(); err != nil {
+		if err := a.Close(); err != nil {
 			t.Error(err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"testing"
 
+	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 )
 
@@ -14,7 +15,7 @@ func TestManualOfLDAPNamesEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for key := range config.Fields(documentKinds()["ldap"].Keys) {
+	for key := range config.Fields(assemble.Kinds()["ldap"].Keys) {
 		if !regexp.MustCompile(`(?m)^//\t(\w+, )?` + key + `\b`).Match(text) {
 			t.Errorf("the manual has no line for %s", key)
 		}

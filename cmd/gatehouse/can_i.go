@@ -54,12 +54,12 @@ func (o *canIOptions) run(cmd *cobra.Command, words []string) error {
 	if err != nil {
 		return &exitError{2, err}
 	}
-	defer a.close()
+	defer a.Close()
 	out := cmd.OutOrStdout()
 	if o.quiet {
 		out = io.Discard
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), a.config.Timeouts.Login.Duration)
+	ctx, cancel := context.WithTimeout(cmd.Context(), a.Config.Timeouts.Login.Duration)
 	defer cancel()
 	if o.list {
 		return o.printList(ctx, out, q)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
 )
@@ -82,19 +83,19 @@ func (o checkOptions) check(ctx context.Context, flag string) (checkResult, erro
 	case err != nil:
 		return checkResult{}, err
 	default:
-		a := open(c, nil)
-		if a.report.Err() == nil {
-			if err := try(a.gateway); err != nil {
-				a.report.Errorf(c.Origin.Start(), "%v", err)
+		a := assemble.Open(c, nil)
+		if a.Report.Err() == nil {
+			if err := try(a.Gateway); err != nil {
+				a.Report.Errorf(c.Origin.Start(), "%v", err)
 			}
 		}
-		if o.live && a.report.Err() == nil {
+		if o.live && a.Report.Err() == nil {
 			o.ask(ctx, a)
 		}
-		errs, warnings := a.report.Split()
+		errs, warnings := a.Report.Split()
 		r.Errors, r.Warnings = append(r.Errors, errs...), append(r.Warnings, warnings...)
 		r.Summary = summary(c)
-		if err := a.close(); err != nil {
+		if err := a.Close(); err != nil {
 			return checkResult{}, fmt.Errorf("check configuration: %w", err)
 		}
 	}
@@ -110,10 +111,10 @@ func (o checkOptions) check(ctx context.Context, flag string) (checkResult, erro
 }
 
 // ask has the directories asked about the groups that rules name.
-func (o checkOptions) ask(ctx context.Context, a *assembly) {
+func (o checkOptions) ask(ctx context.Context, a *assemble.Assembly) {
 	ctx, cancel := context.WithTimeout(ctx, namesakesTimeout)
 	defer cancel()
-	a.warnOfNamesakes(ctx)
+	a.WarnOfNamesakes(ctx)
 }
 
 // try makes a gateway and ends it before it listens, so that nothing is good for

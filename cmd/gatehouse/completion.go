@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/shown"
+	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/cmd/gatehouse/explain"
 )
@@ -100,7 +101,7 @@ func fromConfig(values func(*config.Document) []string) completer {
 // opened: a key that is pressed must read no password and ask no server.
 func fromRosters(values func(backend.Roster) []string) completer {
 	return fromConfig(func(c *config.Document) (names []string) {
-		eachRoster(c, func(r backend.Roster) { names = append(names, values(r)...) })
+		assemble.EachRoster(c, func(r backend.Roster) { names = append(names, values(r)...) })
 		return names
 	})
 }

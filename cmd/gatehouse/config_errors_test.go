@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 )
 
@@ -83,7 +84,7 @@ func TestCaretMarksTheKeyWhateverStandsBeforeIt(t *testing.T) {
 		{"\"a\\u001bb\" = 1\r\n", "config.toml:1:1: unknown key \"a\\x1bb\"; known here: " + known + "\n    1 | \"a\\u001bb\" = [redacted]\n      | ^^^^^^^^^^\n"},
 		{"listen = [5, \"\u009b31m\u202e\"]\n", "config.toml:1:11: listen: the list may hold strings only, and this is a number: put it in quotes\n    1 | listen = [5, \"\\u009b31m\\u202e\"]\n      |           ^\n"},
 	} {
-		c, err := documentKinds().Parse("config.toml", []byte(tc.text), nil)
+		c, err := assemble.Kinds().Parse("config.toml", []byte(tc.text), nil)
 		if err == nil {
 			err = c.Report.Err()
 		}
@@ -117,9 +118,9 @@ func TestSecretsInTheWrongPlaceAreNotShown(t *testing.T) {
 		if strings.HasPrefix(line, "upstream = \"") {
 			text = strings.Replace(minimal(""), `upstream = "http://127.0.0.1:5000"`, line, 1)
 		}
-		c, err := documentKinds().Parse("config.toml", []byte(text), nil)
+		c, err := assemble.Kinds().Parse("config.toml", []byte(text), nil)
 		if err == nil {
-			err = open(c, nil).report.Err()
+			err = assemble.Open(c, nil).Report.Err()
 		}
 		if err == nil {
 			t.Errorf("%s: no error", line)
@@ -134,7 +135,7 @@ func TestMisspeltKeyIsOneError(t *testing.T) {
 	text := strings.Replace(minimal(`listen = ["127.0.0.1:1"]`), "users_file", "user_file", 1)
 	text = strings.Replace(text, "require =", "requires =", 1)
 	text = strings.Replace(text, "path =", "paths =", 1)
-	errs, _ := open(parse(t, text, nil), nil).report.Split()
+	errs, _ := assemble.Open(parse(t, text, nil), nil).Report.Split()
 	if len(errs) != 3 {
 		t.Errorf("got %d errors, want 3:\n%v", len(errs), &config.Error{Errors: errs})
 	}
@@ -144,7 +145,7 @@ func TestMisspeltKeyIsOneError(t *testing.T) {
 func TestMisspeltKeyOfARuleIsNotWarnedOf(t *testing.T) {
 	text := strings.Replace(minimal(`listen = ["127.0.0.1:1"]`), "require =", "method = [\"GET\"]\n  require =", 1) +
 		"\n  [[route.rule]]\n  name = \"second\"\n  require = [\"group pusher\"]\n"
-	_, warnings := open(parse(t, text, nil), nil).report.Split()
+	_, warnings := assemble.Open(parse(t, text, nil), nil).Report.Split()
 	if slices.ContainsFunc(warnings, func(p config.Problem) bool { return strings.Contains(p.Message, "second") }) {
 		t.Errorf("got warnings %v", warnings)
 	}
@@ -179,8 +180,8 @@ func TestFilesOpenToOthersAreRefused(t *testing.T) {
 		}
 		c, err := loadConfig(filepath.Join(dir, "good/everything.toml"), nil)
 		if err == nil {
-			a := open(c, nil)
-			err = errors.Join(a.report.Err(), a.close())
+			a := assemble.Open(c, nil)
+			err = errors.Join(a.Report.Err(), a.Close())
 		}
 		if err := os.Chmod(file, before.Mode()); err != nil {
 			t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 )
 
@@ -35,7 +36,7 @@ func configArg(cmd *cobra.Command, args []string) error {
 // loadConfig reads the configuration file at path and lays the environment and flags,
 // which may be nil, over it; see [Kinds.load].
 func loadConfig(path string, flags *pflag.FlagSet) (*config.Document, error) {
-	return documentKinds().Load(path, flags)
+	return assemble.Kinds().Load(path, flags)
 }
 
 // loadNamed loads the configuration that the flag --config of a command names, as

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 )
 
@@ -24,14 +25,14 @@ func FuzzConfig(f *testing.F) {
 	f.Add("\"\" = 1\n'' = 2")
 	f.Add("\ufeffa = 1")
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := documentKinds().Parse("config.toml", []byte(text), nil)
+		c, err := assemble.Kinds().Parse("config.toml", []byte(text), nil)
 		if err == nil {
 			c.Backends = withoutFiles(c.Backends)
-			a := open(c, nil)
-			if err = a.report.Err(); err == nil && len(a.gateway.Routes) == 0 {
+			a := assemble.Open(c, nil)
+			if err = a.Report.Err(); err == nil && len(a.Gateway.Routes) == 0 {
 				t.Errorf("%q was accepted without any route", text)
 			}
-			if err := a.close(); err != nil {
+			if err := a.Close(); err != nil {
 				t.Error(err)
 			}
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pelletier/go-toml/v2"
 
+	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
 	"gatehouse/gateway/upstream"
@@ -60,15 +61,15 @@ func load(t testing.TB, path string) *config.Document {
 
 func TestGoodFilesMakeAGateway(t *testing.T) {
 	for _, path := range goodFiles(t) {
-		a, err := build(load(t, path), nil, surroundings{log: slog.New(slog.DiscardHandler)})
+		a, err := assemble.Build(load(t, path), nil, assemble.Surroundings{Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Errorf("%s: %v", path, err)
 			continue
 		}
-		if err := try(a.gateway); err != nil {
+		if err := try(a.Gateway); err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
-		if err := a.close(); err != nil {
+		if err := a.Close(); err != nil {
 			t.Errorf("%s: close: %v", path, err)
 		}
 	}
@@ -94,12 +95,12 @@ func TestOverlayOfNothingChangesNothing(t *testing.T) {
 
 func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 	dir := workspace(t)
-	a, err := build(load(t, filepath.Join(dir, "good/everything.toml")), nil, surroundings{log: slog.New(slog.DiscardHandler)})
+	a, err := assemble.Build(load(t, filepath.Join(dir, "good/everything.toml")), nil, assemble.Surroundings{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer a.close()
-	cfg := a.gateway
+	defer a.Close()
+	cfg := a.Gateway
 	file := func(name string) string { return filepath.Join(dir, "files", name) }
 	rules := cfg.Routes[0].Rules
 	for i := range cfg.Routes {
@@ -193,7 +194,7 @@ func TestExampleNamesEveryKeyAndNoOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := switchedOff.ReplaceAll(text, []byte("$1$2"))
-	c, err := documentKinds().Parse(path, all, nil)
+	c, err := assemble.Kinds().Parse(path, all, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +208,7 @@ func TestExampleNamesEveryKeyAndNoOther(t *testing.T) {
 	wantKeys(t, "", root, config.Fields(reflect.TypeFor[config.Document]()))
 	for i, table := range c.Backends {
 		backend := maps.Clone(config.Fields(reflect.TypeFor[config.BackendKeys]()))
-		maps.Copy(backend, config.Fields(documentKinds()[table.Type()].Keys))
+		maps.Copy(backend, config.Fields(assemble.Kinds()[table.Type()].Keys))
 		wantKeys(t, "backend", root["backend"].([]any)[i].(map[string]any), backend)
 	}
 }

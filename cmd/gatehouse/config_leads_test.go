@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 )
 
@@ -37,7 +38,7 @@ func TestKeysThatLeadToSecretsHaveTheirType(t *testing.T) {
 	named := regexp.MustCompile(`(pass|secret|token|key|cred|_env$).*`)
 	harmless := regexp.MustCompile(`^(token_groups|keep_headers)$`)
 	types := []reflect.Type{reflect.TypeFor[config.TLS](), reflect.TypeFor[config.Route](), reflect.TypeFor[config.Admin](), reflect.TypeFor[config.Settings]()}
-	for _, k := range documentKinds() {
+	for _, k := range assemble.Kinds() {
 		types = append(types, k.Keys)
 	}
 	for _, typ := range types {
@@ -90,7 +91,7 @@ func TestCLI1PastedPasswordIsNotShown(t *testing.T) {
 		for _, key := range must(leadKeys(reflect.TypeFor[config.TLS]())) {
 			texts = append(texts, leadConfig("[tls]\ncert_file = \"svc.pw\"\n"+key+" "+value, ldapLine, routeLine))
 		}
-		for _, key := range must(leadKeys(documentKinds()["ldap"].Keys)) {
+		for _, key := range must(leadKeys(assemble.Kinds()["ldap"].Keys)) {
 			texts = append(texts, leadConfig("", ldapLine+"\nbind_dn = \"cn=svc\"\n"+key+" "+value, routeLine))
 		}
 		for _, key := range must(leadKeys(reflect.TypeFor[config.Route]())) {

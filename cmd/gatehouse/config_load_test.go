@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 
+	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway/rules"
 )
@@ -32,9 +33,9 @@ func TestWhatIsNoConfigurationFile(t *testing.T) {
 // A file that is just being written may be read when it is still empty.
 func TestEmptyConfigurationIsRefused(t *testing.T) {
 	for _, text := range []string{"", "\n", "# only a comment\n", "[cache]\n", "[[backend]]\nname = \"local\"\ntype = \"htpasswd\"\nusers_file = \"u\"\n"} {
-		c, err := documentKinds().Parse("config.toml", []byte(text), nil)
+		c, err := assemble.Kinds().Parse("config.toml", []byte(text), nil)
 		if err == nil {
-			err = open(c, nil).report.Err()
+			err = assemble.Open(c, nil).Report.Err()
 		}
 		var refused *config.Error
 		if !errors.As(err, &refused) {
@@ -46,7 +47,7 @@ func TestEmptyConfigurationIsRefused(t *testing.T) {
 func TestBuildRefusesWhatLoadFound(t *testing.T) {
 	dir := workspace(t, "bad")
 	c := load(t, filepath.Join(dir, "bad/unknown-key-far.toml"))
-	_, err := build(c, nil, surroundings{})
+	_, err := assemble.Build(c, nil, assemble.Surroundings{})
 	var refused *config.Error
 	if !errors.As(err, &refused) {
 		t.Errorf("got %v, want a *configError", err)
@@ -67,25 +68,25 @@ func TestQuickConfigIsTheRecipe(t *testing.T) {
 	if err := quick.Report.Err(); err != nil {
 		t.Fatal(err)
 	}
-	got, want := open(quick, nil), open(load(t, filepath.Join(dir, "good/recipe.toml")), nil)
-	defer got.close()
-	defer want.close()
-	if err := got.report.Err(); err != nil {
+	got, want := assemble.Open(quick, nil), assemble.Open(load(t, filepath.Join(dir, "good/recipe.toml")), nil)
+	defer got.Close()
+	defer want.Close()
+	if err := got.Report.Err(); err != nil {
 		t.Fatal(err)
 	}
-	for _, a := range []*assembly{got, want} {
-		for i := range a.gateway.Routes {
-			route := &a.gateway.Routes[i]
+	for _, a := range []*assemble.Assembly{got, want} {
+		for i := range a.Gateway.Routes {
+			route := &a.Gateway.Routes[i]
 			if _, err := rules.NewPolicy(route.ForRules()); err != nil {
 				t.Error(err)
 			}
 			route.Backend, route.Backends, route.Rules = nil, nil, nil
 		}
 	}
-	if diff := cmp.Diff(want.gateway, got.gateway); diff != "" {
+	if diff := cmp.Diff(want.Gateway, got.Gateway); diff != "" {
 		t.Errorf("gateway.Config (-recipe +quick):\n%s", diff)
 	}
-	if diff := cmp.Diff(want.config.Routes[0].Rules, got.config.Routes[0].Rules); diff != "" {
+	if diff := cmp.Diff(want.Config.Routes[0].Rules, got.Config.Routes[0].Rules); diff != "" {
 		t.Errorf("rules (-recipe +quick):\n%s", diff)
 	}
 }
@@ -128,12 +129,12 @@ func TestQuickConfigNamesTheFlagThatIsWrong(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.Listen = []string{"127.0.0.1:5043"}
-		a := open(c, nil)
-		errs, _ := a.report.Split()
+		a := assemble.Open(c, nil)
+		errs, _ := a.Report.Split()
 		if len(errs) != 1 || !strings.HasPrefix(errs[0].String(), tc.want) {
 			t.Errorf("%+v: got %v, want one error that begins with %q", tc, errs, tc.want)
 		}
-		if err := a.close(); err != nil {
+		if err := a.Close(); err != nil {
 			t.Error(err)
 		}
 	}
@@ -149,12 +150,12 @@ func TestQuickConfigWithoutGroupsWarnsThatNobodyMayPush(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := open(c, nil)
-		if err := a.close(); err != nil {
+		a := assemble.Open(c, nil)
+		if err := a.Close(); err != nil {
 			t.Error(err)
 		}
 		var got []string
-		_, warnings := a.report.Split()
+		_, warnings := a.Report.Split()
 		for _, w := range warnings {
 			got = append(got, w.String())
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 	"os"
 	"path/filepath"
@@ -79,7 +80,7 @@ func TestCLI5FileInUTF16(t *testing.T) {
 			}
 			text += string([]byte{low, high})
 		}
-		if _, err := documentKinds().Parse("config.toml", []byte(text), nil); err == nil || !strings.HasPrefix(err.Error(), "config.toml:1:1: the file is in UTF-16") {
+		if _, err := assemble.Kinds().Parse("config.toml", []byte(text), nil); err == nil || !strings.HasPrefix(err.Error(), "config.toml:1:1: the file is in UTF-16") {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -106,11 +107,11 @@ func TestCLI5CertificateAndKey(t *testing.T) {
 		{cert, encrypted, "encrypted"},
 		{cert, readable, "chmod o-r " + readable},
 	} {
-		a := open(parse(t, fmt.Sprintf("tls.cert_file = %q\ntls.key_file = %q\n", tt.cert, tt.key)+minimal(""), nil), nil)
-		if err := a.close(); err != nil {
+		a := assemble.Open(parse(t, fmt.Sprintf("tls.cert_file = %q\ntls.key_file = %q\n", tt.cert, tt.key)+minimal(""), nil), nil)
+		if err := a.Close(); err != nil {
 			t.Error(err)
 		}
-		errs, _ := a.report.Split()
+		errs, _ := a.Report.Split()
 		errs = slices.DeleteFunc(errs, func(p config.Problem) bool { return p.Line > 2 }) // of the rest
 		if got := fmt.Sprint(errs); (tt.want == "") != (len(errs) == 0) || !strings.Contains(got, tt.want) {
 			t.Errorf("%s, %s: got %s, want %q", tt.cert, tt.key, got, tt.want)

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 )
 
@@ -110,11 +111,11 @@ func problems(t *testing.T, path string) (errs, warnings config.Report) {
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	a := open(c, nil)
-	if err := a.close(); err != nil {
+	a := assemble.Open(c, nil)
+	if err := a.Close(); err != nil {
 		t.Error(err)
 	}
-	return a.report.Split()
+	return a.Report.Split()
 }
 
 // Each file of testdata/bad has one mistake. Its first line says the error from

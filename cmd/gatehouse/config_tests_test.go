@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 )
 
@@ -31,7 +32,7 @@ func TestFailedTestRefusesTheConfiguration(t *testing.T) {
 	if code != 1 || !strings.HasPrefix(stderr, want) {
 		t.Errorf("check: exit code %d\n%s\nwant 1 and\n%s", code, stderr, want)
 	}
-	if _, err := build(load(t, "config.toml"), nil, surroundings{log: slog.New(slog.DiscardHandler)}); err == nil {
+	if _, err := assemble.Build(load(t, "config.toml"), nil, assemble.Surroundings{Log: slog.New(slog.DiscardHandler)}); err == nil {
 		t.Error("a start or reload accepts the configuration")
 	}
 	if code, _, stderr := invoke(t, "explain --user bob --group devs PUT /v2/team/app/manifests/1"); code != 0 {

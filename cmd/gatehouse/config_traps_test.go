@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 
+	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 )
 
@@ -31,7 +32,7 @@ require = ["valid-user"]
 
 func parse(t *testing.T, text string, flags *pflag.FlagSet) *config.Document {
 	t.Helper()
-	c, err := documentKinds().Parse("config.toml", []byte(text), flags)
+	c, err := assemble.Kinds().Parse("config.toml", []byte(text), flags)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,11 +194,11 @@ func TestBadValueOfVariableOrFlagIsNamed(t *testing.T) {
 // A path in the file is relative to it, one from a flag or variable is not.
 func TestFilesAreRelativeToWhereTheyAreNamed(t *testing.T) {
 	t.Setenv("GATEHOUSE_TLS_KEY_FILE", "key.pem")
-	c, err := documentKinds().Parse("/etc/gatehouse/config.toml", []byte(minimal("[tls]\ncert_file = \"cert.pem\"")), nil)
+	c, err := assemble.Kinds().Parse("/etc/gatehouse/config.toml", []byte(minimal("[tls]\ncert_file = \"cert.pem\"")), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := open(c, nil).gateway.TLS
+	files := assemble.Open(c, nil).Gateway.TLS
 	if files == nil || files.CertFile != "/etc/gatehouse/cert.pem" || files.KeyFile != "key.pem" {
 		t.Errorf("got %+v, want /etc/gatehouse/cert.pem and key.pem", files)
 	}

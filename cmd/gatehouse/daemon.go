@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"gatehouse/backend/fault"
+	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
 	"gatehouse/gateway/record"
@@ -35,10 +36,10 @@ type daemon struct {
 	renewed chan struct{}     // holds a token when another configuration is in use
 
 	status  atomic.Pointer[ReloadStatus]
-	current atomic.Pointer[assembly] // in use
+	current atomic.Pointer[assemble.Assembly] // in use
 
-	mu   sync.Mutex                     // held while assemblies are made and closed
-	open map[*assembly]*record.AuditLog // what is open, with the audit log that it uses, nil for none
+	mu   sync.Mutex                              // held while assemblies are made and closed
+	open map[*assemble.Assembly]*record.AuditLog // what is open, with the audit log that it uses, nil for none
 }
 
 // configSource is where a configuration comes from, for as long as the program runs.
@@ -58,7 +59,7 @@ func newDaemon(source configSource, diagnostics, access io.Writer) (*daemon, err
 		source:  source, access: access, level: level, log: newLog(diagnostics, level, metrics),
 		hangups: make(chan os.Signal, 1), asked: make(chan chan<- error), stopped: make(chan struct{}),
 		renewed: make(chan struct{}, 1),
-		open:    map[*assembly]*record.AuditLog{},
+		open:    map[*assemble.Assembly]*record.AuditLog{},
 	}
 	signal.Notify(d.hangups, syscall.SIGHUP)
 	d.files = newFileWatch(d.log)

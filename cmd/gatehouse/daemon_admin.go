@@ -16,7 +16,7 @@ import (
 // checkFixed refuses a change of what has been opened when the program started.
 func (d *daemon) checkFixed(c *config.Document) error {
 	old := d.current.Load()
-	if old == nil || reflect.DeepEqual(old.config.Admin, c.Admin) {
+	if old == nil || reflect.DeepEqual(old.Config.Admin, c.Admin) {
 		return nil
 	}
 	return fmt.Errorf("%s: changing [admin] %w", c.Origin.At("admin"), gateway.ErrNeedsRestart)
@@ -32,7 +32,7 @@ func (d *daemon) counting(c *config.Document) *gateway.Metrics {
 
 // startAdmin serves what [admin] asks for until stop is called.
 func (d *daemon) startAdmin() (stop func(), err error) {
-	c := d.current.Load().config
+	c := d.current.Load().Config
 	if !c.Admin.IsSet() {
 		return func() {}, nil
 	}
@@ -75,7 +75,7 @@ func (d *daemon) describe() admin.Configuration {
 // shown returns what the status says of an error in a configuration.
 func (d *daemon) shown(err error) string {
 	var refused *config.Error
-	if errors.As(err, &refused) && !d.current.Load().config.Admin.ShowUsers {
+	if errors.As(err, &refused) && !d.current.Load().Config.Admin.ShowUsers {
 		return refused.Public()
 	}
 	return err.Error()
@@ -86,14 +86,14 @@ func (d *daemon) shown(err error) string {
 // budget strangers have used up. For everybody at once it would be theirs.
 func (d *daemon) purge(user string) (caches int, err error) {
 	a := d.current.Load()
-	for _, name := range a.config.BackendNames() {
-		s := a.stack(name)
-		if s.cache != nil {
-			purge(s.cache, user)
+	for _, name := range a.Config.BackendNames() {
+		s := a.Stack(name)
+		if s.Cache != nil {
+			purge(s.Cache, user)
 			caches++
 		}
-		if s.shield != nil && user != "" {
-			s.shield.ResetUser(user)
+		if s.Shield != nil && user != "" {
+			s.Shield.ResetUser(user)
 		}
 	}
 	return caches, nil

@@ -1,15 +1,18 @@
 package main
 
-import "gatehouse/gateway/record"
+import (
+	"gatehouse/cmd/gatehouse/assemble"
+	"gatehouse/gateway/record"
+)
 
 // auditLog returns the audit log that a names, nil if it names none. It is the one
 // in use if that has the same name.
-func (d *daemon) auditLog(a *assembly) (*record.AuditLog, error) {
-	path := a.auditPath()
+func (d *daemon) auditLog(a *assemble.Assembly) (*record.AuditLog, error) {
+	path := a.AuditPath()
 	if path == "" {
 		return nil, nil
 	}
-	if old := d.current.Load(); old != nil && d.open[old] != nil && old.auditPath() == path {
+	if old := d.current.Load(); old != nil && d.open[old] != nil && old.AuditPath() == path {
 		return d.open[old], nil
 	}
 	return record.OpenAuditLog(path, d.log)

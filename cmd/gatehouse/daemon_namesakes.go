@@ -54,7 +54,7 @@ func (d *daemon) tellNamesakes(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, namesakesTimeout)
 	defer cancel()
 	// A backend that is closed meanwhile gives no answer.
-	all, err := d.current.Load().findNamesakes(ctx)
+	all, err := d.current.Load().FindNamesakes(ctx)
 	if err != nil {
 		d.log.Info("rules", "problem", err)
 	}
@@ -69,16 +69,16 @@ func (d *daemon) tellNamesakes(ctx context.Context) error {
 func (d *daemon) tellSurvey(ctx context.Context, told map[string]bool) error {
 	ctx, cancel := context.WithTimeout(ctx, namesakesTimeout)
 	defer cancel()
-	all, err := d.current.Load().survey(ctx)
+	all, err := d.current.Load().Survey(ctx)
 	if err != nil {
 		d.log.Info("directory", "problem", err)
 	}
 	for _, r := range all {
-		if told[r.backend+": "+r.Text] {
+		if told[r.Backend+": "+r.Text] {
 			continue
 		}
-		told[r.backend+": "+r.Text] = true
-		level, more := slog.LevelInfo, []any{"backend", r.backend, "about", r.Subject, "found", r.Text}
+		told[r.Backend+": "+r.Text] = true
+		level, more := slog.LevelInfo, []any{"backend", r.Backend, "about", r.Subject, "found", r.Text}
 		if r.Code != "" {
 			level, more = slog.LevelWarn, append(more, fault.Attr, string(r.Code))
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gatehouse/backend/watch"
+	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
 )
@@ -37,7 +38,7 @@ func (d *daemon) reload(cause string) error {
 	s.At, s.Took, s.Err = begin, time.Since(begin), err
 	s.Count++
 	if err == nil {
-		s.Hash, s.Since = a.config.Hash(), begin
+		s.Hash, s.Since = a.Config.Hash(), begin
 	} else {
 		s.Failures++
 	}
@@ -59,7 +60,7 @@ func (d *daemon) tell(cause string, s ReloadStatus) {
 }
 
 // replace reads the configuration, and returns what it comes to when that is in use.
-func (d *daemon) replace() (a *assembly, err error) {
+func (d *daemon) replace() (a *assemble.Assembly, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	// What is known of a file is never newer than what is read of it: a change
@@ -82,11 +83,11 @@ func (d *daemon) replace() (a *assembly, err error) {
 		}
 	}(d.level.Level())
 	d.level.Set(levelOf(c.LogLevel))
-	if a, err = build(c, d.current.Load(), surroundings{d.log, d.counting(c)}); err != nil {
+	if a, err = assemble.Build(c, d.current.Load(), assemble.Surroundings{Log: d.log, Metrics: d.counting(c)}); err != nil {
 		return nil, err
 	}
 	if err = d.use(a); err != nil {
-		return nil, errors.Join(err, a.close())
+		return nil, errors.Join(err, a.Close())
 	}
 	// What is followed elsewhere would be read twice. After a failure it is watched
 	// all the same: it may be what was wrong, and the next reload is due when it is
@@ -99,7 +100,7 @@ func (d *daemon) replace() (a *assembly, err error) {
 // namedFiles returns the files that what is in use was made from.
 func (d *daemon) namedFiles() []string {
 	if a := d.current.Load(); a != nil {
-		return a.config.NamedFiles(config.Every)
+		return a.Config.NamedFiles(config.Every)
 	}
 	if d.source.file != "" {
 		return []string{d.source.file}
@@ -109,17 +110,17 @@ func (d *daemon) namedFiles() []string {
 
 // use puts a in the place of what is in use. That is closed when the last request
 // has ended which has to do with it.
-func (d *daemon) use(a *assembly) (err error) {
-	if err := d.checkFixed(a.config); err != nil {
+func (d *daemon) use(a *assemble.Assembly) (err error) {
+	if err := d.checkFixed(a.Config); err != nil {
 		return err
 	}
-	cfg := a.gateway
+	cfg := a.Gateway
 	cfg.AccessOut = d.access
 	audit, err := d.auditLog(a)
 	if err != nil {
 		return err
 	}
-	cfg.Audit, cfg.AuditRequired = audit, a.config.AuditRequired
+	cfg.Audit, cfg.AuditRequired = audit, a.Config.AuditRequired
 	cfg.Released = func() { go d.release(a) } // not at the cost of whose request was the last
 	if d.gateway == nil {
 		d.gateway, err = gateway.New(cfg)
@@ -131,7 +132,7 @@ func (d *daemon) use(a *assembly) (err error) {
 	}
 	d.open[a] = audit
 	d.current.Store(a)
-	d.metrics.SetBackends(a.backendInfo())
+	d.metrics.SetBackends(a.BackendInfo())
 	select {
 	case d.renewed <- struct{}{}:
 	default:
@@ -140,16 +141,16 @@ func (d *daemon) use(a *assembly) (err error) {
 }
 
 // release closes what only a has open.
-func (d *daemon) release(a *assembly) {
+func (d *daemon) release(a *assemble.Assembly) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.discard(a)
 }
 
-func (d *daemon) discard(a *assembly) {
+func (d *daemon) discard(a *assemble.Assembly) {
 	audit := d.open[a]
 	delete(d.open, a)
-	if err := errors.Join(a.close(), d.closeAudit(audit)); err != nil {
+	if err := errors.Join(a.Close(), d.closeAudit(audit)); err != nil {
 		d.log.Error("closing what a configuration had open", "error", err)
 	}
 }

@@ -202,7 +202,7 @@ func TestCachedLoginOutlivesAReloadOfTheRules(t *testing.T) {
 	state := func() backend.CacheState {
 		var call backend.Call
 		ctx := backend.WithCall(t.Context(), &call)
-		if _, err := td.current.Load().gateway.Routes[0].Backend.Authenticate(ctx, "alice", "secret"); err != nil {
+		if _, err := td.current.Load().Gateway.Routes[0].Backend.Authenticate(ctx, "alice", "secret"); err != nil {
 			t.Fatal(err)
 		}
 		return call.Cache
@@ -347,7 +347,7 @@ func TestStatusOfAFailedReloadNamesNobody(t *testing.T) {
 	if shown := td.describe().LastReload.Error; shown == "" || strings.Contains(shown, "carol") {
 		t.Errorf("a file of users: the status says\n%s", shown)
 	}
-	td.current.Load().config.Admin.ShowUsers = true
+	td.current.Load().Config.Admin.ShowUsers = true
 	if shown := td.describe().LastReload.Error; !strings.Contains(shown, "no colon in it") {
 		t.Errorf("with show_users the status says\n%s\nwant all", shown)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/bcrypt"
 
+	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 )
 
@@ -70,7 +71,7 @@ func demo(cmd *cobra.Command, listen string, directory bool) error {
 	if listen == "" {
 		place.address = freeDemoAddress(5000)
 	}
-	if loopback, err := checkListenAddress(place.address); err == nil && !loopback {
+	if loopback, err := assemble.CheckListenAddress(place.address); err == nil && !loopback {
 		return &exitError{2, fmt.Errorf("--listen %s: the demo can be reached from this machine only, as everybody knows its passwords; write 127.0.0.1:PORT", listen)}
 	}
 	place.admin = freeDemoAddress(9090, place.address)

@@ -11,6 +11,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/shown"
+	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 )
 
@@ -58,7 +59,7 @@ func (o doctorOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	defer a.close()
+	defer a.Close()
 	password, err := o.password(cmd)
 	if err != nil {
 		return &exitError{2, err}
@@ -66,13 +67,13 @@ func (o doctorOptions) run(cmd *cobra.Command) error {
 	result := diagnosis{File: path, OK: true, Steps: []finding{}}
 	s := newScreen(cmd.OutOrStdout())
 	asked := 0
-	for _, table := range a.config.Backends {
-		examiner, ok := a.stack(table.Name()).leaf.(backend.Examiner)
+	for _, table := range a.Config.Backends {
+		examiner, ok := a.Stack(table.Name()).Leaf.(backend.Examiner)
 		if !ok || o.backend != "" && o.backend != table.Name() {
 			continue
 		}
 		asked++
-		what := a.examination(table)
+		what := a.Examination(table)
 		what.User, what.Password = o.user, password
 		examiner.Examine(cmd.Context(), what, func(f backend.Finding) {
 			found := newFinding(table.Name(), f)
@@ -98,14 +99,14 @@ func (o doctorOptions) run(cmd *cobra.Command) error {
 
 // assembleQuietly opens what the configuration names, and logs nothing. The caller
 // closes it.
-func assembleQuietly(cmd *cobra.Command) (*assembly, string, error) {
+func assembleQuietly(cmd *cobra.Command) (*assemble.Assembly, string, error) {
 	c, path, err := loadNamed(cmd)
 	if err != nil {
 		return nil, "", &exitError{2, err}
 	}
-	a := open(c, slog.New(slog.DiscardHandler))
-	if err := a.report.Err(); err != nil {
-		return nil, "", &exitError{2, errors.Join(err, a.close())}
+	a := assemble.Open(c, slog.New(slog.DiscardHandler))
+	if err := a.Report.Err(); err != nil {
+		return nil, "", &exitError{2, errors.Join(err, a.Close())}
 	}
 	return a, path, nil
 }

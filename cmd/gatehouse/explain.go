@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/explain"
 )
 
@@ -73,7 +74,7 @@ func (o *askOptions) flags(cmd *cobra.Command, user string) {
 
 // inquiry returns what answers questions by whoever o describes, and what it asks about,
 // which the caller closes.
-func (o *askOptions) inquiry(cmd *cobra.Command) (*explain.Inquiry, *assembly, error) {
+func (o *askOptions) inquiry(cmd *cobra.Command) (*explain.Inquiry, *assemble.Assembly, error) {
 	from, err := explain.ParseFrom(o.source)
 	if err != nil {
 		return nil, nil, fmt.Errorf("--from: %w", err)
@@ -82,12 +83,12 @@ func (o *askOptions) inquiry(cmd *cobra.Command) (*explain.Inquiry, *assembly, e
 	if err != nil {
 		return nil, nil, err
 	}
-	q, err := explain.New(a.setting())
+	q, err := explain.New(a.Setting())
 	if err == nil {
 		err = o.complete(cmd)
 	}
 	if err != nil {
-		return nil, nil, errors.Join(err, a.close())
+		return nil, nil, errors.Join(err, a.Close())
 	}
 	q = q.By(o.who, from, o.host)
 	if o.live {
@@ -100,7 +101,7 @@ func (o *askOptions) inquiry(cmd *cobra.Command) (*explain.Inquiry, *assembly, e
 // else is wrong with it does not count: the key may be one that not everybody can
 // read, or the addresses may be given by flags. Nor do the tests of the rules: to
 // find out why one fails is a reason to ask.
-func assembleRules(cmd *cobra.Command) (*assembly, error) {
+func assembleRules(cmd *cobra.Command) (*assemble.Assembly, error) {
 	c, _, err := loadNamed(cmd)
 	if err != nil {
 		return nil, err
@@ -109,15 +110,15 @@ func assembleRules(cmd *cobra.Command) (*assembly, error) {
 		return nil, err
 	}
 	c.Tests = nil
-	a := open(c, slog.New(slog.DiscardHandler))
-	refused := a.report.Err()
+	a := assemble.Open(c, slog.New(slog.DiscardHandler))
+	refused := a.Report.Err()
 	if refused == nil {
 		return a, nil
 	}
-	if _, err := explain.New(a.setting()); err != nil {
-		return nil, errors.Join(refused, a.close())
+	if _, err := explain.New(a.Setting()); err != nil {
+		return nil, errors.Join(refused, a.Close())
 	}
-	errs, _ := a.report.Split()
+	errs, _ := a.Report.Split()
 	fmt.Fprintf(cmd.ErrOrStderr(), "warning: apart from the rules, this configuration has %s; see gatehouse check\n", count(len(errs), "error"))
 	return a, nil
 }
@@ -164,14 +165,14 @@ func (o *explainOptions) explain(cmd *cobra.Command, words []string, requests []
 	if err != nil {
 		return explain.Result{}, err
 	}
-	defer a.close()
-	ctx, cancel := context.WithTimeout(cmd.Context(), a.config.Timeouts.Login.Duration)
+	defer a.Close()
+	ctx, cancel := context.WithTimeout(cmd.Context(), a.Config.Timeouts.Login.Duration)
 	defer cancel()
 	all, err := q.OnPage(o.origin).AskAll(ctx, requests)
 	if err != nil {
 		return explain.Result{}, err
 	}
-	return explain.Result{Config: a.config.File(), Question: strings.Join(words, " "), Verdict: explain.Decisive(all).Verdict, Requests: all}, nil
+	return explain.Result{Config: a.Config.File(), Question: strings.Join(words, " "), Verdict: explain.Decisive(all).Verdict, Requests: all}, nil
 }
 
 // exitOf returns what the program ends with because of v, of which all has been said.

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"gatehouse/cmd/gatehouse/assemble"
 )
 
 // The tests in this file hold the shape of the repository: what may import what,
@@ -36,21 +38,23 @@ var packages = map[string][]string{
 	"backend/chain":    {"backend"},
 	"backend/htpasswd": {"backend", "backend/fault", "backend/watch", "internal/testkit"},
 	"backend/ldap":     {"backend", "backend/fault", "backend/idle", "backend/shown", "backend/spell", "backend/watch", "backend/ldap/ldaptest", "internal/testkit"},
-	"gateway":          {"backend", "backend/fault", "backend/shown", "backend/watch", "gateway/flow", "gateway/oci", "gateway/record", "gateway/rules", "gateway/strict", "gateway/upstream", "internal/testkit"},
+	"gateway":          {"backend", "backend/fault", "backend/shown", "backend/watch", "gateway/flow", "gateway/listing", "gateway/oci", "gateway/record", "gateway/rules", "gateway/strict", "gateway/upstream", "internal/testkit"},
 	"gateway/flow":     {},
+	"gateway/listing":  {"backend/fault"},
 	"gateway/oci":      {},
 	"gateway/record":   {"backend/fault", "backend/shown", "internal/testkit"},
 	"gateway/rules":    {"backend", "gateway/oci", "gateway/strict"},
 	"gateway/strict":   {"backend/shown"},
 	"gateway/upstream": {"backend/fault", "backend/idle", "backend/shown", "backend/watch", "gateway/flow", "gateway/strict", "internal/testkit"},
 	"gateway/admin":    {"backend", "backend/fault", "backend/shown", "gateway", "gateway/strict"},
-	"cmd/gatehouse":    {"cmd/gatehouse/config", "cmd/gatehouse/explain", "backend", "backend/chain", "backend/fault", "backend/shown", "backend/spell", "backend/watch", "backend/htpasswd", "backend/ldap", "backend/ldap/ldaptest", "gateway", "gateway/admin", "gateway/oci", "gateway/record", "gateway/rules", "gateway/strict", "gateway/upstream", "internal/testkit"},
+	"cmd/gatehouse":    {"cmd/gatehouse/assemble", "cmd/gatehouse/config", "cmd/gatehouse/explain", "backend", "backend/fault", "backend/shown", "backend/watch", "backend/htpasswd", "backend/ldap/ldaptest", "gateway", "gateway/admin", "gateway/record", "gateway/rules", "gateway/strict", "gateway/upstream", "internal/testkit"},
 	"internal/testkit": {},
 
-	"cmd/gatehouse/explain": {"backend", "backend/fault", "backend/shown", "backend/spell", "gateway", "gateway/oci", "gateway/rules", "gateway/strict"},
-	"cmd/gatehouse/config":  {"backend/fault", "backend/shown", "backend/spell", "backend/watch"},
-	"bench":                 {},
-	"bench/times":           {},
+	"cmd/gatehouse/assemble": {"backend", "backend/chain", "backend/fault", "backend/htpasswd", "backend/ldap", "backend/spell", "backend/watch", "cmd/gatehouse/config", "cmd/gatehouse/explain", "gateway", "gateway/record", "gateway/rules", "gateway/strict", "gateway/upstream", "backend/ldap/ldaptest"},
+	"cmd/gatehouse/explain":  {"backend", "backend/fault", "backend/shown", "backend/spell", "gateway", "gateway/oci", "gateway/rules", "gateway/strict"},
+	"cmd/gatehouse/config":   {"backend/fault", "backend/shown", "backend/spell", "backend/watch"},
+	"bench":                  {},
+	"bench/times":            {},
 
 	"backend/ldap/ldaptest": {},
 }
@@ -426,7 +430,7 @@ func TestEveryBackendIsHeldToTheContract(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range slices.Sorted(maps.Keys(documentKinds())) {
+	for _, kind := range slices.Sorted(maps.Keys(assemble.Kinds())) {
 		if !slices.Contains(rows, kind) {
 			t.Errorf("the kind of backend %q has no row in the conformance table", kind)
 		}

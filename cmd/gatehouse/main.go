@@ -1,7 +1,8 @@
 // Command gatehouse is an authenticating reverse proxy for container registries.
 //
-// Its subcommands are one file each. Package config reads the configuration, and build.go
-// makes backends and the gateway from it.
+// Its subcommands are one file each, and the daemon is what serve runs. Package config reads
+// the configuration, package assemble makes backends and rules of it, and package explain
+// answers questions about these.
 package main
 
 import (

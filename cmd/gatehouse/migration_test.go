@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gatehouse/cmd/gatehouse/assemble"
 )
 
 // The tests in this file hold the guide for users of Apache to what it says, row by
@@ -121,7 +123,7 @@ var otherwise = map[string]*strings.Replacer{
 func (g *guide) isAssignment(code string) bool {
 	key, value, _ := strings.Cut(code, " = ")
 	if key == "type" {
-		_, known := documentKinds()[strings.Trim(value, `"`)]
+		_, known := assemble.Kinds()[strings.Trim(value, `"`)]
 		return known
 	}
 	line := code + "\n"

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/pflag"
 
+	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 )
 
@@ -23,7 +24,7 @@ func quickConfig(upstream, users, groups string, flags *pflag.FlagSet) (*config.
 			{Name: "push", Methods: []string{"POST", "PUT", "PATCH", "DELETE"}, Require: []any{"group pusher"}},
 		},
 	}
-	return documentKinds().Compose(table, route, map[string]string{
+	return assemble.Kinds().Compose(table, route, map[string]string{
 		"backend":               "--users",
 		"backend.0.groups_file": "--groups",
 		"route":                 "--upstream",

@@ -14,6 +14,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 )
 
@@ -100,8 +101,8 @@ func (r *reference) fieldSchema(f reflect.StructField) object {
 // backendSchema describes a [[backend]], whose keys depend on its type.
 func (r *reference) backendSchema() object {
 	var each []any
-	for _, kind := range slices.Sorted(maps.Keys(documentKinds())) {
-		s := r.tableSchema(documentKinds()[kind].Keys, object{
+	for _, kind := range slices.Sorted(maps.Keys(assemble.Kinds())) {
+		s := r.tableSchema(assemble.Kinds()[kind].Keys, object{
 			"name": object{"type": "string", "minLength": 1},
 			"type": object{"const": kind},
 		})

@@ -16,6 +16,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 )
 
@@ -141,11 +142,11 @@ func isTables(t reflect.Type) bool {
 // addBackends enters a table for each kind of backend.
 func (r *reference) addBackends(k referenceKey) {
 	r.add(referenceTable{heading: "backend", meaning: k.meaning, lists: true}, reflect.TypeFor[config.BackendKeys](), r.exampleBackend(func(map[string]any) bool { return true }))
-	for _, kind := range slices.Sorted(maps.Keys(documentKinds())) {
+	for _, kind := range slices.Sorted(maps.Keys(assemble.Kinds())) {
 		r.add(referenceTable{
 			heading: "backend", meaning: fmt.Sprintf("The keys that one with `type = %q` has besides.", kind),
 			lists: true, kind: kind,
-		}, documentKinds()[kind].Keys, r.exampleBackend(func(table map[string]any) bool { return table["type"] == kind }))
+		}, assemble.Kinds()[kind].Keys, r.exampleBackend(func(table map[string]any) bool { return table["type"] == kind }))
 	}
 }
 

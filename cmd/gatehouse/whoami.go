@@ -47,14 +47,14 @@ func (o whoamiOptions) run(cmd *cobra.Command, user string) error {
 	if err != nil {
 		return err
 	}
-	defer a.close()
+	defer a.Close()
 	people := []explain.Person{}
 	var failures []error
-	for _, table := range a.config.Backends {
-		if a.config.IsComposite(table) || o.backend != "" && o.backend != table.Name() {
+	for _, table := range a.Config.Backends {
+		if a.Config.IsComposite(table) || o.backend != "" && o.backend != table.Name() {
 			continue
 		}
-		p, err := explain.Whois(cmd.Context(), a.stack(table.Name()).leaf, user)
+		p, err := explain.Whois(cmd.Context(), a.Stack(table.Name()).Leaf, user)
 		if errors.Is(err, errors.ErrUnsupported) {
 			continue
 		}
