@@ -256,10 +256,14 @@ func (b *Backend) load() error {
 	return nil
 }
 
+// aboutUsers and aboutGroups return err with the key that names the file; see [fault.Path].
+func aboutUsers(err error) error  { return fault.At(err, "users_file") }
+func aboutGroups(err error) error { return fault.At(err, "groups_file") }
+
 func (b *Backend) loadUsers() (*users, error) {
 	text, mode, err := watch.Read(b.config.UsersFile, watch.Limits{MaxSize: FileMax})
 	if err != nil {
-		return nil, fmt.Errorf("users file: %w", err)
+		return nil, aboutUsers(fmt.Errorf("users file: %w", err))
 	}
 	if mode&0o004 != 0 {
 		b.log.Warn("every user of this machine may read the file; " + watch.HowToClose(b.config.UsersFile))
@@ -269,7 +273,7 @@ func (b *Backend) loadUsers() (*users, error) {
 		err = b.config.Memory.check(users)
 	}
 	if err != nil {
-		return nil, fault.With("htpasswd.users.malformed", fmt.Errorf("users file cannot be used:\n%w", err))
+		return nil, aboutUsers(fault.With("htpasswd.users.malformed", fmt.Errorf("users file cannot be used:\n%w", err)))
 	}
 	return users, nil
 }
@@ -280,11 +284,11 @@ func (b *Backend) loadGroups() (*groups, error) {
 	}
 	text, _, err := watch.Read(b.config.GroupsFile, watch.Limits{MaxSize: FileMax})
 	if err != nil {
-		return nil, fmt.Errorf("groups file: %w", err)
+		return nil, aboutGroups(fmt.Errorf("groups file: %w", err))
 	}
 	groups, err := parseGroups(b.config.GroupsFile, text)
 	if err != nil {
-		return nil, fault.With("htpasswd.groups.malformed", fmt.Errorf("groups file cannot be used:\n%w", err))
+		return nil, aboutGroups(fault.With("htpasswd.groups.malformed", fmt.Errorf("groups file cannot be used:\n%w", err)))
 	}
 	return groups, nil
 }

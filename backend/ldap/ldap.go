@@ -90,7 +90,7 @@ func New(c Config) (*Backend, error) {
 }
 
 // Reload reads the files of certificates again, which are followed anyway. Its error
-// begins with the key of a file that cannot be used; the last good ones stay in use then.
+// begins with the key of a file that cannot be used, which is its path too; the last good ones stay in use then.
 func (b *Backend) Reload() error { return b.directory.trust.load() }
 
 // Close closes all connections. It returns nil.

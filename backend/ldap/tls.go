@@ -3,7 +3,6 @@ package ldap
 import (
 	"bytes"
 	"crypto/tls"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -53,7 +52,7 @@ func (t *trust) load() error {
 	if t.config.CAFile != "" {
 		authorities, _, err := watch.ReadAuthorities(t.config.CAFile)
 		if err != nil {
-			return fmt.Errorf("ca_file: %w", err)
+			return ofKey("ca_file", err)
 		}
 		c.RootCAs = authorities
 	}
@@ -83,15 +82,15 @@ func isSame(a, b *tls.Config) bool {
 func (t *trust) clientCertificate() (tls.Certificate, error) {
 	cert, err := watch.ReadPEM(t.config.CertFile)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("cert_file: %w", err)
+		return tls.Certificate{}, ofKey("cert_file", err)
 	}
 	key, err := watch.ReadKey(t.config.KeyFile)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("key_file: %w", err)
+		return tls.Certificate{}, ofKey("key_file", err)
 	}
 	pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
 	if err != nil {
-		return tls.Certificate{}, fault.With("tls.certificate.mismatch", fmt.Errorf("cert_file: %w", err))
+		return tls.Certificate{}, fault.With("tls.certificate.mismatch", ofKey("cert_file", err))
 	}
 	return pair, nil
 }

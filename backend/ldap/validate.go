@@ -3,6 +3,7 @@ package ldap
 import (
 	"errors"
 	"fmt"
+	"gatehouse/backend/fault"
 	"strings"
 	"time"
 
@@ -10,11 +11,12 @@ import (
 )
 
 // validate returns everything that is wrong with a complete c, each with what
-// to do about it. Every error begins with the key that it is about.
+// to do about it. Every error begins with the key that it is about, which is
+// its path too.
 func (c Config) validate() error {
 	var errs []error
 	add := func(key, format string, args ...any) {
-		errs = append(errs, fmt.Errorf("%s: %w", key, fmt.Errorf(format, args...)))
+		errs = append(errs, ofKey(key, fmt.Errorf(format, args...)))
 	}
 	if _, ok := presets()[c.Preset]; !ok && c.Preset != "" {
 		add("preset", "there is no preset %q: want activedirectory, openldap, rfc2307, freeipa or 389ds", c.Preset)
@@ -44,6 +46,12 @@ func (c Config) validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// ofKey returns err, whose text begins with the key that it is about, and whose path is
+// that key; see [fault.Path].
+func ofKey(key string, err error) error {
+	return fault.At(fmt.Errorf("%s: %w", key, err), key)
 }
 
 type adder func(key, format string, args ...any)

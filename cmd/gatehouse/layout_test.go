@@ -43,7 +43,7 @@ var packages = map[string][]string{
 	"gateway/listing":  {"backend/fault"},
 	"gateway/oci":      {},
 	"gateway/record":   {"backend/fault", "backend/shown", "internal/testkit"},
-	"gateway/rules":    {"backend", "gateway/oci", "gateway/strict"},
+	"gateway/rules":    {"backend", "backend/fault", "gateway/oci", "gateway/strict"},
 	"gateway/strict":   {"backend/shown"},
 	"gateway/upstream": {"backend/fault", "backend/idle", "backend/shown", "backend/watch", "gateway/flow", "gateway/strict", "internal/testkit"},
 	"gateway/admin":    {"backend", "backend/fault", "backend/shown", "gateway", "gateway/strict"},

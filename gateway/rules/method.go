@@ -3,6 +3,7 @@ package rules
 import (
 	"errors"
 	"fmt"
+	"gatehouse/backend/fault"
 	"slices"
 	"strings"
 )
@@ -40,10 +41,10 @@ func compileMethods(names []string) (methodSet, error) {
 	}
 	var set methodSet
 	var errs []error
-	for _, name := range names {
+	for i, name := range names {
 		bit := methodBit(name)
 		if bit == 0 {
-			errs = append(errs, unknownMethod(name))
+			errs = append(errs, fault.At(unknownMethod(name), i))
 		}
 		set |= bit
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"gatehouse/backend/fault"
 	"gatehouse/gateway/strict"
 )
 
@@ -28,11 +29,12 @@ const maxDepth = 16
 // "not" and "none" may stand only in the list of an all which also says who is
 // let in: in any other list they would let in everybody else.
 //
-// The error names each bad item by its position, such as require[1].all[0].
+// The error names each bad item by its position, such as require[1].all[0], which is its
+// path too; see [fault.Path].
 func ParseRequire(items []any) (Requirement, error) {
 	var p requireParser
-	list := p.list("require", items, 1)
-	p.refuseNegative("require", list)
+	list := p.list(place{"require"}, items, 1)
+	p.refuseNegative(place{"require"}, list)
 	if err := errors.Join(p.errs...); err != nil {
 		return nil, err
 	}
@@ -43,12 +45,31 @@ type requireParser struct {
 	errs []error
 }
 
-func (p *requireParser) fail(at, format string, args ...any) {
-	p.errs = append(p.errs, fmt.Errorf("%s: %w", at, fmt.Errorf(format, args...)))
+func (p *requireParser) fail(at place, format string, args ...any) {
+	p.errs = append(p.errs, fault.At(fmt.Errorf("%v: %w", at, fmt.Errorf(format, args...)), at...))
+}
+
+// place is the path of an item: keys and indexes.
+type place []any
+
+// below returns the path of what stands at a key or index below p.
+func (p place) below(step any) place { return append(slices.Clip(p), step) }
+
+// String returns the path as in require[1].all[0].
+func (p place) String() string {
+	text := ""
+	for _, step := range p {
+		if index, ok := step.(int); ok {
+			text += fmt.Sprintf("[%d]", index)
+		} else {
+			text += fmt.Sprintf(".%v", step)
+		}
+	}
+	return strings.TrimPrefix(text, ".")
 }
 
 // list parses items. In place of what it cannot read it leaves nil, and an error.
-func (p *requireParser) list(at string, items []any, depth int) []Requirement {
+func (p *requireParser) list(at place, items []any, depth int) []Requirement {
 	if len(items) == 0 {
 		p.fail(at, `the list is empty: write "all denied" or "all granted" if nobody or everybody is meant`)
 	}
@@ -58,12 +79,12 @@ func (p *requireParser) list(at string, items []any, depth int) []Requirement {
 	}
 	list := make([]Requirement, len(items))
 	for i, item := range items {
-		list[i] = p.item(fmt.Sprintf("%s[%d]", at, i), item, depth)
+		list[i] = p.item(at.below(i), item, depth)
 	}
 	return list
 }
 
-func (p *requireParser) item(at string, item any, depth int) Requirement {
+func (p *requireParser) item(at place, item any, depth int) Requirement {
 	switch item := item.(type) {
 	case string:
 		r, err := parseItem(item)
@@ -79,7 +100,7 @@ func (p *requireParser) item(at string, item any, depth int) Requirement {
 	return nil
 }
 
-func (p *requireParser) table(at string, table map[string]any, depth int) Requirement {
+func (p *requireParser) table(at place, table map[string]any, depth int) Requirement {
 	if len(table) != 1 {
 		p.fail(at, "a table has exactly one key, any, all or none; got %d: make one table of each", len(table))
 		return nil
@@ -94,13 +115,13 @@ func (p *requireParser) table(at string, table map[string]any, depth int) Requir
 			p.fail(at, "the value of %s must be a list, such as { %s = [\"valid-user\"] }", key, key)
 			return nil
 		}
-		at += "." + key
+		at = at.below(key)
 		return p.combine(at, key, p.list(at, items, depth+1))
 	}
 	return nil
 }
 
-func (p *requireParser) combine(at, key string, list []Requirement) Requirement {
+func (p *requireParser) combine(at place, key string, list []Requirement) Requirement {
 	if key == "all" {
 		if len(list) > 0 && !slices.ContainsFunc(list, func(r Requirement) bool { return !isNegative(r) }) {
 			p.fail(at, `the list says only who is not let in: add who is, such as "valid-user"`)
@@ -115,10 +136,10 @@ func (p *requireParser) combine(at, key string, list []Requirement) Requirement 
 	return newAny(list)
 }
 
-func (p *requireParser) refuseNegative(at string, list []Requirement) {
+func (p *requireParser) refuseNegative(at place, list []Requirement) {
 	for i, r := range list {
 		if isNegative(r) {
-			p.fail(fmt.Sprintf("%s[%d]", at, i), `"not" and "none" may stand only in { all = […] }, beside who is let in, such as { all = ["valid-user", "not user bob"] }; here they would let in everybody else`)
+			p.fail(at.below(i), `"not" and "none" may stand only in { all = […] }, beside who is let in, such as { all = ["valid-user", "not user bob"] }; here they would let in everybody else`)
 		}
 	}
 }

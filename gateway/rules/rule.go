@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"gatehouse/backend/fault"
 	"gatehouse/gateway/strict"
 )
 
@@ -54,7 +55,7 @@ func NewPolicy(r Route) (*Policy, error) {
 			err = CheckNamedOnce(r.Rules, i)
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", describeRule(i, from), err))
+			errs = append(errs, fault.At(fmt.Errorf("%s: %w", describeRule(i, from), err), "rule", i))
 		}
 		p.rules = append(p.rules, c)
 		p.groups = append(p.groups, groupsIn(c.require)...)
@@ -89,11 +90,18 @@ func builtinRule(root string) rule {
 	}
 }
 
+// CheckRule returns everything that is wrong with a rule of a route by itself, each with
+// the path of its value in the rule; see [fault.Path].
+func CheckRule(r Rule, route Route) error {
+	_, err := compileRule(r, route)
+	return err
+}
+
 func compileRule(from Rule, route Route) (rule, error) {
 	methods, errMethods := compileMethods(from.Methods)
 	paths, errPaths := compilePaths(from.Paths, route)
 	require, errRequire := bindNames(from.Require, route)
-	err := errors.Join(checkRuleName(from.Name), errMethods, errPaths, errRequire)
+	err := errors.Join(fault.At(checkRuleName(from.Name), "name"), fault.At(errMethods, "methods"), fault.At(errPaths, "paths"), fault.At(errRequire, "require"))
 	if err != nil {
 		return rule{}, err
 	}
@@ -137,12 +145,12 @@ func compilePaths(texts []string, route Route) ([]Pattern, error) {
 	}
 	var paths []Pattern
 	var errs []error
-	for _, text := range texts {
+	for i, text := range texts {
 		p, err := ParsePattern(text)
 		if meant := route.RegistryRoot() + text; err != nil && !strings.HasPrefix(text, "/") && checkPattern(meant) == nil {
 			err = fmt.Errorf("%w; write %q", err, meant)
 		}
-		paths, errs = append(paths, p), append(errs, err)
+		paths, errs = append(paths, p), append(errs, fault.At(err, i))
 	}
 	return paths, errors.Join(errs...)
 }

@@ -188,7 +188,7 @@ func (a *Assembly) upstreamPassword(i int) string {
 	}
 	password, err := source.Read()
 	if err != nil {
-		a.Report.Errorf(a.at(i, cmp.Or(source.Key(), "upstream_user")), "%v", err)
+		a.Report.Add(err, a.Config.Origin, []any{"route", i}, "upstream_user")
 	}
 	return password.Reveal()
 }

@@ -13,7 +13,6 @@ import (
 	"gatehouse/backend/fault"
 	"gatehouse/backend/htpasswd"
 	"gatehouse/backend/spell"
-	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
 	"gatehouse/gateway/strict"
 )
@@ -52,7 +51,7 @@ func openHTPasswd(k htpasswdKeys, t backendTable) (backend.Backend, error) {
 
 // reportFiles reports all that is wrong with files of users and groups.
 func (t backendTable) reportFiles(err error) {
-	for _, err := range config.Leaves(err) {
+	for _, err := range fault.Leaves(err) {
 		t.reportFile(err)
 	}
 }
@@ -80,8 +79,8 @@ func missingAdvice(key string, err error) string {
 // reportFile reports each line of what is wrong with one of the files.
 func (t backendTable) reportFile(err error) {
 	key := "users_file"
-	if strings.HasPrefix(err.Error(), "groups file") {
-		key = "groups_file"
+	if path := fault.Path(err); len(path) > 0 {
+		key, _ = path[0].(string)
 	}
 	first := len(*t.report)
 	for line := range strings.SplitSeq(err.Error(), "\n") {

@@ -14,7 +14,7 @@ import (
 var kinds = map[string]kind{
 	"chain":    newKind(openChain).madeOf(mentionsOf[chainKeys]),
 	"htpasswd": newKind(openHTPasswd).reporting(backendTable.reportFiles).groupsFrom("groups_file").following("users_file", "groups_file").listing(),
-	"ldap":     newKind(openLDAP).reporting(backendTable.reportKeys).lockingOut().following("ca_file", "cert_file", "key_file"),
+	"ldap":     newKind(openLDAP).reporting(backendTable.reportAll).lockingOut().following("ca_file", "cert_file", "key_file"),
 }
 
 // Kinds returns what has to be known of the kinds to read a configuration.
@@ -130,3 +130,12 @@ func (t backendTable) errorf(key, format string, args ...any) {
 func (t backendTable) codef(key string, code fault.Code, message string) {
 	t.report.Codef(code, t.at(key), message)
 }
+
+// add adds each of the errors that were joined to make err, at the key that it is about, or
+// else at another.
+func (t backendTable) add(err error, otherwise string) {
+	t.report.Add(err, t.origin, []any{"backend", t.index}, otherwise)
+}
+
+// reportAll reports what is wrong with keys of the table, and files that they name.
+func (t backendTable) reportAll(err error) { t.add(err, "type") }

@@ -1,11 +1,7 @@
 package assemble
 
 import (
-	"cmp"
-	"regexp"
-
 	"gatehouse/backend"
-	"gatehouse/backend/fault"
 	"gatehouse/backend/ldap"
 	"gatehouse/cmd/gatehouse/config"
 )
@@ -73,23 +69,9 @@ func openLDAP(k ldapKeys, t backendTable) (backend.Backend, error) {
 	if err == nil {
 		return b, nil
 	}
-	t.reportKeys(err)
+	t.reportAll(err)
 	return nil, nil
 }
-
-// reportKeys reports errors of a directory backend.
-func (t backendTable) reportKeys(err error) {
-	for _, err := range config.Leaves(err) {
-		// The errors of this backend begin with the key that they are about.
-		key, text := "type", err.Error()
-		if m := keyAtHead.FindStringSubmatch(text); m != nil {
-			key = m[1]
-		}
-		t.codef(key, fault.Of(err), text)
-	}
-}
-
-var keyAtHead = regexp.MustCompile(`^([a-z_]+): `)
 
 // config returns what a backend is made from.
 func (k ldapKeys) config(t backendTable) ldap.Config {
@@ -129,7 +111,7 @@ func (k ldapKeys) bindPassword(t backendTable) func() (string, error) {
 		return password.Reveal(), err
 	}
 	if _, err := read(); err != nil {
-		t.errorf(cmp.Or(source.Key(), "bind_dn"), "%v", err)
+		t.add(err, "bind_dn")
 	}
 	return read
 }

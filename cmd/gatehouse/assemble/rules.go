@@ -1,14 +1,10 @@
 package assemble
 
 import (
-	"errors"
 	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 
-	"gatehouse/cmd/gatehouse/config"
+	"gatehouse/backend/fault"
 	"gatehouse/gateway"
 	"gatehouse/gateway/rules"
 )
@@ -56,33 +52,9 @@ func (a *Assembly) requirement(i, j int) rules.Requirement {
 		return requirement
 	}
 	first := len(a.Report)
-	for _, err := range config.Leaves(err) {
-		text := err.Error()
-		a.Report.Errorf(a.at(i, append([]any{"rule", j}, requirePath(text)...)...), "%s", text)
-	}
+	a.Report.Add(err, a.Config.Origin, []any{"route", i, "rule", j}, "require")
 	a.Report.KeepPrivate(first)
 	return nil
-}
-
-var requirePosition = regexp.MustCompile(`^require((?:\[\d+\]|\.[a-z]+)*): `)
-var requireStep = regexp.MustCompile(`\[(\d+)\]|\.([a-z]+)`)
-
-// requirePath returns the path of keys and indexes that an error of
-// rules.ParseRequire begins with, such as require[1].all[0].
-func requirePath(text string) []any {
-	path := []any{"require"}
-	position := requirePosition.FindStringSubmatch(text)
-	if position == nil {
-		return path
-	}
-	for _, step := range requireStep.FindAllStringSubmatch(position[1], -1) {
-		if index, err := strconv.Atoi(step[1]); err == nil {
-			path = append(path, index)
-		} else {
-			path = append(path, step[2])
-		}
-	}
-	return path
 }
 
 // checkRule compiles a rule by itself, to tell its errors from those of others.
@@ -95,36 +67,13 @@ func (a *Assembly) checkRule(i, j int, route gateway.Route, r rules.Rule) {
 		// What is wrong with it is said already.
 		r.Require, _ = rules.ParseRequire([]any{"all denied"})
 	}
-	r.Position = ""
-	route.Rules = []rules.Rule{r}
-	_, err := rules.NewPolicy(route.ForRules())
-	if err == nil {
-		return
-	}
-	for _, err := range config.Leaves(err) {
-		for _, cause := range config.Leaves(errors.Unwrap(err)) {
-			path := rulePath(r, cause.Error())
-			a.Report.Errorf(a.at(i, append([]any{"rule", j}, path...)...), "%v", cause)
-			if path[0] == "require" {
-				a.Report.KeepPrivate(len(a.Report) - 1)
-			}
+	for _, err := range fault.Leaves(rules.CheckRule(r, route.ForRules())) {
+		first := len(a.Report)
+		a.Report.Add(err, a.Config.Origin, []any{"route", i, "rule", j}, "name")
+		if path := fault.Path(err); len(path) > 0 && path[0] == "require" {
+			a.Report.KeepPrivate(first)
 		}
 	}
-}
-
-// rulePath returns the path of the value that an error about a rule names.
-func rulePath(r rules.Rule, text string) []any {
-	key, list := "name", []string(nil)
-	switch {
-	case strings.HasPrefix(text, "method"):
-		key, list = "methods", r.Methods
-	case strings.HasPrefix(text, "path"):
-		key, list = "paths", r.Paths
-	case strings.HasPrefix(text, "user") || strings.HasPrefix(text, "group"):
-		key = "require"
-	}
-	i := slices.IndexFunc(list, func(item string) bool { return strings.Contains(text, fmt.Sprintf("%q", item)) })
-	return []any{key, i}
 }
 
 // warnOfRules reports what works as written and is likely not what was meant.

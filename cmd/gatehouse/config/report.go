@@ -106,6 +106,18 @@ func codeIn(args []any) fault.Code {
 	return ""
 }
 
+// Add adds each of the errors that were joined to make err, at the place of its path below
+// that of a table; see [fault.Path]. An error without one is at the key otherwise.
+func (r *Report) Add(err error, o Origin, table []any, otherwise string) {
+	for _, err := range fault.Leaves(err) {
+		path := fault.Path(err)
+		if path == nil {
+			path = []any{otherwise}
+		}
+		r.Errorf(o.At(slices.Concat(table, path)...), "%v", err)
+	}
+}
+
 // Codef is Errorf for an error with a code, which may be none.
 func (r *Report) Codef(code fault.Code, at Place, message string) {
 	r.add(Problem{Place: at, Message: message, Code: cmp.Or(code, "config.invalid")})
@@ -189,16 +201,3 @@ func (e *Error) Public() string {
 
 // FaultCode returns the code of the first error.
 func (e *Error) FaultCode() fault.Code { return e.Errors[0].Code }
-
-// Leaves returns the errors that were joined to make err.
-func Leaves(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return []error{err}
-	}
-	var all []error
-	for _, err := range joined.Unwrap() {
-		all = append(all, Leaves(err)...)
-	}
-	return all
-}

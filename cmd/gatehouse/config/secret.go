@@ -57,17 +57,27 @@ func (s SecretSource) Key() string {
 	return ""
 }
 
-// Read returns the secret, without the newline that editors put at its end.
+// Read returns the secret, without the newline that editors put at its end. The path of an
+// error is the key in which the source is named; see [fault.Path].
 func (s SecretSource) Read() (Secret, error) {
 	text, err := s.open()
 	if err != nil {
-		return Secret{}, fault.With("config.secret", err)
+		return Secret{}, s.about(err)
 	}
 	text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
 	if text == "" {
-		return Secret{}, fault.With("config.secret", fmt.Errorf("%s: the secret is empty: an empty password would be no password", s.Name))
+		return Secret{}, s.about(fmt.Errorf("%s: the secret is empty: an empty password would be no password", s.Name))
 	}
 	return Secret{text}, nil
+}
+
+// about returns err with its code and the key that it is about.
+func (s SecretSource) about(err error) error {
+	err = fault.With("config.secret", err)
+	if key := s.Key(); key != "" {
+		return fault.At(err, key)
+	}
+	return err
 }
 
 func (s SecretSource) open() (string, error) {
