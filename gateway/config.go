@@ -177,6 +177,9 @@ type Route struct {
 	// upstream.
 	CORSOrigins []string
 
+	// ImmutableTags is [rules.Rule.ImmutableTags] of the rules that have none.
+	ImmutableTags []string
+
 	// Catalog says which repositories the list of a registry shows; default: where a
 	// rule for pull depends on the repository [FilteredCatalog], else [WholeCatalog].
 	Catalog Catalog
@@ -209,7 +212,7 @@ func (r Route) filtersCatalog(p *rules.Policy) bool {
 
 // ForRules returns what the rules of r have to know of it.
 func (r Route) ForRules() rules.Route {
-	return rules.Route{Path: r.Path, Registry: r.Registry, Backend: r.Backend, Backends: r.Backends, Rules: r.Rules}
+	return rules.Route{Path: r.Path, Registry: r.Registry, Backend: r.Backend, Backends: r.Backends, Rules: r.Rules, ImmutableTags: r.ImmutableTags}
 }
 
 // Name is what errors and metrics call the route.

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -33,6 +34,13 @@ func (x *exchange) forward() *problem {
 	defer x.site.slots.release(x.slot)
 	if k := x.listKind(); k != nil {
 		return x.forwardList(k)
+	}
+	if p := x.guardTag(); p != nil {
+		x.passed = false
+		return p
+	}
+	if x.heldLoan != nil {
+		defer x.heldLoan.giveBack()
 	}
 	head := flow.Heads.Get().(*[]byte)
 	defer flow.Heads.Put(head)
@@ -97,11 +105,14 @@ func (x *exchange) stop() {
 // outgoing returns the request to the upstream, with its head in buf.
 func (x *exchange) outgoing(buf *[]byte) *upstream.Request {
 	q := &upstream.Request{Method: x.r.Method, Length: x.r.ContentLength}
-	*buf = x.appendHead((*buf)[:0], q.Length)
-	q.Head = *buf
-	if x.upload != nil {
+	switch {
+	case x.held != nil:
+		q.Length, q.Body = int64(len(x.held)), bytes.NewReader(x.held)
+	case x.upload != nil:
 		q.Body = x.upload
 	}
+	*buf = x.appendHead((*buf)[:0], q.Length)
+	q.Head = *buf
 	return q
 }
 

@@ -22,7 +22,7 @@ const (
 	undecidedPart   = 8
 	widePart        = 8
 	guestsPart      = 12
-	listsPart       = 16
+	heldPart        = 16
 )
 
 // A connection of HTTP/2 is wide while there is memory for it: it has the streams that

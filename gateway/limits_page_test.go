@@ -52,7 +52,7 @@ func allowances() []allowance {
 			"a quarter of the memory, in which all backends wait for their turn; each backend computes as many at once as there are processors; a file of users with a hash that takes more than the whole is refused", ""},
 		{"request that waits for a connection to its upstream", queuedMemory, always(1024), "`limits.upstream_queue`", ""},
 		{"exchange with an upstream, downloads and uploads", exchangeMemory, exchanges, "a quarter of the memory, `limits.upstream_connections`, two fifths of the descriptors that are shared out; of these `limits.upstream_per_client`, at most half for one client, and three quarters for one of several upstreams", ""},
-		{"64 KiB of names, of a list of repositories or tags that is being made", listStep, part(listsPart, listStep), "a sixteenth of the memory. A list for which there is none is refused with 503; names are kept of one answer of the registry and of one page, of 1 MiB at most", ""},
+		{"64 KiB of a list of repositories or tags that is being made, or of a manifest that is held", heldStep, part(heldPart, heldStep), "a sixteenth of the memory, beyond which such requests are refused with 503. Of a list, the names of one answer of the registry and of one page are held, the page of 1 MiB at most; a manifest has 4 MiB at most", ""},
 		{"connection to an upstream that nobody uses", idleMemory, func(limit int) int { return exchanges(limit) / 4 }, "a quarter of the connections to upstreams", ""},
 		{"refusal that is kept for `gatehouse why`", 6 * maxKeptText, always(refusalKinds * keptRefusals), "fixed", ""},
 		{"queue of the access log, and what is being written of it", record.MaxAccessBytes, always(2), "fixed; what is over is dropped and counted", ""},

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 
-	"gatehouse/backend/fault"
 	"gatehouse/gateway/listing"
 	"gatehouse/gateway/oci"
 	"gatehouse/gateway/rules"
@@ -51,9 +50,9 @@ func (x *exchange) endpoint() oci.Endpoint {
 // forwardList answers with the part of the registry's list that the user may see. What the
 // registry refuses is passed on as it is.
 func (x *exchange) forwardList(kind *listing.Kind) *problem {
-	ctx, cancel := context.WithTimeout(x.ctx, x.site.timeouts.Response)
+	ctx, cancel := x.within()
 	defer cancel()
-	r := &listedRegistry{x: x, ctx: ctx, kind: kind, memory: x.site.sites.lists.borrow()}
+	r := &listedRegistry{x: x, ctx: ctx, kind: kind, memory: x.site.sites.held.lend()}
 	defer r.memory.giveBack()
 	page, n, err := r.page()
 	if r.refusal != nil {
@@ -72,14 +71,12 @@ func (x *exchange) listProblem(ctx context.Context, err error) *problem {
 	switch {
 	case errors.As(err, &p):
 		return p
-	case errors.Is(err, errListMemory):
-		return unavailable("too many lists are made at the moment; please try again", err)
+	case errors.Is(err, errHeldMemory):
+		return noRoom(err)
 	case errors.Is(err, listing.ErrList):
 		return badGateway("the service behind the gateway gave something else than the list that was asked for", err)
-	case ctx.Err() == context.DeadlineExceeded && !x.clientGone():
-		err = fmt.Errorf("%w: the whole list: %w", upstream.ErrTimeout, err)
 	}
-	return x.upstreamProblem(err)
+	return x.lateProblem(ctx, err)
 }
 
 // sendList sends a page, with the fields that the registry would send.
@@ -112,7 +109,7 @@ func (x *exchange) place(r *listedRegistry, page listing.Page) string {
 	if n := len(page.Names); n > 0 && page.Next == (listing.Position{After: page.Names[n-1]}) {
 		return page.Next.After
 	}
-	return x.site.sites.lists.seal.Close(x.target.Path, page.Next)
+	return x.site.sites.places.Close(x.target.Path, page.Next)
 }
 
 // listedRegistry asks the upstream of an exchange for its list.
@@ -120,7 +117,7 @@ type listedRegistry struct {
 	x      *exchange
 	ctx    context.Context
 	kind   *listing.Kind
-	memory *listMemory
+	memory *loan
 
 	contentType string             // of its first answer
 	refusal     *upstream.Response // that is passed on, in place of a list
@@ -169,7 +166,7 @@ func (r *listedRegistry) position() (at listing.Position, err error) {
 	case last == "":
 		return at, nil
 	case listing.IsSealed(last):
-		at, err = r.x.site.sites.lists.seal.Open(r.x.target.Path, last)
+		at, err = r.x.site.sites.places.Open(r.x.target.Path, last)
 		if err != nil {
 			err = badRequest(err.Error())
 		}
@@ -252,24 +249,10 @@ func (r *listedRegistry) offer(n string) error {
 	return nil
 }
 
-// ask sends a request for the list with that query. It has what the client sent but for
-// what is about the one answer that the client would get.
+// ask sends a request for the list with that query.
 func (r *listedRegistry) ask(query string) (*upstream.Response, error) {
-	x := r.x
-	target, err := strict.ParseTarget(strict.EscapePath(x.target.Path) + "?" + query)
-	if err != nil {
-		return nil, fault.With("request.panic", err) // the names are of a grammar that needs no escapes
-	}
-	head := x.appendLine(nil, http.MethodGet, target)
-	head = x.appendClientFields(head, func(name string) bool { return ofOneAnswer.has(plainName(name)) })
-	head = appendField(head, "Accept-Encoding", "identity")
-	head = append(x.appendOwnFields(head), "\r\n"...)
-	return x.route.upstream.RoundTrip(r.ctx, &upstream.Request{Method: http.MethodGet, Head: head})
+	return r.x.ask(r.ctx, http.MethodGet, strict.EscapePath(r.x.target.Path)+"?"+query, nil)
 }
-
-// ofOneAnswer are fields by which a client asks for another form of an answer that it would
-// get from the registry.
-var ofOneAnswer = newFamilies([]string{"Accept-Encoding", "Content-*", "Expect", "If-*", "Range"})
 
 // hasNext reports whether an answer says that another page follows it.
 func hasNext(h http.Header) bool {

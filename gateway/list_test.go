@@ -231,19 +231,19 @@ func TestRegistryRefusesAList(t *testing.T) {
 	}
 }
 
-func TestListsTakeLittleMemory(t *testing.T) {
-	l := &lists{}
-	l.left.Store(2 * listStep)
-	a, b := l.borrow(), l.borrow()
-	if err := a.keep(listStep + 1); err != nil {
+func TestWhatIsHeldTakesLittleMemory(t *testing.T) {
+	m := &heldMemory{}
+	m.left.Store(2 * heldStep)
+	a, b := m.lend(), m.lend()
+	if err := a.keep(heldStep + 1); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.keep(1); err == nil {
-		t.Error("two lists take more than there is")
+		t.Error("two requests hold more than there is")
 	}
 	a.giveBack()
 	b.giveBack()
-	if left := l.left.Load(); left != 2*listStep {
+	if left := m.left.Load(); left != 2*heldStep {
 		t.Errorf("%d bytes are left", left)
 	}
 }

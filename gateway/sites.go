@@ -3,6 +3,8 @@ package gateway
 import (
 	"sync"
 	"sync/atomic"
+
+	"gatehouse/gateway/listing"
 )
 
 // sites are the site that new requests get, and those before it that have requests
@@ -18,13 +20,14 @@ type sites struct {
 	refusals refusals
 	arrivals arrivals
 	crowd    crowd
-	lists    *lists
+	held     *heldMemory
+	places   *listing.Seal // of lists
 
 	slowBodies atomic.Uint64 // requests that were cut off for them
 }
 
 func newSites(first *site) *sites {
-	s := &sites{live: make(map[*site]struct{}), arrivals: newArrivals(), lists: newLists()}
+	s := &sites{live: make(map[*site]struct{}), arrivals: newArrivals(), held: newHeldMemory(), places: listing.NewSeal()}
 	s.adopt(first)
 	s.now.Store(first)
 	return s

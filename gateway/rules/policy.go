@@ -57,6 +57,7 @@ type Policy struct {
 	route    Route       // as it was configured, but for what it leads to
 	groups   []principal // that the rules ask about
 	registry string      // the root of the registry that the route leads to; empty if it leads to none
+	tags     tagPatterns // that are immutable where the deciding rule does not say
 }
 
 // Registry returns the root of the registry that the route leads to, empty if it leads

@@ -29,6 +29,9 @@ type Route struct {
 	// Rules decide who may do what. The first whose methods and paths match
 	// decides alone; where none does, the request is denied.
 	Rules []Rule
+
+	// ImmutableTags is [Rule.ImmutableTags] of the rules that have none.
+	ImmutableTags []string
 }
 
 // Rule is one access rule of a route.
@@ -45,6 +48,12 @@ type Rule struct {
 
 	// Require says who is let in. It is made by [ParseRequire].
 	Require Requirement
+
+	// ImmutableTags are patterns of tags that, in requests which the rule decides, may
+	// neither be deleted nor lead to another manifest: * stands for any characters, and a
+	// pattern behind "!" takes tags out again. The last pattern that matches counts. Nil
+	// for those of the route.
+	ImmutableTags []string
 
 	// Position is where the rule was read, as FILE:LINE, for explanations.
 	Position string

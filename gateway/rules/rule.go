@@ -18,8 +18,10 @@ const BuiltinRule = "(built-in)"
 // rule is a [Rule] in the form that requests are compared with.
 type rule struct {
 	Rule
-	methods methodSet
-	paths   []Pattern // empty for all
+	methods   methodSet
+	paths     []Pattern   // empty for all
+	immutable tagPatterns // nil for those of the route
+
 	require Requirement
 	wants   string // require in words that a client may see
 	usesIP  bool
@@ -45,10 +47,9 @@ func NewPolicy(r Route) (*Policy, error) {
 	p := &Policy{route: r, registry: r.RegistryRoot()}
 	// Whoever keeps a Policy to explain a decision later keeps no more.
 	p.route.Backend = nil
-	var errs []error
-	if err := r.CheckRegistry(); err != nil {
-		errs = append(errs, err)
-	}
+	tags, err := compileTags(r.ImmutableTags)
+	p.tags = tags
+	errs := []error{r.CheckRegistry(), err}
 	for i, from := range r.Rules {
 		c, err := compileRule(from, r)
 		if err == nil {
@@ -101,11 +102,12 @@ func compileRule(from Rule, route Route) (rule, error) {
 	methods, errMethods := compileMethods(from.Methods)
 	paths, errPaths := compilePaths(from.Paths, route)
 	require, errRequire := bindNames(from.Require, route)
-	err := errors.Join(fault.At(checkRuleName(from.Name), "name"), fault.At(errMethods, "methods"), fault.At(errPaths, "paths"), fault.At(errRequire, "require"))
+	tags, errTags := compileTags(from.ImmutableTags)
+	err := errors.Join(fault.At(checkRuleName(from.Name), "name"), fault.At(errMethods, "methods"), fault.At(errPaths, "paths"), fault.At(errRequire, "require"), errTags)
 	if err != nil {
 		return rule{}, err
 	}
-	c := rule{Rule: from, methods: methods, paths: paths, require: require, wants: clientWords(require)}
+	c := rule{Rule: from, methods: methods, paths: paths, immutable: tags, require: require, wants: clientWords(require)}
 	leaves(require, func(leaf Requirement) {
 		if _, ok := leaf.(network); ok {
 			c.usesIP = true

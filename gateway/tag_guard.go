@@ -1,0 +1,169 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"net/http"
+	"strings"
+
+	"gatehouse/backend/fault"
+	"gatehouse/gateway/oci"
+	"gatehouse/gateway/strict"
+	"gatehouse/gateway/upstream"
+)
+
+// maxManifest is the size of the largest manifest that registries take.
+const maxManifest = 4 << 20
+
+// manifestTypes are all that a tag may lead to. Registries say that there is none where
+// they have one of a type that is not accepted.
+var manifestTypes = []string{
+	"application/vnd.oci.image.index.v1+json",
+	"application/vnd.oci.image.manifest.v1+json",
+	"application/vnd.oci.artifact.manifest.v1+json",
+	"application/vnd.docker.distribution.manifest.list.v2+json",
+	"application/vnd.docker.distribution.manifest.v2+json",
+	"application/vnd.docker.distribution.manifest.v1+prettyjws",
+	"application/vnd.docker.distribution.manifest.v1+json",
+}
+
+var errTagUnknown = fault.With("upstream.answer.tag", errors.New("the upstream does not say what an immutable tag leads to"))
+
+// guardTag refuses what would change where an immutable tag leads to. A manifest for such a
+// tag is held meanwhile. Of two pushes of a new tag at once both may
+// pass: the registry alone could tell them apart.
+func (x *exchange) guardTag() *problem {
+	if !x.route.policy.KeepsTags(x.decision.Rule) {
+		return nil
+	}
+	e := x.endpoint()
+	tag, puts := e.Tag(), x.r.Method == http.MethodPut
+	switch {
+	case e.Kind != oci.Manifest:
+		return nil
+	case puts && tag == "":
+		return x.checkTagParams()
+	case !x.route.policy.IsImmutable(x.decision.Rule, tag):
+		return nil
+	case x.r.Method == http.MethodDelete:
+		return x.immutable(e, "cannot be deleted")
+	case !puts:
+		return nil
+	}
+	if p := x.holdManifest(); p != nil {
+		return p
+	}
+	return x.compareTag(e)
+}
+
+// checkTagParams refuses parameters by which newer registries set tags beside the digest
+// that the path names.
+func (x *exchange) checkTagParams() *problem {
+	for name := range x.target.ParamNames() {
+		if plain := strings.ToLower(name); strings.HasPrefix(plain, "tag") {
+			return badRequest("the query of a push by digest names tags, of which some are immutable: push each tag by itself")
+		}
+	}
+	return nil
+}
+
+// immutable is what a client is told whose request would change a tag.
+func (x *exchange) immutable(e oci.Endpoint, what string) *problem {
+	return &problem{
+		status: http.StatusForbidden, code: codeDenied, signed: true,
+		message: fmt.Sprintf("the tag %s of %s is immutable and %s: use another tag", e.Reference, e.Repository, what),
+		detail:  map[string]string{"rule": x.decision.Rule, "repository": e.Repository, "tag": e.Reference},
+		cause:   errImmutable,
+	}
+}
+
+var errImmutable = fault.With("request.immutable_tag", errors.New("the tag is immutable, and leads to something else"))
+
+// holdManifest reads the whole body of the request.
+func (x *exchange) holdManifest() *problem {
+	if x.upload == nil || x.r.ContentLength > maxManifest {
+		return manifestSize(x.upload != nil)
+	}
+	x.heldLoan = x.site.sites.held.lend()
+	var held bytes.Buffer
+	piece := make([]byte, heldStep)
+	for {
+		if err := x.heldLoan.keep(2 * heldStep); err != nil { // a buffer grows by doubling
+			return noRoom(err)
+		}
+		n, err := x.upload.Read(piece)
+		held.Write(piece[:n])
+		switch {
+		case held.Len() > maxManifest:
+			return manifestSize(true)
+		case err == io.EOF, err == nil && x.upload.ended.Load():
+			x.held = held.Bytes()
+			return nil
+		case err != nil:
+			return x.upstreamProblem(fmt.Errorf("%w: %w", upstream.ErrRequestBody, err))
+		}
+	}
+}
+
+func manifestSize(large bool) *problem {
+	if !large {
+		return badRequest("the manifest is empty")
+	}
+	return &problem{status: http.StatusRequestEntityTooLarge, code: "SIZE_INVALID", message: "the manifest is larger than 4 MiB", signed: true}
+}
+
+// compareTag asks the upstream what the tag leads to. Only "there is none" and the same
+// manifest are a yes.
+func (x *exchange) compareTag(e oci.Endpoint) *problem {
+	ctx, cancel := x.within()
+	defer cancel()
+	present, found, err := x.tagOf(ctx)
+	switch {
+	case err != nil:
+		return x.lateProblem(ctx, err)
+	case !found || isDigestOf(present, x.held):
+		return nil
+	case !oci.IsDigest(present):
+		return unavailable("it cannot be found out whether the tag exists; please try again", errTagUnknown)
+	}
+	return x.immutable(e, "leads to another image")
+}
+
+// tagOf returns the digest that the upstream says the tag leads to.
+func (x *exchange) tagOf(ctx context.Context) (digest string, found bool, err error) {
+	a, err := x.ask(ctx, http.MethodHead, strict.EscapePath(x.target.Path), manifestTypes)
+	if err != nil {
+		return "", false, err
+	}
+	defer a.Close()
+	switch digests := a.Header["Docker-Content-Digest"]; {
+	case a.Status == http.StatusNotFound:
+		return "", false, nil
+	case a.Status == http.StatusOK && len(digests) == 1:
+		return digests[0], true, nil
+	}
+	return "", true, nil
+}
+
+// isDigestOf reports whether digest is that of body, by an algorithm that registries use.
+func isDigestOf(digest string, body []byte) bool {
+	algorithm, want, _ := strings.Cut(digest, ":")
+	var h hash.Hash
+	switch algorithm {
+	case "sha256":
+		h = sha256.New()
+	case "sha512":
+		h = sha512.New()
+	default:
+		return false
+	}
+	h.Write(body)
+	return hex.EncodeToString(h.Sum(nil)) == want
+}
