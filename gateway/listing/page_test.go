@@ -108,11 +108,13 @@ var shelves = map[string]func(names []string) *shelf{
 	"whole, out of order": func(n []string) *shelf { return &shelf{names: n, whole: true} },
 }
 
+const listsVariable = "GATEHOUSE_TEST_LISTS" // lists of each kind of registry
+
 // The pages of a list together have exactly the names that are shown, each once, while
-// others come and go. GATEHOUSE_TEST_LISTS sets how many lists are tried.
+// others come and go.
 func TestPagesTogetherAreWhatIsShown(t *testing.T) {
 	lists := 50
-	if n, err := strconv.Atoi(os.Getenv("GATEHOUSE_TEST_LISTS")); err == nil {
+	if n, err := strconv.Atoi(os.Getenv(listsVariable)); err == nil {
 		lists = n
 	}
 	for what, shelf := range shelves {

@@ -54,6 +54,13 @@ func (p tagPattern) match(tag string) bool {
 
 var tagPatternText = regexp.MustCompile(`^!?[A-Za-z0-9_.*-]+$`)
 
+// CheckImmutableTags reports what is wrong with patterns of tags. The errors have the path of
+// the pattern; see [fault.Path].
+func CheckImmutableTags(patterns []string) error {
+	_, err := compileTags(patterns)
+	return err
+}
+
 // compileTags reads [Rule.ImmutableTags], or says why a pattern is none.
 func compileTags(texts []string) (tagPatterns, error) {
 	if texts != nil && len(texts) == 0 {

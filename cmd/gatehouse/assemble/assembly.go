@@ -146,6 +146,7 @@ func (a *Assembly) route(i int) gateway.Route {
 		ResponseHeaders:      r.ResponseHeaders,
 		CORSOrigins:          r.CORSOrigins,
 		Catalog:              gateway.Catalog(r.Catalog),
+		ImmutableTags:        a.immutableTags(i),
 		KeepHeaders:          r.KeepHeaders,
 		Upstream: upstream.Config{
 			URL:         a.upstreamURL(i),

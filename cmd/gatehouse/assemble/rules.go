@@ -20,7 +20,7 @@ func (a *Assembly) rules(i int, route gateway.Route) []rules.Rule {
 	list := make([]rules.Rule, len(c.Rules))
 	for j, r := range c.Rules {
 		at := a.at(i, "rule", j)
-		list[j] = rules.Rule{Name: r.Name, Methods: r.Methods, Paths: r.Paths, Position: fmt.Sprintf("%s:%d", at.Name, at.Line)}
+		list[j] = rules.Rule{Name: r.Name, Methods: r.Methods, Paths: r.Paths, ImmutableTags: r.ImmutableTags, Position: fmt.Sprintf("%s:%d", at.Name, at.Line)}
 		if at.Line == 0 {
 			list[j].Position = at.Name
 		}
@@ -38,6 +38,16 @@ func (a *Assembly) rules(i int, route gateway.Route) []rules.Rule {
 		a.warnOfRules(i, route, list)
 	}
 	return list
+}
+
+// immutableTags returns those of the route at index i, none if something is wrong with them.
+func (a *Assembly) immutableTags(i int) []string {
+	patterns := a.Config.Routes[i].ImmutableTags
+	if err := rules.CheckImmutableTags(patterns); err != nil {
+		a.Report.Add(err, a.Config.Origin, []any{"route", i}, "immutable_tags")
+		return nil
+	}
+	return patterns
 }
 
 // requirement reads the require of a rule, nil if it cannot.

@@ -165,6 +165,8 @@ type Route struct {
 
 	Catalog string `toml:"catalog" oneof:"filtered all"` // which repositories the list of a registry shows, to whom the rules let see it: those that the user may pull ("filtered") or every one ("all"); not set: filtered where a rule for pull is about some repositories and not about others
 
+	ImmutableTags []string `toml:"immutable_tags"` // patterns of tags that can neither be deleted nor be made to lead to another image: * stands for any characters, and a pattern behind ! takes tags out again; the last that matches counts; in a rule: in place of those of the route
+
 	Upstream                   URL      `toml:"upstream"`                                    // where allowed requests go: "http://HOST:PORT", "https://HOST:PORT" or "unix:/PATH"; behind the port there may be a path, to which the path of a request is appended, for a registry from its v2 segment on
 	UpstreamCAFile             string   `toml:"upstream_ca_file"`                            // authorities to trust for https, in PEM, in place of the system's
 	UpstreamServerName         string   `toml:"upstream_server_name"`                        // name to verify for https, where it is not the one in upstream
@@ -201,6 +203,8 @@ type Rule struct {
 	Name    string   `toml:"name"`    // what logs and refusals call the rule
 	Methods []string `toml:"methods"` // methods that the rule is about; not set: all; GET covers HEAD
 	Paths   []string `toml:"paths"`   // patterns of paths that the rule is about; not set: all; * is one segment, ** any number
+
+	ImmutableTags []string `toml:"immutable_tags"` // tags that are immutable where the rule decides; not set: those of the route
 
 	Require []any `toml:"require"` // who may: a list of which one item is enough; docs/rules.md has all items
 }
