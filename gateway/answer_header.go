@@ -66,6 +66,9 @@ func (x *exchange) copyHeader(to http.Header, a *upstream.Response) {
 		case name == "Location", name == "Content-Location":
 			for i, v := range values {
 				values[i] = x.localReference(v, x.hasCreated(a))
+				if name == "Location" {
+					x.noteUpload(a, values[i])
+				}
 			}
 		case name == "Link":
 			for i, v := range values {

@@ -78,7 +78,7 @@ func (x *exchange) auditRecord() record.Decision {
 
 // describeContent says what of a registry the request is about.
 func (x *exchange) describeContent(r *record.Decision) {
-	e := oci.Parse(x.root(), x.target.Path)
+	e := x.endpoint()
 	r.Action, r.Repository = string(e.Action(x.r.Method)), record.Bounded(e.Repository)
 	r.Tag, r.Digest = record.Bounded(e.Tag()), record.Bounded(e.Digest())
 	if said := x.w.Header().Get("Docker-Content-Digest"); len(said) <= maxAuditDigest && oci.IsDigest(said) {

@@ -20,7 +20,7 @@ const opaqueType = "application/octet-stream"
 // none can: it is in a single field, in the one spelling, to the letter of the grammar.
 // Some programs take a body without any type for a form, too.
 func (x *exchange) hidesType() bool {
-	if !x.route.policy.AtRegistry(x.target.Path) {
+	if x.uploadOf == "" && !x.route.policy.AtRegistry(x.target.Path) {
 		return false
 	}
 	h := x.r.Header

@@ -41,6 +41,7 @@ type exchange struct {
 	tellsGroups bool   // it has that header
 
 	mountFrom string // the repository that a blob is taken from; empty where none is
+	uploadOf  string // the repository of an upload that goes on at a place of the upstream's own
 
 	upload *uploadBody // nil without a request body
 	pace   *flow.Pace  // of writing to the client

@@ -44,7 +44,10 @@ func (x *exchange) listKind() *listing.Kind {
 
 // endpoint returns what of a registry the request is for.
 func (x *exchange) endpoint() oci.Endpoint {
-	return oci.Parse(x.route.policy.Registry(), x.target.Path)
+	if x.uploadOf != "" {
+		return oci.Endpoint{Kind: oci.Upload, Repository: x.uploadOf}
+	}
+	return oci.Parse(x.root(), x.target.Path)
 }
 
 // forwardList answers with the part of the registry's list that the user may see. What the

@@ -13,7 +13,7 @@ import (
 // authorize lets a request pass that a rule allows, and finds out no more about
 // the user than that rule needs to know.
 func (x *exchange) authorize() *problem {
-	req := rules.Request{Method: x.r.Method, Path: x.target.Path, Source: x.from.addr}
+	req := x.asked()
 	d, p := x.judge(req)
 	x.decision = d
 	if p != nil {

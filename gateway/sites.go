@@ -21,13 +21,14 @@ type sites struct {
 	arrivals arrivals
 	crowd    crowd
 	held     *heldMemory
+	uploads  *uploadPlaces
 	places   *listing.Seal // of lists
 
 	slowBodies atomic.Uint64 // requests that were cut off for them
 }
 
 func newSites(first *site) *sites {
-	s := &sites{live: make(map[*site]struct{}), arrivals: newArrivals(), held: newHeldMemory(), places: listing.NewSeal()}
+	s := &sites{live: make(map[*site]struct{}), arrivals: newArrivals(), held: newHeldMemory(), uploads: newUploadPlaces(), places: listing.NewSeal()}
 	s.adopt(first)
 	s.now.Store(first)
 	return s

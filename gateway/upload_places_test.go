@@ -1,0 +1,101 @@
+package gateway
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"gatehouse/gateway/rules"
+)
+
+// elsewhere is a registry whose uploads go on at a path of its own.
+func elsewhere(t *testing.T) *upstreamLog {
+	return newUpstreamLog(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		if r.Method == "POST" || r.Method == "PATCH" {
+			// One more for each step, as the state of the upload has changed.
+			w.Header().Set("Location", "http://"+r.Host+"/v2/team/app/blobs/upload/"+strings.TrimPrefix(r.Method, "P")+"?state=1")
+			w.WriteHeader(202)
+			return
+		}
+		w.WriteHeader(201)
+	})
+}
+
+// An upload that goes on at a path which no rule could know of is judged as one to the
+// repository that it was begun for.
+func TestUploadElsewhereIsAPush(t *testing.T) {
+	overBoth(t, func(t *testing.T, change func(*Config)) {
+		up := elsewhere(t)
+		r := recipeRoute(t, up.URL)
+		r.Rules = []rules.Rule{{Name: "push", Paths: []string{"/v2/*/*/blobs/uploads/**"}, Require: mustRequire(t, "group pusher")}}
+		tg := startGateway(t, change, r)
+		step := func(user, method, path string) *http.Response { return tg.ask(t, user, method, path, nil) }
+
+		for _, place := range []string{"/v2/team/app/blobs/upload/OST", "/v2/team/app/blobs/upload/ATCH"} {
+			if resp := step("push", "PATCH", place); resp.StatusCode != 403 {
+				t.Errorf("%s was never given, and is answered with %d", place, resp.StatusCode)
+			}
+		}
+		begun := step("push", "POST", "/v2/team/app/blobs/uploads/")
+		if begun.StatusCode != 202 || begun.Header.Get("Location") != "/v2/team/app/blobs/upload/OST?state=1" {
+			t.Fatalf("%s, Location %q", begun.Status, begun.Header.Get("Location"))
+		}
+		sent := step("push", "PATCH", begun.Header.Get("Location"))
+		if sent.StatusCode != 202 {
+			t.Fatalf("PATCH: %s", sent.Status)
+		}
+		if resp := step("push", "PUT", sent.Header.Get("Location")+"&digest=sha256:ab"); resp.StatusCode != 201 {
+			t.Errorf("PUT: %s", resp.Status)
+		}
+		for user, want := range map[string]int{"": 401, "pull": 403} {
+			if resp := step(user, "PUT", sent.Header.Get("Location")); resp.StatusCode != want {
+				t.Errorf("PUT by %q: %s, want %d", user, resp.Status, want)
+			}
+		}
+		if resp := step("push", "POST", "/v2/team/app/blobs/upload/OST"); resp.StatusCode != 403 {
+			t.Errorf("POST to it, which is no step of an upload: %s", resp.Status)
+		}
+		seen := up.requests()
+		if got := seen[len(seen)-1].URL.RequestURI(); got != "/v2/team/app/blobs/upload/ATCH?state=1&digest=sha256:ab" {
+			t.Errorf("the upstream was asked for %s", got)
+		}
+	})
+}
+
+// An upstream cannot hand out what belongs to another repository or route.
+func TestUploadElsewhereTakesNothingOver(t *testing.T) {
+	for _, location := range []string{
+		"/v2/other/app/manifests/1", "/v2/other/app/blobs/uploads/1", "/v2/_catalog", "/v2/", "/elsewhere/1", "/v2/x/../upload", "//evil.test/x",
+		"https://evil.test/v2/team/app/blobs/upload/1", "/v2/" + strings.Repeat("x", 600),
+	} {
+		up := newUpstreamLog(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", location)
+			w.WriteHeader(202)
+		})
+		r, other := recipeRoute(t, up.URL), recipeRoute(t, up.URL)
+		r.Rules = []rules.Rule{{Name: "push", Paths: []string{"/v2/team/app/**"}, Require: mustRequire(t, "group pusher")}}
+		other.Path, other.Rules = "/elsewhere/", r.Rules
+		tg := startGateway(t, nil, r, other)
+		tg.ask(t, "push", "POST", "/v2/team/app/blobs/uploads/", nil)
+		if n := tg.sites.uploads.known.Len(); n != 0 {
+			t.Errorf("%s is remembered", location)
+		}
+	}
+}
+
+// What an upstream says to a request that is no push is not remembered.
+func TestOnlyPushesGoOnElsewhere(t *testing.T) {
+	up := newUpstreamLog(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", "/v2/team/app/blobs/upload/1")
+		w.WriteHeader(202)
+	})
+	tg := startGateway(t, nil, recipeRoute(t, up.URL))
+	for _, ask := range [][2]string{{"GET", "/v2/team/app/manifests/1"}, {"DELETE", "/v2/team/app/manifests/1"}, {"GET", "/v2/_catalog"}, {"POST", "/v2/x"}} {
+		tg.ask(t, "push", ask[0], ask[1], nil)
+	}
+	if n := tg.sites.uploads.known.Len(); n != 0 {
+		t.Errorf("%d places are remembered", n)
+	}
+}
