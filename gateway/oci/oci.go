@@ -33,7 +33,7 @@ const (
 	Upload                // NAME/blobs/uploads/ID, one that has begun
 	Tags                  // NAME/tags/list
 	Referrers             // NAME/referrers/DIGEST
-	Extension             // [NAME/]_extension/component[/...]
+	Extension             // _extension[/...] or NAME/_extension/component[/...]
 )
 
 // Endpoint is what a path of a registry is about.
@@ -134,11 +134,15 @@ func extension(rest string) Endpoint {
 		name, reference = rest[:i], rest[i+1:]
 	}
 	word, component, _ := strings.Cut(reference, "/")
-	if len(word) < len("_x") || component == "" || name != "" && !IsRepository(name) {
+	if len(word) < len("_x") || name != "" && (component == "" || !IsRepository(name)) {
 		return Endpoint{}
 	}
 	return Endpoint{Extension, name, reference}
 }
+
+// IsSpecified reports whether e is an endpoint that the specification describes. What
+// else a registry has, an extension or a page of its own, is known to that registry alone.
+func (e Endpoint) IsSpecified() bool { return e.Kind != None && e.Kind != Extension }
 
 // Path returns a path below the root that [Parse] reads as e. It is the only function of
 // this package that allocates.

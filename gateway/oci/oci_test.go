@@ -55,7 +55,10 @@ var endpoints = map[string]Endpoint{
 	"_app/manifests":                        {Extension, "", "_app/manifests"},
 	"_catalog/more":                         {Extension, "", "_catalog/more"},
 	"_/x":                                   {},
-	"_oci":                                  {},
+	"_oci":                                  {Extension, "", "_oci"},
+	"_catalogue":                            {Extension, "", "_catalogue"},
+	"_":                                     {},
+	"app/_oci":                              {},
 	"APP/_oci/ext":                          {},
 	"app/manifests/1\nx/tags":               {},
 	"a_b/manifests/sha256:no hash":          {Manifest, "a_b", "sha256:no hash"},
@@ -224,6 +227,7 @@ var (
 		{Blob, regexp.MustCompile(`\A(` + namePattern + `)/blobs/([^/]+)/?\z`)},
 		{Tags, regexp.MustCompile(`\A(` + namePattern + `)/tags/list()/?\z`)},
 		{Referrers, regexp.MustCompile(`\A(` + namePattern + `)/referrers/([^/]+)/?\z`)},
+		{Extension, regexp.MustCompile(`\A()(_[^/]+)/?\z`)},
 		{Extension, regexp.MustCompile(`(?s)\A(?:(` + namePattern + `)/)?(_[^/]+/.*[^/])/?\z`)},
 	}
 )
