@@ -123,7 +123,7 @@ func (u *capture) noForm(t *testing.T) {
 func openRoute(t *testing.T, upstream, path string) Route {
 	t.Helper()
 	r := mountRoute(t, upstream)
-	r.Path, r.Rules = path, []rules.Rule{{Name: "all", Require: mustRequire(t, "user alice")}}
+	r.Path, r.Rules = path, []rules.Rule{{Name: "all", Paths: everyPath, Require: mustRequire(t, "user alice")}}
 	return r
 }
 

@@ -14,7 +14,7 @@ func identityRoute(t *testing.T, upstream string, require ...any) Route {
 	t.Helper()
 	r := recipeRoute(t, upstream)
 	r.UserHeader, r.GroupsHeader = "X-Team-User", "X-Remote-Groups"
-	r.Rules = []rules.Rule{{Name: "all", Require: mustRequire(t, require...)}}
+	r.Rules = []rules.Rule{{Name: "all", Paths: everyPath, Require: mustRequire(t, require...)}}
 	return r
 }
 
@@ -196,7 +196,7 @@ func TestEveryAnswerBelowV2HasOneApiVersion(t *testing.T) {
 		"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
 		"nonsense\r\n\r\n")
 	all := recipeRoute(t, up.url())
-	all.Path, all.Rules = "/", []rules.Rule{{Name: "all", Require: mustRequire(t, "valid-user")}}
+	all.Path, all.Rules = "/", []rules.Rule{{Name: "all", Paths: everyPath, Require: mustRequire(t, "valid-user")}}
 	tg := startGateway(t, nil, all)
 	for _, tt := range []struct {
 		request string
@@ -298,7 +298,7 @@ func TestREG5LocationOfWhatWasCreated(t *testing.T) {
 			w.WriteHeader(tt.status)
 		})
 		for _, change := range []func(*Config){nil, withTLS(t)} {
-			route := recipeRoute(t, up.URL)
+			route := onEveryPath(recipeRoute(t, up.URL))
 			route.Path = "/"
 			tg := startGateway(t, change, route)
 			r, _ := http.NewRequest("PUT", strings.Replace(tg.url(tt.path), "127.0.0.1", "localhost", 1), nil)

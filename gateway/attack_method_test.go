@@ -58,7 +58,7 @@ func TestOptionsIsNoWayAroundTheRules(t *testing.T) {
 func TestMethodsThatARuleDoesNotNameAreDenied(t *testing.T) {
 	up := newCapture(t)
 	route := recipeRoute(t, up.url())
-	route.Rules = []rules.Rule{{Name: "some", Methods: []string{"GET", "POST"}, Require: mustRequire(t, "valid-user")}}
+	route.Rules = []rules.Rule{{Name: "some", Methods: []string{"GET", "POST"}, Paths: everyPath, Require: mustRequire(t, "valid-user")}}
 	tg := startGateway(t, nil, route)
 	for method, want := range map[string]int{"GET": 200, "HEAD": 200, "POST": 200, "PUT": 403, "PATCH": 403, "DELETE": 403, "OPTIONS": 403} {
 		if got := tg.do(t, "push", method, "/v2/app/x", nil).StatusCode; got != want {

@@ -212,7 +212,7 @@ func TestOneDoor(t *testing.T) {
 	up := newCapture(t)
 	routes := namedRoutes(t, up.url())
 	for i := range routes {
-		routes[i].Rules = []rules.Rule{{Name: "all", Require: mustRequire(t, "all granted")}}
+		routes[i].Rules = []rules.Rule{{Name: "all", Paths: everyPath, Require: mustRequire(t, "all granted")}}
 	}
 	tg := startGateway(t, withTLS(t), routes...)
 	book, err := NewRulebook(routes)

@@ -102,7 +102,7 @@ func TestFormsOfTheGroupsHeader(t *testing.T) {
 			up := newCapture(t)
 			r := groupsRoute(t, up.url(), members{groups: all, err: tt.err})
 			r.GroupsHeaderForm = tt.form
-			r.Rules = append(r.Rules, rules.Rule{Name: "never", Methods: []string{"DELETE"}, Require: mustRequire(t, "group "+tt.rule)})
+			r.Rules = append(r.Rules, rules.Rule{Name: "never", Methods: []string{"DELETE"}, Paths: everyPath, Require: mustRequire(t, "group "+tt.rule)})
 			tg := startGateway(t, nil, r)
 			resp := tg.do(t, "alice", "GET", "/v2/x", nil)
 			if tt.want == "503" {

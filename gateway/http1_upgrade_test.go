@@ -108,7 +108,7 @@ func TestHTTP1WithoutHost(t *testing.T) {
 // What explain foresees of requests that the gateway answers itself.
 func TestRulebookForeseesWhatTheGatewayAnswers(t *testing.T) {
 	route := recipeRoute(t, "http://registry:5000")
-	route.Rules = append(route.Rules, rules.Rule{Name: "options", Methods: []string{"OPTIONS"}, Require: mustRequire(t, "valid-user")})
+	route.Rules = append(route.Rules, rules.Rule{Name: "options", Methods: []string{"OPTIONS"}, Paths: everyPath, Require: mustRequire(t, "valid-user")})
 	book, err := NewRulebook([]Route{route})
 	if err != nil {
 		t.Fatal(err)

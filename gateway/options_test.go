@@ -16,7 +16,7 @@ func TestHTTP1MaxForwards(t *testing.T) {
 		w.Header().Set("X-Upstream", strings.Join(r.Header["Max-Forwards"], "|"))
 	})
 	route := recipeRoute(t, up.URL)
-	route.Rules = append(route.Rules, rules.Rule{Name: "options", Methods: []string{"OPTIONS"}, Require: mustRequire(t, "group pusher")})
+	route.Rules = append(route.Rules, rules.Rule{Name: "options", Methods: []string{"OPTIONS"}, Paths: everyPath, Require: mustRequire(t, "group pusher")})
 	for _, change := range []func(*Config){nil, withTLS(t)} {
 		tg := startGateway(t, change, route)
 		client := tg.client(t)

@@ -57,9 +57,9 @@ func TestRefusalIsFoundByTheIDThatTheUserSaw(t *testing.T) {
 
 func TestRefusalsOfEveryKindSayWhy(t *testing.T) {
 	up := newCapture(t)
-	down := recipeRoute(t, up.url())
+	down := onEveryPath(recipeRoute(t, up.url()))
 	down.Path, down.Backend = "/down", outage{fmt.Errorf("dc1: no route to host: %w", backend.ErrUnavailable)}
-	gone := recipeRoute(t, "http://127.0.0.1:1")
+	gone := onEveryPath(recipeRoute(t, "http://127.0.0.1:1"))
 	gone.Path = "/gone"
 	tg := startGateway(t, nil, recipeRoute(t, up.url()), down, gone)
 	for _, tt := range []struct {
@@ -108,7 +108,7 @@ func TestRefusalIsExplainedByTheRulesThatDecided(t *testing.T) {
 	id := refusedID(t, tg.do(t, "alice", "PUT", "/v2/x", nil))
 	changed := tg.cfg
 	changed.Routes = []Route{recipeRoute(t, up.url())}
-	changed.Routes[0].Rules = []rules.Rule{{Name: "everything", Require: mustRequire(t, "valid-user")}}
+	changed.Routes[0].Rules = []rules.Rule{{Name: "everything", Paths: everyPath, Require: mustRequire(t, "valid-user")}}
 	if err := tg.Reload(changed); err != nil {
 		t.Fatal(err)
 	}

@@ -53,8 +53,8 @@ func newSide(t *testing.T, s side) Route {
 		Path: "/v2/", Realm: "realm-" + string(s), Backend: s, Upstream: upstream.Config{URL: up.URL},
 		UserHeader: "X-User-" + string(s), GroupsHeader: "X-Group-" + string(s),
 		Rules: []rules.Rule{
-			{Name: "pull-" + string(s), Methods: []string{"GET"}, Require: mustRequire(t, "group group-"+string(s))},
-			{Name: "push-" + string(s), Require: mustRequire(t, "group nobody-"+string(s))},
+			{Name: "pull-" + string(s), Methods: []string{"GET"}, Paths: everyPath, Require: mustRequire(t, "group group-"+string(s))},
+			{Name: "push-" + string(s), Paths: everyPath, Require: mustRequire(t, "group nobody-"+string(s))},
 		},
 	}
 }

@@ -31,12 +31,25 @@ func mustRequire(t testing.TB, items ...any) rules.Requirement {
 
 func all(items ...any) map[string]any { return map[string]any{"all": items} }
 
+// everyPath are the paths of rules that are about all, also about what no registry has:
+// tests ask for that.
+var everyPath = []string{"/**"}
+
 // apacheRecipe is the well-known Apache configuration in front of a registry.
 func apacheRecipe(t testing.TB) Route {
+	paths := []string{"/v2/**"}
 	return Route{Path: "/v2/", Rules: []rules.Rule{
-		{Name: "pull", Methods: []string{"GET", "HEAD"}, Require: mustRequire(t, "valid-user")},
-		{Name: "push", Methods: []string{"POST", "PUT", "PATCH", "DELETE"}, Require: mustRequire(t, "group pusher")},
+		{Name: "pull", Methods: []string{"GET", "HEAD"}, Paths: paths, Require: mustRequire(t, "valid-user")},
+		{Name: "push", Methods: []string{"POST", "PUT", "PATCH", "DELETE"}, Paths: paths, Require: mustRequire(t, "group pusher")},
 	}}
+}
+
+// onEveryPath returns r with rules about all paths.
+func onEveryPath(r Route) Route {
+	for i := range r.Rules {
+		r.Rules[i].Paths = everyPath
+	}
+	return r
 }
 
 // policyOf returns the compiled rules of a route.

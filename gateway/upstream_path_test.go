@@ -106,7 +106,7 @@ func TestNothingOutsideTheUpstreamsPathIsReached(t *testing.T) {
 	})
 	route := recipeRoute(t, up.url()+testBase)
 	route.Path = "/"
-	route.Rules = []rules.Rule{{Name: "all", Require: mustRequire(t, "valid-user")}}
+	route.Rules = []rules.Rule{{Name: "all", Paths: everyPath, Require: mustRequire(t, "valid-user")}}
 	tg := startGateway(t, func(c *Config) { c.AccessLog = "off" }, route)
 	random := rand.New(rand.NewPCG(1, 2))
 	w := tg.dial(t)

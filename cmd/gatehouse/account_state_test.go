@@ -38,7 +38,7 @@ func TestCLI2EveryCommandKnowsTheStateOfAnAccount(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, args := range []string{
-			"can-i pull x --live --as " + a.name, "can-i GET /v2/x --live --as corp:" + a.name, "explain pull x --live --user " + a.name,
+			"can-i pull x --live --as " + a.name, "can-i GET /v2/x/tags/list --live --as corp:" + a.name, "explain pull x --live --user " + a.name,
 			"whoami " + a.name, "whoami -o json " + a.name, "doctor --backend corp --user " + a.name, "doctor -o json --backend corp --user " + a.name,
 		} {
 			stdout, stderr, code := run(strings.Fields(args)...)
@@ -89,10 +89,10 @@ func TestCLI3EveryCommandSaysThatANameIsShared(t *testing.T) {
 		code int
 		want []string
 	}{
-		{"explain DELETE /v2/x --live --user " + pusher, 1, []string{"2 groups share the name pusher", one, other, `such as "group cn=pusher,dc=corp,dc=example"`}},
-		{"explain DELETE /v2/x --live --user " + puller, 1, []string{"2 groups share the name pusher", one, other}},
-		{"can-i DELETE /v2/x --live --as " + pusher, 1, []string{"2 groups share the name pusher"}},
-		{"explain PUT /v2/x --live --user " + pusher, 0, []string{`rule "push by DN"`}},
+		{"explain DELETE /v2/x/tags/list --live --user " + pusher, 1, []string{"2 groups share the name pusher", one, other, `such as "group cn=pusher,dc=corp,dc=example"`}},
+		{"explain DELETE /v2/x/tags/list --live --user " + puller, 1, []string{"2 groups share the name pusher", one, other}},
+		{"can-i DELETE /v2/x/tags/list --live --as " + pusher, 1, []string{"2 groups share the name pusher"}},
+		{"explain PUT /v2/x/tags/list --live --user " + pusher, 0, []string{`rule "push by DN"`}},
 		{"whoami " + pusher, 0, []string{"other groups share the name pusher"}},
 		{"whoami -o json " + pusher, 0, []string{`"shared_names": [`}},
 		{"doctor --backend corp --user " + pusher, 1, []string{"2 groups share the name", "other groups share the name pusher"}},
@@ -134,7 +134,7 @@ func TestCLI3TheGatewaySaysThatANameIsShared(t *testing.T) {
 	for _, user := range []struct{ name, password, want string }{
 		{pusher, pusherPassword, `such as "group cn=pusher,dc=corp,dc=example"`}, {puller, pullerPassword, "2 groups share the name pusher"},
 	} {
-		resp, body := f.request(t, "POST", "/v2/x", user.name, user.password)
+		resp, body := f.request(t, "POST", "/v2/x/tags/list", user.name, user.password)
 		if resp.StatusCode != 403 {
 			t.Fatalf("%s: %s\n%s", user.name, resp.Status, body)
 		}

@@ -34,11 +34,11 @@ func TestExplainKnowsSeveralHostsOfARoute(t *testing.T) {
 		code       int
 		want       string
 	}{
-		{severalHosts, "explain --user x GET /v2/team/x", 0, `rule "of several"`},
-		{severalHosts, "explain --user x --host q.b.example GET /v2/team/x", 0, `rule "of several"`},
-		{severalHosts, "explain --user x --host b.example GET /v2/team/x", 1, "404"},
-		{severalHosts + other, "explain --user x GET /v2/team/x", 2, "give --host (a.example, c.example)"},
-		{severalHosts + other, "explain --user x --host c.example GET /v2/team/x", 0, `rule "other"`},
+		{severalHosts, "explain --user x GET /v2/team/x/tags/list", 0, `rule "of several"`},
+		{severalHosts, "explain --user x --host q.b.example GET /v2/team/x/tags/list", 0, `rule "of several"`},
+		{severalHosts, "explain --user x --host b.example GET /v2/team/x/tags/list", 1, "404"},
+		{severalHosts + other, "explain --user x GET /v2/team/x/tags/list", 2, "give --host (a.example, c.example)"},
+		{severalHosts + other, "explain --user x --host c.example GET /v2/team/x/tags/list", 0, `rule "other"`},
 		{severalHosts, "can-i --as x --list", 0, "*.b.example/team/**"},
 		{severalHosts, "can-i --as x --list", 0, "a.example/team/**"},
 		{severalHosts, "can-i --as x --list --host q.b.example", 0, "q.b.example/team/**"},

@@ -27,7 +27,7 @@ const floodRate = 5000
 // hashes that take a quarter of a second each.
 func TestRememberedUsersSeeNothingOfAFlood(t *testing.T) {
 	f := serveDearHashes(t)
-	if resp, body := f.request(t, "GET", "/v2/x", puller, pullerPassword); resp.StatusCode != http.StatusOK {
+	if resp, body := f.request(t, "GET", "/v2/x/tags/list", puller, pullerPassword); resp.StatusCode != http.StatusOK {
 		t.Fatalf("the first login: %s\n%s", resp.Status, body)
 	}
 	ctx, stop := context.WithCancel(t.Context())
@@ -168,7 +168,7 @@ func fromAddress(f front, address string) http.RoundTripper {
 
 // loginStatus returns the status of a request with credentials, 0 without an answer.
 func loginStatus(ctx context.Context, client *http.Client, user, password string) (int, error) {
-	req, err := http.NewRequestWithContext(ctx, "GET", "https://registry.test/v2/x", nil)
+	req, err := http.NewRequestWithContext(ctx, "GET", "https://registry.test/v2/x/tags/list", nil)
 	if err != nil {
 		return 0, err
 	}

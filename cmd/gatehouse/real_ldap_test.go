@@ -119,13 +119,13 @@ func TestUsersOfADirectory(t *testing.T) {
 		method, path, user, password string
 		want                         int
 	}{
-		{"GET", "/v2/x", "", "", 401},
-		{"GET", "/v2/x", puller, pullerPassword, 200}, {"GET", "/v2/x", strings.ToUpper(puller), pullerPassword, 200},
-		{"POST", "/v2/x", puller, pullerPassword, 403}, {"PUT", "/v2/x", puller, pullerPassword, 403},
-		{"POST", "/v2/x", pusher, pusherPassword, 200}, {"PUT", "/v2/x", pusher, pusherPassword, 200},
+		{"GET", "/v2/x/tags/list", "", "", 401},
+		{"GET", "/v2/x/tags/list", puller, pullerPassword, 200}, {"GET", "/v2/x/tags/list", strings.ToUpper(puller), pullerPassword, 200},
+		{"POST", "/v2/x/tags/list", puller, pullerPassword, 403}, {"PUT", "/v2/x/tags/list", puller, pullerPassword, 403},
+		{"POST", "/v2/x/tags/list", pusher, pusherPassword, 200}, {"PUT", "/v2/x/tags/list", pusher, pusherPassword, 200},
 		{"GET", "/v2/pullers/x", puller, pullerPassword, 200}, {"GET", "/v2/pullers/x", pusher, pusherPassword, 403},
-		{"GET", "/v2/x", puller, "wrong", 401}, {"GET", "/v2/x", "nobody", "wrong", 401}, {"GET", "/v2/x", puller, "", 401},
-		{"GET", "/v2/x", "test*", pullerPassword, 401}, {"GET", "/v2/x", puller + ")(uid=*", pullerPassword, 401},
+		{"GET", "/v2/x/tags/list", puller, "wrong", 401}, {"GET", "/v2/x/tags/list", "nobody", "wrong", 401}, {"GET", "/v2/x/tags/list", puller, "", 401},
+		{"GET", "/v2/x/tags/list", "test*", pullerPassword, 401}, {"GET", "/v2/x/tags/list", puller + ")(uid=*", pullerPassword, 401},
 		{"GET", "/local/x", puller, pullerPassword, 200},
 	} {
 		if resp, body := f.request(t, act.method, act.path, act.user, act.password); resp.StatusCode != act.want {
@@ -133,8 +133,8 @@ func TestUsersOfADirectory(t *testing.T) {
 		}
 	}
 	id := regexp.MustCompile(`[0-9A-Z]{8}`)
-	unknown, unknownBody := f.request(t, "GET", "/v2/x", "nobody", "wrong")
-	wrong, wrongBody := f.request(t, "GET", "/v2/x", puller, "wrong")
+	unknown, unknownBody := f.request(t, "GET", "/v2/x/tags/list", "nobody", "wrong")
+	wrong, wrongBody := f.request(t, "GET", "/v2/x/tags/list", puller, "wrong")
 	for _, resp := range []*http.Response{unknown, wrong} {
 		resp.Header.Del("Date")
 		resp.Header.Del("X-Request-Id")
@@ -154,7 +154,7 @@ func TestEqualColdRequestsAreOneLogin(t *testing.T) {
 	for range 50 { // connections, of 10 requests each
 		wg.Go(func() {
 			for range 10 {
-				req, err := http.NewRequest("GET", "https://registry.test/v2/x", nil)
+				req, err := http.NewRequest("GET", "https://registry.test/v2/x/tags/list", nil)
 				if err != nil {
 					t.Error(err)
 					return
@@ -194,7 +194,7 @@ func TestDirectoryThatIsDown(t *testing.T) {
 	s.Stop()
 	f := serveDirectory(t, s)
 	for _, user := range []string{puller, "nobody"} {
-		resp, _ := f.request(t, "GET", "/v2/x", user, pullerPassword)
+		resp, _ := f.request(t, "GET", "/v2/x/tags/list", user, pullerPassword)
 		if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
 			t.Errorf("%s: %s with Retry-After %q, want 503 with one", user, resp.Status, resp.Header.Get("Retry-After"))
 		}
@@ -206,7 +206,7 @@ func TestDirectoryThatIsDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	took := eventually(t, "the directory is in use", func() bool {
-		resp, _ := f.request(t, "GET", "/v2/x", puller, pullerPassword)
+		resp, _ := f.request(t, "GET", "/v2/x/tags/list", puller, pullerPassword)
 		return resp.StatusCode == http.StatusOK
 	})
 	if took > soon {

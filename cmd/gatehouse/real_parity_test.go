@@ -29,7 +29,9 @@ func TestEveryDifferenceFromApacheIsExplained(t *testing.T) {
 	copyFile(t, "testdata/parity.groups", r.groupsFile)
 	upstream := startEcho(t)
 	apache := r.apache(t, upstream.URL)
-	gatehouse := r.gatehouse(t, upstream.URL)
+	config := filepath.Join(r.dir, "parity.toml")
+	writeFile(t, config, []byte(strings.NewReplacer("@UPSTREAM@", upstream.URL, "@USERS@", r.usersFile, "@GROUPS@", r.groupsFile).Replace(parityConfig)), 0o644)
+	gatehouse := r.serve(t, "--config", config)
 
 	trials := allTrials()
 	checkNames(t, trials)
@@ -63,6 +65,31 @@ func TestEveryDifferenceFromApacheIsExplained(t *testing.T) {
 		}
 	}
 }
+
+// parityConfig is the recipe. Its rules name the paths, as Apache lets through also what
+// no registry has, and the trials ask for that.
+const parityConfig = `
+[[backend]]
+name = "local"
+type = "htpasswd"
+users_file = "@USERS@"
+groups_file = "@GROUPS@"
+
+[[route]]
+path = "/v2/"
+upstream = "@UPSTREAM@"
+backend = "local"
+  [[route.rule]]
+  name = "pull"
+  methods = ["GET", "HEAD"]
+  paths = ["/v2/**"]
+  require = ["valid-user"]
+  [[route.rule]]
+  name = "push"
+  methods = ["POST", "PUT", "PATCH", "DELETE"]
+  paths = ["/v2/**"]
+  require = ["group pusher"]
+`
 
 // checkNames checks that no two trials have the same name, by which the upstream
 // tells them apart.

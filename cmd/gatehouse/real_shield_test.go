@@ -116,7 +116,7 @@ func (s shielded) guess(t *testing.T, user string) {
 	var wg sync.WaitGroup
 	for i := range 40 {
 		wg.Go(func() {
-			name, path := user, "/v2/x"
+			name, path := user, "/v2/x/tags/list"
 			if i%2 == 1 {
 				name, path = strings.ToUpper(user), "/corp/x"
 			}
@@ -134,7 +134,7 @@ func (s shielded) guess(t *testing.T, user string) {
 func TestStrangersLockOutNobody(t *testing.T) {
 	t.Parallel()
 	s := serveShielded(t)
-	if got := s.status(t, "/v2/x", pusher, pusherPassword); got != http.StatusOK {
+	if got := s.status(t, "/v2/x/tags/list", pusher, pusherPassword); got != http.StatusOK {
 		t.Fatalf("the first login: %d", got)
 	}
 	for range 2 {
@@ -145,7 +145,7 @@ func TestStrangersLockOutNobody(t *testing.T) {
 		if got := s.status(t, "/corp/x", pusher, pusherPassword); got != http.StatusOK {
 			t.Errorf("who has logged in before: %d, want 200", got)
 		}
-		if got := s.status(t, "/v2/x", puller, pullerPassword); got != http.StatusUnauthorized {
+		if got := s.status(t, "/v2/x/tags/list", puller, pullerPassword); got != http.StatusUnauthorized {
 			t.Errorf("who has not: %d, want 401", got)
 		}
 		s.reload(t)
@@ -157,7 +157,7 @@ func TestStrangersLockOutNobody(t *testing.T) {
 		t.Errorf("the directory was asked about %d passwords of %s, want 2 wrong ones and 3 logins", n, pusher)
 	}
 	s.purge(t, "--user", strings.ToUpper(puller))
-	if got := s.status(t, "/v2/x", puller, pullerPassword); got != http.StatusOK {
+	if got := s.status(t, "/v2/x/tags/list", puller, pullerPassword); got != http.StatusOK {
 		t.Errorf("after the operator's word: %d, want 200", got)
 	}
 	if output := s.output.String(); strings.Contains(output, "guess-") || strings.Contains(output, pullerPassword) {

@@ -24,6 +24,9 @@ func (p *Policy) manifests() Pattern {
 }
 
 func (r *rule) picksRepositories(manifests Pattern) bool {
+	if r.actions != 0 {
+		return r.actions&pullBit != 0 && len(r.repositories) > 0 && !coversAny(r.repositories, Pattern{anySegments})
+	}
 	return r.coversMethod(methodBit("GET")) && slices.ContainsFunc(r.paths, manifests.overlaps) &&
 		!slices.ContainsFunc(r.paths, func(p Pattern) bool { return p.covers(manifests) })
 }

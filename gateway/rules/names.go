@@ -29,6 +29,9 @@ func bindNames(r Requirement, route Route) (Requirement, error) {
 	if r == nil {
 		return nil, errors.New(`it has no require: say who is let in, such as require = ["valid-user"]`)
 	}
+	if err := checkVouchers(r, route); err != nil {
+		return nil, err
+	}
 	return r.rename(func(p principal) (principal, error) {
 		text := p.String()
 		if source, name, ok := strings.Cut(p.name, ":"); ok && source != "" && slices.Contains(route.Backends, source) {
@@ -63,4 +66,16 @@ func (p principal) canonical(route Route) principal {
 		p.name, p.spellings = first, nil
 	}
 	return p
+}
+
+// checkVouchers refuses the name of a backend that vouches for nobody on route: nobody
+// would be let in by it, and everybody by its negative.
+func checkVouchers(r Requirement, route Route) error {
+	var errs []error
+	leaves(r, func(leaf Requirement) {
+		if v, ok := leaf.(voucher); ok && !slices.Contains(route.Backends, string(v)) {
+			errs = append(errs, fmt.Errorf("%s: no user of the route is vouched for by it; want one of %s", v, strings.Join(route.Backends, ", ")))
+		}
+	})
+	return errors.Join(errs...)
 }

@@ -29,6 +29,11 @@ func ParsePattern(text string) (Pattern, error) {
 	if err := checkPattern(text); err != nil {
 		return nil, fmt.Errorf("path pattern %q: %w", text, err)
 	}
+	return compact(text), nil
+}
+
+// compact returns the segments of text, of which several ** in a row mean no more than one.
+func compact(text string) Pattern {
 	var p Pattern
 	for segment := range segments(text) {
 		if segment == anySegments && len(p) > 0 && p[len(p)-1] == anySegments {
@@ -36,7 +41,7 @@ func ParsePattern(text string) (Pattern, error) {
 		}
 		p = append(p, segment)
 	}
-	return p, nil
+	return p
 }
 
 func checkPattern(text string) error {
@@ -76,7 +81,10 @@ func (p Pattern) String() string {
 // mismatch it is enough to let the last ** take one segment more, because
 // whatever an earlier ** could give up the last one could take: no pattern
 // makes it backtrack exponentially.
-func (p Pattern) match(path string) bool {
+func (p Pattern) match(path string) bool { return p.matchFor(path, nil) }
+
+// matchFor is match for whoever f says that templates stand for; nil for nobody.
+func (p Pattern) matchFor(path string, f *fit) bool {
 	rest, i := TrimSlashes(path), 0
 	retryRest, retry := "", -1
 	for rest != "" {
@@ -86,7 +94,7 @@ func (p Pattern) match(path string) bool {
 			continue
 		}
 		segment, next, _ := strings.Cut(rest, "/")
-		if i < len(p) && matchSegment(p[i], segment) {
+		if i < len(p) && (matchSegment(p[i], segment) || f.matches(p[i], segment)) {
 			rest, i = next, i+1
 			continue
 		}

@@ -106,8 +106,14 @@ func parseLower(q Pattern) Pattern {
 // method of r. It says yes where it cannot tell, as of what is not below the root of the
 // registry.
 func (p *Policy) isAsked(r *rule, q Pattern) bool {
+	return r.methods&^methodBit("OPTIONS") == 0 || p.anyEndpoint(q, r.isOf)
+}
+
+// anyEndpoint reports whether f is true of the endpoint of any path that q describes. It
+// says yes where it cannot tell, as of what is not below the root of the registry.
+func (p *Policy) anyEndpoint(q Pattern, f func(oci.Endpoint) bool) bool {
 	rest, ok := p.belowRoot(q)
-	if !ok || r.methods&^methodBit("OPTIONS") == 0 {
+	if !ok {
 		return true
 	}
 	wildcards := 0
@@ -116,7 +122,7 @@ func (p *Policy) isAsked(r *rule, q Pattern) bool {
 			wildcards++
 		}
 	}
-	return wildcards > maxJudgedWildcards || anySample("", rest, func(path string) bool { return r.isOf(oci.Parse(p.registry, p.registry+path)) })
+	return wildcards > maxJudgedWildcards || anySample("", rest, func(path string) bool { return f(oci.Parse(p.registry, p.registry+path)) })
 }
 
 // isOf reports whether a client asks for e by a method of r.
@@ -155,15 +161,15 @@ func anySample(path string, q Pattern, f func(path string) bool) bool {
 
 // lengthenings finds rules that would let the request pass if a path of theirs that no
 // client asks for were the one that was probably meant.
-func (p *Policy) lengthenings(req Request, who Subject) []string {
+func (p *Policy) lengthenings(q *question, who *Subject) []string {
 	var ways []string
 	for i := range p.rules {
 		r := &p.rules[i]
-		if !r.coversMethod(methodBit(req.Method)) || r.require.eval(req, who) != Allowed {
+		if !r.coversMethod(q.method) || r.require.eval(q.Request, *who) != Allowed {
 			continue
 		}
 		for _, s := range p.shortPaths(r) {
-			if s.want != nil && s.want.match(req.Path) {
+			if s.want != nil && s.want.match(q.Path) {
 				ways = append(ways, fmt.Sprintf("write %s in place of %s in paths of %s: %s", s.want, s.path, r.label(), s.why))
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"gatehouse/backend"
+	"gatehouse/gateway/oci"
 	"gatehouse/gateway/strict"
 )
 
@@ -18,8 +19,12 @@ type Request struct {
 // Subject is what is known of who sent a request. The zero value is somebody
 // who has not logged in.
 type Subject struct {
-	LoggedIn    bool
-	Identity    backend.Identity
+	LoggedIn bool
+
+	// Identity is who has logged in. Of somebody who has not, Source may name the backend
+	// that would have to vouch, for a question about what a login could change.
+	Identity backend.Identity
+
 	GroupsKnown bool
 	Groups      []string
 
@@ -58,6 +63,7 @@ type Policy struct {
 	groups   []principal // that the rules ask about
 	registry string      // the root of the registry that the route leads to; empty if it leads to none
 	tags     tagPatterns // that are immutable where the deciding rule does not say
+	logins   []*rule     // that a login at that root may help with; see asksForLogin
 }
 
 // Registry returns the root of the registry that the route leads to, empty if it leads
@@ -88,43 +94,98 @@ func (p *Policy) RuleNames() []string {
 	return names
 }
 
+// question is a request as rules are compared with it.
+type question struct {
+	Request
+	method methodSet
+	at     oci.Endpoint
+	action actionSet // empty for what no rule with actions is about
+
+	// closed says that what is asked of the registry is known to that registry alone,
+	// so that a rule must name the path, or extensions.
+	closed bool
+}
+
+func (p *Policy) read(req Request) question {
+	q := question{Request: req, method: methodBit(req.Method)}
+	if _, below := oci.Below(p.registry, req.Path); below {
+		q.at = oci.Parse(p.registry, req.Path)
+		q.action, q.closed = bitOf(q.at.Action(req.Method)), !q.at.IsSpecified()
+	}
+	return q
+}
+
 // Decide says what becomes of req, sent by who. It looks at its arguments alone
 // and has no effect but to fill trace, which may be nil.
 //
-// The first rule whose methods and paths match decides alone. NeedsLogin and
+// The first rule that is about the request decides alone. NeedsLogin and
 // NeedsGroups mean that nothing can be said until who is logged in, or the
 // groups are known; Decide is then asked again with a Subject that knows more.
 // NeedsGroups is only ever said of a Subject that is logged in.
+//
+// Which repositories a rule with a template is about depends on who asks. Somebody who
+// has not logged in passes it by: a later rule may let such a request through, and what
+// a login could still allow is NeedsLogin and not Denied.
 func (p *Policy) Decide(req Request, who Subject, trace *Trace) Decision {
-	r := p.deciding(req)
-	d := Decision{Verdict: decide(r, req, who)}
+	q := p.read(req)
+	r, verdict := p.judge(&q, &who)
+	d := Decision{Verdict: verdict}
 	if r != nil {
 		d.Rule, d.Requires = r.Name, r.wants
 	}
 	if trace != nil {
-		*trace = p.explain(r, req, who)
+		*trace = p.explain(r, &q, &who, verdict)
 		trace.Decision = d
 	}
 	return d
 }
 
-// deciding returns the first rule that is about req, nil if there is none.
-func (p *Policy) deciding(req Request) *rule {
-	method := methodBit(req.Method)
-	for i := range p.rules {
-		if r := &p.rules[i]; r.coversMethod(method) && r.coversPath(req.Path) {
-			return r
-		}
+// judge returns the rule that decides about q, nil if there is none, and what it says.
+func (p *Policy) judge(q *question, who *Subject) (*rule, Verdict) {
+	r, verdict := p.firstToDecide(q, who)
+	if !p.asksForLogin(q) {
+		return r, verdict
 	}
-	return nil
+	login := &p.rules[len(p.rules)-1]
+	if asked := decide(login, q.Request, who); asked != verdict {
+		return login, asked
+	}
+	return r, verdict
 }
 
-// decide evaluates the deciding rule r, nil if there is none. Where a fact is
-// malformed it denies before "not" can turn that into a pass: a login without a
-// name is "not user bob", and no address is "not ip 10.0.0.0/8".
-func decide(r *rule, req Request, who Subject) Verdict {
+// firstToDecide returns the first rule that is about q, and what it says.
+func (p *Policy) firstToDecide(q *question, who *Subject) (*rule, Verdict) {
+	var passed *rule // by somebody who may log in
+	for i := range p.rules {
+		r := &p.rules[i]
+		switch covered := r.covers(q, who); covered {
+		case Denied:
+		case NeedsLogin:
+			if passed == nil && decide(r, q.Request, who) != Denied {
+				passed = r
+			}
+		case Allowed:
+			return atLeastLogin(passed, r, decide(r, q.Request, who))
+		default:
+			return r, min(covered.settled(), wellFormed(q.Request, who))
+		}
+	}
+	return atLeastLogin(passed, nil, decide(nil, q.Request, who))
+}
+
+// atLeastLogin returns what r says, unless that is a no which a login could change by
+// the rule that was passed.
+func atLeastLogin(passed, r *rule, v Verdict) (*rule, Verdict) {
+	if passed != nil && v < NeedsLogin {
+		return passed, NeedsLogin
+	}
+	return r, v
+}
+
+// decide evaluates the deciding rule r, nil if there is none.
+func decide(r *rule, req Request, who *Subject) Verdict {
 	switch {
-	case !strict.CanonicalPath(req.Path), who.LoggedIn && who.Identity.User == "":
+	case wellFormed(req, who) == Denied:
 		return Denied
 	case r == nil && who.LoggedIn:
 		return Denied
@@ -133,7 +194,13 @@ func decide(r *rule, req Request, who Subject) Verdict {
 	case r.usesIP && !req.Source.IsValid():
 		return Denied
 	}
-	return r.require.eval(req, who).settled()
+	return r.require.eval(req, *who).settled()
+}
+
+// wellFormed denies where a fact is malformed, before "not" can turn that into a pass: a
+// login without a name is "not user bob", and no address is "not ip 10.0.0.0/8".
+func wellFormed(req Request, who *Subject) Verdict {
+	return verdictOf(strict.CanonicalPath(req.Path) && !(who.LoggedIn && who.Identity.User == ""))
 }
 
 // KnowsNamed reports whether it is known of each group that the rules ask about

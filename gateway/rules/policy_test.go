@@ -75,10 +75,10 @@ func TestRecipe(t *testing.T) {
 func TestFailedGroupLookupIsNotMembershipOfNone(t *testing.T) {
 	p := mustPolicy(t, recipe(t))
 	who := Subject{LoggedIn: true, Identity: pusher.Identity}
-	if got := decideFrom(p, "PUT", "/v2/x", who); got != NeedsGroups {
+	if got := decideFrom(p, "PUT", "/v2/x/manifests/1", who); got != NeedsGroups {
 		t.Errorf("PUT with unknown groups: %v, want %v", got, NeedsGroups)
 	}
-	if got := decideFrom(p, "GET", "/v2/x", who); got != Allowed {
+	if got := decideFrom(p, "GET", "/v2/x/manifests/1", who); got != Allowed {
 		t.Errorf("GET with unknown groups: %v, want %v", got, Allowed)
 	}
 }

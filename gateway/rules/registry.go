@@ -73,7 +73,7 @@ const methodsBindNothing = "its methods do not bind an upstream that takes anoth
 // bindsNoMethod reports whether a rule tells methods apart for requests to something
 // else than a registry.
 func (p *Policy) bindsNoMethod(r *rule) bool {
-	if r.methods == everyMethod {
+	if r.methods == everyMethod || r.actions != 0 {
 		return false
 	}
 	paths := r.paths

@@ -10,16 +10,19 @@ import (
 
 // remedies says what would let the request pass that the rules do not let pass,
 // each a way by itself, for those who write the rules.
-func (p *Policy) remedies(deciding *rule, req Request, who Subject) []string {
-	ways := p.lengthenings(req, who)
+func (p *Policy) remedies(deciding *rule, q *question, who *Subject) []string {
+	ways := p.lengthenings(q, who)
 	if deciding == nil {
-		return append(append(ways, "add "+p.newRule(req, p.itemsFor(who))), p.widenings(req, who)...)
+		return append(append(ways, "add "+p.newRule(q, p.itemsFor(*who))), p.widenings(q, who)...)
 	}
-	ways = append(ways, waysTo(deciding.require, req, who)...)
+	if deciding.covers(q, who) == NeedsLogin {
+		return append(ways, LogIn)
+	}
+	ways = append(ways, waysTo(deciding.require, q.Request, *who)...)
 	if who.LoggedIn && deciding.Name != BuiltinRule {
-		ways = append(ways, "add "+strings.Join(quoted(p.itemsFor(who)), " or ")+" to require of "+deciding.label())
+		ways = append(ways, "add "+strings.Join(quoted(p.itemsFor(*who)), " or ")+" to require of "+deciding.label())
 	}
-	return append(ways, p.laterRules(deciding, req, who)...)
+	return append(ways, p.laterRules(deciding, q, who)...)
 }
 
 // label names a rule and where it stands.
@@ -58,50 +61,74 @@ func quoted(texts []string) []string {
 }
 
 // widenings finds rules that would let the request pass if they were about it, and
-// lack only its method or its path.
-func (p *Policy) widenings(req Request, who Subject) []string {
+// lack only what is done or what it is done to.
+func (p *Policy) widenings(q *question, who *Subject) []string {
 	var ways []string
 	for i := range p.rules {
 		r := &p.rules[i]
-		if r.Name == BuiltinRule || r.require.eval(req, who) != Allowed {
+		if r.Name == BuiltinRule || r.require.eval(q.Request, *who) != Allowed {
 			continue
 		}
-		switch method, path := r.coversMethod(methodBit(req.Method)), r.coversPath(req.Path); {
-		case path && !method:
-			ways = append(ways, fmt.Sprintf("add %q to methods of %s, for all that it lets in (%s)", req.Method, r.label(), r.wants))
-		case method && !path:
-			ways = append(ways, fmt.Sprintf("add %q to paths of %s, for all that it lets in (%s)", p.pathsOf(req), r.label(), r.wants))
+		if key, value := p.lacks(r, q, who); key != "" {
+			ways = append(ways, fmt.Sprintf("add %q to %s of %s, for all that it lets in (%s)", value, key, r.label(), r.wants))
 		}
 	}
 	return ways
 }
 
-// newRule describes a rule that lets req pass.
-func (p *Policy) newRule(req Request, require []string) string {
-	method := req.Method
-	if method == http.MethodHead {
-		method = http.MethodGet
+// lacks returns the one key of r that has to have a value more for r to be about q, and
+// no key where there is none.
+func (p *Policy) lacks(r *rule, q *question, who *Subject) (key, value string) {
+	verb, place := r.coversVerb(q), r.coversPlace(q, who) == Allowed
+	switch {
+	case verb == place:
+	case place && r.actions == 0:
+		return "methods", q.Method
+	case r.actions == 0:
+		if len(r.paths) > 0 {
+			return "paths", p.pathsOf(q)
+		}
+	case verb && q.at.Repository != "":
+		return "repositories", q.at.Repository
+	case place && q.action != 0:
+		return "actions", q.action.names()[0]
 	}
-	return fmt.Sprintf("a rule with methods = [%q], paths = [%q] and require = [%q]", method, p.pathsOf(req), require[0])
+	return "", ""
 }
 
-// pathsOf returns the pattern of the repository that req is about, or else of its
-// path alone.
-func (p *Policy) pathsOf(req Request) string {
-	if _, repository := p.Describe(req); repository != "" {
-		return p.registry + repository + "/**"
+// newRule describes a rule that lets q pass.
+func (p *Policy) newRule(q *question, require []string) string {
+	if q.action == 0 {
+		method := q.Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		return fmt.Sprintf("a rule with methods = [%q], paths = [%q] and require = [%q]", method, q.Path, require[0])
 	}
-	return req.Path
+	repositories := ""
+	if q.at.Repository != "" {
+		repositories = fmt.Sprintf("repositories = [%q], ", q.at.Repository)
+	}
+	return fmt.Sprintf("a rule with %sactions = [%q] and require = [%q]", repositories, q.action.names()[0], require[0])
+}
+
+// pathsOf returns the pattern of the repository that q is about, or else of its
+// path alone.
+func (p *Policy) pathsOf(q *question) string {
+	if q.at.Repository != "" {
+		return p.registry + q.at.Repository + "/**"
+	}
+	return q.Path
 }
 
 // laterRules finds rules that would let the request pass if they were asked before
 // the one that decides.
-func (p *Policy) laterRules(deciding *rule, req Request, who Subject) []string {
+func (p *Policy) laterRules(deciding *rule, q *question, who *Subject) []string {
 	var ways []string
 	after := false
 	for i := range p.rules {
 		r := &p.rules[i]
-		if after && r.Name != BuiltinRule && r.coversMethod(methodBit(req.Method)) && r.coversPath(req.Path) && r.require.eval(req, who) == Allowed {
+		if after && r.Name != BuiltinRule && r.covers(q, who) == Allowed && r.require.eval(q.Request, *who) == Allowed {
 			ways = append(ways, "move "+r.label()+" before "+deciding.label())
 		}
 		after = after || r == deciding
@@ -120,6 +147,10 @@ func waysTo(r Requirement, req Request, who Subject) []string {
 		return []string{LogIn}
 	case network:
 		return []string{"send it from " + r.address()}
+	case voucher:
+		return []string{"log in as a user of the " + r.String()}
+	case way:
+		return []string{"log in by " + string(r)}
 	case principal:
 		return []string{r.wayIn(who)}
 	case not:
@@ -139,6 +170,8 @@ func waysOut(r Requirement, req Request, who Subject) []string {
 	switch r := r.(type) {
 	case network:
 		return []string{"send it from outside of " + r.address()}
+	case voucher:
+		return []string{"log in as a user of another backend than " + string(r)}
 	case principal:
 		return []string{r.wayOut(who)}
 	case allOf:

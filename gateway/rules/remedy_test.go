@@ -41,13 +41,13 @@ func TestRemediesNameWhatWouldLetARequestPass(t *testing.T) {
 			"log in as local:bob", "log in as a member of the group local:a",
 			`add "user corp:bob" or "group corp:devs" to require of rule "push" (config.toml:7)`}},
 		"a method that is missing": {[]Rule{{Name: "post", Methods: []string{"POST"}, Require: mustRequire(t, "valid-user")}}, nil, bob, []string{
-			`add a rule with methods = ["PUT"], paths = ["/v2/team/app/**"] and require = ["user bob"]`,
+			`add a rule with repositories = ["team/app"], actions = ["push"] and require = ["user bob"]`,
 			`add "PUT" to methods of rule "post", for all that it lets in (valid-user)`}},
 		"a path that is missing": {[]Rule{{Name: "other", Paths: []string{"/v2/other/**"}, Require: mustRequire(t, "group devs")}}, nil, bob, []string{
-			`add a rule with methods = ["PUT"], paths = ["/v2/team/app/**"] and require = ["user bob"]`,
+			`add a rule with repositories = ["team/app"], actions = ["push"] and require = ["user bob"]`,
 			`add "/v2/team/app/**" to paths of rule "other", for all that it lets in (group devs)`}},
 		"a rule that would not help": {[]Rule{{Name: "other", Paths: []string{"/v2/other/**"}, Require: mustRequire(t, "group pusher")}}, nil, bob, []string{
-			`add a rule with methods = ["PUT"], paths = ["/v2/team/app/**"] and require = ["user bob"]`}},
+			`add a rule with repositories = ["team/app"], actions = ["push"] and require = ["user bob"]`}},
 		"the order of the rules": {append(push("all denied"), Rule{Name: "late", Require: mustRequire(t, "user bob")}), nil, bob, []string{
 			toRequire, `move rule "late" before rule "push" (config.toml:7)`}},
 	} {
@@ -66,7 +66,7 @@ func TestNothingRemediesWhatPassesOrIsNotKnown(t *testing.T) {
 	p := mustPolicy(t, recipe(t))
 	for _, who := range []Subject{pusher, {LoggedIn: true, Identity: pusher.Identity}} {
 		var trace Trace
-		p.Decide(Request{Method: "PUT", Path: "/v2/x", Source: loopback}, who, &trace)
+		p.Decide(Request{Method: "PUT", Path: "/v2/x/manifests/1", Source: loopback}, who, &trace)
 		if trace.Remedies != nil {
 			t.Errorf("groups known %v: remedies %q", who.GroupsKnown, trace.Remedies)
 		}

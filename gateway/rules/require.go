@@ -30,7 +30,12 @@ type (
 	anyOf     []Requirement // never empty
 	allOf     []Requirement // never empty
 	not       struct{ Requirement }
+	voucher   string // name of the backend that vouches for the user
+	way       string // how somebody comes
 )
+
+// byPassword is the only way so far.
+const byPassword way = "password"
 
 // principal is a user or a group by name. With a source it is one of that
 // backend alone: another backend's user of the same name is somebody else.
@@ -67,15 +72,30 @@ func (n network) eval(req Request, _ Subject) Verdict {
 }
 
 func (p principal) eval(_ Request, who Subject) Verdict {
+	elsewhere := p.source != "" && p.source != who.Identity.Source
 	switch {
-	case !who.LoggedIn:
+	case !who.LoggedIn && (who.Identity.Source == "" || !elsewhere):
 		return NeedsLogin
-	case p.source != "" && p.source != who.Identity.Source:
+	case elsewhere:
 		return Denied
 	case p.kind == userKind:
 		return verdictOf(p.spelledBy(who.Identity.Source) == who.Identity.User)
 	}
 	return who.isIn(p.spelledBy(who.Identity.Source))
+}
+
+func (v voucher) eval(_ Request, who Subject) Verdict {
+	if !who.LoggedIn && who.Identity.Source == "" {
+		return NeedsLogin
+	}
+	return verdictOf(string(v) == who.Identity.Source)
+}
+
+func (w way) eval(_ Request, who Subject) Verdict {
+	if !who.LoggedIn {
+		return NeedsLogin
+	}
+	return verdictOf(w == byPassword)
 }
 
 // isIn says whether who is in a group. Where not all groups could be found out, those
@@ -138,11 +158,19 @@ func (p principal) String() string {
 	if p.source != "" {
 		name = p.source + ":" + name
 	}
-	if strings.ContainsAny(name, ` "`) || checkName(word{text: name}, 1) != nil {
-		name = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name) + `"`
-	}
-	return string(p.kind) + " " + name
+	return string(p.kind) + " " + written(name)
 }
+
+// written returns name as a requirement has it, in quotes where it needs them.
+func written(name string) string {
+	if strings.ContainsAny(name, ` "`) || checkName(word{text: name}, 1) != nil {
+		return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name) + `"`
+	}
+	return name
+}
+
+func (v voucher) String() string { return "backend " + written(string(v)) }
+func (w way) String() string     { return "via " + string(w) }
 
 func (a anyOf) String() string { return join(a, " or ") }
 func (a allOf) String() string { return join(a, " and ") }
@@ -169,6 +197,8 @@ type renamer = func(principal) (principal, error)
 func (v validUser) rename(renamer) (Requirement, error)   { return v, nil }
 func (e everybody) rename(renamer) (Requirement, error)   { return e, nil }
 func (n network) rename(renamer) (Requirement, error)     { return n, nil }
+func (v voucher) rename(renamer) (Requirement, error)     { return v, nil }
+func (w way) rename(renamer) (Requirement, error)         { return w, nil }
 func (p principal) rename(f renamer) (Requirement, error) { return f(p) }
 
 func (a anyOf) rename(f renamer) (Requirement, error) {

@@ -19,10 +19,12 @@ const maxDepth = 16
 //	valid-user        whoever has logged in
 //	user NAME…        one of these users
 //	group NAME…       a member of one of these groups
+//	backend NAME…     whoever one of these backends vouches for
+//	via password      whoever has logged in by a password
 //	ip ADDRESS…       from one of these addresses or CIDR ranges
 //	all granted       everybody, also without a login
 //	all denied        nobody
-//	not ITEM          user, group or ip that must not hold
+//	not ITEM          user, group, backend, via or ip that must not hold
 //
 // or a table with one key, any, all or none, and a list of such items. Names
 // with blanks stand in double quotes, in which \" and \\ stand for " and \.
@@ -203,6 +205,10 @@ func parseWords(words []word) (Requirement, error) {
 		return parseNames(userKind, args)
 	case key.text == "group":
 		return parseNames(groupKind, args)
+	case key.text == "backend":
+		return parseVouchers(args)
+	case key.text == "via":
+		return parseWays(args)
 	case key.text == "ip":
 		return parseNetworks(args)
 	case key.text == "not":
@@ -228,7 +234,7 @@ func parseNot(args []word) (Requirement, error) {
 	}
 	switch r.(type) {
 	case not, validUser, everybody:
-		return nil, errors.New(`"not" stands before user, group or ip only`)
+		return nil, errors.New(`"not" stands before user, group, backend, via or ip only`)
 	}
 	return not{r}, nil
 }
@@ -265,6 +271,34 @@ func checkName(name word, of int) error {
 		return errors.New(`names with blanks stand in double quotes ("), not single ones`)
 	}
 	return nil
+}
+
+func parseVouchers(args []word) (Requirement, error) {
+	if len(args) == 0 {
+		return nil, errors.New("it names no backend: write backend and one or more names of backends")
+	}
+	var list []Requirement
+	for _, arg := range args {
+		if err := checkName(arg, len(args)); err != nil {
+			return nil, err
+		}
+		list = append(list, voucher(arg.text))
+	}
+	return newAny(list), nil
+}
+
+func parseWays(args []word) (Requirement, error) {
+	if len(args) == 0 {
+		return nil, fmt.Errorf("it does not say how somebody comes: write via %s", byPassword)
+	}
+	var list []Requirement
+	for _, arg := range args {
+		if way(arg.text) != byPassword {
+			return nil, fmt.Errorf("%q is no way to log in: the only one is %s", arg.text, byPassword)
+		}
+		list = append(list, byPassword)
+	}
+	return newAny(list), nil
 }
 
 func parseNetworks(args []word) (Requirement, error) {

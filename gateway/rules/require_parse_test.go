@@ -75,9 +75,9 @@ func TestParseRequireRefuses(t *testing.T) {
 		{"all of negatives", []any{all("not user bob")}, "require[0].all: the list says only who is not let in"},
 		{"all of negatives by none", []any{all(none("user bob"), "not ip ::1")}, "require[0].all: the list says only"},
 		{"all of negatives in all", []any{all("valid-user", all("not user bob"))}, "require[0].all[1].all: the list says only"},
-		{"double negative", []any{all("valid-user", "not not user bob")}, "stands before user, group or ip only"},
-		{"not valid-user", []any{all("ip ::1", "not valid-user")}, "stands before user, group or ip only"},
-		{"not all denied", []any{all("ip ::1", "not all denied")}, "stands before user, group or ip only"},
+		{"double negative", []any{all("valid-user", "not not user bob")}, "stands before user, group, backend, via or ip only"},
+		{"not valid-user", []any{all("ip ::1", "not valid-user")}, "stands before user, group, backend, via or ip only"},
+		{"not all denied", []any{all("ip ::1", "not all denied")}, "stands before user, group, backend, via or ip only"},
 		{"not alone", []any{all("ip ::1", "not")}, "it is empty"},
 
 		{"user without names", []any{"user"}, "write user and one or more names"},

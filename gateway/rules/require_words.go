@@ -68,7 +68,7 @@ func quotedWord(text string) (w word, rest string, err error) {
 	return word{}, "", errors.New("the closing double quote is missing")
 }
 
-const knownItems = "valid-user, user NAME…, group NAME…, ip ADDRESS…, all granted, all denied, not …, or a table { any = […] }, { all = […] }, { none = […] }"
+const knownItems = "valid-user, user NAME…, group NAME…, backend NAME…, via password, ip ADDRESS…, all granted, all denied, not …, or a table { any = […] }, { all = […] }, { none = […] }"
 
 // advice says what to write in place of words that people try, most of which
 // are Apache's.
@@ -78,6 +78,7 @@ var advice = map[string]string{
 	"validuser":   "write valid-user",
 	"users":       "write user NAME…",
 	"groups":      "write group NAME…",
+	"backends":    "write backend NAME…",
 	"granted":     "write all granted",
 	"denied":      "write all denied",
 	"any":         "write a table, { any = […] }",
@@ -97,7 +98,7 @@ func unknownItem(key string) error {
 	hint := advice[strings.ToLower(key)]
 	switch lower := strings.ToLower(key); {
 	case hint != "":
-	case lower != key && slices.Contains([]string{"valid-user", "user", "group", "ip", "all", "not"}, lower):
+	case lower != key && slices.Contains([]string{"valid-user", "user", "group", "backend", "via", "ip", "all", "not"}, lower):
 		hint = "write " + lower + ", in lower case"
 	default:
 		hint = "want " + knownItems

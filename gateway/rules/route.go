@@ -26,8 +26,8 @@ type Route struct {
 	// ("user corp:alice"); only the names in this list are read as qualifiers.
 	Backends []string
 
-	// Rules decide who may do what. The first whose methods and paths match
-	// decides alone; where none does, the request is denied.
+	// Rules decide who may do what. The first that is about a request decides
+	// alone; where none is, the request is denied.
 	Rules []Rule
 
 	// ImmutableTags is [Rule.ImmutableTags] of the rules that have none.
@@ -46,6 +46,17 @@ type Rule struct {
 	// for one segment and ** for any number, also none. Empty for all.
 	Paths []string
 
+	// Repositories and Actions are the other way to say what the rule is about, in
+	// place of Methods and Paths: requests to a registry as its specification has them,
+	// and nothing else. Repositories are patterns as Paths are, without the root of
+	// the registry, in which {user} stands for the name of the user and {group} for that
+	// of any group of the user. Empty for all.
+	Repositories []string
+
+	// Actions are some of [Actions]. Empty, where there are Repositories, for pull, push
+	// and delete.
+	Actions []string
+
 	// Require says who is let in. It is made by [ParseRequire].
 	Require Requirement
 
@@ -58,6 +69,9 @@ type Rule struct {
 	// Position is where the rule was read, as FILE:LINE, for explanations.
 	Position string
 }
+
+// ByAction reports whether r says by repositories and actions what it is about.
+func (r Rule) ByAction() bool { return r.Repositories != nil || r.Actions != nil }
 
 // Describes reports whether one of the patterns of r describes path. A malformed one, of
 // which there is an error elsewhere, describes none.

@@ -7,24 +7,58 @@ import (
 	"strings"
 
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/oci"
 	"gatehouse/gateway/strict"
 )
 
 // BuiltinRule is the [Decision.Rule] of the rule that every policy ends with:
 // GET and HEAD of the root of a registry, such as /v2/, need a valid user. Clients
-// log in there, so that without it rules with paths would lock out "docker login".
+// log in there. The rule decides before all others wherever some rule for pull may let
+// in somebody who has logged in, and else where no other rule is about the request.
 const BuiltinRule = "(built-in)"
 
-// rule is a [Rule] in the form that requests are compared with.
+// rule is a [Rule] in the form that requests are compared with. It has actions, or else
+// methods.
 type rule struct {
 	Rule
-	methods   methodSet
-	paths     []Pattern   // empty for all
-	immutable tagPatterns // nil for those of the route
+	methods      methodSet
+	paths        []Pattern // empty for all
+	actions      actionSet
+	repositories []Pattern   // empty for all
+	templates    bool        // some of them are
+	immutable    tagPatterns // nil for those of the route
 
 	require Requirement
 	wants   string // require in words that a client may see
 	usesIP  bool
+}
+
+// covers says whether r is about q. It is not known of a template before who has logged
+// in, or the groups of who are known.
+func (r *rule) covers(q *question, who *Subject) Verdict {
+	if !r.coversVerb(q) {
+		return Denied
+	}
+	return r.coversPlace(q, who)
+}
+
+// coversVerb reports whether r is about what is done.
+func (r *rule) coversVerb(q *question) bool {
+	if r.actions != 0 {
+		return r.actions&q.action != 0
+	}
+	return r.coversMethod(q.method)
+}
+
+// coversPlace says whether r is about what it is done to.
+func (r *rule) coversPlace(q *question, who *Subject) Verdict {
+	switch {
+	case r.actions == 0:
+		return verdictOf((len(r.paths) > 0 || !q.closed) && r.coversPath(q.Path))
+	case len(r.repositories) > 0 && q.at.Repository == "":
+		return Denied
+	}
+	return r.coversRepository(q.at.Repository, who)
 }
 
 func (r *rule) coversMethod(method methodSet) bool {
@@ -61,11 +95,12 @@ func NewPolicy(r Route) (*Policy, error) {
 		p.rules = append(p.rules, c)
 		p.groups = append(p.groups, groupsIn(c.require)...)
 	}
-	if p.registry != "" {
-		p.rules = append(p.rules, builtinRule(p.registry))
-	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
+	}
+	if p.registry != "" {
+		p.logins = p.loginRules()
+		p.rules = append(p.rules, builtinRule(p.registry))
 	}
 	return p, nil
 }
@@ -99,21 +134,75 @@ func CheckRule(r Rule, route Route) error {
 }
 
 func compileRule(from Rule, route Route) (rule, error) {
-	methods, errMethods := compileMethods(from.Methods)
-	paths, errPaths := compilePaths(from.Paths, route)
+	c := rule{Rule: from}
 	require, errRequire := bindNames(from.Require, route)
 	tags, errTags := compileTags(from.ImmutableTags)
-	err := errors.Join(fault.At(checkRuleName(from.Name), "name"), fault.At(errMethods, "methods"), fault.At(errPaths, "paths"), fault.At(errRequire, "require"), errTags)
+	err := errors.Join(fault.At(checkRuleName(from.Name), "name"), c.compileAbout(route), fault.At(errRequire, "require"), errTags)
 	if err != nil {
 		return rule{}, err
 	}
-	c := rule{Rule: from, methods: methods, paths: paths, immutable: tags, require: require, wants: clientWords(require)}
+	c.immutable, c.require, c.wants = tags, require, clientWords(require)
 	leaves(require, func(leaf Requirement) {
 		if _, ok := leaf.(network); ok {
 			c.usesIP = true
 		}
 	})
 	return c, nil
+}
+
+// compileAbout reads which requests r is about.
+func (r *rule) compileAbout(route Route) error {
+	if !r.ByAction() {
+		var errMethods, errPaths error
+		r.methods, errMethods = compileMethods(r.Methods)
+		r.paths, errPaths = compilePaths(r.Paths, route)
+		return errors.Join(fault.At(errMethods, "methods"), fault.At(errPaths, "paths"))
+	}
+	var errActions, errRepositories error
+	r.actions, errActions = compileActions(r.Actions)
+	r.repositories, errRepositories = compileRepositories(r.Repositories)
+	r.templates = slices.ContainsFunc(r.repositories, Pattern.isTemplate)
+	return errors.Join(r.checkOneWay(), r.checkWholeRegistry(route), fault.At(errActions, "actions"), fault.At(errRepositories, "repositories"))
+}
+
+// TwoWays is the error of a rule that says by two keys which requests it is about.
+type TwoWays struct{ text string }
+
+func (e *TwoWays) Error() string { return e.text }
+
+// checkOneWay refuses a rule that says twice which requests it is about.
+func (r Rule) checkOneWay() error {
+	const keep = " both say which requests it is about: keep one of them"
+	var errs []error
+	if r.Actions != nil && r.Methods != nil {
+		errs = append(errs, fault.At(&TwoWays{"actions and methods" + keep}, "actions"))
+	}
+	if r.Repositories != nil && r.Paths != nil {
+		errs = append(errs, fault.At(&TwoWays{"repositories and paths" + keep}, "repositories"))
+	}
+	switch {
+	case errs != nil:
+	case r.Methods != nil:
+		return fault.At(&TwoWays{"repositories and methods do not go together: write actions in place of methods"}, "methods")
+	case r.Paths != nil:
+		return fault.At(&TwoWays{"actions and paths do not go together: write repositories in place of paths"}, "paths")
+	}
+	return errors.Join(errs...)
+}
+
+// checkWholeRegistry refuses actions where they can be about nothing.
+func (r Rule) checkWholeRegistry(route Route) error {
+	switch {
+	case route.RegistryRoot() == "":
+		key := "actions"
+		if r.Repositories != nil {
+			key = "repositories"
+		}
+		return fault.At(fmt.Errorf("%s: the route leads to no registry: set registry in the route, or write methods and paths", key), key)
+	case r.Repositories != nil && slices.Contains(r.Actions, string(oci.ListCatalog)):
+		return fault.At(errors.New(`actions: "catalog" is about the whole registry: leave repositories out, its entries are filtered by the rules for pull`), "actions")
+	}
+	return nil
 }
 
 func checkRuleName(name string) error {

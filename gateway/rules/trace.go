@@ -21,10 +21,15 @@ type Trace struct {
 type Step struct {
 	Rule Rule // as configured
 
-	MethodMatches bool
-	PathMatches   bool
+	MethodMatches bool // or the action
+	PathMatches   bool // or the repository
 
-	// Decides marks the first rule of which both match.
+	// Covers says whether the rule is about the request: Allowed if it is and Denied if
+	// not. It is NeedsLogin or NeedsGroups where the rule has a template, for which it is
+	// not known yet.
+	Covers Verdict
+
+	// Decides marks the rule that decides.
 	Decides bool
 
 	// Check is what the rule's requirement says of the request. It is made for
@@ -39,21 +44,22 @@ type Check struct {
 	Parts       []Check
 }
 
-func (p *Policy) explain(deciding *rule, req Request, who Subject) Trace {
+func (p *Policy) explain(deciding *rule, q *question, who *Subject, v Verdict) Trace {
 	steps := make([]Step, len(p.rules))
 	for i := range p.rules {
 		r := &p.rules[i]
 		steps[i] = Step{
 			Rule:          r.Rule,
-			MethodMatches: r.coversMethod(methodBit(req.Method)),
-			PathMatches:   r.coversPath(req.Path),
+			MethodMatches: r.coversVerb(q),
+			PathMatches:   r.coversPlace(q, who) == Allowed,
+			Covers:        r.covers(q, who).settled(),
 			Decides:       r == deciding,
-			Check:         check(r.require, req, who),
+			Check:         check(r.require, q.Request, *who),
 		}
 	}
-	t := Trace{Steps: steps, Notes: deciding.sharedNames(who)}
-	if v := decide(deciding, req, who); v == Denied || v == NeedsLogin {
-		t.Remedies = p.remedies(deciding, req, who)
+	t := Trace{Steps: steps, Notes: append(deciding.sharedNames(*who), p.notes(deciding, q, who, v)...)}
+	if v == Denied || v == NeedsLogin {
+		t.Remedies = p.remedies(deciding, q, who)
 	}
 	return t
 }

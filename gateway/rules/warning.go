@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -24,7 +25,7 @@ func (p *Policy) Warnings() []Warning {
 	unbound := false
 	for i := range p.route.Rules {
 		r := &p.rules[i]
-		for _, text := range slices.Concat(p.hidden(i), p.anonymous(r), p.withoutLogin(r), p.unreachable(r), p.short(r), p.names(r), p.unclaimed(r.Rule)) {
+		for _, text := range slices.Concat(p.hidden(i), p.anonymous(r), p.unreachable(r), p.short(r), p.names(r), p.unclaimed(r.Rule), p.owners(i), p.namesakesOf(r)) {
 			list = append(list, Warning{Rule: r.Name, Position: r.Position, Text: text})
 		}
 		if !unbound && p.bindsNoMethod(r) {
@@ -35,37 +36,6 @@ func (p *Policy) Warnings() []Warning {
 	return list
 }
 
-// hidden warns of a rule that decides nothing because, for each of its methods
-// and paths, a single earlier rule takes all. It misses rules that only several
-// earlier ones together hide on one path, and never accuses one wrongly.
-func (p *Policy) hidden(i int) []string {
-	var by []string
-	r := &p.rules[i]
-	paths := r.paths
-	if len(paths) == 0 {
-		paths = []Pattern{append(p.prefix(), anySegments)}
-	}
-	for _, method := range knownMethods {
-		for _, path := range paths {
-			if !r.coversMethod(methodBit(method)) {
-				continue
-			}
-			j := slices.IndexFunc(p.rules[:i], func(e rule) bool { return e.coversMethod(methodBit(method)) && e.coversPattern(path) })
-			if j < 0 {
-				return nil
-			}
-			if name := fmt.Sprintf("%q", p.rules[j].Name); !slices.Contains(by, name) {
-				by = append(by, name)
-			}
-		}
-	}
-	return []string{"it never decides: earlier rules (" + strings.Join(by, ", ") + ") take every request that it is about; move it before them or take it out"}
-}
-
-func (r *rule) coversPattern(q Pattern) bool {
-	return len(r.paths) == 0 || slices.ContainsFunc(r.paths, func(p Pattern) bool { return p.covers(q) })
-}
-
 // anonymous warns of a rule that lets in whoever has not logged in. Clients send
 // a password only after a 401, and a registry's clients ask for it at its root. Nothing
 // is said of what these clients never ask for.
@@ -73,7 +43,7 @@ func (p *Policy) anonymous(r *rule) []string {
 	if !p.concernsRegistry(r) || !r.admitsStrangers() {
 		return nil
 	}
-	if p.registry != "" && p.deciding(Request{Method: "GET", Path: p.registry}) == r {
+	if p.opensLogin(r) {
 		return []string{"it lets requests to " + p.registry + ` through without a login: there "docker login" takes any password for good, and docker never sends one`}
 	}
 	return []string{"it lets requests through without a login: clients that log in at all send no password here, and with Basic authentication docker cannot both pull without a login and push with one"}
@@ -82,25 +52,42 @@ func (p *Policy) anonymous(r *rule) []string {
 // concernsRegistry reports whether a client of the registry may make a request that r is
 // about.
 func (p *Policy) concernsRegistry(r *rule) bool {
-	if p.registry == "" || r.methods&^methodBit("OPTIONS") == 0 {
+	if p.registry == "" || r.actions != 0 {
+		return r.actions != 0
+	}
+	if r.methods&^methodBit("OPTIONS") == 0 {
 		return false
 	}
 	root := slices.Collect(segments(p.registry))
 	return len(r.paths) == 0 || slices.ContainsFunc(r.paths, func(q Pattern) bool { return q.meets(root) })
 }
 
-// admitsStrangers tries the rule from each address that it names and from one
-// that it need not name.
-func (r *rule) admitsStrangers() bool {
-	sources := []netip.Addr{netip.IPv6Unspecified()}
-	leaves(r.require, func(leaf Requirement) {
-		if n, ok := leaf.(network); ok {
-			sources = append(sources, n.Addr())
-		}
+// opensLogin reports whether r lets strangers pass where clients log in.
+func (p *Policy) opensLogin(r *rule) bool {
+	return slices.ContainsFunc(r.sources(), func(source netip.Addr) bool {
+		q := p.read(Request{Method: http.MethodGet, Path: p.registry, Source: source})
+		deciding, verdict := p.judge(&q, &Subject{})
+		return deciding == r && verdict == Allowed
 	})
-	return slices.ContainsFunc(sources, func(source netip.Addr) bool {
+}
+
+// admitsStrangers reports whether somebody who has not logged in meets the requirement,
+// from any address.
+func (r *rule) admitsStrangers() bool {
+	return slices.ContainsFunc(r.sources(), func(source netip.Addr) bool {
 		return r.require.eval(Request{Source: source}, Subject{}) == Allowed
 	})
+}
+
+// sources returns each address that the rule names, and one that it need not name.
+func (r *rule) sources() []netip.Addr {
+	list := []netip.Addr{netip.IPv6Unspecified()}
+	leaves(r.require, func(leaf Requirement) {
+		if n, ok := leaf.(network); ok {
+			list = append(list, n.Addr())
+		}
+	})
+	return list
 }
 
 // prefix returns the path of the route, which takes what is at and below it.
@@ -108,13 +95,18 @@ func (p *Policy) prefix() Pattern {
 	return slices.Collect(segments(p.route.Path))
 }
 
-// unreachable warns of paths that the route never takes.
+// unreachable warns of paths and repositories that the route never takes.
 func (p *Policy) unreachable(r *rule) []string {
 	prefix := p.prefix()
 	var texts []string
 	for _, q := range r.paths {
 		if !q.meets(prefix) {
 			texts = append(texts, fmt.Sprintf("its path %s matches nothing: the route takes only what is below %s", q, prefix))
+		}
+	}
+	for i, q := range r.repositories {
+		if !Pattern(p.pathOf(q)).meets(prefix) {
+			texts = append(texts, fmt.Sprintf("its repositories %s match nothing: the route takes only what is below %s", r.Repositories[i], prefix))
 		}
 	}
 	return texts

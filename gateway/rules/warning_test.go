@@ -20,6 +20,10 @@ func TestWarnings(t *testing.T) {
 		{"hidden by one", []Rule{
 			{Name: "all", Require: user},
 			{Name: "push", Methods: []string{"PUT"}, Paths: team, Require: push},
+		}, []string{`push: it decides nothing but about extensions and pages of the registry's own: earlier rules ("all")`}},
+		{"hidden for good", []Rule{
+			{Name: "all", Paths: []string{"/v2/**"}, Require: user},
+			{Name: "push", Methods: []string{"PUT"}, Paths: team, Require: push},
 		}, []string{`push: it never decides: earlier rules ("all")`}},
 		{"hidden by two", []Rule{
 			{Name: "head", Methods: []string{"GET"}, Require: user},

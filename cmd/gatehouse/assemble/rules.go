@@ -1,6 +1,7 @@
 package assemble
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -20,7 +21,10 @@ func (a *Assembly) rules(i int, route gateway.Route) []rules.Rule {
 	list := make([]rules.Rule, len(c.Rules))
 	for j, r := range c.Rules {
 		at := a.at(i, "rule", j)
-		list[j] = rules.Rule{Name: r.Name, Methods: r.Methods, Paths: r.Paths, ImmutableTags: r.ImmutableTags, Position: fmt.Sprintf("%s:%d", at.Name, at.Line)}
+		list[j] = rules.Rule{
+			Name: r.Name, Methods: r.Methods, Paths: r.Paths, Repositories: r.Repositories, Actions: r.Actions, ImmutableTags: r.ImmutableTags,
+			Position: fmt.Sprintf("%s:%d", at.Name, at.Line),
+		}
 		if at.Line == 0 {
 			list[j].Position = at.Name
 		}
@@ -79,6 +83,9 @@ func (a *Assembly) checkRule(i, j int, route gateway.Route, r rules.Rule) {
 	}
 	for _, err := range fault.Leaves(rules.CheckRule(r, route.ForRules())) {
 		first := len(a.Report)
+		if two := new(rules.TwoWays); errors.As(err, &two) {
+			err = fmt.Errorf("rule %q: %w", r.Name, err) // which one line of it does not show
+		}
 		a.Report.Add(err, a.Config.Origin, []any{"route", i, "rule", j}, "name")
 		if path := fault.Path(err); len(path) > 0 && path[0] == "require" {
 			a.Report.KeepPrivate(first)

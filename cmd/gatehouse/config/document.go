@@ -204,6 +204,9 @@ type Rule struct {
 	Methods []string `toml:"methods"` // methods that the rule is about; not set: all; GET covers HEAD
 	Paths   []string `toml:"paths"`   // patterns of paths that the rule is about; not set: all; * is one segment, ** any number
 
+	Repositories []string `toml:"repositories"` // patterns of repositories that the rule is about, in place of paths; not set: all; * is one segment, ** any number, {user} the name of the user, {group} that of any group of the user
+	Actions      []string `toml:"actions"`      // what the rule is about, in place of methods: "pull", "push", "delete", "catalog" or "extension"; not set, with repositories: pull, push and delete
+
 	ImmutableTags []string `toml:"immutable_tags"` // tags that are immutable where the rule decides; not set: those of the route
 
 	Require []any `toml:"require"` // who may: a list of which one item is enough; docs/rules.md has all items

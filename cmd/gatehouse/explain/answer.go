@@ -74,8 +74,11 @@ type Step struct {
 	At            string   `json:"at,omitempty"`
 	Methods       []string `json:"methods,omitempty"` // none for all
 	Paths         []string `json:"paths,omitempty"`   // none for all
-	MethodMatches bool     `json:"method_matches"`
-	PathMatches   bool     `json:"path_matches"`
+	Actions       []string `json:"actions,omitempty"`
+	Repositories  []string `json:"repositories,omitempty"`
+	MethodMatches bool     `json:"method_matches"` // or the action
+	PathMatches   bool     `json:"path_matches"`   // or the repository
+	About         string   `json:"about"`          // whether it is about the request: "allowed" if it is, "denied" if not, or "needs login" or "needs groups"
 	Decides       bool     `json:"decides"`
 	Require       Check    `json:"require"`
 }
@@ -105,8 +108,8 @@ func explanationOf(q gateway.Question, a gateway.Answer) Explanation {
 			e.RuleAt = s.Rule.Position
 		}
 		e.Rules = append(e.Rules, Step{
-			Name: s.Rule.Name, At: s.Rule.Position, Methods: s.Rule.Methods, Paths: s.Rule.Paths,
-			MethodMatches: s.MethodMatches, PathMatches: s.PathMatches, Decides: s.Decides, Require: checkOf(s.Check),
+			Name: s.Rule.Name, At: s.Rule.Position, Methods: s.Rule.Methods, Paths: s.Rule.Paths, Actions: s.Rule.Actions, Repositories: s.Rule.Repositories,
+			MethodMatches: s.MethodMatches, PathMatches: s.PathMatches, About: s.Covers.String(), Decides: s.Decides, Require: checkOf(s.Check),
 		})
 	}
 	if e.Verdict == Undecided && a.Status == 0 {

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 
 	"gatehouse/backend/shown"
+	"gatehouse/gateway/rules"
 )
 
 // words are a verdict for people.
@@ -100,11 +101,37 @@ func (e Explanation) printRules(out io.Writer) {
 		if r.Decides {
 			mark = "*"
 		}
-		line := shown.Row([]string{mark, r.Name, cmp.Or(r.At, "-"), hit(r.MethodMatches, r.Methods), hit(r.PathMatches, r.Paths), r.Require.words()})
+		line := shown.Row([]string{mark, r.Name, cmp.Or(r.At, "-"), r.verb(), r.place(), r.Require.words()})
 		fmt.Fprintln(w, strings.TrimRight(line, " "))
 	}
 	w.Flush()
 	fmt.Fprintln(out)
+}
+
+// verb says whether a rule is about what is done.
+func (r Step) verb() string {
+	list := r.Methods
+	switch {
+	case r.Actions != nil:
+		list = r.Actions
+	case r.Repositories != nil:
+		list = []string{"pull", "push", "delete"}
+	}
+	return hit(r.MethodMatches, list)
+}
+
+// place says whether a rule is about what it is done to.
+func (r Step) place() string {
+	if list := r.Repositories; list != nil {
+		if !r.PathMatches && r.MethodMatches && r.About != rules.Denied.String() {
+			return r.About + " (" + strings.Join(list, ", ") + ")"
+		}
+		return hit(r.PathMatches, list)
+	}
+	if !r.PathMatches && len(r.Paths) == 0 {
+		return "miss (not named)"
+	}
+	return hit(r.PathMatches, r.Paths)
 }
 
 // hit says whether one of a list matches, and for a miss what the list is.
