@@ -38,7 +38,7 @@ func (a *account) await(ctx context.Context, own turn) (done func(), err error) 
 		return nil, expired()
 	}
 	var second turn // not before the patience is over
-	timer := time.NewTimer(min(aliveTimeout, a.config.ConnectTimeout/3))
+	timer := time.NewTimer(min(a.config.aliveTimeout, a.config.ConnectTimeout/3))
 	defer timer.Stop()
 	for {
 		select {

@@ -102,6 +102,8 @@ type Config struct {
 
 	names names // in place of the system's, in tests
 
+	aliveTimeout time.Duration // what finding a dead connection may cost a login; another one in tests
+
 	learnDomains bool // Domains are what stands in UserBases, and more is learnt
 }
 
@@ -162,6 +164,7 @@ func (c Config) complete() Config {
 	c.IdleTimeout = cmp.Or(c.IdleTimeout, 4*time.Minute)
 	c.MaxLifetime = cmp.Or(c.MaxLifetime, 30*time.Minute)
 	c.GroupTTL = cmp.Or(c.GroupTTL, time.Minute)
+	c.aliveTimeout = cmp.Or(c.aliveTimeout, time.Second)
 	if len(c.GroupMemberAttrs) == 0 {
 		c.GroupMemberAttrs = []string{"member", "uniqueMember"}
 	}

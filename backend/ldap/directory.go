@@ -177,7 +177,7 @@ func (d *directory) isFailing(ctx context.Context, s *server, err error) bool {
 // isDead reports whether a server that did not answer a question answers nothing
 // at all.
 func (d *directory) isDead(ctx context.Context, s *server, cause error) bool {
-	dead := s.isAlive(ctx, aliveTimeout) != nil
+	dead := s.isAlive(ctx, d.config.aliveTimeout) != nil
 	if dead && ctx.Err() != nil {
 		d.suspect(s, cause) // there was no time to find out
 		return false
@@ -193,7 +193,7 @@ func (d *directory) suspect(s *server, cause error) {
 	}
 	d.background(func() {
 		defer s.suspected.Store(false)
-		if s.isAlive(s.ctx, aliveTimeout) != nil {
+		if s.isAlive(s.ctx, d.config.aliveTimeout) != nil {
 			d.giveUp(s, cause)
 		}
 	})

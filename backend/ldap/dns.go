@@ -72,7 +72,7 @@ func (d *directory) resolve(ctx context.Context) []*server {
 // resolveNow is resolve for a question that all known servers have failed: it waits no
 // longer than finding out about a server may take.
 func (d *directory) resolveNow(ctx context.Context) []*server {
-	ctx, cancel := context.WithTimeout(ctx, aliveTimeout)
+	ctx, cancel := context.WithTimeout(ctx, d.config.aliveTimeout)
 	defer cancel()
 	return d.resolve(ctx)
 }

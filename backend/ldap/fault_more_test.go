@@ -30,7 +30,9 @@ func twoServers(t *testing.T) (first, second *ldaptest.Server, c Config) {
 func TestOneDeadConnectionTellsOfTheOthers(t *testing.T) {
 	t.Parallel()
 	s := start(t, ldaptest.Config{})
-	b := open(t, configFor(t, s))
+	c := configFor(t, s)
+	c.aliveTimeout = time.Second
+	b := open(t, c)
 	s.OnRequest(onUserBind(ldaptest.Fault{Delay: 100 * time.Millisecond}))
 	var wg sync.WaitGroup
 	for range 10 {
@@ -93,7 +95,7 @@ func TestEndOfALoginIsNoDeadServer(t *testing.T) {
 	t.Parallel()
 	s := start(t, ldaptest.Config{})
 	c := usual(configFor(t, s))
-	c.LoginTimeout = 300 * time.Millisecond
+	c.LoginTimeout, c.aliveTimeout = 300*time.Millisecond, 3*time.Second
 	b := open(t, c)
 	server := b.directory.servers[0]
 	s.OnRequest(func(r ldaptest.Request) ldaptest.Fault {

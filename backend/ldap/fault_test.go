@@ -373,7 +373,7 @@ func TestServiceAccountThatFailsIsTriedAgainSoon(t *testing.T) {
 func TestSlowQuestionIsNoDeadServer(t *testing.T) {
 	t.Parallel()
 	first, second, c := twoServers(t)
-	c.OperationTimeout = 2 * time.Second
+	c.OperationTimeout = 2 * time.Second // and any time for the question whether the server is alive
 	b := open(t, c)
 	first.OnRequest(func(r ldaptest.Request) ldaptest.Fault {
 		return ldaptest.Fault{Hang: r.Kind == ldaptest.Search && strings.Contains(r.Filter, "uid=bob")}
@@ -411,8 +411,11 @@ func TestPasswordThatCannotBeReadIsAnOutage(t *testing.T) {
 // An idle connection is closed after its time, and tried out before it is
 // trusted with a question that cannot be asked twice.
 func TestIdleConnections(t *testing.T) {
+	t.Parallel()
 	s := start(t, ldaptest.Config{})
-	b := open(t, configFor(t, s))
+	c := configFor(t, s)
+	c.aliveTimeout = time.Second
+	b := open(t, c)
 	authenticate(t, b, "alice", alicePass)
 	idleFor(b, b.directory.config.IdleTimeout)
 	authenticate(t, b, "alice", alicePass)
@@ -420,7 +423,7 @@ func TestIdleConnections(t *testing.T) {
 		t.Errorf("connections past their time: %d were made, want 4", n)
 	}
 
-	b = open(t, configFor(t, s))
+	b = open(t, c)
 	authenticate(t, b, "alice", alicePass)
 	idleFor(b, time.Minute)
 	old := 0
@@ -434,7 +437,7 @@ func TestIdleConnections(t *testing.T) {
 	if _, got := authenticate(t, b, "alice", alicePass); got != "in" {
 		t.Errorf("got %s, want in", got)
 	}
-	if took := time.Since(start); took > 2*aliveTimeout+slack {
+	if took := time.Since(start); took > 2*b.config.aliveTimeout+slack {
 		t.Errorf("finding out took %v", took)
 	}
 }

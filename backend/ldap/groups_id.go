@@ -170,7 +170,7 @@ func (r *resolver) absences(ctx context.Context, filters map[string]string) (map
 // alternatives, and a condition if there is one.
 func (r *resolver) seen(ctx context.Context, alternatives []string, condition string) (map[string]bool, error) {
 	names := map[string]bool{}
-	filters := oneOf(alternatives, namesMax)
+	filters := oneOfNames(alternatives)
 	for i, filter := range filters {
 		if condition != "" {
 			filters[i] = "(&" + condition + filter + ")"
@@ -203,7 +203,7 @@ func (r *resolver) byKey(ctx context.Context, filters map[string]string, keyOf f
 	}
 	slices.Sort(missing)
 	asked := time.Now()
-	groups, err := r.searchGroups(ctx, oneOf(missing, namesMax))
+	groups, err := r.searchGroups(ctx, oneOfNames(missing))
 	if err != nil {
 		return nil, err
 	}

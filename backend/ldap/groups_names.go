@@ -57,7 +57,7 @@ func (r *resolver) bearers(ctx context.Context, owners map[string][]string) (uni
 	}
 	slices.Sort(filters)
 	asked := time.Now()
-	answers, err := r.searchGroups(ctx, oneOf(filters, namesMax))
+	answers, err := r.searchGroups(ctx, oneOfNames(filters))
 	if err != nil {
 		return nil, nil, err
 	}

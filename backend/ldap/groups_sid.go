@@ -108,7 +108,7 @@ func (r *resolver) placesOf(ctx context.Context, alternatives []string) (map[str
 		top = ""
 	}
 	places := map[string]dn{}
-	for _, filter := range oneOf(alternatives, namesMax) {
+	for _, filter := range oneOfNames(alternatives) {
 		entries, err := r.search(ctx, query{base: top, scope: ldap.ScopeWholeSubtree, paged: true, filter: filter, attributes: []string{"objectSid"}})
 		if err != nil {
 			return nil, fmt.Errorf("search groups: %w", err)

@@ -51,7 +51,7 @@ func TestHostileAnswersLetNobodyIn(t *testing.T) {
 				t.Parallel()
 				s := start(t, ldaptest.Config{})
 				c := configFor(t, s)
-				c.ConnectTimeout, c.OperationTimeout = time.Second, 500*time.Millisecond
+				c.ConnectTimeout, c.OperationTimeout, c.aliveTimeout = time.Second, 500*time.Millisecond, time.Second
 				b := open(t, c)
 				fault := ldaptest.Fault{Raw: raw}
 				if where == "bind" {

@@ -99,13 +99,13 @@ func configFor(t testing.TB, s *ldaptest.Server) Config {
 		BindPassword: func() (string, error) { return svcPass, nil },
 		UserBases:    []string{base},
 		Log:          slog.New(slog.NewTextHandler(testLog{t}, nil)),
-		LoginTimeout: 2 * time.Minute, ConnectTimeout: time.Minute, OperationTimeout: time.Minute,
+		LoginTimeout: 2 * time.Minute, ConnectTimeout: time.Minute, OperationTimeout: time.Minute, aliveTimeout: time.Minute,
 	}
 }
 
 // usual gives a configuration the times that it has by itself, for tests of what waits.
 func usual(c Config) Config {
-	c.LoginTimeout, c.ConnectTimeout, c.OperationTimeout = 0, 0, 0
+	c.LoginTimeout, c.ConnectTimeout, c.OperationTimeout, c.aliveTimeout = 0, 0, 0, 0
 	return c
 }
 

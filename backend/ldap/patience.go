@@ -20,7 +20,7 @@ var (
 
 // patience is how long a search waits before that is found out.
 func (c *Config) patience() time.Duration {
-	return min(aliveTimeout, c.OperationTimeout/4, c.LoginTimeout/10)
+	return min(c.aliveTimeout, c.OperationTimeout/4, c.LoginTimeout/10)
 }
 
 // wonder has it found out why the search of this moment has no answer yet.
@@ -77,9 +77,9 @@ func (c *conn) hasProved() bool {
 // for it, and ends it where it will get none.
 func (s *server) look(c *conn, question int, kept bool) {
 	switch {
-	case kept && !c.answers(s.ctx, aliveTimeout):
+	case kept && !c.answers(s.ctx, s.config.aliveTimeout):
 		c.abandon(question, errForgotten)
-	case !kept && s.isAlive(s.ctx, aliveTimeout) != nil:
+	case !kept && s.isAlive(s.ctx, s.config.aliveTimeout) != nil:
 		s.directory.giveUp(s, s.label(lost(errStopped)))
 		c.abandon(question, errStopped)
 	}

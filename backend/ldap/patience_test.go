@@ -24,7 +24,7 @@ func highest(s *ldaptest.Server) int {
 func TestLDAP10ForgottenConnection(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"as it comes":  func(*Config) {},
-		"short logins": func(c *Config) { c.LoginTimeout = 3 * time.Second },
+		"short logins": func(c *Config) { c.LoginTimeout, c.aliveTimeout = 6*time.Second, time.Second },
 		"long silence": func(c *Config) { c.OperationTimeout = 9 * time.Second },
 		"short search": func(c *Config) { c.OperationTimeout = 300 * time.Millisecond },
 	} {
@@ -32,6 +32,7 @@ func TestLDAP10ForgottenConnection(t *testing.T) {
 			t.Parallel()
 			s := start(t, ldaptest.Config{})
 			c := configFor(t, s)
+			c.aliveTimeout = 2 * time.Second
 			change(&c)
 			b := open(t, c)
 			authenticate(t, b, "alice", alicePass)
@@ -60,13 +61,15 @@ func TestLDAP10ForgottenConnection(t *testing.T) {
 func TestLDAP10SlowSearchIsAskedOnce(t *testing.T) {
 	t.Parallel()
 	s := start(t, ldaptest.Config{})
-	b := open(t, configFor(t, s))
+	c := configFor(t, s)
+	c.LoginTimeout = 10 * time.Second // after a tenth of which the connection is looked at
+	b := open(t, c)
 	authenticate(t, b, "alice", alicePass)
 	s.Forget()
 	isBob := func(r ldaptest.Request) bool { return strings.Contains(r.Filter, "uid=bob") }
 	s.OnRequest(func(r ldaptest.Request) ldaptest.Fault {
 		if isBob(r) {
-			return ldaptest.Fault{Delay: 2500 * time.Millisecond}
+			return ldaptest.Fault{Delay: 1500 * time.Millisecond}
 		}
 		return ldaptest.Fault{}
 	})

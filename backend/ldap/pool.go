@@ -22,6 +22,8 @@ type pool struct {
 	idleTimeout time.Duration
 	lifetime    time.Duration
 
+	aliveTimeout time.Duration // as in Config
+
 	mu     sync.Mutex
 	idle   []*conn // the one used last is at the end
 	closed bool
@@ -35,15 +37,14 @@ func newPool(life context.Context, c Config, m *meter, open func(context.Context
 		slots:       make(chan struct{}, c.MaxConnections),
 		idleTimeout: c.IdleTimeout,
 		lifetime:    c.MaxLifetime,
+
+		aliveTimeout: c.aliveTimeout,
 	}
 }
 
 // checkAfter is how long a connection may lie idle before it is tried out,
 // rather than trusted with a question that cannot be asked twice.
 const checkAfter = 3 * time.Second
-
-// aliveTimeout is what finding a dead connection may cost a login.
-const aliveTimeout = time.Second
 
 // ready returns a connection for the caller alone that was used a moment ago, or nil
 // if there is none. The caller gives it back with put.
@@ -78,7 +79,7 @@ func (p *pool) take(ctx context.Context) (c *conn, err error) {
 // fresh returns an idle connection that is not dead, or a new one.
 func (p *pool) fresh() (*conn, error) {
 	for c := p.pop(p.idleTimeout); c != nil; c = p.pop(p.idleTimeout) {
-		if time.Since(c.since) < checkAfter || c.ping(p.life, aliveTimeout, "") == nil {
+		if time.Since(c.since) < checkAfter || c.ping(p.life, p.aliveTimeout, "") == nil {
 			return c, nil
 		}
 		c.close()

@@ -128,6 +128,11 @@ func TestLDAP8GroupsThatNoSearchFinds(t *testing.T) {
 	s.deny(t, place.DN, "D;CI;RPLCLORC;;")
 	want := doubt{code: "ldap.groups.hidden", ruledOut: []string{"cn=core," + canonicalDN(o.groups)}} // it may share the name of one that can be seen
 	checkDoubt(t, c, rules, want, "dev", "all")
+	searching := c
+	searching.GroupMode = groupsSearch
+	if f := find(examine(t, searching, backend.Examination{User: "alice"}), "groups", ""); f.Code != want.code || !strings.Contains(fmt.Sprint(f), "banned") {
+		t.Errorf("doctor, where groups are searched for: got %+v", f)
+	}
 	c.GroupBases = []string{realBase}                             // where there are those that every system has, too
 	checkDoubt(t, c, rules, want, "all", "domain users", "users") // and dev is the name of several
 	s.deny(t, "CN=Domain Users,CN=Users,"+realBase, "D;;RPLCLORC;;")
@@ -197,5 +202,15 @@ func checkTooManyBlind(t *testing.T, c Config, rule, subject string) {
 	}
 	if r := remarkOn(remarks, subject); subject != "" && r.Code != "ldap.groups.unreadable" {
 		t.Errorf("got %+v, want a remark on %s", remarks, subject)
+	}
+}
+
+// Where groups are searched for and the entry of a user names none, doctor says that there
+// may be groups which nobody sees.
+func TestLDAP8DoctorSaysWhatNoSearchCanTell(t *testing.T) {
+	c := startSlapd(t).config(t)
+	c.GroupMode = groupsSearch
+	if f := find(examine(t, c, backend.Examination{User: "alice"}), "groups", ""); f.Failed || !strings.Contains(f.Text, "nobody can tell whether there are groups that it cannot see") {
+		t.Errorf("got %+v", f)
 	}
 }
