@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 
 	"gatehouse/gateway/rules"
@@ -54,8 +53,9 @@ func (r Route) CheckOrigin(i int) error {
 		return fmt.Errorf("origin %q: a page of a listed origin can do whatever the user who looks at it may: name each origin in full, without *", text)
 	case !ok || err != nil || !schemePattern.MatchString(scheme):
 		return fmt.Errorf("%q is not an origin: write scheme, host and perhaps a port, without a path, such as \"https://ui.example\"", text)
-	case slices.Contains(r.CORSOrigins[:i], text):
-		return fmt.Errorf("the origin %s is in the list twice: take one out", text)
+	}
+	if err := CheckOnce(r.CORSOrigins, i, "the origin "+text, nil); err != nil {
+		return err
 	}
 	sent := strings.ToLower(scheme) + "://" + host
 	if _, port, err := net.SplitHostPort(authority); err == nil && port != upstream.DefaultPort(strings.ToLower(scheme)) {

@@ -26,12 +26,11 @@ func (r Route) CheckResponseHeader(i int) error {
 	case managedAnswer.has(plain) || r.tellsUser(plain):
 		return fmt.Errorf("the header %s is one that the gateway or the service behind it sets for each answer: take it out", name)
 	}
-	for _, earlier := range r.ResponseHeaders[:i] {
-		if other, _ := cutResponseHeader(earlier); strings.EqualFold(other, name) {
-			return fmt.Errorf("the header %s is in the list twice: take one out", name)
-		}
-	}
-	return nil
+	return CheckOnce(r.ResponseHeaders, i, "the header "+name, func(a, b string) bool {
+		first, _ := cutResponseHeader(a)
+		second, _ := cutResponseHeader(b)
+		return strings.EqualFold(first, second)
+	})
 }
 
 func cutResponseHeader(line string) (name, value string) {

@@ -113,10 +113,22 @@ var (
 // CheckHost reports why the name at index i cannot be in r.Hosts.
 func (r Route) CheckHost(i int) error {
 	host := r.Hosts[i]
-	if slices.Contains(r.Hosts[:i], host) {
-		return fmt.Errorf("host %q is in the list twice: take one out", host)
+	if err := CheckOnce(r.Hosts, i, fmt.Sprintf("host %q", host), nil); err != nil {
+		return err
 	}
 	return CheckHostPattern(host)
+}
+
+// CheckOnce reports why the item at index i of a list cannot stand there, if an earlier one
+// is the same: equal to it where same is nil. What is how the message calls it.
+func CheckOnce(list []string, i int, what string, same func(a, b string) bool) error {
+	if same == nil {
+		same = func(a, b string) bool { return a == b }
+	}
+	if slices.ContainsFunc(list[:i], func(earlier string) bool { return same(earlier, list[i]) }) {
+		return fmt.Errorf("%s is in the list twice: take one out", what)
+	}
+	return nil
 }
 
 // CheckHostPattern refuses what no request's host can match as a name in

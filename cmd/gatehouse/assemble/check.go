@@ -3,7 +3,6 @@ package assemble
 import (
 	"fmt"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -31,8 +30,8 @@ func (a *Assembly) checkListen() {
 	}
 	for i, addr := range c.Listen {
 		at := c.Origin.At("listen", i)
-		if slices.Contains(c.Listen[:i], addr) {
-			a.Report.Errorf(at, "%s is in the list twice: take one out", addr)
+		if err := gateway.CheckOnce(c.Listen, i, addr, nil); err != nil {
+			a.Report.Errorf(at, "%v", err)
 		}
 		loopback, err := CheckListenAddress(addr)
 		switch {
