@@ -12,8 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"gatehouse/gateway/upstream"
 )
 
 // hostileVariable is the number of answers that TestHostileAnswers generates, where
@@ -295,7 +293,7 @@ var errReference = errors.New("malformed")
 func readReference(method, wire string) refAnswer {
 	for at, informational := 0, 0; ; informational++ {
 		m := refAnswerHead.FindStringSubmatchIndex(wire[at:])
-		if m == nil || informational > upstream.MaxInformational {
+		if m == nil || informational > 100 {
 			return refAnswer{refused: true, delimited: true, why: "head"}
 		}
 		head := wire[at:][:m[1]]

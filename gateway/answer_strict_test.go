@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-
-	"gatehouse/gateway/upstream"
 )
 
 // A field that may stand once and stands twice is read in two ways, even where both
@@ -28,7 +26,10 @@ func TestFieldsOfAnAnswerThatMayStandOnce(t *testing.T) {
 		cause, _ := tg.records(t, records)[records-1]["cause"].(string)
 		return resp.StatusCode, cause
 	}
-	for name := range upstream.SingleFields() {
+	for _, name := range []string{
+		"Age", "Content-Disposition", "Content-Length", "Content-Location", "Content-Range", "Content-Type", "Date", "Etag", "Expires", "Last-Modified",
+		"Location", "Range", "Retry-After", "Server", "Transfer-Encoding", "Docker-Content-Digest", "Docker-Upload-Uuid", "Oci-Chunk-Min-Length", "Oci-Subject",
+	} {
 		for _, second := range []string{name, strings.ToLower(name)} {
 			status, cause := get(name + ": 0\r\n" + second + ": 0\r\n")
 			if status != 502 || !strings.Contains(cause, "more than one "+name+" field") {

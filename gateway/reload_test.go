@@ -191,13 +191,7 @@ func TestReloadKeepsTheConnectionsOfUnchangedUpstreams(t *testing.T) {
 	pull := func() {
 		tg.do(t, "pull", "GET", "/v2/kept/x", nil)
 		tg.do(t, "pull", "GET", "/v2/changed/x", nil)
-		testkit.Await(t, "the connections are idle", func() bool {
-			n := 0
-			for _, r := range tg.sites.current().routes {
-				n += r.upstream.IdleConns()
-			}
-			return n == 2
-		})
+		testkit.Await(t, "the connections are idle", func() bool { return tg.sites.current().slots.idle.Load() == 2 })
 	}
 	pull()
 	for range 3 {
@@ -262,6 +256,7 @@ func TestFailedReloadChangesNothing(t *testing.T) {
 		"a bad upstream":      func(c *Config) { c.Routes[0].Upstream.URL = "ftp://x" },
 		"a second bad route":  func(c *Config) { r := newSide(t, "b"); r.Path, r.Backend = "/x/", nil; c.Routes = append(c.Routes, r) },
 		"an unknown log form": func(c *Config) { c.AccessLog = "xml" },
+		"the same upstream":   func(c *Config) { c.Routes, c.AccessLog = tg.cfg.Routes, "xml" },
 		"no certificate":      func(c *Config) { c.TLS = &TLS{CertFile: "/does/not/exist", KeyFile: "/does/not/exist"} },
 		"no address":          func(c *Config) { c.Listen = nil },
 	} {
@@ -280,9 +275,10 @@ func TestFailedReloadChangesNothing(t *testing.T) {
 	if sideOf(t, answer) != "a" || !strings.Contains(answer, "200 OK") {
 		t.Errorf("afterwards: %q", answer)
 	}
-	if n := before.routes[0].upstream.Users(); n != 1 {
-		t.Errorf("the upstream has %d users, want 1", n)
-	}
+	idle := func() int64 { return before.slots.idle.Load() }
+	testkit.Await(t, "the connection to the upstream is idle", func() bool { return idle() == 1 })
+	tg.reload(t, newSide(t, "b"))
+	testkit.Await(t, "nothing keeps the connections of what was in use, nor of what was refused", func() bool { return idle() == 0 })
 }
 
 func TestReloadRefusesWhatNeedsARestart(t *testing.T) {

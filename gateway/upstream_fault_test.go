@@ -606,8 +606,7 @@ func TestKeptConnectionIsGivenUpBeforeTheUpstreamDoes(t *testing.T) {
 	tg := startGateway(t, nil, route)
 	tg.do(t, "pull", "GET", "/v2/", nil)
 	tg.do(t, "pull", "GET", "/v2/", nil)
-	u := tg.sites.current().routes[0].upstream
-	testkit.Await(t, "the idle connection is closed", func() bool { return u.IdleConns() == 0 })
+	testkit.Await(t, "the idle connection is closed", func() bool { return tg.sites.current().slots.idle.Load() == 0 })
 	if got := tg.do(t, "push", "POST", "/v2/x", nil).StatusCode; got != 200 {
 		t.Errorf("status %d", got)
 	}

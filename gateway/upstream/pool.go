@@ -222,20 +222,6 @@ func (u *Pool) expire(c *conn) {
 // the same credentials, certificates and timeouts.
 func (u *Pool) SameAs(other *Pool) bool { return u.source == other.source }
 
-// IdleConns returns how many connections are kept that nobody uses.
-func (u *Pool) IdleConns() int {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return len(u.kept)
-}
-
-// Users returns how many users u has; see share.
-func (u *Pool) Users() int {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.users
-}
-
 // Share counts one more user of u, and returns it.
 func (u *Pool) Share() *Pool {
 	u.mu.Lock()

@@ -43,13 +43,13 @@ type Response struct {
 // head that does not is an attack on memory.
 const maxResponseHead = 256 << 10
 
-// MaxInformational bounds the 1xx answers before the real one.
-const MaxInformational = 100
+// maxInformational bounds the 1xx answers before the real one.
+const maxInformational = 100
 
 // readHead reads the head of the answer. Informational answers (RFC 9110, section
 // 15.2) are dropped: they would carry fields past the checks of the real one.
 func (a *Response) readHead() error {
-	for dropped := range MaxInformational {
+	for dropped := range maxInformational {
 		head, err := a.receiveHead()
 		if err != nil {
 			return a.headError(dropped > 0 || len(head) > 0, err)

@@ -3,8 +3,6 @@ package upstream
 import (
 	"errors"
 	"fmt"
-	"iter"
-	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -54,9 +52,6 @@ var singleFields = map[string]bool{
 	"Retry-After": true, "Server": true, "Transfer-Encoding": true,
 	"Docker-Content-Digest": true, "Docker-Upload-Uuid": true, "Oci-Chunk-Min-Length": true, "Oci-Subject": true,
 }
-
-// SingleFields returns the fields of an answer that may stand once.
-func SingleFields() iter.Seq[string] { return maps.Keys(singleFields) }
 
 var errStatusLine = errors.New("malformed status line")
 
