@@ -241,7 +241,7 @@ func TestLDAP4TwoWrongPasswords(t *testing.T) {
 		t.Errorf("there were %d binds, want 2", n)
 	}
 	if n := log.count("the service account cannot log in"); n != 1 || log.count("5ecret") > 0 {
-		t.Errorf("the log says so %d times, want once and no password: %s", n, log.text.String())
+		t.Errorf("the log says so %d times, want once and no password: %s", n, log.String())
 	}
 	text = "one-5ecret\n" + svcPass
 	if _, got := authenticate(t, b, "alice", alicePass); got != "in" {

@@ -130,7 +130,7 @@ func TestDangerousConfigurationsAreWarnedOf(t *testing.T) {
 		change(&c)
 		open(t, c)
 		if warnings := log.count("level=WARN"); want == "" && warnings != 0 || want != "" && (warnings != 1 || log.count(want) != 1) {
-			t.Errorf("got %q, want %q alone", log.text.String(), want)
+			t.Errorf("got %q, want %q alone", log.String(), want)
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/ldap/ldaptest"
+	"gatehouse/internal/testkit"
 )
 
 // quick shortens the times of a configuration for tests of what waits.
@@ -521,21 +522,8 @@ func TestAddressThatNeverAnswers(t *testing.T) {
 }
 
 // countingLog keeps what is logged.
-type countingLog struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *countingLog) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
+type countingLog struct{ testkit.Buffer }
 
 func (l *countingLog) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
-func (l *countingLog) count(s string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.text.String(), s)
-}
+func (l *countingLog) count(s string) int { return strings.Count(l.String(), s) }

@@ -121,7 +121,7 @@ func TestOneSearchCondemnsNoServer(t *testing.T) {
 					t.Errorf("the server was given up: %v", down)
 				}
 				if n := log.count("filter_bytes="); n != 1 || log.count("code=ldap.search.hung_up") != 1 {
-					t.Errorf("the log has the size %d times, want once: %s", n, log.text.String())
+					t.Errorf("the log has the size %d times, want once: %s", n, log.String())
 				}
 				if _, got := authenticate(t, b, "alice", alicePass); got != "in" {
 					t.Errorf("another login: got %s", got)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"gatehouse/backend/ldap/ldaptest"
+	"gatehouse/internal/testkit"
 )
 
 // stated are accounts that nobody may use, and what every command says of each.
@@ -123,7 +124,7 @@ func TestCLI3TheGatewaySaysThatANameIsShared(t *testing.T) {
 	s := newDirectory(t)
 	addNamesake(t, s)
 	f, gatehouse := administerDirectory(t, s)
-	eventually(t, "the log says that a name is shared", func() bool {
+	testkit.Await(t, "the log says that a name is shared", func() bool {
 		return strings.Contains(f.output.String(), `2 groups of the backend \"corp\" share the name`)
 	})
 	for user, want := range map[[2]string]int{{pusher, pusherPassword}: 403, {puller, pullerPassword}: 200} {
@@ -165,7 +166,7 @@ func TestLDAP3TheGatewaySaysWhoUsersAre(t *testing.T) {
 	says("doctor", 0, "known by their DN alone", "-> let the service account read entryUUID")
 	says("check --live", 0, "known by their DN alone")
 	f, _ := administerDirectory(t, s)
-	eventually(t, "the log says who users are", func() bool {
+	testkit.Await(t, "the log says who users are", func() bool {
 		log := f.output.String()
 		return strings.Contains(log, "code=ldap.user.known_by_dn") && strings.Contains(log, "none of")
 	})

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +15,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -24,44 +22,14 @@ import (
 	"gatehouse/backend/fault"
 	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
+	"gatehouse/internal/testkit"
 )
-
-// patient is how long a test waits for what must happen. It is no measure of speed.
-const patient = time.Minute
-
-func waitUntil(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patient); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if ok() {
-			return
-		}
-	}
-	t.Fatalf("waited in vain until %s", what)
-}
-
-// diary is a log that may be read while it is written.
-type diary struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (d *diary) Write(p []byte) (int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.text.Write(p)
-}
-
-func (d *diary) String() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.text.String()
-}
 
 // testDaemon is a daemon that runs on files which the test may change.
 type testDaemon struct {
 	*daemon
 	dir  string
-	said *diary
+	said *testkit.Buffer
 	stop func()
 }
 
@@ -108,7 +76,7 @@ func startDaemon(t *testing.T) *testDaemon {
 	t.Helper()
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") }))
 	t.Cleanup(upstream.Close)
-	td := &testDaemon{dir: t.TempDir(), said: new(diary)}
+	td := &testDaemon{dir: t.TempDir(), said: new(testkit.Buffer)}
 	td.write(t, "users", userLine(t, "alice")+userLine(t, "bob"))
 	td.write(t, "config.toml", strings.ReplaceAll(daemonConfig, "UPSTREAM", upstream.URL))
 	var err error
@@ -309,7 +277,7 @@ func TestBrokenFileOfUsersFailsTheReload(t *testing.T) {
 			t.Errorf("bob, who was a user before: %d, want 200", got)
 		}
 		td.write(t, "users", userLine(t, "alice"))
-		waitUntil(t, "the mended file is read without being asked", func() bool { return td.Status().Err == nil })
+		testkit.Await(t, "the mended file is read without being asked", func() bool { return td.Status().Err == nil })
 		if got := td.get(t, "/v2/", "bob"); got != 401 {
 			t.Errorf("bob, who is none now: %d, want 401", got)
 		}
@@ -359,7 +327,7 @@ func TestChangedListenNeedsARestart(t *testing.T) {
 	if err := td.Reload(t.Context()); !errors.Is(err, gateway.ErrNeedsRestart) {
 		t.Errorf("error %v", err)
 	}
-	waitUntil(t, "what was opened for it is closed", func() bool {
+	testkit.Await(t, "what was opened for it is closed", func() bool {
 		td.mu.Lock()
 		defer td.mu.Unlock()
 		return len(td.open) == 1
@@ -377,13 +345,13 @@ func TestChangedLogLevelCountsAtOnce(t *testing.T) {
 func TestChangedFileIsReadWithoutBeingAsked(t *testing.T) {
 	td := startDaemon(t)
 	td.edit(t, `require = ["valid-user"]`, `require = ["user alice"]`)
-	waitUntil(t, "bob is out", func() bool { return td.get(t, "/v2/", "bob") == 403 })
+	testkit.Await(t, "bob is out", func() bool { return td.get(t, "/v2/", "bob") == 403 })
 
 	// It may vanish for a while, and the last good one goes on.
 	if err := os.Remove(filepath.Join(td.dir, "config.toml")); err != nil {
 		t.Fatal(err)
 	}
-	waitUntil(t, "the lack of it is noticed", func() bool { return td.Status().Err != nil })
+	testkit.Await(t, "the lack of it is noticed", func() bool { return td.Status().Err != nil })
 	if got := td.get(t, "/v2/", "alice"); got != 200 {
 		t.Errorf("without the file: status %d", got)
 	}
@@ -395,11 +363,11 @@ func TestFileThatIsMendedIsReadAgain(t *testing.T) {
 	if err := os.Chmod(path, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	waitUntil(t, "a file that everybody may write is refused", func() bool { return td.Status().Err != nil })
+	testkit.Await(t, "a file that everybody may write is refused", func() bool { return td.Status().Err != nil })
 	if err := os.Chmod(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	waitUntil(t, "it is taken again", func() bool { return td.Status().Err == nil })
+	testkit.Await(t, "it is taken again", func() bool { return td.Status().Err == nil })
 }
 
 // Log rotation sends signals at the same time as administrators do.
@@ -415,7 +383,7 @@ func TestSignalsReloadOneAfterTheOther(t *testing.T) {
 		})
 	}
 	asking.Wait()
-	waitUntil(t, "a signal has been followed", func() bool { return strings.Contains(td.said.String(), "cause=SIGHUP") })
+	testkit.Await(t, "a signal has been followed", func() bool { return strings.Contains(td.said.String(), "cause=SIGHUP") })
 	if s := td.Status(); s.Err != nil || s.Count < 22 || s.Failures != 0 {
 		t.Errorf("status %+v", s)
 	}
@@ -439,7 +407,7 @@ func TestSignalAtTheStartIsFollowedLater(t *testing.T) {
 	defer end()
 	running.Go(func() { d.follow(ctx) })
 	running.Go(func() { d.gateway.Serve(ctx) })
-	waitUntil(t, "it is followed", func() bool { return d.Status().Count > 1 })
+	testkit.Await(t, "it is followed", func() bool { return d.Status().Count > 1 })
 }
 
 func TestReloadAtTheEndIsRefused(t *testing.T) {
@@ -530,7 +498,7 @@ func TestCODE5ChangedPasswordFileIsNoReload(t *testing.T) {
 	}
 	good := userLine(t, "alice") + userLine(t, "bob")
 	td.write(t, "users", good+userLine(t, "carol"))
-	waitUntil(t, "the new user is let in", func() bool { return td.get(t, "/v2/", "carol") == http.StatusOK })
+	testkit.Await(t, "the new user is let in", func() bool { return td.get(t, "/v2/", "carol") == http.StatusOK })
 	if n := td.Status().Count; n != 1 {
 		t.Errorf("the configuration has been read %d times", n)
 	}
@@ -543,8 +511,8 @@ func TestCODE5ChangedPasswordFileIsNoReload(t *testing.T) {
 		t.Fatal("the file that a reload failed over is not watched")
 	}
 	td.write(t, "users", good)
-	waitUntil(t, "the mended file is read", func() bool { return td.Status().Err == nil })
-	waitUntil(t, "it is left to its backend again", func() bool { return !watched() })
+	testkit.Await(t, "the mended file is read", func() bool { return td.Status().Err == nil })
+	testkit.Await(t, "it is left to its backend again", func() bool { return !watched() })
 }
 
 // However often it reloads, and whatever changes, a program needs no more than one
@@ -581,7 +549,7 @@ func TestReloadsLeaveNothingBehind(t *testing.T) {
 	for range reloads / 4 {
 		both()
 	}
-	waitUntil(t, "goroutines and descriptors are as few as before", func() bool {
+	testkit.Await(t, "goroutines and descriptors are as few as before", func() bool {
 		g, d, _ := usage()
 		return g <= goroutines && d <= descriptors
 	})

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"gatehouse/gateway/admin"
+	"gatehouse/internal/testkit"
 )
 
 // adminConfig has what an administrator wants to look at.
@@ -176,11 +177,11 @@ func TestAdminAnswersUntilTheLastRequestHasEnded(t *testing.T) {
 		t.Errorf("before the signal: %d %q", status, body)
 	}
 	a.cmd.Process.Signal(os.Interrupt)
-	eventually(t, "it is not ready any more", func() bool {
+	testkit.Await(t, "it is not ready any more", func() bool {
 		status, body := a.ask(t, "/readyz")
 		return status == http.StatusServiceUnavailable && body == "draining\n"
 	})
-	eventually(t, "it accepts no more clients", func() bool { return !accepts(a.addr) })
+	testkit.Await(t, "it accepts no more clients", func() bool { return !accepts(a.addr) })
 	if status, _ := a.ask(t, "/livez"); status != http.StatusOK {
 		t.Errorf("alive while it drains: %d", status)
 	}
@@ -215,7 +216,7 @@ func TestMetricsAreServed(t *testing.T) {
 	a.request(t, "GET", "/v2/", puller, pullerPassword)
 	a.request(t, "PUT", "/v2/team/app/manifests/1", puller, pullerPassword)
 	writeFile(t, filepath.Join(a.dir, "gatehouse.toml"), []byte("nonsense = 1\n"), 0o600)
-	eventually(t, "the reload has failed", func() bool {
+	testkit.Await(t, "the reload has failed", func() bool {
 		_, text := a.ask(t, "/metrics")
 		return strings.Contains(text, "gatehouse_config_last_reload_successful 0")
 	})
@@ -275,7 +276,7 @@ func TestStatusPageInABrowser(t *testing.T) {
 	a.request(t, "PUT", "/v2/team/app/manifests/1", puller, pullerPassword)
 	a.request(t, "GET", "/v2/", "", "")
 	slapd.stop()
-	eventually(t, "the directory is missed", func() bool {
+	testkit.Await(t, "the directory is missed", func() bool {
 		a.request(t, "GET", "/v2/people/app/manifests/1", "bob", directoryUserPassword)
 		_, text := a.ask(t, "/readyz")
 		return text == "degraded: backend people\n"

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"gatehouse/internal/testkit"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,16 +68,16 @@ func TestAuditLogOfAPushAndItsRotation(t *testing.T) {
 	first.finish()
 	<-first.answer
 	old := path + ".1"
-	eventually(t, "the first push is recorded", func() bool { return len(auditLines(t, path)) >= 2 })
+	testkit.Await(t, "the first push is recorded", func() bool { return len(auditLines(t, path)) >= 2 })
 	if err := os.Rename(path, old); err != nil {
 		t.Fatal(err)
 	}
 	f.cmd.Process.Signal(syscall.SIGHUP)
-	eventually(t, "there is a new file", func() bool { _, err := os.Stat(path); return err == nil })
+	testkit.Await(t, "there is a new file", func() bool { _, err := os.Stat(path); return err == nil })
 	second := startPush(t, f)
 	second.finish()
 	<-second.answer
-	eventually(t, "the second push is recorded", func() bool { return len(auditLines(t, path)) >= 2 })
+	testkit.Await(t, "the second push is recorded", func() bool { return len(auditLines(t, path)) >= 2 })
 	for _, file := range []string{old, path} {
 		for what, record := range auditLines(t, file) {
 			if record["user"] != pusher || record["backend"] != "local" || record["rule"] != "push" || record["decision"] != "allowed" || record["repository"] != "team/app" {

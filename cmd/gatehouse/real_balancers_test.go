@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"fmt"
+	"gatehouse/internal/testkit"
 	"io"
 	"net"
 	"net/http"
@@ -86,12 +87,12 @@ defaults
 	start(t, command(t, "haproxy", "-db", "-f", config))
 	for i := range blocks {
 		name := fmt.Sprintf("gatehouse%d", i)
-		eventually(t, name+" is up", func() bool { return haproxyCheck(socket, name) == "L7OK 200" })
+		testkit.Await(t, name+" is up", func() bool { return haproxyCheck(socket, name) == "L7OK 200" })
 	}
 	f.stop()
 	for i := range blocks {
 		name := fmt.Sprintf("gatehouse%d", i)
-		eventually(t, name+" is down", func() bool { return haproxyCheck(socket, name) == "L4CON " })
+		testkit.Await(t, name+" is down", func() bool { return haproxyCheck(socket, name) == "L4CON " })
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"gatehouse/backend/ldap/ldaptest"
+	"gatehouse/internal/testkit"
 )
 
 // The users of the file beside a directory.
@@ -110,7 +111,7 @@ func TestOperationsSaysWhatAnOutageDoes(t *testing.T) {
 			if err := i.directory.Start(); err != nil {
 				t.Fatal(err)
 			}
-			took := eventually(t, "the directory is in use", func() bool { return i.status(t, pusher, pusherPassword) == 200 })
+			took := testkit.Await(t, "the directory is in use", func() bool { return i.status(t, pusher, pusherPassword) == 200 })
 			if took > soon {
 				t.Errorf("it took %v until the directory was in use", took)
 			}
@@ -250,7 +251,7 @@ func TestChangedFileOfAChainConcernsItsUserAlone(t *testing.T) {
 	i.directory.Stop()
 	i.directory.Forget()
 	writeFile(t, i.users, []byte(htpasswdLine(t, robot, robotPassword)+htpasswdLine(t, "Testuser", "changed-5ecret")), 0o600)
-	eventually(t, "the old password is dead", func() bool { return pull("Testuser", "other-5ecret") == 401 })
+	testkit.Await(t, "the old password is dead", func() bool { return pull("Testuser", "other-5ecret") == 401 })
 	if got := pull("Testuser", "changed-5ecret"); got != 200 {
 		t.Errorf("the new password: %d, want 200", got)
 	}

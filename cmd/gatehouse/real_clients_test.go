@@ -3,6 +3,7 @@ package main_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"gatehouse/internal/testkit"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -168,7 +169,7 @@ func startDocker(t *testing.T, env []string) string {
 		"--log-level", "error", "--bridge", "none", "--iptables=false", "--storage-driver", "vfs")
 	cmd.Env = append(cmd.Env, env...)
 	daemon := start(t, cmd)
-	eventually(t, "dockerd answers", func() bool {
+	testkit.Await(t, "dockerd answers", func() bool {
 		select {
 		case <-daemon.done:
 			t.Fatalf("dockerd ended with %v", cmd.ProcessState)

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"gatehouse/internal/testkit"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -58,7 +59,7 @@ func TestDemoDoesWhatItSays(t *testing.T) {
 func checkDemo(t *testing.T, want []demoLine, args ...string) {
 	cmd := command(t, binary(t), args...)
 	demo := start(t, cmd)
-	eventually(t, "the demo says what to type", func() bool { return strings.Contains(demo.output.String(), "--write-config") })
+	testkit.Await(t, "the demo says what to type", func() bool { return strings.Contains(demo.output.String(), "--write-config") })
 	said := demo.output.String()
 	match := regexp.MustCompile(`^demo registry on http://(\S+)`).FindStringSubmatch(said)
 	if match == nil {

@@ -3,6 +3,7 @@ package main_test
 import (
 	"encoding/base64"
 	"fmt"
+	"gatehouse/internal/testkit"
 	"io"
 	"net"
 	"net/http"
@@ -155,7 +156,7 @@ func TestSEC3GreedyUserDisturbsNobody(t *testing.T) {
 				time.Sleep(seconds) // until all have connected
 				f.cmd.Process.Signal(syscall.SIGHUP)
 				beside := f.pulls(t, g.End)
-				eventually(t, "the configuration is loaded again", func() bool { return strings.Contains(f.output.String(), "cause=SIGHUP") })
+				testkit.Await(t, "the configuration is loaded again", func() bool { return strings.Contains(f.output.String(), "cause=SIGHUP") })
 				attack := result()
 				f.cmd.Process.Kill() // it would wait for the attacker's requests
 				t.Logf("%d connections for %v: %s; %d pulls of another user before, %d beside it: p99 %v and %v",

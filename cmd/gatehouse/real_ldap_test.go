@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"gatehouse/backend/ldap/ldaptest"
+	"gatehouse/internal/testkit"
 )
 
 const directoryBase = "dc=corp,dc=example"
@@ -205,7 +206,7 @@ func TestDirectoryThatIsDown(t *testing.T) {
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
-	took := eventually(t, "the directory is in use", func() bool {
+	took := testkit.Await(t, "the directory is in use", func() bool {
 		resp, _ := f.request(t, "GET", "/v2/x/tags/list", puller, pullerPassword)
 		return resp.StatusCode == http.StatusOK
 	})

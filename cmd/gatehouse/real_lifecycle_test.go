@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"crypto/tls"
+	"gatehouse/internal/testkit"
 	"io"
 	"math/big"
 	"net/http"
@@ -26,7 +27,7 @@ func TestSignalLetsARunningUploadFinish(t *testing.T) {
 			push := startPush(t, f)
 
 			f.cmd.Process.Signal(syscall.SIGTERM)
-			eventually(t, "new connections are refused", func() bool { return !accepts(f.addr) })
+			testkit.Await(t, "new connections are refused", func() bool { return !accepts(f.addr) })
 			push.finish()
 
 			if resp := <-push.answer; resp == nil || resp.StatusCode != http.StatusCreated {
@@ -52,7 +53,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	push := startPush(t, f)
 
 	f.cmd.Process.Signal(syscall.SIGTERM)
-	eventually(t, "new connections are refused", func() bool { return !accepts(f.addr) })
+	testkit.Await(t, "new connections are refused", func() bool { return !accepts(f.addr) })
 	select {
 	case <-f.done:
 		t.Fatal("the first signal ended the program in spite of a running push")
@@ -76,7 +77,7 @@ func TestHangupEndsNothing(t *testing.T) {
 	push := startPush(t, f)
 
 	f.cmd.Process.Signal(syscall.SIGHUP)
-	eventually(t, "the signal is in the log", func() bool { return strings.Contains(f.output.String(), "SIGHUP") })
+	testkit.Await(t, "the signal is in the log", func() bool { return strings.Contains(f.output.String(), "SIGHUP") })
 	push.finish()
 
 	if resp := <-push.answer; resp == nil || resp.StatusCode != http.StatusCreated {
@@ -162,7 +163,7 @@ func TestPasswordFileChangesWhileRunning(t *testing.T) {
 	}
 	becomes := func(what string, want int, method, path, user, password string) {
 		t.Helper()
-		took := eventually(t, what, func() bool { return status(method, path, user, password) == want })
+		took := testkit.Await(t, what, func() bool { return status(method, path, user, password) == want })
 		t.Logf("%s after %v", what, took.Round(time.Millisecond))
 	}
 	const upload = "/v2/team/app/blobs/uploads/"
@@ -181,7 +182,7 @@ func TestPasswordFileChangesWhileRunning(t *testing.T) {
 	if err := os.WriteFile(r.usersFile, []byte("half a li"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the broken file is complained about", func() bool {
+	testkit.Await(t, "the broken file is complained about", func() bool {
 		return strings.Contains(f.output.String(), filepath.Base(r.usersFile))
 	})
 	becomes("the last good file counts", 200, "GET", "/v2/", puller, "changed")
@@ -200,7 +201,7 @@ func TestCertificateIsReplacedWhileRunning(t *testing.T) {
 		t.Fatal("the gateway does not show its certificate")
 	}
 	second := newCertificate(t, r.dir)
-	eventually(t, "the second certificate is shown", func() bool { return shows(second) })
+	testkit.Await(t, "the second certificate is shown", func() bool { return shows(second) })
 
 	other := newCertificate(t, t.TempDir())
 	key, err := os.ReadFile(other.keyFile)
@@ -209,14 +210,14 @@ func TestCertificateIsReplacedWhileRunning(t *testing.T) {
 	}
 	said := len(f.output.String())
 	writeFile(t, r.certificate.keyFile, key, 0o600)
-	eventually(t, "the pair that does not match is complained about", func() bool {
+	testkit.Await(t, "the pair that does not match is complained about", func() bool {
 		return strings.Contains(f.output.String()[said:], "certificate")
 	})
 	if !shows(second) {
 		t.Error("a pair that does not match drove out the one that worked")
 	}
 	fourth := newCertificate(t, r.dir)
-	eventually(t, "the fourth certificate is shown", func() bool { return shows(fourth) })
+	testkit.Await(t, "the fourth certificate is shown", func() bool { return shows(fourth) })
 }
 
 // serial returns the serial number of the certificate that f shows.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"fmt"
+	"gatehouse/internal/testkit"
 	"hash"
 	"io"
 	"net"
@@ -249,7 +250,7 @@ func TestSignalLetsAHundredUploadsFinish(t *testing.T) {
 	begun.Wait()
 	start := time.Now()
 	f.cmd.Process.Signal(syscall.SIGTERM)
-	eventually(t, "new connections are refused", func() bool { return !accepts(f.addr) })
+	testkit.Await(t, "new connections are refused", func() bool { return !accepts(f.addr) })
 	close(proceed)
 	finished.Wait()
 	t.Logf("%d uploads of %d MiB finished %v after the signal", uploads, size>>20, time.Since(start).Round(time.Millisecond))
@@ -344,14 +345,14 @@ func TestDescriptorsRunOut(t *testing.T) {
 	if spent := cpuTime(t, f.cmd.Process.Pid) - before; spent > 500*time.Millisecond {
 		t.Errorf("it took %v of processor time in a second of nothing", spent)
 	}
-	eventually(t, "a connection makes room", func() bool { return f.metric(t, adminAddr, "gatehouse_connections_shed_total") > 0 })
+	testkit.Await(t, "a connection makes room", func() bool { return f.metric(t, adminAddr, "gatehouse_connections_shed_total") > 0 })
 	if resp, _ := f.request(t, "GET", "/v2/", puller, pullerPassword); resp.StatusCode != http.StatusCreated {
 		t.Errorf("beside the crowd: %s", resp.Status)
 	}
 	for _, c := range crowd {
 		c.Close()
 	}
-	eventually(t, "the crowd has gone", func() bool { return f.metric(t, adminAddr, `gatehouse_connections{state="handshake"}`) == 0 })
+	testkit.Await(t, "the crowd has gone", func() bool { return f.metric(t, adminAddr, `gatehouse_connections{state="handshake"}`) == 0 })
 	if resp, _ := f.request(t, "GET", "/v2/", puller, pullerPassword); resp.StatusCode != http.StatusCreated {
 		t.Errorf("after the crowd: %s", resp.Status)
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"gatehouse/internal/testkit"
 	"io"
 	"net/http"
 	"net/url"
@@ -224,7 +225,7 @@ func TestOutageOfARealDirectory(t *testing.T) {
 			remembering.want(t, "within its ttl", "alice", directoryUserPassword, 200)
 
 			d.again(t)
-			took := eventually(t, "the directory is in use", func() bool { return long.status(t, "bob", directoryUserPassword) == 200 })
+			took := testkit.Await(t, "the directory is in use", func() bool { return long.status(t, "bob", directoryUserPassword) == 200 })
 			if t.Logf("in use again after %v", took); took > soon {
 				t.Errorf("it took %v until the directory was in use", took)
 			}
@@ -233,9 +234,9 @@ func TestOutageOfARealDirectory(t *testing.T) {
 
 			remembering.want(t, "before alice is disabled", "alice", directoryUserPassword, 200)
 			d.disable(t, d, "alice")
-			took = eventually(t, "the disabled user is out", func() bool { return remembering.status(t, "alice", directoryUserPassword) == 401 })
+			took = testkit.Await(t, "the disabled user is out", func() bool { return remembering.status(t, "alice", directoryUserPassword) == 401 })
 			t.Logf("a disabled user is out after %v, where revalidate is 1s and ttl 1h", took)
-			eventually(t, "she is out everywhere", func() bool { return long.status(t, "alice", directoryUserPassword) == 401 })
+			testkit.Await(t, "she is out everywhere", func() bool { return long.status(t, "alice", directoryUserPassword) == 401 })
 			p.skopeo["alice"].refused("unauthorized", "inspect", "docker://registry.test/team/app:1")
 			long.want(t, "after alice was disabled", "bob", directoryUserPassword, 200)
 			p.changeRobot(t)
@@ -296,7 +297,7 @@ func (p people) duringOutage(t *testing.T, short mixed) {
 		p.want(t, "during the outage", "alice", directoryUserPassword, 200)
 		return strings.Contains(p.output.String(), `"cache":"stale"`)
 	}
-	eventually(t, "the access log says that the directory is not asked", stale)
+	testkit.Await(t, "the access log says that the directory is not asked", stale)
 	p.pullAll(t, "during the outage")
 	if text, err := os.ReadFile(p.audit); err != nil || !strings.Contains(string(text), `"cache":"stale"`) {
 		t.Errorf("the audit log does not say stale: %v", err)
@@ -326,7 +327,7 @@ func (p people) duringOutage(t *testing.T, short mixed) {
 		}
 	}
 	short.want(t, "during the outage", robot, robotPassword, 200)
-	eventually(t, "the time of stale logins is over", func() bool { return short.status(t, "alice", directoryUserPassword) == 503 })
+	testkit.Await(t, "the time of stale logins is over", func() bool { return short.status(t, "alice", directoryUserPassword) == 503 })
 	if output := p.output.String() + short.output.String(); strings.Contains(output, robotPassword) || strings.Contains(output, directoryUserPassword) {
 		t.Error("there is a password in the output")
 	}
@@ -337,7 +338,7 @@ func (p people) changeRobot(t *testing.T) {
 	t.Helper()
 	p.want(t, "before its password was changed", robot, robotPassword, 200)
 	writeFile(t, p.robots, []byte(htpasswdLine(t, robot, "changed-5ecret")), 0o600)
-	took := eventually(t, "the old password is dead", func() bool { return p.status(t, robot, robotPassword) == 401 })
+	took := testkit.Await(t, "the old password is dead", func() bool { return p.status(t, robot, robotPassword) == 401 })
 	if t.Logf("the old password is dead after %v", took); took > soon {
 		t.Errorf("it took %v until the old password was dead", took)
 	}

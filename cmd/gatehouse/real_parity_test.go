@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"crypto/tls"
 	"fmt"
+	"gatehouse/internal/testkit"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -223,7 +224,7 @@ func (e *echo) observe(t *testing.T, f front, tr trial, patience time.Duration) 
 	o := readAnswer(conn, tr.head)
 	seen, body := e.request(id)
 	if tr.begun && filepath.Base(f.cmd.Path) == "gatehouse" {
-		eventually(t, "the upstream notices", func() bool {
+		testkit.Await(t, "the upstream notices", func() bool {
 			seen, body = e.request(id)
 			return seen != nil
 		})

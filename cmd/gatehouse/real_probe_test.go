@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"gatehouse/backend/ldap/ldaptest"
+	"gatehouse/internal/testkit"
 )
 
 // heldConfig is a directory behind a route of its own.
@@ -74,7 +75,7 @@ func TestLDAP4ReloadTriesTheAccountAgain(t *testing.T) {
 	t.Parallel()
 	h := newHeld(t)
 	h.cmd.Process.Signal(syscall.SIGHUP)
-	eventually(t, "the reload by SIGHUP", func() bool { return strings.Contains(h.output.String(), "cause=SIGHUP") })
+	testkit.Await(t, "the reload by SIGHUP", func() bool { return strings.Contains(h.output.String(), "cause=SIGHUP") })
 	h.wants(t, 503)
 	config := filepath.Join(h.dir, "gatehouse.toml")
 	text, err := os.ReadFile(config)
@@ -82,7 +83,7 @@ func TestLDAP4ReloadTriesTheAccountAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeFile(t, config, append(text, "\n# touched\n"...), 0o600)
-	eventually(t, "the reload by a changed file", func() bool { return strings.Contains(h.output.String(), `cause="changed file"`) })
+	testkit.Await(t, "the reload by a changed file", func() bool { return strings.Contains(h.output.String(), `cause="changed file"`) })
 	h.wants(t, 503)
 	if out, code := h.gatehouse(t, "reload"); code != 0 {
 		t.Errorf("reload: exit %d, %s", code, out)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"gatehouse/backend/ldap/ldaptest"
+	"gatehouse/internal/testkit"
 )
 
 // refused sends a request on a connection of its own and returns every byte of the
@@ -65,7 +66,7 @@ func TestRefusalsAreTheSameBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeFile(t, i.users, []byte(htpasswdLine(t, robot, "changed-5ecret")+"barred:!\n"), 0o600)
-	eventually(t, "the changed file counts", func() bool {
+	testkit.Await(t, "the changed file counts", func() bool {
 		resp, _ := i.request(t, "PUT", "/v2/push/manifests/1", robot, "changed-5ecret")
 		return resp.StatusCode == http.StatusOK
 	})

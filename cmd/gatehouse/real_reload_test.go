@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"gatehouse/internal/testkit"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -109,7 +110,7 @@ func TestReloadsUnderLoad(t *testing.T) {
 	if l.seen["a"].Load() == 0 || l.seen["b"].Load() == 0 {
 		t.Error("one side has not been seen at all")
 	}
-	eventually(t, "no more descriptors are open than before", func() bool {
+	testkit.Await(t, "no more descriptors are open than before", func() bool {
 		now, _ := s.usage(t)
 		return now <= descriptors+2
 	})

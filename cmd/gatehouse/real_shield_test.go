@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"gatehouse/backend/ldap/ldaptest"
+	"gatehouse/internal/testkit"
 )
 
 // shieldedConfig has a directory that is used twice, in a chain and by itself.
@@ -182,5 +183,5 @@ func (s shielded) reload(t *testing.T) {
 	if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the configuration is reloaded", func() bool { return strings.Count(s.output.String(), done) > before })
+	testkit.Await(t, "the configuration is reloaded", func() bool { return strings.Count(s.output.String(), done) > before })
 }

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"fmt"
+	"gatehouse/internal/testkit"
 	"net"
 	"net/http"
 	"os"
@@ -145,7 +146,7 @@ func TestRestartOfAnActivatedServiceRefusesNobody(t *testing.T) {
 	answered := func() int { mu.Lock(); defer mu.Unlock(); return answers["401 Unauthorized"] }
 	for range 5 {
 		before := answered()
-		eventually(t, "requests are answered", func() bool { return answered() > before+10 })
+		testkit.Await(t, "requests are answered", func() bool { return answered() > before+10 })
 		p.cmd.Process.Signal(syscall.SIGTERM)
 		if code := p.exitCode(t); code != 0 {
 			t.Fatalf("exit code %d\n%s", code, p.output.String())
@@ -153,7 +154,7 @@ func TestRestartOfAnActivatedServiceRefusesNobody(t *testing.T) {
 		p = start(t, activated(t, socket, flags...))
 	}
 	before := answered()
-	eventually(t, "requests are answered", func() bool { return answered() > before+10 })
+	testkit.Await(t, "requests are answered", func() bool { return answered() > before+10 })
 	close(stop)
 	clients.Wait()
 	if len(answers) != 1 {
@@ -187,7 +188,7 @@ func TestSocketActivateStartsTheService(t *testing.T) {
 	r, addr := newRecipe(t), freeAddr(t)
 	start(t, command(t, "systemd-socket-activate", "-l", addr, binary(t), "serve", "--cert", r.certificate.certFile, "--key", r.certificate.keyFile,
 		"--upstream", "http://127.0.0.1:9", "--users", r.usersFile))
-	eventually(t, "the socket is open", func() bool { return accepts(addr) })
+	testkit.Await(t, "the socket is open", func() bool { return accepts(addr) })
 	resp, err := r.certificate.client(addr).Get("https://registry.test/v2/")
 	if err != nil {
 		t.Fatal(err)

@@ -74,7 +74,7 @@ const host = "127.0.0.2"
 
 // patience bounds every wait for something that should happen soon. It is
 // generous: a test that passes does not wait, one that fails may take its time.
-const patience = 60 * time.Second
+const patience = testkit.Patience
 
 // soon is within what the gateway notices a change by itself: it takes a second or two
 // where the machine has time for it, and much more than this if it is not looked for.
@@ -185,7 +185,7 @@ func (p *process) exitCode(t *testing.T) int {
 // listening waits until p accepts connections on addr.
 func (p *process) listening(t *testing.T, addr string) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("%s listens on %s", filepath.Base(p.cmd.Path), addr), func() bool {
+	testkit.Await(t, fmt.Sprintf("%s listens on %s", filepath.Base(p.cmd.Path), addr), func() bool {
 		select {
 		case <-p.done:
 			t.Fatalf("%s ended with %v", filepath.Base(p.cmd.Path), p.cmd.ProcessState)
@@ -203,19 +203,6 @@ func accepts(addr string) bool {
 	}
 	conn.Close()
 	return true
-}
-
-// eventually waits until ok holds, and returns how long that took.
-func eventually(t *testing.T, what string, ok func() bool) time.Duration {
-	t.Helper()
-	begin := time.Now()
-	for !ok() {
-		if time.Since(begin) > patience {
-			t.Fatalf("waited %v in vain until %s", patience, what)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	return time.Since(begin)
 }
 
 // givenAddrs are what freeAddr has returned, so that no two tests have the same.

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,6 +18,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/gateway"
+	"gatehouse/internal/testkit"
 )
 
 // fakeGateway is whatever a test wants it to be.
@@ -62,7 +62,7 @@ func (d directory) Status() backend.Status {
 type testServer struct {
 	*Server
 	gateway   *fakeGateway
-	log       *bytes.Buffer
+	log       *testkit.Buffer
 	tcp, unix *http.Client
 	addr      string
 }
@@ -70,14 +70,14 @@ type testServer struct {
 // start runs a server until the test ends.
 func start(t *testing.T, change func(*Config)) *testServer {
 	t.Helper()
-	ts := &testServer{gateway: &fakeGateway{stats: gateway.Stats{State: gateway.StateServing}}, log: new(bytes.Buffer)}
+	ts := &testServer{gateway: &fakeGateway{stats: gateway.Stats{State: gateway.StateServing}}, log: new(testkit.Buffer)}
 	cfg := Config{
 		Listen: "127.0.0.1:0", Socket: filepath.Join(t.TempDir(), "admin.sock"), Version: "v1.2.3",
 		Gateway: ts.gateway, Metrics: gateway.NewMetrics("v1.2.3", "go1"),
 		Configuration: func() Configuration {
 			return Configuration{File: "/etc/gatehouse/config.toml", Hash: "abc", Loaded: time.Now(), LastReload: Reload{Time: time.Now(), OK: true}}
 		},
-		Log: slog.New(slog.NewTextHandler(&lockedWriter{b: ts.log}, nil)),
+		Log: slog.New(slog.NewTextHandler(ts.log, nil)),
 	}
 	if change != nil {
 		change(&cfg)
@@ -102,17 +102,6 @@ func start(t *testing.T, change func(*Config)) *testServer {
 	})
 	ts.connect(cfg)
 	return ts
-}
-
-type lockedWriter struct {
-	mu sync.Mutex
-	b  *bytes.Buffer
-}
-
-func (w *lockedWriter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.Write(p)
 }
 
 func (ts *testServer) connect(cfg Config) {

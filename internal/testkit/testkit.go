@@ -42,18 +42,20 @@ func NewLog(w io.Writer) *slog.Logger {
 }
 
 // Patience is how long a test waits for what must happen. It is no measure of speed.
-const Patience = 30 * time.Second
+const Patience = time.Minute
 
-// Await waits until ok holds, and fails the test if it does not come to hold. What says
-// in words what is waited for.
-func Await(t testing.TB, what string, ok func() bool) {
+// Await waits until ok holds, and returns how long that took. It fails the test if ok does
+// not come to hold. What says in words what is waited for.
+func Await(t testing.TB, what string, ok func() bool) time.Duration {
 	t.Helper()
-	for end := time.Now().Add(Patience); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
-		if ok() {
-			return
+	begin := time.Now()
+	for pause := 2 * time.Millisecond; !ok(); pause = min(2*pause, 20*time.Millisecond) {
+		if time.Since(begin) > Patience {
+			t.Fatalf("waited in vain until %s", what)
 		}
+		time.Sleep(pause)
 	}
-	t.Fatalf("waited in vain until %s", what)
+	return time.Since(begin)
 }
 
 // Pair returns both ends of a TCP connection, which is closed when the test ends.
