@@ -183,6 +183,10 @@ type Route struct {
 	// Catalog says which repositories the list of a registry shows; default: where a
 	// rule for pull depends on the repository [FilteredCatalog], else [WholeCatalog].
 	Catalog Catalog
+
+	// CatalogTTL is how long the registry's own list is kept, for all users, where what
+	// they see of it is filtered; 0 to ask for it each time.
+	CatalogTTL time.Duration
 }
 
 // Catalog is which repositories a list shows.

@@ -207,8 +207,8 @@ func (r *listedRegistry) readPath(name string) string {
 	return e.Path(r.x.route.policy.Registry())
 }
 
-// List implements [listing.Registry].
-func (r *listedRegistry) List(n int, last string, each func(name string) error) (more bool, err error) {
+// request asks the upstream for a page of its list.
+func (r *listedRegistry) request(n int, last string, each func(name string) error) (more bool, err error) {
 	query := "n=" + strconv.Itoa(n)
 	if last != "" {
 		query += "&last=" + url.QueryEscape(last)

@@ -219,6 +219,41 @@ func TestListThatDoesNotCome(t *testing.T) {
 	}
 }
 
+// The registry's list is kept for all, and what each user sees of it is decided anew.
+func TestCatalogThatIsKept(t *testing.T) {
+	up := catalogUpstream(t, []string{"public/a", "team/app"}, nil)
+	r := recipeRoute(t, up.URL)
+	r.CatalogTTL = time.Hour
+	r.Rules = []rules.Rule{readRule(t, "catalog", "valid-user", "/v2/_catalog"), readRule(t, "team", "user alice", "/v2/team/**"), readRule(t, "public", "all granted", "/v2/public/**")}
+	tg := startGateway(t, nil, r)
+	for range 3 {
+		for user, want := range map[string][]string{"alice": {"public/a", "team/app"}, "pull": {"public/a"}} {
+			if got, _ := tg.listed(t, user, "/v2/_catalog"); !slices.Equal(got, want) {
+				t.Errorf("%s sees %q, want %q", user, got, want)
+			}
+		}
+	}
+	if n := len(up.requests()); n != 1 {
+		t.Errorf("the registry was asked %d times", n)
+	}
+}
+
+func TestCatalogIsNotKeptWhereItMayDiffer(t *testing.T) {
+	for _, change := range []func(*Route){
+		func(r *Route) { r.ForwardAuthorization = true }, func(r *Route) { r.UserHeader = "X-Remote-User" },
+		func(r *Route) { r.GroupsHeader = "X-Remote-Groups" }, func(r *Route) { r.Catalog = WholeCatalog },
+	} {
+		r := recipeRoute(t, "http://127.0.0.1:1")
+		r.CatalogTTL = time.Minute
+		if change(&r); r.CheckCatalogTTL() == nil {
+			t.Errorf("%+v is taken", r)
+		}
+		if _, err := New(Config{Routes: []Route{r}}); err == nil {
+			t.Errorf("%+v is served", r)
+		}
+	}
+}
+
 // What the registry refuses is told as it tells it.
 func TestRegistryRefusesAList(t *testing.T) {
 	up := newCapture(t, "HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nno, x")

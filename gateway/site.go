@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"gatehouse/backend"
 	"gatehouse/gateway/record"
@@ -56,6 +57,7 @@ type route struct {
 	path                 upstreamPath
 	forwardAuthorization bool
 	filtersCatalog       bool
+	catalogTTL           time.Duration // 0 for a list that is asked for each time
 	metrics              *routeMetrics // nil if nobody counts
 }
 
@@ -127,7 +129,7 @@ func (s *site) newRoute(r Route, before *site) (*route, error) {
 	if err := r.checkHeaders(); err != nil {
 		return nil, err
 	}
-	if err := r.CheckCatalog(); err != nil {
+	if err := errors.Join(r.CheckCatalog(), r.CheckCatalogTTL()); err != nil {
 		return nil, err
 	}
 	groups, err := newGroupsHeader(r)
@@ -161,6 +163,7 @@ func (s *site) newRoute(r Route, before *site) (*route, error) {
 		path:                 mapping,
 		forwardAuthorization: r.ForwardAuthorization,
 		filtersCatalog:       r.filtersCatalog(policy),
+		catalogTTL:           r.CatalogTTL,
 	}, nil
 }
 

@@ -22,13 +22,14 @@ type sites struct {
 	crowd    crowd
 	held     *heldMemory
 	uploads  *uploadPlaces
+	catalogs *listCache
 	places   *listing.Seal // of lists
 
 	slowBodies atomic.Uint64 // requests that were cut off for them
 }
 
 func newSites(first *site) *sites {
-	s := &sites{live: make(map[*site]struct{}), arrivals: newArrivals(), held: newHeldMemory(), uploads: newUploadPlaces(), places: listing.NewSeal()}
+	s := &sites{live: make(map[*site]struct{}), arrivals: newArrivals(), held: newHeldMemory(), uploads: newUploadPlaces(), catalogs: newListCache(), places: listing.NewSeal()}
 	s.adopt(first)
 	s.now.Store(first)
 	return s

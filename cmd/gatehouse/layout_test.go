@@ -79,7 +79,7 @@ var requirements = map[string]string{
 	"github.com/go-viper/mapstructure/v2":      "viper's decoder, which has to be told to convert nothing",
 	"github.com/google/go-cmp":                 "differences of structures in tests",
 	"github.com/google/go-containerregistry":   "the registry of the demo",
-	"github.com/hashicorp/golang-lru/v2":       "the lists of the credential cache",
+	"github.com/hashicorp/golang-lru/v2":       "the lists of the credential cache, and others that forget what is oldest",
 	"github.com/pelletier/go-toml/v2":          "configuration files, with the place of every value",
 	"github.com/pires/go-proxyproto":           "the address of the client, as load balancers put it before what it sends",
 	"github.com/santhosh-tekuri/jsonschema/v6": "the schema of the configuration, judged in a test",

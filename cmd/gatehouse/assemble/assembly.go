@@ -146,6 +146,7 @@ func (a *Assembly) route(i int) gateway.Route {
 		ResponseHeaders:      r.ResponseHeaders,
 		CORSOrigins:          r.CORSOrigins,
 		Catalog:              gateway.Catalog(r.Catalog),
+		CatalogTTL:           r.CatalogTTL.Duration,
 		ImmutableTags:        a.immutableTags(i),
 		KeepHeaders:          r.KeepHeaders,
 		Upstream: upstream.Config{
@@ -163,6 +164,9 @@ func (a *Assembly) route(i int) gateway.Route {
 				UploadResponse: r.Timeouts.UploadResponse.Duration,
 			},
 		},
+	}
+	if err := route.CheckCatalogTTL(); err != nil {
+		a.Report.Errorf(a.at(i, "catalog_ttl"), "%v", err)
 	}
 	if err := route.CheckCatalog(); err != nil {
 		a.Report.Errorf(a.at(i, "catalog"), "%v", err)

@@ -165,6 +165,8 @@ type Route struct {
 
 	Catalog string `toml:"catalog" oneof:"filtered all"` // which repositories the list of a registry shows, to whom the rules let see it: those that the user may pull ("filtered") or every one ("all"); not set: filtered where a rule for pull is about some repositories and not about others
 
+	CatalogTTL Duration `toml:"catalog_ttl" min:"1s" max:"1h"` // how long the registry's own list is kept, for all users, where what they see of it is filtered; not set: it is asked for each time
+
 	ImmutableTags []string `toml:"immutable_tags"` // patterns of tags that can neither be deleted nor be made to lead to another image: * stands for any characters, and a pattern behind ! takes tags out again; the last that matches counts; in a rule: in place of those of the route
 
 	Upstream                   URL      `toml:"upstream"`                                    // where allowed requests go: "http://HOST:PORT", "https://HOST:PORT" or "unix:/PATH"; behind the port there may be a path, to which the path of a request is appended, for a registry from its v2 segment on
