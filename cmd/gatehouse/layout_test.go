@@ -77,6 +77,7 @@ var requirements = map[string]string{
 	"github.com/go-crypt/x":                    "yescrypt and SHA-crypt hashes of password files",
 	"github.com/go-ldap/ldap/v3":               "requests to directories and their answers",
 	"github.com/go-viper/mapstructure/v2":      "viper's decoder, which has to be told to convert nothing",
+	"github.com/go-json-experiment/json":       "lists of registries, read token by token",
 	"github.com/google/go-cmp":                 "differences of structures in tests",
 	"github.com/google/go-containerregistry":   "the registry of the demo",
 	"github.com/hashicorp/golang-lru/v2":       "the lists of the credential cache, and others that forget what is oldest",

@@ -17,6 +17,8 @@ type Seal struct{ aead cipher.AEAD }
 // sealed begins a place that is sealed. No name begins so.
 const sealed = "~"
 
+var placeText = base64.RawURLEncoding.Strict()
+
 // NewSeal returns a seal with a key of its own.
 func NewSeal() *Seal {
 	key := make([]byte, 32)
@@ -35,7 +37,7 @@ func NewSeal() *Seal {
 // Close returns what a client is told of a place in the list with that path.
 func (s *Seal) Close(list string, at Position) string {
 	text := at.After + "\n" + at.Floor
-	return sealed + base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, []byte(text), []byte(list)))
+	return sealed + placeText.EncodeToString(s.aead.Seal(nil, nil, []byte(text), []byte(list)))
 }
 
 // IsSealed reports whether a client names a place that was sealed.
@@ -46,7 +48,7 @@ var ErrSeal = errors.New("the place in the list does not open: begin the list ag
 
 // Open returns the place that was sealed for the list.
 func (s *Seal) Open(list, place string) (Position, error) {
-	box, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(place, sealed))
+	box, err := placeText.DecodeString(strings.TrimPrefix(place, sealed))
 	if err != nil {
 		return Position{}, ErrSeal
 	}

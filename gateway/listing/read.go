@@ -1,10 +1,11 @@
 package listing
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"gatehouse/backend/fault"
 )
@@ -20,42 +21,38 @@ var ErrList = fault.Kind("upstream.answer.no_list", "upstream's answer is not th
 
 // Bounds of what is read of one answer.
 const (
-	maxAnswer  = 64 << 20 // bytes
-	maxValue   = 64 << 10 // bytes between two things that are of use; no name is as long
-	maxNesting = 16       // of objects and arrays that are not looked at
+	maxAnswer = 64 << 20 // bytes
+	maxValue  = 64 << 10 // bytes between two things that are of use; no name is as long
 )
 
 // Read calls each for every name in the array under the key, in its order, until that
-// fails. The JSON must be complete and have the array once, or null in its place.
+// fails. The JSON must be complete, without a key twice, and have the array, or null in its
+// place.
 func (k Kind) Read(r io.Reader, each func(name string) error) error {
 	in := &bounded{r: r}
-	dec := json.NewDecoder(in)
+	dec := jsontext.NewDecoder(in)
 	in.used = dec.InputOffset
-	if err := expect(dec, json.Delim('{')); err != nil {
+	if err := expect(dec, jsontext.KindBeginObject); err != nil {
 		return err
 	}
 	found := false
-	for dec.More() {
-		key, err := dec.Token()
+	for dec.PeekKind() == jsontext.KindString {
+		key, err := dec.ReadToken()
+		switch {
+		case err != nil:
+		case key.String() == k.Key:
+			found, err = true, readNames(dec, each)
+		default:
+			err = dec.SkipValue()
+		}
 		if err != nil {
 			return broken(err)
 		}
-		switch {
-		case key != k.Key:
-			err = skip(dec)
-		case found:
-			err = fmt.Errorf("%w: it has %q twice", ErrList, k.Key)
-		default:
-			found, err = true, readNames(dec, each)
-		}
-		if err != nil {
-			return err
-		}
 	}
-	if err := expect(dec, json.Delim('}')); err != nil {
+	if err := expect(dec, jsontext.KindEndObject); err != nil {
 		return err
 	}
-	if _, err := dec.Token(); err != io.EOF {
+	if _, err := dec.ReadToken(); err != io.EOF {
 		return fmt.Errorf("%w: something lies behind it", ErrList)
 	}
 	if !found {
@@ -64,71 +61,43 @@ func (k Kind) Read(r io.Reader, each func(name string) error) error {
 	return nil
 }
 
-func readNames(dec *json.Decoder, each func(name string) error) error {
-	switch start, err := dec.Token(); {
-	case err != nil:
-		return broken(err)
-	case start == nil:
-		return nil // as some registries write a list of none
-	case start != json.Delim('['):
-		return fmt.Errorf("%w: the names are no array", ErrList)
+func readNames(dec *jsontext.Decoder, each func(name string) error) error {
+	if dec.PeekKind() == jsontext.KindNull { // as some registries write a list of none
+		return dec.SkipValue()
 	}
-	for dec.More() {
-		token, err := dec.Token()
+	if err := expect(dec, jsontext.KindBeginArray); err != nil {
+		return err
+	}
+	for dec.PeekKind() == jsontext.KindString {
+		name, err := dec.ReadToken()
 		if err != nil {
-			return broken(err)
+			return err
 		}
-		name, ok := token.(string)
-		if !ok {
-			return fmt.Errorf("%w: a name is no string", ErrList)
-		}
-		if err := each(name); err != nil {
+		if err := each(name.String()); err != nil {
 			return err
 		}
 	}
-	return expect(dec, json.Delim(']'))
+	return expect(dec, jsontext.KindEndArray)
 }
 
-func expect(dec *json.Decoder, want json.Delim) error {
-	switch got, err := dec.Token(); {
+func expect(dec *jsontext.Decoder, want jsontext.Kind) error {
+	switch got, err := dec.ReadToken(); {
 	case err != nil:
 		return broken(err)
-	case got != want:
-		return fmt.Errorf("%w: where %q has to stand is something else", ErrList, want.String())
+	case got.Kind() != want:
+		return fmt.Errorf("%w: where %s has to stand is %s", ErrList, want, got.Kind())
 	}
 	return nil
 }
 
-// skip passes over one value.
-func skip(dec *json.Decoder) error {
-	for depth := 0; ; {
-		token, err := dec.Token()
-		if err != nil {
-			return broken(err)
-		}
-		switch token {
-		case json.Delim('{'), json.Delim('['):
-			depth++
-		case json.Delim('}'), json.Delim(']'):
-			depth--
-		}
-		switch {
-		case depth == 0:
-			return nil
-		case depth > maxNesting:
-			return fmt.Errorf("%w: it is nested too deeply", ErrList)
-		}
-	}
-}
-
 // broken tells JSON that is none from an answer that broke off.
 func broken(err error) error {
-	var syntax *json.SyntaxError
+	var syntax *jsontext.SyntacticError
 	switch {
+	case err == io.EOF, errors.Is(err, io.ErrUnexpectedEOF) && errors.As(err, &syntax):
+		return fmt.Errorf("%w: its JSON has no end", ErrList)
 	case errors.As(err, &syntax):
 		return fmt.Errorf("%w: it is no JSON", ErrList)
-	case err == io.EOF:
-		return fmt.Errorf("%w: its JSON has no end", ErrList)
 	}
 	return err
 }
