@@ -25,6 +25,10 @@ func (p *Policy) manifests() Pattern {
 
 func (r *rule) picksRepositories(manifests Pattern) bool {
 	if r.actions != 0 {
+		isAll := func(p Pattern) bool { return len(p) == 1 && p[0] == anySegments }
+		return r.actions&pullBit != 0 && len(r.repositories) > 0 && !slices.ContainsFunc(r.repositories, isAll)
+	}
+	if r.actions != 0 {
 		return r.actions&pullBit != 0 && len(r.repositories) > 0 && !coversAny(r.repositories, Pattern{anySegments})
 	}
 	return r.coversMethod(methodBit("GET")) && slices.ContainsFunc(r.paths, manifests.overlaps) &&

@@ -62,6 +62,7 @@ type Policy struct {
 	route    Route       // as it was configured, but for what it leads to
 	groups   []principal // that the rules ask about
 	registry string      // the root of the registry that the route leads to; empty if it leads to none
+	index    *index      // of the rules
 	tags     tagPatterns // that are immutable where the deciding rule does not say
 	logins   []*rule     // that a login at that root may help with; see asksForLogin
 }
@@ -155,8 +156,9 @@ func (p *Policy) judge(q *question, who *Subject) (*rule, Verdict) {
 
 // firstToDecide returns the first rule that is about q, and what it says.
 func (p *Policy) firstToDecide(q *question, who *Subject) (*rule, Verdict) {
+	var room [indexedFrom]int
 	var passed *rule // by somebody who may log in
-	for i := range p.rules {
+	for _, i := range p.index.find(q, room[:0]) {
 		r := &p.rules[i]
 		switch covered := r.covers(q, who); covered {
 		case Denied:

@@ -102,6 +102,7 @@ func NewPolicy(r Route) (*Policy, error) {
 		p.logins = p.loginRules()
 		p.rules = append(p.rules, builtinRule(p.registry))
 	}
+	p.index = newIndex(p.rules)
 	return p, nil
 }
 
