@@ -17,6 +17,10 @@ type Call struct {
 	// does not remember fails with [ErrUnavailable], and no Backend is asked.
 	Remembered bool
 
+	// Ahead says that the same name and password were right lately, see [Flood]. A Backend
+	// in which logins wait has those of strangers not wait before it.
+	Ahead bool
+
 	// Cache says what part a [Cache] had in the answer.
 	Cache CacheState
 }
@@ -36,6 +40,16 @@ type callKey struct{}
 // WithCall returns a context that holds c.
 func WithCall(ctx context.Context, c *Call) context.Context {
 	return context.WithValue(ctx, callKey{}, c)
+}
+
+// goingAhead returns ctx with a Call whose question goes before those of strangers.
+func goingAhead(ctx context.Context) context.Context {
+	var c Call
+	if given := CallOf(ctx); given != nil {
+		c = *given
+	}
+	c.Ahead = true
+	return WithCall(ctx, &c)
 }
 
 // CallOf returns the Call that ctx holds, or nil.

@@ -44,8 +44,8 @@ type FloodConfig struct {
 //
 // A pair of name and password that was right within the last hours goes before all
 // others: strangers cannot invent one, and its owner may come from any address. It
-// loses this right when it is refused. Only a few of the others are asked about at a
-// time, so that it need not wait behind all of them at the Backend.
+// loses this right when it is refused. The Backend is told by the Call. Only a few of the
+// others are asked about at a time, so that it need not wait behind all of them there.
 type Flood struct {
 	inner
 	keys   *keyer
@@ -115,13 +115,13 @@ func NewFlood(b Backend, cfg FloodConfig) (*Flood, error) {
 // Authenticate asks the Backend unless too many questions have failed.
 func (f *Flood) Authenticate(ctx context.Context, user, password string) (Identity, error) {
 	k := f.keys.login(user, password)
-	ask := func() (Identity, error) {
+	ask := func(ctx context.Context) (Identity, error) {
 		id, err := f.inner.Authenticate(ctx, user, password)
 		f.learn(k, err)
 		return id, err
 	}
 	if f.goesAhead(k) {
-		return ask()
+		return ask(goingAhead(ctx))
 	}
 	wanted, begin := whileWanted(ctx)
 	defer begin()
@@ -131,7 +131,9 @@ func (f *Flood) Authenticate(ctx context.Context, user, password string) (Identi
 	own := f.enter(source)
 	defer f.leave(source, own)
 	return own.pay(waiting, func() (Identity, error) {
-		return f.total.pay(waiting, func() (Identity, error) { return f.inTurn(waiting, begin, ask) })
+		return f.total.pay(waiting, func() (Identity, error) {
+			return f.inTurn(waiting, begin, func() (Identity, error) { return ask(ctx) })
+		})
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -337,6 +338,32 @@ func TestLoginsThatWereRightGoAheadOfStrangers(t *testing.T) {
 			t.Errorf("after more than hours: got %q, want throttled", got)
 		}
 	})
+}
+
+// noting takes down which questions are said to go ahead.
+type noting struct {
+	backend.Backend
+	ahead []bool
+}
+
+func (n *noting) Authenticate(ctx context.Context, user, password string) (backend.Identity, error) {
+	n.ahead = append(n.ahead, backend.CallOf(ctx) != nil && backend.CallOf(ctx).Ahead)
+	return n.Backend.Authenticate(ctx, user, password)
+}
+
+// The backend is told who goes ahead, so that strangers do not wait before them there.
+func TestFloodTellsTheBackendWhoGoesAhead(t *testing.T) {
+	n := &noting{Backend: newFake(people())}
+	f := newFlood(t, n, backend.FloodConfig{})
+	for _, password := range []string{"wrong", "bob-5ecret", "bob-5ecret", "other", "bob-5ecret"} {
+		from(t.Context(), f, "192.0.2.1", "bob", password)
+	}
+	if _, err := f.Authenticate(t.Context(), "bob", "bob-5ecret"); err != nil { // nobody said who asks
+		t.Error(err)
+	}
+	if want := []bool{false, false, true, false, true, true}; !slices.Equal(n.ahead, want) {
+		t.Errorf("got %v, want %v", n.ahead, want)
+	}
 }
 
 func TestLoginThatIsRefusedGoesAheadNoMore(t *testing.T) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"golang.org/x/sync/semaphore"
-
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
 )
@@ -18,14 +16,15 @@ const queueLength = 256
 // Memory bounds what the hashes take that are computed at once, by all backends that
 // share it. Each argon2id or yescrypt hash takes as much as its file says, before it is
 // known whether the guess is right: enough guesses at once would end the process.
-type Memory struct {
-	total int
-	free  *semaphore.Weighted
-}
+type Memory struct{ budget *budget }
 
 // NewMemory returns a bound of so many bytes.
-func NewMemory(total int) *Memory {
-	return &Memory{total, semaphore.NewWeighted(int64(total))}
+func NewMemory(total int) *Memory { return &Memory{newBudget(total)} }
+
+// Stats returns how many of the total bytes are in use, and how many logins wait for some.
+func (m *Memory) Stats() (used, total, waiting int) {
+	used, waiting = m.budget.stats()
+	return used, m.budget.total, waiting
 }
 
 // defaultMemory has room for two of the largest hashes.
@@ -34,11 +33,11 @@ const defaultMemory = 2 * argon2MemoryMax << 10
 // check returns what is wrong with a file of users, of which no hash could be computed
 // if it took more than there is.
 func (m *Memory) check(u *users) error {
-	if u.memory <= m.total {
+	if u.memory <= m.budget.total {
 		return nil
 	}
 	return fmt.Errorf("%s: the hash takes %d MiB of memory, and all that are computed at once may take %d MiB: set the password anew with gatehouse passwd, or give the program more memory",
-		u.memoryAt, u.memory>>20, m.total>>20)
+		u.memoryAt, u.memory>>20, m.budget.total>>20)
 }
 
 // slots bounds how many hashes are computed at once. More of them than there
@@ -46,16 +45,16 @@ func (m *Memory) check(u *users) error {
 // from the requests of everybody who is logged in already.
 type slots struct {
 	memory  *Memory
-	running chan struct{}
-	present chan struct{} // running or waiting
+	running *budget
+	present [lines]chan struct{} // running or waiting
 }
 
 func newSlots(running, waiting int, memory *Memory) slots {
-	return slots{
-		memory:  memory,
-		running: make(chan struct{}, running),
-		present: make(chan struct{}, running+waiting),
+	s := slots{memory: memory, running: newBudget(running)}
+	for in := range s.present {
+		s.present[in] = make(chan struct{}, running+waiting)
 	}
+	return s
 }
 
 // do calls f once there is a slot for it, and the memory that it takes. Whoever waits for
@@ -64,26 +63,33 @@ func (s slots) do(ctx context.Context, memory int, f func()) error {
 	if ctx.Err() != nil {
 		return gaveUp(ctx)
 	}
+	in := lineOf(ctx)
 	select {
-	case s.present <- struct{}{}:
-		defer func() { <-s.present }()
+	case s.present[in] <- struct{}{}:
+		defer func() { <-s.present[in] }()
 	default:
 		return fault.With("backend.overloaded", fmt.Errorf("%w: too many logins at once", backend.ErrUnavailable))
 	}
 	if memory > 0 { // else it would wait behind those who need some
-		if s.memory.free.Acquire(ctx, int64(memory)) != nil {
+		if s.memory.budget.acquire(ctx, memory, in) != nil {
 			return gaveUp(ctx)
 		}
-		defer s.memory.free.Release(int64(memory))
+		defer s.memory.budget.release(memory)
 	}
-	select {
-	case s.running <- struct{}{}:
-		defer func() { <-s.running }()
-	case <-ctx.Done():
+	if s.running.acquire(ctx, 1, in) != nil {
 		return gaveUp(ctx)
 	}
+	defer s.running.release(1)
 	f()
 	return nil
+}
+
+// lineOf returns the line of whoever asks.
+func lineOf(ctx context.Context) line {
+	if call := backend.CallOf(ctx); call != nil && call.Ahead {
+		return ahead
+	}
+	return strangers
 }
 
 func gaveUp(ctx context.Context) error {

@@ -172,7 +172,9 @@ func TestLargestHashIsWhatEveryCheckTakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	memory.free.TryAcquire(1)
+	if err := memory.budget.acquire(t.Context(), 1, strangers); err != nil {
+		t.Fatal(err)
+	}
 	for _, user := range []string{"alice", "bob", "nobody"} {
 		// Once begun, a hash is computed to its end, whoever waits for it.
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -181,7 +183,7 @@ func TestLargestHashIsWhatEveryCheckTakes(t *testing.T) {
 		}
 		cancel()
 	}
-	memory.free.Release(1)
+	memory.budget.release(1)
 	if _, err := b.Authenticate(t.Context(), "nobody", "x"); !errors.Is(err, backend.ErrUnknownUser) {
 		t.Errorf("with all of it: got %v", err)
 	}
