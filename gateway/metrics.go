@@ -32,6 +32,8 @@ type Metrics struct {
 	refused  children[string, prometheus.Counter]
 	gateway  atomic.Pointer[Gateway] // the one that runs
 	backends atomic.Pointer[[]BackendInfo]
+
+	hashMemory atomic.Pointer[func() HashMemoryUse]
 }
 
 // Buckets of the histograms, in seconds. A login that is remembered takes a

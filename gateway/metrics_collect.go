@@ -101,6 +101,9 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 	if g := c.gateway.Load(); g != nil {
 		collectGateway(to, g.Stats())
 	}
+	if use := c.hashMemory.Load(); use != nil {
+		collectHashMemory(to, (*use)())
+	}
 	for _, b := range c.Backends() {
 		b.collect(to)
 	}

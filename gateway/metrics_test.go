@@ -93,6 +93,7 @@ func TestMetricsPassTheLinter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	m.SetHashMemory(func() HashMemoryUse { return HashMemoryUse{} })
 	m.SetBackends([]BackendInfo{{Name: "corp", Backend: reporting{}, Cache: cache, Shield: shield, Flood: flood}})
 	m.Operation("corp")(backend.Operation{Server: "dc1:636", Name: "bind", Result: "success"})
 	m.Reloaded("0a0000000001", time.Second, nil)
@@ -110,6 +111,7 @@ func TestMetricsPassTheLinter(t *testing.T) {
 func TestCollectorDescribesWhatItCollects(t *testing.T) {
 	m := NewMetrics("v1", "go1")
 	startGateway(t, func(c *Config) { withTLS(t)(c); c.Metrics = m }, recipeRoute(t, newCapture(t).url()))
+	m.SetHashMemory(func() HashMemoryUse { return HashMemoryUse{} })
 	m.SetBackends([]BackendInfo{{Name: "corp", Backend: reporting{}}})
 	pedantic := prometheus.NewPedanticRegistry()
 	pedantic.MustRegister(collector{m})
@@ -369,6 +371,18 @@ func TestShieldsAndFloodControlsAreMeasured(t *testing.T) {
 		"gatehouse_flood_refused_total": {"backend=corp limit=source": 0, "backend=corp limit=total": 0},
 	} {
 		if diff := cmp.Diff(want, samples(t, m, family)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", family, diff)
+		}
+	}
+}
+
+func TestHashMemoryIsMeasured(t *testing.T) {
+	m := NewMetrics("v1", "go1")
+	m.SetHashMemory(func() HashMemoryUse { return HashMemoryUse{Used: 19 << 20, Max: 64 << 20, Waiting: 3} })
+	for family, want := range map[string]float64{
+		"gatehouse_hash_memory_bytes": 19 << 20, "gatehouse_max_hash_memory_bytes": 64 << 20, "gatehouse_hash_memory_waiting": 3,
+	} {
+		if diff := cmp.Diff(map[string]float64{"": want}, samples(t, m, family)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", family, diff)
 		}
 	}

@@ -54,6 +54,7 @@ type configSource struct {
 func newDaemon(source configSource, diagnostics, access io.Writer) (*daemon, error) {
 	level, version := new(slog.LevelVar), readVersion()
 	metrics := gateway.NewMetrics(version.Version, version.Go)
+	metrics.SetHashMemory(assemble.HashMemoryUse)
 	d := &daemon{
 		metrics: metrics,
 		source:  source, access: access, level: level, log: newLog(diagnostics, level, metrics),

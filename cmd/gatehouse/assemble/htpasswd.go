@@ -26,6 +26,12 @@ type htpasswdKeys struct {
 // hashMemory is shared by all backends, those of the configuration before a reload too.
 var hashMemory = sync.OnceValue(func() *htpasswd.Memory { return htpasswd.NewMemory(gateway.HashMemory()) })
 
+// HashMemoryUse returns how full the memory for password hashes is, for [gateway.Metrics].
+func HashMemoryUse() (u gateway.HashMemoryUse) {
+	u.Used, u.Max, u.Waiting = hashMemory().Stats()
+	return u
+}
+
 // openHTPasswd opens a backend that reads password and group files.
 func openHTPasswd(k htpasswdKeys, t backendTable) (backend.Backend, error) {
 	cfg := htpasswd.Config{
