@@ -149,6 +149,7 @@ func TestBackendsOfAChainAreShared(t *testing.T) {
 }
 
 func TestWordsOfAMemberAreItsBehaviour(t *testing.T) {
+	t.Parallel()
 	for words, want := range map[string]string{
 		``:                             `"first"`,
 		`, on_wrong_password = "stop"`: `"first"`,

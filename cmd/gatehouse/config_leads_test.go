@@ -75,6 +75,7 @@ backend = "corp"
 // TestCLI1PastedPasswordIsNotShown has every key that leads to a secret be wrong in
 // every way, and every command that reads a configuration say so.
 func TestCLI1PastedPasswordIsNotShown(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	put(t, filepath.Join(dir, "svc.pw"), "x")
 	if err := os.Mkdir(filepath.Join(dir, pasted), 0o700); err != nil {

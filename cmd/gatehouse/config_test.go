@@ -121,6 +121,7 @@ func problems(t *testing.T, path string) (errs, warnings config.Report) {
 // Each file of testdata/bad has one mistake. Its first line says the error from
 // LINE:COLUMN on; where another package words it, as far as …
 func TestEveryMistakeIsReportedWithItsPlace(t *testing.T) {
+	t.Parallel()
 	for _, path := range badFiles(t) {
 		dir := filepath.Dir(filepath.Dir(path))
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".toml"), func(t *testing.T) {

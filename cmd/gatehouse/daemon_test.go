@@ -263,6 +263,7 @@ func mustRead(t *testing.T, path string) string {
 // A file of users that cannot be used is an error of the configuration like any other,
 // though its backend goes on with what it has read before.
 func TestBrokenFileOfUsersFailsTheReload(t *testing.T) {
+	t.Parallel()
 	for _, broken := range []string{"", "no colon\n"} {
 		td := startDaemon(t)
 		td.write(t, "users", broken)
@@ -343,6 +344,7 @@ func TestChangedLogLevelCountsAtOnce(t *testing.T) {
 }
 
 func TestChangedFileIsReadWithoutBeingAsked(t *testing.T) {
+	t.Parallel()
 	td := startDaemon(t)
 	td.edit(t, `require = ["valid-user"]`, `require = ["user alice"]`)
 	testkit.Await(t, "bob is out", func() bool { return td.get(t, "/v2/", "bob") == 403 })
@@ -358,6 +360,7 @@ func TestChangedFileIsReadWithoutBeingAsked(t *testing.T) {
 }
 
 func TestFileThatIsMendedIsReadAgain(t *testing.T) {
+	t.Parallel()
 	td := startDaemon(t)
 	path := filepath.Join(td.dir, "config.toml")
 	if err := os.Chmod(path, 0o666); err != nil {
@@ -491,6 +494,7 @@ func TestCODE5WatcherLeavesOutWhatIsFollowedElsewhere(t *testing.T) {
 // A changed password file is read by its backend. The configuration is read again for
 // it only if the last reload failed: then the file may be what was wrong.
 func TestCODE5ChangedPasswordFileIsNoReload(t *testing.T) {
+	t.Parallel()
 	td := startDaemon(t)
 	watched := func() bool { return slices.Contains(td.files.files(), filepath.Join(td.dir, "users")) }
 	if watched() {

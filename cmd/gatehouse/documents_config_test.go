@@ -100,6 +100,7 @@ func framed(fragment string) (config string, err error) {
 // Every configuration that is shown, in a page or to be mounted, is one that gatehouse
 // takes without a complaint. A part of one is taken in its place.
 func TestShownConfigurationsAreGood(t *testing.T) {
+	t.Parallel()
 	dir := documentFolder(t)
 	shown := map[string]string{"deploy/config.toml": readRoot(t, "deploy/config.toml")}
 	for name, text := range pages(t) {

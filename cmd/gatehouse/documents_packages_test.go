@@ -42,6 +42,7 @@ func packageTable(t *testing.T) string {
 }
 
 func TestArchitectureListsPackages(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(root, "docs/architecture.md")
 	page := readRoot(t, "docs/architecture.md")
 	before, rest, begins := strings.Cut(page, packagesBegin)

@@ -58,6 +58,7 @@ var columns = []string{"", "user = \"local:bob\"\n", "user = \"local:alice\"\ngr
 
 // Each requirement on the page of rules says of each client what the page says.
 func TestRulesPageSaysWhoIsLetIn(t *testing.T) {
+	t.Parallel()
 	dir := documentFolder(t)
 	expect := map[string]string{"yes": "allow", "401": "login", "403": "deny"}
 	for _, row := range tableRows(t, readRoot(t, "docs/rules.md"), "`require`", "no login") {
@@ -77,6 +78,7 @@ func TestRulesPageSaysWhoIsLetIn(t *testing.T) {
 }
 
 func TestRulesPageSaysWhatIsRefused(t *testing.T) {
+	t.Parallel()
 	dir := documentFolder(t)
 	for _, row := range tableRows(t, readRoot(t, "docs/rules.md"), "`require`", "why") {
 		errs, _ := problemsOf(t, dir, shownRule("require = "+codes(row[0])[0], ""))

@@ -152,6 +152,7 @@ var inlineCommand = regexp.MustCompile("`gatehouse ([a-z][^`]*)`")
 
 // Every command of gatehouse that a page names exists, with its flags.
 func TestCommandsInPagesExist(t *testing.T) {
+	t.Parallel()
 	for name, text := range pages(t) {
 		list, prose := blocks(text)
 		for _, match := range inlineCommand.FindAllStringSubmatch(prose, -1) {

@@ -170,6 +170,7 @@ func (f sourceFile) external() bool { return strings.HasSuffix(f.Name.Name, "_te
 func below(dir, top string) bool { return dir == top || strings.HasPrefix(dir, top+"/") }
 
 func TestImportsGoOneWay(t *testing.T) {
+	t.Parallel()
 	for _, f := range sources(t) {
 		allowed, listed := packages[f.dir]
 		if !listed {
@@ -195,6 +196,7 @@ func TestImportsGoOneWay(t *testing.T) {
 // The core and the cache treat every kind of backend the same: they cannot name
 // one.
 func TestCoreNamesNoKindOfBackend(t *testing.T) {
+	t.Parallel()
 	kind := regexp.MustCompile(`(?i)htpasswd|ldap`)
 	for _, f := range sources(t) {
 		if f.test || f.dir != "gateway" && f.dir != "backend" {
@@ -226,6 +228,7 @@ var shownBesides = map[string][]string{
 }
 
 func TestBackendsShowTheSameThreeNames(t *testing.T) {
+	t.Parallel()
 	exported := map[string][]string{}
 	for _, f := range sources(t) {
 		if f.test {
@@ -247,6 +250,7 @@ func TestBackendsShowTheSameThreeNames(t *testing.T) {
 }
 
 func TestRequirementsAreArguedFor(t *testing.T) {
+	t.Parallel()
 	used := map[string]bool{}
 	for _, f := range sources(t) {
 		for _, imported := range f.importPaths() {
@@ -289,6 +293,7 @@ func TestRootHoldsNothingElse(t *testing.T) {
 }
 
 func TestFunctionsAndFilesStayShort(t *testing.T) {
+	t.Parallel()
 	for _, f := range sources(t) {
 		if f.test {
 			continue
@@ -329,6 +334,7 @@ func parameters(fn *ast.FuncType) int {
 }
 
 func TestEveryPackageIsDocumentedOnce(t *testing.T) {
+	t.Parallel()
 	docs := map[string][]string{}
 	for _, f := range sources(t) {
 		if f.Doc != nil && !f.test {
@@ -346,6 +352,7 @@ func TestEveryPackageIsDocumentedOnce(t *testing.T) {
 }
 
 func TestEveryExportedNameIsDocumented(t *testing.T) {
+	t.Parallel()
 	for _, f := range sources(t) {
 		if f.test {
 			continue
@@ -426,6 +433,7 @@ func comment(d *ast.GenDecl, name *ast.Ident, above, behind *ast.CommentGroup) s
 // Every kind of backend, and everything that wraps one, has a row in the table
 // that holds them all to one contract; every kind has its example.
 func TestEveryBackendIsHeldToTheContract(t *testing.T) {
+	t.Parallel()
 	rows := conformanceRows(t)
 	example, err := os.ReadFile(filepath.Join(root, "config.example.toml"))
 	if err != nil {

@@ -48,6 +48,7 @@ var answerRows = map[string][]string{
 }
 
 func TestMigrationOfEveryAnswer(t *testing.T) {
+	t.Parallel()
 	known := map[string]bool{}
 	for _, file := range sources(t) {
 		for _, d := range file.Decls {
@@ -84,6 +85,7 @@ func TestMigrationOfEveryAnswer(t *testing.T) {
 // TestMigrationOfNegatives tries what the guide says of rules with negatives, which
 // Apache judges before a login.
 func TestMigrationOfNegatives(t *testing.T) {
+	t.Parallel()
 	dir := documentFolder(t)
 	const nobody, alice, bob = "", "user = \"local:alice\"\n", "user = \"local:bob\"\n"
 	for _, c := range []struct{ require, who, expect string }{

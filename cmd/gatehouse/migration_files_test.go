@@ -98,6 +98,7 @@ var groupRows = map[string][]fileTrial{
 }
 
 func TestMigrationOfPasswordFiles(t *testing.T) {
+	t.Parallel()
 	for _, row := range guideRows(t, "in the password file") {
 		for _, trial := range trialsOf(t, passwordRows, row[0]) {
 			trial.text = filledIn(t, trial.text)
@@ -113,6 +114,7 @@ func TestMigrationOfPasswordFiles(t *testing.T) {
 }
 
 func TestMigrationOfGroupFiles(t *testing.T) {
+	t.Parallel()
 	for _, row := range guideRows(t, "in the group file") {
 		for _, trial := range trialsOf(t, groupRows, row[0]) {
 			b, warnings, err := openFiles(t, "alice:"+goodHash+"\nbob:"+goodHash+"\n", &trial.text)

@@ -33,6 +33,7 @@ func guideRows(t *testing.T, head ...string) (rows [][]string) {
 // Every directive leads to keys that exist and to values that are taken, or says that
 // there is nothing to write, and why.
 func TestMigrationOfEveryDirective(t *testing.T) {
+	t.Parallel()
 	g := newGuide(t)
 	rows := slices.Concat(guideRows(t, "directive", "here"), guideRows(t, "directive", "key"), guideRows(t, "httpd.conf", "config.toml"))
 	for _, row := range rows {

@@ -11,6 +11,7 @@ import (
 // Every module that is linked into the program is named in the notices with its
 // version and licence, and no other is.
 func TestNoticesNameEveryLinkedModule(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../../THIRD_PARTY_NOTICES")
 	if err != nil {
 		t.Fatal(err)

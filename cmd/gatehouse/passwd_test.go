@@ -68,6 +68,7 @@ func mayLogIn(t *testing.T, path, user, password string) bool {
 }
 
 func TestPasswdMakesFileThatTheBackendReads(t *testing.T) {
+	t.Parallel()
 	for _, flag := range []string{"--cost=4", "--argon2id"} {
 		path := filepath.Join(t.TempDir(), "htpasswd")
 		for _, args := range [][]string{{"-c", "-i", flag, path, "alice"}, {"-i", flag, path, "bob"}} {
@@ -305,6 +306,7 @@ func TestPasswdKeepsModeOwnerAndLink(t *testing.T) {
 }
 
 func TestPasswdEditsAtOnceAreAllKept(t *testing.T) {
+	t.Parallel()
 	path := passwdFile(t, "alice:"+secretSHA+"\n")
 	var wg sync.WaitGroup
 	for i := range 20 {

@@ -56,6 +56,7 @@ var readmeCommands = []readmeCommand{
 
 // TestReadmeDoesWhatItSays types every command of the README in its order.
 func TestReadmeDoesWhatItSays(t *testing.T) {
+	t.Parallel()
 	text := document(t, "README.md")
 	config := fenced(text, "toml") // of which commands use the first
 	if len(config) == 0 {

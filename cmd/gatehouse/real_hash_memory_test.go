@@ -15,6 +15,7 @@ import (
 // against hashes of 64 MiB. The program computes no more of them at once than a quarter
 // of its memory has room for, and lets in whoever knows the password.
 func TestGuessesAgainstLargeHashesTakeLittleMemory(t *testing.T) {
+	t.Parallel()
 	const (
 		memoryKiB, passes, lanes = 64 << 10, 1, 1
 		maxMemory                = 256 << 20

@@ -289,6 +289,7 @@ func (u *heldUpload) Read(p []byte) (int, error) {
 // TestLayerUnderAMemoryLimit sends a layer through a program that may take a small
 // part of it.
 func TestLayerUnderAMemoryLimit(t *testing.T) {
+	t.Parallel()
 	const maxMemory = 96 << 20
 	size := int64(scale(t, uploadVariable, 160)) << 20
 	r := newRecipe(t)

@@ -22,6 +22,7 @@ func TestEveryProgramIsInstalled(t *testing.T) {
 // and no test runs a program without telling, nor a line for a shell, in which programs
 // are easily overlooked: commandLine looks for them.
 func TestCIInstallsWhatTestsRun(t *testing.T) {
+	t.Parallel()
 	installed := strings.Fields(readFile(t, "../../.ci/install"))
 	advice := regexp.MustCompile("(?:apt-get|go) install ([^\"`,\n]+)")
 	run := regexp.MustCompile(`exec\.(?:LookPath|Command)\("([^"/]+)"`)
@@ -68,6 +69,7 @@ func TestCIKnowsEverySize(t *testing.T) {
 // TestPatternsOfTestsMatchSome: every test that a script, a comment or a page names to
 // "go test" is there. go test itself says nothing of a pattern that matches none.
 func TestPatternsOfTestsMatchSome(t *testing.T) {
+	t.Parallel()
 	texts := testSources(t)
 	var names []string
 	for _, text := range texts {

@@ -80,6 +80,7 @@ func newSideUpstream(t *testing.T, side string) *httptest.Server {
 // is wholly of one side; a push that began before ends after, and is complete; and
 // the program needs as much in the end as before.
 func TestReloadsUnderLoad(t *testing.T) {
+	t.Parallel()
 	reloads, size := 20, int64(16<<20)
 	if text := os.Getenv(reloadsVariable); text != "" {
 		var err error

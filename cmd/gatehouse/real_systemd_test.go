@@ -101,6 +101,7 @@ func activated(t *testing.T, socket *os.File, flags ...string) *exec.Cmd {
 // TestRestartOfAnActivatedServiceRefusesNobody restarts the program under load while
 // somebody else holds its socket.
 func TestRestartOfAnActivatedServiceRefusesNobody(t *testing.T) {
+	t.Parallel()
 	r := newRecipe(t)
 	l, err := net.Listen("tcp", host+":0")
 	if err != nil {

@@ -49,6 +49,7 @@ func TestReferenceOfErrorsIsCurrent(t *testing.T) {
 // Every code in the catalogue is that of an error somewhere in the program, and every
 // code of an error is in the catalogue.
 func TestCodesAreThoseOfTheCatalogue(t *testing.T) {
+	t.Parallel()
 	known, used := map[string]bool{}, map[string]bool{}
 	for _, g := range fault.Catalogue() {
 		for _, e := range g.Entries {

@@ -115,6 +115,7 @@ func (r *reference) backendSchema() object {
 // TestSchemaAgreesWithTheLoader has the schema judge the files that the loader
 // is tested with.
 func TestSchemaAgreesWithTheLoader(t *testing.T) {
+	t.Parallel()
 	description, err := jsonschema.UnmarshalJSON(bytes.NewReader(newReference(t).schema()))
 	if err != nil {
 		t.Fatal(err)

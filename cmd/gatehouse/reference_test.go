@@ -275,6 +275,7 @@ func otherWays(key string) string {
 }
 
 func TestReferenceIsCurrent(t *testing.T) {
+	t.Parallel()
 	r := newReference(t)
 	for name, want := range map[string][]byte{"config.md": r.markdown(), "config.schema.json": r.schema()} {
 		path := filepath.Join("../../docs", name)

@@ -164,6 +164,7 @@ func TestSettleWaitsUntilFilesKeepStill(t *testing.T) {
 }
 
 func TestWatchGoesOnWithoutWordFromTheKernel(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "file")
 	put(t, path, "old")
 	w := startWatch(t, path)
