@@ -26,6 +26,7 @@ func variedRoutes(t *testing.T, service string) []Route {
 	}
 	route := Route{Backend: everyone, Backends: []string{"people"}, Upstream: upstream.Config{URL: service}, Rules: rules}
 	route.Catalog = WholeCatalog // what the upstream lists is no list
+	route.ImmutableTags = []string{"v*"}
 	v2, other := route, route
 	v2.Path = "/v2/"
 	other.Hosts, other.Path = []string{"other.test"}, "/v2/team"
@@ -54,7 +55,7 @@ func TestRulebookSaysWhatTheGatewayDoes(t *testing.T) {
 	}
 	mount := "/v2/team/app/blobs/uploads/?mount=" + layer + "&from="
 	targets := []string{
-		"/v2/", "/v2", "/v2/_catalog", "/v2/team/app/manifests/1", "/v2/own/x/blobs/uploads/", "/v2/closed/x", "/v2/open/x/tags/list",
+		"/v2/", "/v2", "/v2/_catalog", "/v2/team/app/manifests/1", "/v2/team/app/manifests/" + layer + "?tag=v1", "/v2/own/x/blobs/uploads/", "/v2/closed/x", "/v2/open/x/tags/list",
 		"/v2/near/x", "/v2/here/x", "/v2/else", "/else", "/v2/../x", "/v2//x", "/v2/%2e%2e/x", "/v2/x?from=a&from=b", "/v2/team%2fapp", "/v2/tea%6d/app",
 		"http://registry.test/v2/team/app/tags/list", "https://other.test/v2/",
 		mount + "team/other", mount + "closed/x", mount + "..",

@@ -15,6 +15,7 @@ import (
 
 	"gatehouse/backend/fault"
 	"gatehouse/gateway/oci"
+	"gatehouse/gateway/rules"
 	"gatehouse/gateway/strict"
 	"gatehouse/gateway/upstream"
 )
@@ -37,25 +38,13 @@ var manifestTypes = []string{
 var errTagUnknown = fault.With("upstream.answer.tag", errors.New("the upstream does not say what an immutable tag leads to"))
 
 // guardTag refuses what would change where an immutable tag leads to. A manifest for such a
-// tag is held meanwhile. Of two pushes of a new tag at once both may
-// pass: the registry alone could tell them apart.
+// tag is held meanwhile. Of two pushes of a new tag at once both may pass: the registry
+// alone could tell them apart.
 func (x *exchange) guardTag() *problem {
-	if !x.route.policy.KeepsTags(x.decision.Rule) {
-		return nil
-	}
 	e := x.endpoint()
-	tag, puts := e.Tag(), x.r.Method == http.MethodPut
-	switch {
-	case e.Kind != oci.Manifest:
-		return nil
-	case puts && tag == "":
-		return x.checkTagParams()
-	case !x.route.policy.IsImmutable(x.decision.Rule, tag):
-		return nil
-	case x.r.Method == http.MethodDelete:
-		return x.immutable(e, "cannot be deleted")
-	case !puts:
-		return nil
+	compare, p := judgeTag(x.route.policy, x.decision.Rule, x.r.Method, e, x.target)
+	if p != nil || !compare {
+		return p
 	}
 	if p := x.holdManifest(); p != nil {
 		return p
@@ -63,10 +52,27 @@ func (x *exchange) guardTag() *problem {
 	return x.compareTag(e)
 }
 
+// judgeTag returns what becomes of a request about e that the rule lets pass, as far as the
+// upstream need not be asked. It reports whether that has to be asked what the tag leads to.
+func judgeTag(policy *rules.Policy, rule, method string, e oci.Endpoint, t strict.Target) (compare bool, p *problem) {
+	tag, puts := e.Tag(), method == http.MethodPut
+	switch {
+	case e.Kind != oci.Manifest || !policy.KeepsTags(rule):
+		return false, nil
+	case puts && tag == "":
+		return false, checkTagParams(t)
+	case !policy.IsImmutable(rule, tag):
+		return false, nil
+	case method == http.MethodDelete:
+		return false, immutable(e, rule, "cannot be deleted")
+	}
+	return puts, nil
+}
+
 // checkTagParams refuses parameters by which newer registries set tags beside the digest
 // that the path names.
-func (x *exchange) checkTagParams() *problem {
-	for name := range x.target.ParamNames() {
+func checkTagParams(t strict.Target) *problem {
+	for name := range t.ParamNames() {
 		if plain := strings.ToLower(name); strings.HasPrefix(plain, "tag") {
 			return badRequest("the query of a push by digest names tags, of which some are immutable: push each tag by itself")
 		}
@@ -75,11 +81,11 @@ func (x *exchange) checkTagParams() *problem {
 }
 
 // immutable is what a client is told whose request would change a tag.
-func (x *exchange) immutable(e oci.Endpoint, what string) *problem {
+func immutable(e oci.Endpoint, rule, what string) *problem {
 	return &problem{
 		status: http.StatusForbidden, code: codeDenied, signed: true,
 		message: fmt.Sprintf("the tag %s of %s is immutable and %s: use another tag", e.Reference, e.Repository, what),
-		detail:  map[string]string{"rule": x.decision.Rule, "repository": e.Repository, "tag": e.Reference},
+		detail:  map[string]string{"rule": rule, "repository": e.Repository, "tag": e.Reference},
 		cause:   errImmutable,
 	}
 }
@@ -133,7 +139,7 @@ func (x *exchange) compareTag(e oci.Endpoint) *problem {
 	case !oci.IsDigest(present):
 		return unavailable("it cannot be found out whether the tag exists; please try again", errTagUnknown)
 	}
-	return x.immutable(e, "leads to another image")
+	return immutable(e, x.decision.Rule, "leads to another image")
 }
 
 // tagOf returns the digest that the upstream says the tag leads to.

@@ -185,3 +185,27 @@ func TestImmutableTagsOfARule(t *testing.T) {
 		}
 	}
 }
+
+// The rulebook foresees what needs no look at the registry, and says of the rest what it
+// depends on.
+func TestRulebookKnowsImmutableTags(t *testing.T) {
+	r := recipeRoute(t, "http://127.0.0.1:1")
+	r.ImmutableTags, r.Catalog = []string{"v*"}, FilteredCatalog
+	book, err := NewRulebook([]Route{r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ask, want := range map[string]string{
+		"DELETE /v2/team/app/manifests/v1": "403 the tag v1 of team/app is immutable and cannot be deleted: use another tag",
+		"PUT /v2/team/app/manifests/v1":    "0 the tag v1 is immutable: the push passes if the registry has no such tag, or one that leads to the same image",
+		"PUT /v2/team/app/manifests/1":     "0",
+		"DELETE /v2/team/app/manifests/1":  "0",
+		"GET /v2/_catalog":                 "0 the list is filtered: it has the repositories that the user may pull",
+	} {
+		method, target, _ := strings.Cut(ask, " ")
+		a := book.Explain(Question{Method: method, Target: target, Host: "registry.test", Source: loopback, Who: subjectOf("push")})
+		if got := strings.TrimSpace(fmt.Sprint(a.Status, " ", a.Message, strings.Join(a.Trace.Notes, "; "))); got != want {
+			t.Errorf("%s: %q, want %q", ask, got, want)
+		}
+	}
+}
