@@ -18,6 +18,8 @@ type allowance struct {
 	each   int                 // bytes
 	most   func(limit int) int // with that much memory
 	set    string              // where the bound is set
+	twice  int                 // bytes of each that count in another row, too
+	after  bool                // only requests have it that a rule has allowed
 	budget string              // why more than a quarter of the memory in all does no harm; empty where it is less
 }
 
@@ -41,25 +43,53 @@ func allowances() []allowance {
 	wideMemory := l.wideMemory()
 	connections, exchanges := part(connectionsPart, connectionMemory), part(exchangesPart, exchangeMemory)
 	return []allowance{
-		{"connection of a client, with its TLS handshake and the window of a narrow connection", connectionMemory, connections, "the least of a quarter of the memory, `limits.connections`, and half of the descriptors that are shared out. Of these one address may have `limits.per_address`, one user half, and `limits.handshakes` may be in their TLS handshake", ""},
+		{"connection of a client, with its TLS handshake and the window of a narrow connection", connectionMemory, connections, "the least of a quarter of the memory, `limits.connections`, and half of the descriptors that are shared out. Of these one address may have `limits.per_address`, one user half, and `limits.handshakes` may be in their TLS handshake", 0, false, ""},
 		{fmt.Sprintf("connection of HTTP/2 on which nobody has logged in, with the %d requests that it may have under way", narrowStreams), l.guestMemory(), part(guestsPart, l.guestMemory()),
-			"a twelfth of the memory. More of them wait after their handshake, in their order", ""},
-		{"wide connection of HTTP/2, with a window of 1 MiB and `limits.streams` requests", wideMemory, part(widePart, wideMemory), fmt.Sprintf("an eighth of the memory, of which one network has 1/%d at most. Further connections are narrow", wideShare), ""},
-		{"stream of a narrow connection", streamMemory, func(limit int) int { return connections(limit) * narrowStreams }, fmt.Sprintf("%d for each connection", narrowStreams), ""},
+			"a twelfth of the memory. More of them wait after their handshake, in their order", l.guestMemory(), false, ""},
+		{"wide connection of HTTP/2, with a window of 1 MiB and `limits.streams` requests", wideMemory, part(widePart, wideMemory), fmt.Sprintf("an eighth of the memory, of which one network has 1/%d at most. Further connections are narrow", wideShare), wideMemory - wideWindow, false, ""},
+		{"stream of a narrow connection", streamMemory, func(limit int) int { return connections(limit) * narrowStreams }, fmt.Sprintf("%d for each connection", narrowStreams), 0, false, ""},
 		{"request that no rule has allowed yet, with its head. Requests count that wait for a login, also in the flood control or for the answer to an equal question", head, part(undecidedPart, head),
-			"an eighth of the memory. From half of that on, only users are let in whose login is remembered, and no backend is asked. When all of it is used, connections are closed that have more than a few such requests", ""},
+			"an eighth of the memory. From half of that on, only users are let in whose login is remembered, and no backend is asked. When all of it is used, connections are closed that have more than a few such requests", 0, false, ""},
 		{"password hash that is being computed, such as the second recommendation of RFC 9106 for argon2id", hashMemory, part(hashesPart, hashMemory),
-			"a quarter of the memory, in which all backends wait for their turn; each backend computes as many at once as there are processors; a file of users with a hash that takes more than the whole is refused", ""},
-		{"request that waits for a connection to its upstream", queuedMemory, always(1024), "`limits.upstream_queue`", ""},
-		{"exchange with an upstream, downloads and uploads", exchangeMemory, exchanges, "a quarter of the memory, `limits.upstream_connections`, two fifths of the descriptors that are shared out; of these `limits.upstream_per_client`, at most half for one client, and three quarters for one of several upstreams", ""},
-		{"64 KiB of a list of repositories or tags that is being made, or of a manifest that is held", heldStep, part(heldPart, heldStep), "a sixteenth of the memory, beyond which such requests are refused with 503. Of a list, the names of one answer of the registry and of one page are held, the page of 1 MiB at most; a manifest has 4 MiB at most", ""},
-		{"connection to an upstream that nobody uses", idleMemory, func(limit int) int { return exchanges(limit) / 4 }, "a quarter of the connections to upstreams", ""},
-		{"page of a catalog that is kept (`catalog_ttl`)", maxKeptNames + 1000*16, always(maxKeptPages), "fixed", ""},
-		{"place where an upload goes on that the OCI specification does not know", maxUploadPath + 256, always(maxUploadPlaces), "fixed", ""},
-		{"refusal that is kept for `gatehouse why`", 6 * maxKeptText, always(refusalKinds * keptRefusals), "fixed", ""},
-		{"queue of the access log, and what is being written of it", record.MaxAccessBytes, always(2), "fixed; what is over is dropped and counted", ""},
-		{"queue of the audit log, and what is being written of it", record.MaxAuditBytes, always(2), "fixed; what is over is dropped and counted, or refused with `audit_required`", ""},
+			"a quarter of the memory, in which all backends wait for their turn; each backend computes as many at once as there are processors; a file of users with a hash that takes more than the whole is refused", 0, false, ""},
+		{"request that waits for a connection to its upstream", queuedMemory, always(1024), "`limits.upstream_queue`", 0, true, ""},
+		{"exchange with an upstream, downloads and uploads", exchangeMemory, exchanges, "a quarter of the memory, `limits.upstream_connections`, two fifths of the descriptors that are shared out; of these `limits.upstream_per_client`, at most half for one client, and three quarters for one of several upstreams", 0, true, ""},
+		{"64 KiB of a list of repositories or tags that is being made, or of a manifest that is held", heldStep, part(heldPart, heldStep), "a sixteenth of the memory, beyond which such requests are refused with 503. Of a list, the names of one answer of the registry and of one page are held, the page of 1 MiB at most; a manifest has 4 MiB at most", 0, true, ""},
+		{"connection to an upstream that nobody uses", idleMemory, func(limit int) int { return exchanges(limit) / 4 }, "a quarter of the connections to upstreams", 0, true, ""},
+		{"page of a catalog that is kept (`catalog_ttl`)", maxKeptNames + 1000*16, always(maxKeptPages), "fixed", 0, false, ""},
+		{"place where an upload goes on that the OCI specification does not know", maxUploadPath + 256, always(maxUploadPlaces), "fixed", 0, false, ""},
+		{"refusal that is kept for `gatehouse why`", 6 * maxKeptText, always(refusalKinds * keptRefusals), "fixed", 0, false, ""},
+		{"queue of the access log, and what is being written of it", record.MaxAccessBytes, always(2), "fixed; what is over is dropped and counted", 0, false, ""},
+		{"queue of the audit log, and what is being written of it", record.MaxAuditBytes, always(2), "fixed; what is over is dropped and counted, or refused with `audit_required`", 0, false, ""},
 	}
+}
+
+// sums returns what all allowances come to, by whether they are for requests that a rule
+// has allowed. What stands in two rows counts once.
+func sums(limit int) (strangers, allowed int) {
+	for _, a := range allowances() {
+		sum := (a.each - a.twice) * a.most(limit)
+		if a.after {
+			allowed += sum
+		} else {
+			strangers += sum
+		}
+	}
+	return strangers, allowed
+}
+
+// summedLimits are the memory limits for which the page has sums.
+var summedLimits = []int{256 << 20, 1 << 30, 4 << 30}
+
+func sumsTable() string {
+	before, beside, all := "| requests that no rule has allowed, their connections, and what is kept of them |", "| requests that a rule has allowed, beside that |", "| all |"
+	for _, limit := range summedLimits {
+		strangers, allowed := sums(limit)
+		before += fmt.Sprintf(" %d MiB |", strangers>>20)
+		beside += fmt.Sprintf(" %d MiB |", allowed>>20)
+		all += fmt.Sprintf(" %d MiB |", (strangers+allowed)>>20)
+	}
+	return before + "\n" + beside + "\n" + all + "\n"
 }
 
 // limitsPage returns docs/limits.md.
@@ -96,7 +126,15 @@ send before the gateway has taken it in. The *descriptors that are shared out* a
 		fmt.Fprintf(&b, "| %d | %d | %d | %d | %d |\n", all, all-shared, shared/2, shared*2/5, shared/10)
 	}
 	fmt.Fprintf(&b, `
-Each cache of credentials keeps names of groups in a sixteenth of the memory at most. Some memory stands in two rows: a request on a connection without a login counts in the row of such connections, and in that of requests that no rule has allowed.
+## What it comes to
+
+| | with 256 MiB | with 1 GiB | with 4 GiB |
+|---|---|---|---|
+%s
+Some memory stands in several rows and counts once here: a connection of HTTP/2 without a login is one of the connections, and its requests are among those that no rule has allowed, as are those of a wide connection. The first line stays below the memory limit. The last one does not: nothing
+bounds what allowed requests take together with all that strangers take. If both use all that they may, the Go runtime collects garbage more often, and the program may take more than the limit.
+
+Not in the table are the program itself, the configuration with its files of users, and the caches of credentials, of which each keeps names of groups in a sixteenth of the memory at most.
 
 ## Who makes room
 
@@ -109,7 +147,7 @@ Each cache of credentials keeps names of groups in a sixteenth of the memory at 
 - If a client has as many connections to upstreams as one client may have, the gateway reads nothing from its connection for %v, and longer each time, up to %v. It does the same after a login that is put off.
 - While a request waits, a client that has moved no byte of a body for %v is cut off. If there are several, it is one of the client with most connections. A client that moves a little is not cut off for this, but may be by `+"`limits.body_rate`"+`.
 - Bodies over HTTP/2 move by 64 KiB in each round trip: net/http takes in what a window allows before there is a decision, so the window is small, and net/http cannot make it larger afterwards. Over HTTP/1.1 a body is not read before the decision.
-`, tenure, silentTenure, guestTenure, slotPatience, 2*minPause, maxPause, stuckAfter)
+`, sumsTable(), tenure, silentTenure, guestTenure, slotPatience, 2*minPause, maxPause, stuckAfter)
 	return b.Bytes()
 }
 
@@ -133,6 +171,20 @@ func TestSEC2SumsOfAllowancesAreBounded(t *testing.T) {
 			if sum := a.each * a.most(limit); sum > limit/4 && a.budget == "" {
 				t.Errorf("with %d MiB: %s: %d MiB in all, and nothing bounds the sum", limit>>20, a.what, sum>>20)
 			}
+		}
+	}
+}
+
+// The page says that strangers cannot fill the memory, and that all who may have something
+// can. If the second is no longer true, the page has to say so.
+func TestSEC2SumOfAllowancesIsWhatThePageSays(t *testing.T) {
+	for _, limit := range summedLimits {
+		strangers, allowed := sums(limit)
+		if strangers >= limit {
+			t.Errorf("with %d MiB: strangers can take %d MiB", limit>>20, strangers>>20)
+		}
+		if strangers+allowed <= limit {
+			t.Errorf("with %d MiB: all allowances are %d MiB, and the page says that they are more than the limit", limit>>20, (strangers+allowed)>>20)
 		}
 	}
 }
