@@ -178,7 +178,7 @@ func (p *Policy) firstToDecide(q *question, who *Subject) (*rule, Verdict) {
 // atLeastLogin returns what r says, unless that is a no which a login could change by
 // the rule that was passed.
 func atLeastLogin(passed, r *rule, v Verdict) (*rule, Verdict) {
-	if passed != nil && v < NeedsLogin {
+	if passed != nil && (r == nil || v < NeedsLogin) {
 		return passed, NeedsLogin
 	}
 	return r, v

@@ -168,6 +168,9 @@ func (r *rule) coversRepository(name string, who *Subject) Verdict {
 
 func anyMatches(patterns []Pattern, name string, f *fit) bool {
 	for _, p := range patterns {
+		if first := p[0]; first[0] != '*' && first[0] != '{' && !strings.HasPrefix(name, first) {
+			continue // as most of a thousand rules, which are told apart so in a few nanoseconds
+		}
 		if p.matchFor(name, f) {
 			return true
 		}
