@@ -22,6 +22,14 @@ func answerTo(p *rules.Policy, req rules.Request, who rules.Subject, d rules.Dec
 	return denied(p, req, who, d)
 }
 
+// allowedElsewhere says of an action, as [rules.Policy.Describe] has it, what is allowed
+// in other repositories, and how they are joined to that.
+var allowedElsewhere = map[string][2]string{
+	"pull from":   {"pulls", "from"},
+	"push to":     {"pushes", "to"},
+	"delete from": {"deletions", "in"},
+}
+
 // denied puts into one sentence who was refused what, and what is missing.
 func denied(p *rules.Policy, req rules.Request, who rules.Subject, d rules.Decision) *problem {
 	refusal := &problem{status: http.StatusForbidden, code: codeDenied, signed: true}
@@ -35,6 +43,9 @@ func denied(p *rules.Policy, req rules.Request, who rules.Subject, d rules.Decis
 		refusal.message += ": no rule allows it"
 	} else {
 		refusal.message += fmt.Sprintf(": rule %q needs %s", d.Rule, d.Requires)
+	}
+	if where := p.Elsewhere(req, who); len(where) > 0 {
+		refusal.message += fmt.Sprintf("; %s by %s are allowed %s %s", allowedElsewhere[action][0], name, allowedElsewhere[action][1], strings.Join(where, ", "))
 	}
 	refusal.detail = map[string]string{"rule": d.Rule, "requires": d.Requires, "action": action}
 	if repository != "" {
