@@ -105,9 +105,47 @@ func TestRulesPageListsItems(t *testing.T) {
 	}
 }
 
-func TestRulesPageSaysWhatPatternsMatch(t *testing.T) {
+// Patterns of repositories are those of the first table on the page. bob is who asks, or
+// whoever the row names.
+func TestRulesPageSaysWhatRepositoriesMatch(t *testing.T) {
 	dir := documentFolder(t)
 	for _, row := range tableRows(t, readRoot(t, "docs/rules.md"), "pattern", "matches") {
+		name := "bob"
+		if strings.Contains(row[1], "alice") {
+			name = "alice"
+		}
+		var tests strings.Builder
+		for i, expect := range []string{"allow", "deny"} {
+			for _, repository := range codes(row[1+i]) {
+				fmt.Fprintf(&tests, "[[test]]\nuser = \"local:%s\"\nrequest = \"DELETE /v2/%s/manifests/1\"\nexpect = %q\n", name, repository, expect)
+			}
+		}
+		errs, _ := problemsOf(t, dir, shownRule(fmt.Sprintf("repositories = [%q]\nrequire = [\"valid-user\"]", codes(row[0])[0]), tests.String()))
+		for _, p := range errs {
+			t.Errorf("%s: %v", row[0], p)
+		}
+	}
+}
+
+// Each recipe on the page has tests, which are asked when the page is.
+func TestRulesPageHoldsItsRecipes(t *testing.T) {
+	_, recipes, _ := strings.Cut(readRoot(t, "docs/rules.md"), "## Recipes")
+	recipes, _, _ = strings.Cut(recipes, "\n## ")
+	list, _ := blocks(recipes)
+	for _, b := range list {
+		if !strings.Contains(b.text, `expect = "allow"`) || !strings.Contains(b.text, `expect = "deny"`) && !strings.Contains(b.text, `expect = "login"`) {
+			t.Errorf("a recipe does not say what it allows and what it does not:\n%s", b.text)
+		}
+	}
+	if len(list) < 5 {
+		t.Errorf("%d recipes", len(list))
+	}
+}
+
+func TestRulesPageSaysWhatPatternsMatch(t *testing.T) {
+	dir := documentFolder(t)
+	_, page, _ := strings.Cut(readRoot(t, "docs/rules.md"), "## methods and paths")
+	for _, row := range tableRows(t, page, "pattern", "matches") {
 		var tests strings.Builder
 		for i, expect := range []string{"allow", "deny"} {
 			for _, path := range codes(row[1+i]) {

@@ -71,8 +71,8 @@ func (a *Assembly) checkTest(i int, t config.Test, q *explain.Inquiry) (requests
 	if t.Expect == "" {
 		a.missing("expect", "say what the answer has to be: allow, deny or login", "test", i)
 	}
-	if t.User == "" && (len(t.Groups) > 0 || t.Backend != "") {
-		a.missing("user", "there is nobody to have groups or a backend", "test", i)
+	if t.User == "" && (len(t.Groups) > 0 || t.Backend != "" || t.Via != "") {
+		a.missing("user", "there is nobody to have groups, a backend or a way to log in", "test", i)
 	}
 	if names := a.ruleNames(); t.Rule != "" && !slices.Contains(names, t.Rule) {
 		a.Report.Errorf(a.testAt(i, "rule"), "there is no rule called %q%s", t.Rule, spell.DidYouMean(t.Rule, names))

@@ -219,6 +219,7 @@ type Test struct {
 	User    string   `toml:"user"`                            // who sends the request, as typed into a login, or BACKEND:NAME; not set: somebody who has not logged in
 	Groups  []string `toml:"groups"`                          // groups of the user; not set: none
 	Backend string   `toml:"backend"`                         // backend that vouches for the user, where there are several
+	Via     string   `toml:"via" oneof:"password"`            // how the user logs in; not set: by a password
 	From    string   `toml:"from"`                            // address of the client
 	Host    string   `toml:"host"`                            // host that the request names; not set: the one of the route
 	Request string   `toml:"request"`                         // "METHOD PATH", or login, catalog, or pull, push, delete or tags with a repository

@@ -97,7 +97,11 @@ func (q *Inquiry) listRoute(ctx context.Context, i int, name string) ([]Row, err
 		}
 		rows = append(rows, row)
 	}
-	for _, pattern := range repositoryPatterns(asked.registry, q.setting.Routes[i].Rules) {
+	t, err := asked.hear(ctx, i)
+	if err != nil {
+		return nil, err
+	}
+	for _, pattern := range repositoryPatterns(asked.registry, q.setting.Routes[i].Rules, t.subjects) {
 		if asked.registry == "" || q.book.RouteFor(asked.host, asked.registry+sampleOf(pattern)) != i {
 			continue // the rules of this route are not for it
 		}
@@ -133,14 +137,23 @@ func (q *Inquiry) row(ctx context.Context, row Row, verbs []string, repository .
 // anyRepository stands for the repositories that no other pattern is about.
 const anyRepository = "**"
 
-// repositoryPatterns returns what the paths of the rules say of repositories, and
-// at last anyRepository.
-func repositoryPatterns(root string, list []rules.Rule) (patterns []string) {
+// repositoryPatterns returns what the rules say of repositories, with those who ask in
+// place of templates, and at last anyRepository.
+func repositoryPatterns(root string, list []rules.Rule, who []rules.Subject) (patterns []string) {
+	add := func(name string) {
+		if name != anyRepository && !slices.Contains(patterns, name) {
+			patterns = append(patterns, name)
+		}
+	}
 	for _, rule := range list {
+		for _, subject := range who {
+			for _, name := range rule.RepositoriesOf(subject) {
+				add(name)
+			}
+		}
 		for _, path := range rule.Paths {
-			rest, ok := oci.Below(root, path)
-			if name := repositoryPattern(rest); ok && name != anyRepository && !slices.Contains(patterns, name) {
-				patterns = append(patterns, name)
+			if rest, ok := oci.Below(root, path); ok {
+				add(repositoryPattern(rest))
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"gatehouse/backend"
 	"gatehouse/backend/shown"
+	"gatehouse/gateway/rules"
 	"gatehouse/gateway/strict"
 	"io"
 	"strings"
@@ -89,6 +90,9 @@ func (p Person) Print(out io.Writer) {
 	}
 	if p.Expires != "" {
 		line("password", "expires on "+p.Expires)
+	}
+	if why := rules.Unfit(p.User); why != "" {
+		line("rules", why)
 	}
 	line("groups", strings.Join(p.Groups, "; "))
 	for _, m := range p.Why {
