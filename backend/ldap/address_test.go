@@ -46,7 +46,7 @@ func newSite(t testing.TB) (*site, *ldaptest.Server) {
 		t.Fatal(err)
 	}
 	s.config = configFor(t, healthy)
-	s.config.ConnectTimeout, s.config.OperationTimeout = 0, 0 // the usual ones: servers are sick
+	s.config.ConnectTimeout, s.config.OperationTimeout, s.config.aliveTimeout = 0, 0, 0 // the usual ones: servers are sick
 	s.config.CAFile = writeFile(t, "site.pem", authority.PEM())
 	s.config.URLs = []string{"ldaps://" + siteName + ":" + s.port}
 	s.config.names.hosts = func(context.Context, string, string) ([]netip.Addr, error) {

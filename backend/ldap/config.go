@@ -102,7 +102,9 @@ type Config struct {
 
 	names names // in place of the system's, in tests
 
-	aliveTimeout time.Duration // what finding a dead connection may cost a login; another one in tests
+	// Other ones in tests: what finding a dead connection may cost a login, and how much
+	// sooner than the next one a server is tried that has the first place.
+	aliveTimeout, headStart time.Duration
 
 	learnDomains bool // Domains are what stands in UserBases, and more is learnt
 }
@@ -165,6 +167,7 @@ func (c Config) complete() Config {
 	c.MaxLifetime = cmp.Or(c.MaxLifetime, 30*time.Minute)
 	c.GroupTTL = cmp.Or(c.GroupTTL, time.Minute)
 	c.aliveTimeout = cmp.Or(c.aliveTimeout, time.Second)
+	c.headStart = cmp.Or(c.headStart, headStart)
 	if len(c.GroupMemberAttrs) == 0 {
 		c.GroupMemberAttrs = []string{"member", "uniqueMember"}
 	}

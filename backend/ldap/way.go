@@ -97,7 +97,7 @@ func (w *way) race(ctx context.Context) (*server, *conn, error) {
 	racing, over := context.WithCancel(ctx)
 	defer over()
 	waiting := slices.Clone(w.servers)
-	step := min(headStart, d.config.ConnectTimeout/time.Duration(len(waiting)))
+	step := min(d.config.headStart, d.config.ConnectTimeout/time.Duration(len(waiting)))
 	timer := time.NewTimer(step)
 	defer timer.Stop()
 	arrivals, running := make(chan arrival), 0
