@@ -120,6 +120,10 @@ func TestShownConfigurationsAreGood(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			// The compose file says it in the environment.
+			if whole && name != "deploy/config.toml" && strings.Contains("\n"+text, "\nlisten = ") && !strings.Contains(text, "[admin]") {
+				t.Errorf("there is no [admin], so that gatehouse why, status and reload do not work with it:\n%s", text)
+			}
 			errs, warnings := problemsOf(t, dir, text)
 			if whole {
 				errs = slices.Concat(errs, warnings)

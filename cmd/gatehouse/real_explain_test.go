@@ -7,13 +7,12 @@ import (
 	"testing"
 )
 
-// TestSkopeoAndWhy follows the id that skopeo shows to somebody who may not push
-// to the explanation for those who run the gateway, who then ask what would help.
-func TestSkopeoAndWhy(t *testing.T) {
-	needs(t, "skopeo", registries[0].program)
-	r := newRecipe(t)
+// explained writes a configuration with the rules given before a registry, and returns
+// its path.
+func (r recipe) explained(t *testing.T, rules string) string {
+	t.Helper()
 	config := filepath.Join(r.dir, "config.toml")
-	writeFile(t, config, []byte(strings.NewReplacer("@UPSTREAM@", registries[0].start(t)).Replace(`
+	writeFile(t, config, []byte(strings.ReplaceAll(`
 admin = { socket = "admin.sock" }
 
 [[backend]]
@@ -26,7 +25,16 @@ groups_file = "httpd.groups"
 path = "/v2/"
 upstream = "@UPSTREAM@"
 backend = "local"
+`, "@UPSTREAM@", registries[0].start(t))+rules), 0o644)
+	return config
+}
 
+// TestSkopeoAndWhy follows the id that skopeo shows to somebody who may not push
+// to the explanation for those who run the gateway, who then ask what would help.
+func TestSkopeoAndWhy(t *testing.T) {
+	needs(t, "skopeo", registries[0].program)
+	r := newRecipe(t)
+	config := r.explained(t, `
   [[route.rule]]
   name = "pull"
   methods = ["GET"]
@@ -35,7 +43,7 @@ backend = "local"
   [[route.rule]]
   name = "push"
   require = ["group pusher"]
-`)), 0o644)
+`)
 	f := r.serve(t, "--config", config)
 	image := t.TempDir()
 	writeImage(t, image, "refused")
@@ -65,19 +73,7 @@ backend = "local"
 func TestREG1NoCatchAllTakesTheLoginAway(t *testing.T) {
 	needs(t, "skopeo", registries[0].program)
 	r := newRecipe(t)
-	config := filepath.Join(r.dir, "config.toml")
-	writeFile(t, config, []byte(strings.NewReplacer("@UPSTREAM@", registries[0].start(t), "@PULLER@", puller).Replace(`
-[[backend]]
-name = "local"
-type = "htpasswd"
-users_file = "httpd.htpasswd"
-groups_file = "httpd.groups"
-
-[[route]]
-path = "/v2/"
-upstream = "@UPSTREAM@"
-backend = "local"
-
+	config := r.explained(t, strings.ReplaceAll(`
   [[route.rule]]
   name = "team a"
   paths = ["/v2/a/**"]
@@ -86,7 +82,7 @@ backend = "local"
   [[route.rule]]
   name = "everything else"
   require = ["group pusher"]
-`)), 0o644)
+`, "@PULLER@", puller))
 	f := r.serve(t, "--config", config)
 	image := t.TempDir()
 	writeImage(t, image, "for the team")
