@@ -51,25 +51,6 @@ func (p *requireParser) fail(at place, format string, args ...any) {
 	p.errs = append(p.errs, fault.At(fmt.Errorf("%v: %w", at, fmt.Errorf(format, args...)), at...))
 }
 
-// place is the path of an item: keys and indexes.
-type place []any
-
-// below returns the path of what stands at a key or index below p.
-func (p place) below(step any) place { return append(slices.Clip(p), step) }
-
-// String returns the path as in require[1].all[0].
-func (p place) String() string {
-	text := ""
-	for _, step := range p {
-		if index, ok := step.(int); ok {
-			text += fmt.Sprintf("[%d]", index)
-		} else {
-			text += fmt.Sprintf(".%v", step)
-		}
-	}
-	return strings.TrimPrefix(text, ".")
-}
-
 // list parses items. In place of what it cannot read it leaves nil, and an error.
 func (p *requireParser) list(at place, items []any, depth int) []Requirement {
 	if len(items) == 0 {

@@ -2,8 +2,6 @@ package config
 
 import (
 	"reflect"
-
-	"github.com/go-viper/mapstructure/v2"
 )
 
 // Kinds are the types of a [[backend]], by their names. A document is read by them: it
@@ -48,11 +46,5 @@ func Decode[K any](table Backend) (keys K, err error) {
 			own[key] = value
 		}
 	}
-	config := &mapstructure.DecoderConfig{Result: &keys}
-	exactly(config)
-	decoder, err := mapstructure.NewDecoder(config)
-	if err != nil {
-		return keys, err
-	}
-	return keys, decoder.Decode(own)
+	return keys, decodeInto(&keys, own)
 }

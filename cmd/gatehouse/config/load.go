@@ -8,9 +8,10 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
+	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/pflag"
 
 	"gatehouse/backend/fault"
@@ -75,13 +76,11 @@ func (k Kinds) Parse(path string, source []byte, flags *pflag.FlagSet) (*Documen
 		// is just being written.
 		return nil, single(doc.start(), "the configuration is empty: it needs at least one [[backend]] and one [[route]]", "config.invalid")
 	}
-	s := schema{kinds: k, doc: doc}
+	s := schema{kinds: k, doc: doc, meant: map[*node]string{}}
 	s.check()
-	if source, err = s.decodable(source); err != nil {
-		return nil, err
-	}
+	s.sound(doc.root, doc.values)
 	c := &Document{Settings: Defaults(), kinds: k, Origin: Origin{doc: doc, set: map[string]string{}}, Report: s.report}
-	settings, err := c.decode(source)
+	settings, err := c.decode(doc.values)
 	if err != nil {
 		return nil, err
 	}
@@ -116,35 +115,41 @@ func (k Kinds) Compose(table Backend, route Route, set map[string]string, flags 
 	return c, nil
 }
 
-// decode fills c and returns the settings of the file as a map.
-func (c *Document) decode(source []byte) (map[string]any, error) {
-	decoder := toml.NewDecoder(bytes.NewReader(source))
-	if len(c.Report) == 0 {
-		decoder.DisallowUnknownFields()
+// decode fills c with the tables of the file that there may be several of, and returns the
+// rest, which are settings. What it decodes into has no field that no key is for: a decoder
+// would fill that, too.
+func (c *Document) decode(values map[string]any) (settings map[string]any, err error) {
+	lists := struct {
+		Backends []Backend `toml:"backend"`
+		Routes   []Route   `toml:"route"`
+		Tests    []Test    `toml:"test"`
+	}{}
+	settings, several := map[string]any{}, map[string]any{}
+	for key, value := range values {
+		if _, ok := Fields(reflect.TypeOf(lists))[key]; ok {
+			several[key] = value
+		} else {
+			settings[key] = value
+		}
 	}
-	var settings map[string]any
-	err := errors.Join(decoder.Decode(c), toml.Unmarshal(source, &settings))
-	if err != nil {
+	if err := decodeInto(&lists, several); err != nil {
 		// The schema said that this cannot happen.
-		return nil, single(c.decodePlace(err), err.Error(), "config.invalid")
+		return nil, single(c.Origin.Start(), err.Error(), "config.invalid")
 	}
-	delete(settings, "backend")
-	delete(settings, "route")
-	delete(settings, "test")
+	c.Backends, c.Routes, c.Tests = lists.Backends, lists.Routes, lists.Tests
 	return settings, nil
 }
 
-// decodePlace returns where a decoder failed, as far as it says.
-func (c *Document) decodePlace(err error) Place {
-	var strict *toml.StrictMissingError
-	var decode *toml.DecodeError
-	if errors.As(err, &strict) && len(strict.Errors) > 0 {
-		decode = &strict.Errors[0]
+// decodeInto fills the struct that result points to. It fails for keys that this has no
+// field for.
+func decodeInto(result any, values map[string]any) error {
+	options := &mapstructure.DecoderConfig{Result: result}
+	exactly(options)
+	decoder, err := mapstructure.NewDecoder(options)
+	if err != nil {
+		return err
 	}
-	if decode == nil && !errors.As(err, &decode) {
-		return c.Origin.doc.start()
-	}
-	return c.Origin.doc.position(decode.Position())
+	return decoder.Decode(values)
 }
 
 // Origin tells where the values of a configuration come from.

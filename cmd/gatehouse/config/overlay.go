@@ -77,9 +77,7 @@ func (c *Document) overlay(file map[string]any, flags *pflag.FlagSet) error {
 		}
 	}
 	settings := Defaults()
-	unknown := c.Report.Err() != nil // and known to be: build reports it
-	err := v.Unmarshal(&settings, exactly, func(d *mapstructure.DecoderConfig) { d.ErrorUnused = !unknown })
-	if err != nil {
+	if err := v.Unmarshal(&settings, exactly); err != nil {
 		return fmt.Errorf("overlay configuration: %w", err)
 	}
 	c.Settings = settings
@@ -94,6 +92,7 @@ func exactly(d *mapstructure.DecoderConfig) {
 	d.ErrorUnused = true
 	d.Squash = true
 	d.DecodeHook = mapstructure.TextUnmarshallerHookFunc()
+	d.MatchName = func(key, field string) bool { return key == field } // by default it folds cases
 }
 
 // environment returns the settings that variables of the environment make. An

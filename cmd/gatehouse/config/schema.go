@@ -26,6 +26,10 @@ type schema struct {
 	// undecodable has the values that cannot be decoded. What is said of the rest is
 	// said as if these were not there; see [schema.sound].
 	undecodable []*node
+
+	// meant has the keys that differ by their case alone from one that is known, and is
+	// not there. What is said of the rest is said as if they were that one.
+	meant map[*node]string
 }
 
 // check compares the whole document with [Document].
@@ -43,8 +47,12 @@ func (s *schema) table(n *node, name string, known map[string]reflect.StructFiel
 		}
 		n.flawed = true
 		s.report.Codef("config.unknown_key", s.doc.place(child.span), fmt.Sprintf("unknown key %q%s", key, keyAdvice(key, name, slices.Sorted(maps.Keys(known)))))
-		if lower := strings.ToLower(key); lower != key && n.table[lower] != nil {
-			s.undecodable = append(s.undecodable, child) // a decoder would let one replace the other
+		lower := strings.ToLower(key)
+		if f, ok := known[lower]; ok && n.table[lower] == nil {
+			s.meant[child] = lower
+			s.value(child, strings.TrimPrefix(name+"."+lower, "."), f)
+		} else {
+			s.undecodable = append(s.undecodable, child)
 		}
 	}
 }

@@ -3,10 +3,7 @@ package config
 import (
 	"bytes"
 	"errors"
-	"fmt"
-	"regexp"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2"
@@ -49,6 +46,7 @@ type tomlFile struct {
 	source []byte
 	hidden []hidden // parts of source, in order
 	root   *node
+	values map[string]any // of the keys of root
 }
 
 // parseTOML checks the syntax of source and finds out where everything
@@ -56,8 +54,8 @@ type tomlFile struct {
 func (k Kinds) parseTOML(name string, source []byte) (*tomlFile, error) {
 	d := &tomlFile{name: name, source: source, hidden: k.hiddenParts(source), root: newTable(span{})}
 	var syntax *toml.DecodeError
-	if err := toml.Unmarshal(source, new(map[string]any)); errors.As(err, &syntax) {
-		if at, advice := d.firstTable(syntax); advice != "" {
+	if err := toml.Unmarshal(source, &d.values); errors.As(err, &syntax) {
+		if at, advice := d.firstTable(); advice != "" {
 			return nil, single(at, advice, "config.syntax")
 		}
 		return nil, single(d.position(syntax.Position()), d.syntaxAdvice(syntax), "config.syntax")
@@ -76,49 +74,6 @@ func (k Kinds) parseTOML(name string, source []byte) (*tomlFile, error) {
 		}
 	}
 	return d, p.Error()
-}
-
-// firstTable returns the header by which a table came to be that should be in a list,
-// and what to do about it, where that is what the parser stumbles over: an empty text
-// where it is something else.
-func (d *tomlFile) firstTable(err *toml.DecodeError) (at Place, advice string) {
-	_, rest, _ := strings.Cut(err.Error(), "key ")
-	key, ok := strings.CutSuffix(rest, " already exists as a table, but should be an array table")
-	if !ok {
-		return Place{}, ""
-	}
-	header := regexp.MustCompile(`(?m)^[ \t]*(\[{1,2}[ \t]*((?:\w+[ \t]*\.[ \t]*)*` + regexp.QuoteMeta(key) + `\b[\w. \t]*?)[ \t]*\]{1,2})`)
-	found := header.FindSubmatchIndex(d.source)
-	if found == nil || found[2] > d.offset(err.Position()) {
-		return Place{}, ""
-	}
-	name := string(d.source[found[4]:found[5]])
-	advice = fmt.Sprintf("there may be several of these: write [[%s]], with double brackets", name)
-	if !strings.HasSuffix(name, key) {
-		advice = fmt.Sprintf("this stands before the [[%s]] that it belongs to: move it below", key)
-	}
-	return d.place(span{found[2], found[3] - found[2]}), advice
-}
-
-// syntaxAdvice adds to the message of the parser what to do, for the mistakes of
-// those who do not write TOML every day.
-func (d *tomlFile) syntaxAdvice(err *toml.DecodeError) string {
-	const quotes = "text stands in straight double quotes, a switch is true or false"
-	message := strings.TrimPrefix(err.Error(), "toml: ")
-	switch {
-	case strings.HasSuffix(message, "at start of value"):
-		// Without the character, which the parser takes for a byte of it.
-		return "no value begins like this: " + quotes
-	case strings.HasPrefix(message, "expected '=' after key"):
-		return message + `: write KEY = VALUE, with text in double quotes`
-	case strings.HasSuffix(message, " already exists as an array of tables"):
-		return message + ": each of these begins with double brackets, such as [[route.rule]]"
-	case strings.HasSuffix(message, " already exists"):
-		return message + ": write it once, with all its keys"
-	case d.isHidden(d.offset(err.Position())) && strings.ContainsAny(message, `0123456789"'`): // which may be what is hidden
-		return "this cannot be read: " + quotes
-	}
-	return message
 }
 
 func newTable(s span) *node {
