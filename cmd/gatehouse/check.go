@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gatehouse/backend/shown"
 	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
@@ -64,6 +65,7 @@ type checkResult struct {
 	Summary  string        `json:"summary"`
 	Errors   config.Report `json:"errors"`
 	Warnings config.Report `json:"warnings"`
+	Notes    config.Report `json:"notes,omitempty"` // what is good as it is, and worth knowing
 }
 
 // check checks the configuration that flag names, or the one of the usual place.
@@ -94,7 +96,7 @@ func (o checkOptions) check(ctx context.Context, flag string) (checkResult, erro
 		}
 		errs, warnings := a.Report.Split()
 		r.Errors, r.Warnings = append(r.Errors, errs...), append(r.Warnings, warnings...)
-		r.Summary = summary(c)
+		r.Summary, r.Notes = summary(c), a.Notes()
 		if err := a.Close(); err != nil {
 			return checkResult{}, fmt.Errorf("check configuration: %w", err)
 		}
@@ -140,6 +142,11 @@ func (o checkOptions) print(out, diagnostics io.Writer, r checkResult) error {
 			if _, err := io.WriteString(diagnostics, p.Detail()); err != nil {
 				return err
 			}
+		}
+	}
+	for _, p := range r.Notes {
+		if _, err := fmt.Fprintf(diagnostics, "%s: note: %s\n", p.Place, shown.Text(p.Message)); err != nil {
+			return err
 		}
 	}
 	if !r.OK {

@@ -23,8 +23,10 @@ func TestCheckSaysOK(t *testing.T) {
 	if want := path + ": ok (1 backend, 1 route, 2 rules, TLS on :5043)\n"; code != 0 || out != want {
 		t.Errorf("got code %d and\n%s\nwant 0 and\n%s", code, out, want)
 	}
-	if warning := toolchainWarning(runtime.Version()); warning != "" && diagnostics != "warning: "+warning+"\n" {
-		t.Errorf("diagnostics: got\n%s\nwant the warning of the toolchain", diagnostics)
+	for line := range strings.Lines(diagnostics) {
+		if line != "warning: "+toolchainWarning(runtime.Version())+"\n" && !strings.HasPrefix(line, path+":15:1: note: ") {
+			t.Errorf("diagnostics: got\n%s\nwant the warning of the toolchain and a note", line)
+		}
 	}
 }
 
@@ -148,6 +150,28 @@ func TestCheckLooksWhereFilesAreToBeMade(t *testing.T) {
 		}
 		if strings.Join(said, " ") != want {
 			t.Errorf("%s: got %v %v, want %q", line, got.Errors, got.Warnings, want)
+		}
+	}
+}
+
+// check says what rules by method alone are no longer about, until a test or a rule shows
+// that somebody has thought of it.
+func TestCheckSaysWhatIsClosed(t *testing.T) {
+	dir := workspace(t)
+	recipe := string(mustRead(t, filepath.Join(dir, "good/recipe.toml")))
+	path := filepath.Join(dir, "good/closed.toml")
+	for _, tt := range []struct {
+		more string
+		said bool
+	}{
+		{"", true},
+		{"\n[[test]]\nuser = \"alice\"\nrequest = \"GET /v2/_oci/ext/discover\"\nexpect = \"deny\"\n", false},
+		{"\n[[route.rule]]\nname = \"extensions\"\nactions = [\"extension\"]\nrequire = [\"group pusher\"]\n", false},
+	} {
+		put(t, path, recipe+tt.more)
+		code, out, diagnostics := runCheck(t, "--strict", "--config", path)
+		if said := strings.Contains(diagnostics, ": note: what the OCI distribution specification does not have below /v2/"); code != 0 || said != tt.said {
+			t.Errorf("with %q: exit code %d, said %v, want %v\n%s%s", tt.more, code, said, tt.said, out, diagnostics)
 		}
 	}
 }
