@@ -73,6 +73,13 @@ func (x *exchange) auditRecord() record.Decision {
 		r.Received = x.upload.received(x.r.ContentLength)
 	}
 	x.describeContent(&r)
+	if x.who.LoggedIn {
+		for _, group := range x.route.policy.GroupsAt(r.Repository, x.who) {
+			if !slices.Contains(r.Groups, group) {
+				r.Groups = append(r.Groups, group)
+			}
+		}
+	}
 	return r
 }
 

@@ -80,19 +80,20 @@ func TestAuditNamesTheGroupsOfTheRules(t *testing.T) {
 	log, path := auditOf(t)
 	up := newCapture(t)
 	route := recipeRoute(t, up.url())
-	route.Backend = people{"alice": {"dev", "ops", "all staff"}}
+	route.Backend = people{"alice": {"dev", "ops", "all staff", "team-x", "team-y"}}
 	route.Rules = []rules.Rule{
 		{Name: "open", Paths: []string{"/v2/open/**"}, Require: mustRequire(t, "valid-user")},
+		{Name: "teams", Repositories: []string{"teams/{group}"}, Require: mustRequire(t, "valid-user")},
 		{Name: "ops", Methods: []string{"PUT"}, Require: mustRequire(t, "group ops qa")},
 		{Name: "dev", Require: mustRequire(t, "group dev ops")},
 	}
 	tg := startGateway(t, func(c *Config) { c.Audit = log }, route)
-	for i, r := range [][2]string{{"GET", "/v2/a/tags/list"}, {"PUT", "/v2/a/manifests/1"}, {"GET", "/v2/open/tags/list"}} {
+	for i, r := range [][2]string{{"GET", "/v2/a/tags/list"}, {"PUT", "/v2/a/manifests/1"}, {"GET", "/v2/open/tags/list"}, {"GET", "/v2/teams/team-x/tags/list"}} {
 		tg.do(t, "alice", r[0], r[1], nil)
 		audited(t, path, i+1)
 	}
-	records := audited(t, path, 3)
-	for i, want := range [][]string{{"ops", "dev"}, {"ops", "dev"}, nil} {
+	records := audited(t, path, 4)
+	for i, want := range [][]string{{"ops", "dev"}, {"ops", "dev"}, nil, {"ops", "dev", "team-x"}} {
 		if diff := cmp.Diff(want, records[i].Groups); diff != "" {
 			t.Errorf("groups of record %d (-want +got):\n%s", i, diff)
 		}

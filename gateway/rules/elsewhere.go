@@ -49,6 +49,23 @@ func (r Rule) RepositoriesOf(who Subject) []string {
 	return list
 }
 
+// GroupsAt returns the groups of who that a template may stand for in the name of a
+// repository: what has been decided about it by {group} hangs on these.
+func (p *Policy) GroupsAt(repository string, who Subject) []string {
+	if !slices.ContainsFunc(p.rules, func(r rule) bool {
+		return slices.ContainsFunc(r.repositories, func(q Pattern) bool { return slices.Contains(q, groupSegment) })
+	}) {
+		return nil
+	}
+	var list []string
+	for segment := range segments(repository) {
+		if slices.Contains(who.Groups, segment) && !slices.Contains(list, segment) {
+			list = append(list, segment)
+		}
+	}
+	return list
+}
+
 // of returns p with who in place of its template, once for each group of who. There is
 // nothing where no name of who fits.
 func (p Pattern) of(who *Subject) []Pattern {

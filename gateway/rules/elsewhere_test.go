@@ -5,6 +5,19 @@ import (
 	"testing"
 )
 
+func TestGroupsOfTemplatesAreKnownAfterwards(t *testing.T) {
+	p := mustPolicy(t, Route{Path: "/v2/", Rules: []Rule{{Name: "team", Repositories: []string{"teams/{group}/**"}, Require: mustRequire(t, "valid-user")}}})
+	who := user("alice", "corp", "dev", "ops", "cn=dev,dc=corp")
+	for repository, want := range map[string][]string{"teams/dev/ops/dev": {"dev", "ops"}, "teams/devs": nil, "": nil} {
+		if got := p.GroupsAt(repository, who); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", repository, got, want)
+		}
+	}
+	if got := mustPolicy(t, recipe(t)).GroupsAt("dev/ops", who); got != nil {
+		t.Errorf("without a template: %q", got)
+	}
+}
+
 func TestRefusalsSayWhereSomethingIsAllowed(t *testing.T) {
 	p := mustPolicy(t, Route{Path: "/v2/", Backends: []string{"corp"}, Rules: []Rule{
 		{Name: "closed", Repositories: []string{"closed/**"}, Require: mustRequire(t, "all denied")},
