@@ -230,7 +230,7 @@ func TestUsersOfAChain(t *testing.T) {
 		{"push", pusher, pusherPassword, 200}, {"push", robot, robotPassword, 200}, {"push", puller, pullerPassword, 403},
 		{"push", "nobody", "wrong", 401}, {"push", "", "", 401},
 	} {
-		if resp, body := i.request(t, "PUT", "/v2/"+act.path+"/x", act.user, act.password); resp.StatusCode != act.want {
+		if resp, body := i.request(t, "PUT", "/v2/"+act.path+"/x/manifests/1", act.user, act.password); resp.StatusCode != act.want {
 			t.Errorf("%s as %q: %s, want %d\n%s", act.path, act.user, resp.Status, act.want, body)
 		}
 	}
@@ -242,7 +242,7 @@ func TestChangedFileOfAChainConcernsItsUserAlone(t *testing.T) {
 	t.Parallel()
 	i := install(t, chainRules)
 	pull := func(user, password string) int {
-		resp, _ := i.request(t, "PUT", "/v2/either/x", user, password)
+		resp, _ := i.request(t, "PUT", "/v2/either/x/manifests/1", user, password)
 		return resp.StatusCode
 	}
 	if a, b := pull(puller, pullerPassword), pull("Testuser", "other-5ecret"); a != 200 || b != 200 {
