@@ -347,14 +347,14 @@ func TestChangedFileIsReadWithoutBeingAsked(t *testing.T) {
 	t.Parallel()
 	td := startDaemon(t)
 	td.edit(t, `require = ["valid-user"]`, `require = ["user alice"]`)
-	testkit.Await(t, "bob is out", func() bool { return td.get(t, "/v2/", "bob") == 403 })
+	testkit.Await(t, "bob is out", func() bool { return td.get(t, "/v2/team/tags/list", "bob") == 403 })
 
 	// It may vanish for a while, and the last good one goes on.
 	if err := os.Remove(filepath.Join(td.dir, "config.toml")); err != nil {
 		t.Fatal(err)
 	}
 	testkit.Await(t, "the lack of it is noticed", func() bool { return td.Status().Err != nil })
-	if got := td.get(t, "/v2/", "alice"); got != 200 {
+	if got := td.get(t, "/v2/team/tags/list", "alice"); got != 200 {
 		t.Errorf("without the file: status %d", got)
 	}
 }
