@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"strings"
 
 	"gatehouse/backend/fault"
 	"gatehouse/gateway/strict"
@@ -9,9 +10,9 @@ import (
 )
 
 // ask sends a request of the gateway's own to the upstream, on behalf of the client. It has
-// what the client sent but for what is about the client's own request and its answer, and
-// accepts answers of these types; nil for any.
-func (x *exchange) ask(ctx context.Context, method, target string, types []string) (*upstream.Response, error) {
+// what the client sent but for what is about the client's own request and its answer, or,
+// if the answer is for all, nothing of it. It accepts answers of these types; nil for any.
+func (x *exchange) ask(ctx context.Context, method, target string, types []string, forAll bool) (*upstream.Response, error) {
 	t, err := strict.ParseTarget(target)
 	if err != nil {
 		return nil, fault.With("request.panic", err) // such a target would have been refused
@@ -19,11 +20,11 @@ func (x *exchange) ask(ctx context.Context, method, target string, types []strin
 	head := x.appendLine(nil, method, t)
 	head = x.appendClientFields(head, func(name string) bool {
 		plain := plainName(name)
-		return ofOneAnswer.has(plain) || types != nil && plain == "Accept"
+		return forAll || ofOneAnswer.has(plain) || types != nil && plain == "Accept"
 	})
 	head = appendField(head, "Accept-Encoding", "identity")
-	for _, accepted := range types {
-		head = appendField(head, "Accept", accepted)
+	if types != nil { // in one line: some servers read the first alone
+		head = appendField(head, "Accept", strings.Join(types, ", "))
 	}
 	head = append(x.appendOwnFields(head), "\r\n"...)
 	return x.route.upstream.RoundTrip(ctx, &upstream.Request{Method: method, Head: head})

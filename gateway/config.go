@@ -5,10 +5,12 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
 	"gatehouse/backend"
+	"gatehouse/gateway/oci"
 	"gatehouse/gateway/record"
 	"gatehouse/gateway/rules"
 	"gatehouse/gateway/upstream"
@@ -181,7 +183,8 @@ type Route struct {
 	ImmutableTags []string
 
 	// Catalog says which repositories the list of a registry shows; default: where a
-	// rule for pull depends on the repository [FilteredCatalog], else [WholeCatalog].
+	// rule for pull depends on the repository, or another route takes some of them,
+	// [FilteredCatalog], else [WholeCatalog].
 	Catalog Catalog
 
 	// CatalogTTL is how long the registry's own list is kept, for all users, where what
@@ -209,9 +212,17 @@ func (r Route) CheckCatalog() error {
 	return nil
 }
 
-// filtersCatalog reports whether the list of repositories is filtered.
-func (r Route) filtersCatalog(p *rules.Policy) bool {
-	return r.Catalog == FilteredCatalog || r.Catalog == "" && p.PullDependsOnRepository()
+// filtersCatalog reports whether the list of repositories is filtered. The list has those
+// below another route, too, which has rules of its own.
+func (r Route) filtersCatalog(p *rules.Policy, all []Route) bool {
+	if r.Catalog != "" {
+		return r.Catalog == FilteredCatalog
+	}
+	root := p.Registry()
+	return p.PullDependsOnRepository() || root != "" && slices.ContainsFunc(all, func(other Route) bool {
+		_, below := oci.Below(root, other.Path)
+		return below && strings.TrimSuffix(other.Path, "/") != strings.TrimSuffix(r.Path, "/")
+	})
 }
 
 // ForRules returns what the rules of r have to know of it.

@@ -35,12 +35,10 @@ func (x *exchange) forward() *problem {
 	if k := x.listKind(); k != nil {
 		return x.forwardList(k)
 	}
+	defer x.heldLoan.giveBack()
 	if p := x.guardTag(); p != nil {
 		x.passed = false
 		return p
-	}
-	if x.heldLoan != nil {
-		defer x.heldLoan.giveBack()
 	}
 	head := flow.Heads.Get().(*[]byte)
 	defer flow.Heads.Put(head)
@@ -60,6 +58,7 @@ func (x *exchange) passOn(answer *upstream.Response) *problem {
 		return p
 	}
 	x.status = answer.Status
+	x.endUpload(answer)
 	x.copyHeader(x.w.Header(), answer)
 	x.pace.Step()
 	x.w.WriteHeader(answer.Status)

@@ -56,7 +56,7 @@ type exchange struct {
 	upstreamTook time.Duration // until the upstream began to answer; 0 if it was not asked
 
 	held     []byte // the whole body, where it was needed before it is sent; nil otherwise
-	heldLoan *loan  // of the memory for it
+	heldLoan loan   // of the memory for it
 
 	crowding  bool // it is in the crowd
 	auditRoom int  // promised for the record of it

@@ -22,15 +22,16 @@ const heldStep = 64 << 10
 
 var errHeldMemory = fault.With("request.held_memory", errors.New("the lists and manifests that are held take all of the memory for them"))
 
-// loan is what one request has taken of it.
+// loan is what one request has taken of it. The zero value has taken nothing.
 type loan struct {
 	from        *heldMemory
 	taken, used int64
 }
 
-func (m *heldMemory) lend() *loan { return &loan{from: m} }
+// lend begins a loan.
+func (m *heldMemory) lend() loan { return loan{from: m} }
 
-// keep takes memory for so many bytes more.
+// keep takes memory for so many bytes more; for less than none it may be taken again.
 func (l *loan) keep(bytes int) error {
 	l.used += int64(bytes)
 	for l.used > l.taken {
@@ -43,7 +44,13 @@ func (l *loan) keep(bytes int) error {
 	return nil
 }
 
-func (l *loan) giveBack() { l.from.left.Add(l.taken) }
+// giveBack ends the loan.
+func (l *loan) giveBack() {
+	if l.from != nil {
+		l.from.left.Add(l.taken)
+	}
+	*l = loan{}
+}
 
 // noRoom is the answer where there is no memory for it.
 func noRoom(err error) *problem {

@@ -56,7 +56,7 @@ func allowances() []allowance {
 		{"exchange with an upstream, downloads and uploads", exchangeMemory, exchanges, "a quarter of the memory, `limits.upstream_connections`, two fifths of the descriptors that are shared out; of these `limits.upstream_per_client`, at most half for one client, and three quarters for one of several upstreams", 0, true, ""},
 		{"64 KiB of a list of repositories or tags that is being made, or of a manifest that is held", heldStep, part(heldPart, heldStep), "a sixteenth of the memory, beyond which such requests are refused with 503. Of a list, the names of one answer of the registry and of one page are held, the page of 1 MiB at most; a manifest has 4 MiB at most", 0, true, ""},
 		{"connection to an upstream that nobody uses", idleMemory, func(limit int) int { return exchanges(limit) / 4 }, "a quarter of the connections to upstreams", 0, true, ""},
-		{"page of a catalog that is kept (`catalog_ttl`)", maxKeptNames + 1000*16, always(maxKeptPages), "fixed", 0, false, ""},
+		{"page of a catalog that is kept (`catalog_ttl`)", maxKeptNames, always(maxKeptPages), "fixed", 0, false, ""},
 		{"place where an upload goes on that the OCI specification does not know", maxUploadPath + 256, always(maxUploadPlaces), "fixed", 0, false, ""},
 		{"refusal that is kept for `gatehouse why`", 6 * maxKeptText, always(refusalKinds * keptRefusals), "fixed", 0, false, ""},
 		{"queue of the access log, and what is being written of it", record.MaxAccessBytes, always(2), "fixed; what is over is dropped and counted", 0, false, ""},

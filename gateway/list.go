@@ -120,7 +120,7 @@ type listedRegistry struct {
 	x      *exchange
 	ctx    context.Context
 	kind   *listing.Kind
-	memory *loan
+	memory loan
 
 	contentType string             // of its first answer
 	refusal     *upstream.Response // that is passed on, in place of a list
@@ -185,10 +185,14 @@ func (r *listedRegistry) position() (at listing.Position, err error) {
 }
 
 // shown reports whether the user may pull what has that name. Whoever has not logged in
-// sees what is for everybody.
+// sees what is for everybody. What another route takes is for its rules and its users, and
+// is not shown.
 func (r *listedRegistry) shown(name string) (bool, error) {
-	x := r.x
-	d, p := x.judge(rules.Request{Method: http.MethodGet, Path: r.readPath(name), Source: x.from.addr})
+	x, path := r.x, r.readPath(name)
+	if x.site.door.router.lookup(x.host, path) != x.index {
+		return false, nil
+	}
+	d, p := x.judge(rules.Request{Method: http.MethodGet, Path: path, Source: x.from.addr})
 	switch {
 	case p != nil && d.Verdict == rules.NeedsLogin && len(x.r.Header["Authorization"]) == 0:
 		return false, nil
@@ -221,12 +225,12 @@ func (r *listedRegistry) request(n int, last string, each func(name string) erro
 	case a.Status == http.StatusBadRequest && n > listing.SmallPage:
 		a.Close()
 		return false, listing.ErrPageSize
-	case a.Status != http.StatusOK && first:
+	case a.Status >= http.StatusBadRequest && first:
 		r.refusal = a // which the caller closes
 		return false, errRefused
 	case a.Status != http.StatusOK:
 		a.Close()
-		return false, fmt.Errorf("%w: a further page has the status %d", listing.ErrList, a.Status)
+		return false, fmt.Errorf("%w: it has the status %d", listing.ErrList, a.Status)
 	}
 	defer a.Close()
 	if len(a.Header["Content-Encoding"]) > 0 {
@@ -244,7 +248,7 @@ func (r *listedRegistry) offer(n string) error {
 	switch {
 	case err != nil:
 		return err
-	case a.Status != http.StatusOK:
+	case a.Status >= http.StatusBadRequest:
 		r.refusal = a
 		return errRefused
 	}
@@ -254,7 +258,7 @@ func (r *listedRegistry) offer(n string) error {
 
 // ask sends a request for the list with that query.
 func (r *listedRegistry) ask(query string) (*upstream.Response, error) {
-	return r.x.ask(r.ctx, http.MethodGet, strict.EscapePath(r.x.target.Path)+"?"+query, nil)
+	return r.x.ask(r.ctx, http.MethodGet, strict.EscapePath(r.x.target.Path)+"?"+query, nil, r.isKept())
 }
 
 // hasNext reports whether an answer says that another page follows it.

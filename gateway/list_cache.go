@@ -15,8 +15,8 @@ type listCache struct {
 
 // listPage is which page it is.
 type listPage struct {
-	route, upstream, last string
-	n                     int
+	route, upstream, host, last string
+	n                           int
 }
 
 type keptPage struct {
@@ -29,7 +29,7 @@ type keptPage struct {
 // Bounds of what is kept.
 const (
 	maxKeptPages = 64
-	maxKeptNames = 64 << 10 // bytes of one page; the pages of registries have less
+	maxKeptNames = 128 << 10 // bytes of one page; the pages of registries have less
 )
 
 func newListCache() *listCache {
@@ -53,13 +53,16 @@ func (r Route) CheckCatalogTTL() error {
 	return nil
 }
 
+// isKept reports whether the registry's list is kept for all.
+func (r *listedRegistry) isKept() bool { return r.x.route.catalogTTL > 0 && r.kind == catalogKind }
+
 // List implements [listing.Registry]: out of what is kept, or by asking the upstream.
 func (r *listedRegistry) List(n int, last string, each func(name string) error) (more bool, err error) {
-	ttl := r.x.route.catalogTTL
-	if ttl == 0 || r.kind != catalogKind {
+	if !r.isKept() {
 		return r.request(n, last, each)
 	}
-	pages, page := r.x.site.sites.catalogs.pages, listPage{r.x.route.name, r.x.route.upstream.Address, last, n}
+	x := r.x
+	pages, page := x.site.sites.catalogs.pages, listPage{x.route.name, x.route.upstream.Address, x.host, last, n}
 	if kept, ok := pages.Get(page); ok && time.Now().Before(kept.until) {
 		r.contentType = kept.contentType
 		for _, name := range kept.names {
@@ -69,9 +72,9 @@ func (r *listedRegistry) List(n int, last string, each func(name string) error) 
 		}
 		return kept.more, nil
 	}
-	fresh, size := keptPage{until: time.Now().Add(ttl)}, 0
+	fresh, size := keptPage{until: time.Now().Add(x.route.catalogTTL)}, 0
 	fresh.more, err = r.request(n, last, func(name string) error {
-		if size += len(name); size <= maxKeptNames {
+		if size += len(name) + 16; size <= maxKeptNames { // with the string itself
 			fresh.names = append(fresh.names, name)
 		}
 		return each(name)

@@ -266,6 +266,48 @@ func TestRegistryRefusesAList(t *testing.T) {
 	}
 }
 
+// What another route takes has rules of its own, and is not shown; a catalog with such
+// names is filtered unless it is said otherwise.
+func TestCatalogHidesWhatOtherRoutesTake(t *testing.T) {
+	up := catalogUpstream(t, []string{"public/a", "secret/x"}, nil)
+	r, secret := recipeRoute(t, up.URL), recipeRoute(t, up.URL)
+	secret.Path, secret.Rules = "/v2/secret/", []rules.Rule{readRule(t, "alice", "user alice", "/v2/secret/**")}
+	tg := startGateway(t, nil, r, secret)
+	for _, user := range []string{"pull", "alice"} {
+		if got, _ := tg.listed(t, user, "/v2/_catalog"); !slices.Equal(got, []string{"public/a"}) {
+			t.Errorf("%s sees %q", user, got)
+		}
+	}
+}
+
+// No answer with a list that nobody has looked at is passed on.
+func TestListWithAnotherStatus(t *testing.T) {
+	for _, status := range []string{"203 Non-Authoritative Information", "206 Partial Content", "201 Created", "302 Found"} {
+		up := newCapture(t, "HTTP/1.1 "+status+"\r\nLocation: /elsewhere\r\nContent-Length: 27\r\n\r\n{\"repositories\":[\"secret\"]}")
+		r := recipeRoute(t, up.url())
+		r.Catalog = FilteredCatalog
+		tg := startGateway(t, nil, r)
+		for _, query := range []string{"", "?n=0"} {
+			resp := tg.ask(t, "pull", "GET", "/v2/_catalog"+query, nil)
+			if body, _ := io.ReadAll(resp.Body); resp.StatusCode != 502 || strings.Contains(string(body), "secret") {
+				t.Errorf("%s%s: status %d, %s", status, query, resp.StatusCode, body)
+			}
+		}
+	}
+}
+
+// A rule about "/" is about no tags.
+func TestTagsWithARuleForTheRoot(t *testing.T) {
+	up := catalogUpstream(t, nil, []string{"1"})
+	r := recipeRoute(t, up.URL)
+	r.Path = "/"
+	r.Rules = []rules.Rule{readRule(t, "front", "all granted", "/"), readRule(t, "rest", "valid-user", "/**")}
+	tg := startGateway(t, nil, r)
+	if resp := tg.ask(t, "pull", "GET", "/v2/app/tags/list?n=5", nil); resp.StatusCode != 200 {
+		t.Errorf("status %d", resp.StatusCode)
+	}
+}
+
 func TestWhatIsHeldTakesLittleMemory(t *testing.T) {
 	m := &heldMemory{}
 	m.left.Store(2 * heldStep)

@@ -37,7 +37,7 @@ type problem struct {
 // Error makes a problem an error, so that it can be returned in the place of one.
 func (p *problem) Error() string { return p.message }
 
-// Codes of the errors in a body. UNAUTHORIZED, DENIED, UNSUPPORTED and
+// Codes of the errors in a body. UNAUTHORIZED, DENIED, UNSUPPORTED, SIZE_INVALID and
 // TOOMANYREQUESTS are of the OCI distribution specification.
 const (
 	codeUnauthorized = "UNAUTHORIZED"
@@ -45,6 +45,7 @@ const (
 	codeUnsupported  = "UNSUPPORTED"
 	codeBadRequest   = "BAD_REQUEST"
 	codeTooLarge     = "HEADERS_TOO_LARGE"
+	codeSize         = "SIZE_INVALID"
 	codeMisdirected  = "MISDIRECTED_REQUEST"
 	codeNotFound     = "NOT_FOUND"
 	codeUnavailable  = "UNAVAILABLE"

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 
 	"gatehouse/backend"
-	"gatehouse/gateway/oci"
 	"gatehouse/gateway/rules"
 	"gatehouse/gateway/strict"
 )
@@ -54,7 +53,7 @@ func NewRulebook(routes []Route) (*Rulebook, error) {
 			errs = append(errs, fmt.Errorf("route %q: %w", r.Name(), err))
 		}
 		b.policies, b.backends, b.origins, b.groups = append(b.policies, policy), append(b.backends, r.Backend), append(b.origins, origins), append(b.groups, groups)
-		b.filters = append(b.filters, policy != nil && r.filtersCatalog(policy))
+		b.filters = append(b.filters, policy != nil && r.filtersCatalog(policy, routes))
 	}
 	return b, errors.Join(errs...)
 }
@@ -252,25 +251,6 @@ func (b *Rulebook) explainMount(q Question, at entry) Answer {
 		return Answer{Verdict: rules.Allowed, MountIgnored: d.Verdict == rules.Denied}
 	}
 	return q.answer(policy, req, d)
-}
-
-// explainContent answers an allowed request, which has the answer a until now, as far as it
-// is about a list that is filtered, or a tag that is immutable.
-func (b *Rulebook) explainContent(q Question, at entry, a Answer, trace *rules.Trace) Answer {
-	policy := b.policies[at.index]
-	e := oci.Parse(policy.Registry(), at.target.Path)
-	compare, p := judgeTag(policy, trace.Decision.Rule, q.Method, e, at.target)
-	switch reads := e.Action(q.Method); {
-	case p != nil:
-		return answerOf(p)
-	case compare:
-		trace.Notes = append(trace.Notes, fmt.Sprintf("the tag %s is immutable: the push passes if the registry has no such tag, or one that leads to the same image", e.Reference))
-	case reads == oci.ListCatalog && b.filters[at.index]:
-		trace.Notes = append(trace.Notes, "the list is filtered: it has the repositories that the user may pull")
-	case reads == oci.Pull && e.Kind == oci.Tags && policy.NamesTags():
-		trace.Notes = append(trace.Notes, "the list is filtered: it has the tags that the user may pull")
-	}
-	return a
 }
 
 // explainGroups answers an allowed request, which has the answer a until now, as far as

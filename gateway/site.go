@@ -85,7 +85,7 @@ func newSite(cfg Config, before *site) (*site, error) {
 	}
 	var errs []error
 	for _, r := range cfg.Routes {
-		compiled, err := s.newRoute(r, before)
+		compiled, err := s.newRoute(r, cfg.Routes, before)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("route %q: %w", r.Name(), err))
 			continue
@@ -115,7 +115,7 @@ func (s *site) shareSlots() {
 	s.slots.maxIdle.Store(int64(l.idle))
 }
 
-func (s *site) newRoute(r Route, before *site) (*route, error) {
+func (s *site) newRoute(r Route, all []Route, before *site) (*route, error) {
 	if r.Backend == nil {
 		return nil, errors.New("it has no backend to check credentials")
 	}
@@ -126,10 +126,7 @@ func (s *site) newRoute(r Route, before *site) (*route, error) {
 	if r.ForwardAuthorization && r.Upstream.HasCredentials() {
 		return nil, errors.New("the upstream can get the client's credentials or its own, not both")
 	}
-	if err := r.checkHeaders(); err != nil {
-		return nil, err
-	}
-	if err := errors.Join(r.CheckCatalog(), r.CheckCatalogTTL()); err != nil {
+	if err := errors.Join(r.checkHeaders(), r.CheckCatalog(), r.CheckCatalogTTL()); err != nil {
 		return nil, err
 	}
 	groups, err := newGroupsHeader(r)
@@ -162,7 +159,7 @@ func (s *site) newRoute(r Route, before *site) (*route, error) {
 		origins:              origins,
 		path:                 mapping,
 		forwardAuthorization: r.ForwardAuthorization,
-		filtersCatalog:       r.filtersCatalog(policy),
+		filtersCatalog:       r.filtersCatalog(policy, all),
 		catalogTTL:           r.CatalogTTL,
 	}, nil
 }

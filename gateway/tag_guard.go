@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/flow"
 	"gatehouse/gateway/oci"
 	"gatehouse/gateway/rules"
 	"gatehouse/gateway/strict"
@@ -42,7 +43,7 @@ var errTagUnknown = fault.With("upstream.answer.tag", errors.New("the upstream d
 // alone could tell them apart.
 func (x *exchange) guardTag() *problem {
 	e := x.endpoint()
-	compare, p := judgeTag(x.route.policy, x.decision.Rule, x.r.Method, e, x.target)
+	compare, p := tagChange{x.decision.Rule, x.r.Method, e, x.target}.judge(x.route.policy)
 	if p != nil || !compare {
 		return p
 	}
@@ -52,29 +53,41 @@ func (x *exchange) guardTag() *problem {
 	return x.compareTag(e)
 }
 
-// judgeTag returns what becomes of a request about e that the rule lets pass, as far as the
-// upstream need not be asked. It reports whether that has to be asked what the tag leads to.
-func judgeTag(policy *rules.Policy, rule, method string, e oci.Endpoint, t strict.Target) (compare bool, p *problem) {
-	tag, puts := e.Tag(), method == http.MethodPut
-	switch {
-	case e.Kind != oci.Manifest || !policy.KeepsTags(rule):
-		return false, nil
-	case puts && tag == "":
-		return false, checkTagParams(t)
-	case !policy.IsImmutable(rule, tag):
-		return false, nil
-	case method == http.MethodDelete:
-		return false, immutable(e, rule, "cannot be deleted")
-	}
-	return puts, nil
+// tagChange is a request that a rule lets pass, and that may change a tag.
+type tagChange struct {
+	rule, method string
+	endpoint     oci.Endpoint
+	target       strict.Target
 }
 
-// checkTagParams refuses parameters by which newer registries set tags beside the digest
-// that the path names.
+// judge returns what becomes of the request as far as the upstream need not be asked. It
+// reports whether that has to be asked what the tag leads to.
+func (c tagChange) judge(policy *rules.Policy) (compare bool, p *problem) {
+	reads := c.method == http.MethodGet || c.method == http.MethodHead || c.method == http.MethodOptions
+	if reads || c.endpoint.Kind != oci.Manifest || !policy.KeepsTags(c.rule) {
+		return false, nil
+	}
+	puts := c.method == http.MethodPut
+	if puts {
+		p = checkTagParams(c.target)
+	}
+	switch {
+	case p != nil || !policy.IsImmutable(c.rule, c.endpoint.Tag()):
+		return false, p
+	case c.method == http.MethodDelete:
+		return false, immutable(c.endpoint, c.rule, "cannot be deleted")
+	case !puts:
+		return false, immutable(c.endpoint, c.rule, "cannot be changed")
+	}
+	return true, nil
+}
+
+// checkTagParams refuses parameters by which newer registries set tags beside what the path
+// names.
 func checkTagParams(t strict.Target) *problem {
 	for name := range t.ParamNames() {
 		if plain := strings.ToLower(name); strings.HasPrefix(plain, "tag") {
-			return badRequest("the query of a push by digest names tags, of which some are immutable: push each tag by itself")
+			return badRequest("the query of a push names tags, of which some are immutable: push each tag by itself")
 		}
 	}
 	return nil
@@ -98,14 +111,16 @@ func (x *exchange) holdManifest() *problem {
 		return manifestSize(x.upload != nil)
 	}
 	x.heldLoan = x.site.sites.held.lend()
+	piece := flow.Buffers.Get().(*[]byte)
+	defer flow.Buffers.Put(piece)
 	var held bytes.Buffer
-	piece := make([]byte, heldStep)
 	for {
-		if err := x.heldLoan.keep(2 * heldStep); err != nil { // a buffer grows by doubling
+		n, err := x.upload.Read(*piece)
+		before := held.Cap()
+		held.Write((*piece)[:n])
+		if err := x.heldLoan.keep(held.Cap() - before); err != nil {
 			return noRoom(err)
 		}
-		n, err := x.upload.Read(piece)
-		held.Write(piece[:n])
 		switch {
 		case held.Len() > maxManifest:
 			return manifestSize(true)
@@ -122,7 +137,7 @@ func manifestSize(large bool) *problem {
 	if !large {
 		return badRequest("the manifest is empty")
 	}
-	return &problem{status: http.StatusRequestEntityTooLarge, code: "SIZE_INVALID", message: "the manifest is larger than 4 MiB", signed: true}
+	return &problem{status: http.StatusRequestEntityTooLarge, code: codeSize, message: "the manifest is larger than 4 MiB", signed: true}
 }
 
 // compareTag asks the upstream what the tag leads to. Only "there is none" and the same
@@ -130,11 +145,16 @@ func manifestSize(large bool) *problem {
 func (x *exchange) compareTag(e oci.Endpoint) *problem {
 	ctx, cancel := x.within()
 	defer cancel()
-	present, found, err := x.tagOf(ctx)
+	present, mediaType, found, err := x.tagOf(ctx)
 	switch {
 	case err != nil:
 		return x.lateProblem(ctx, err)
-	case !found || isDigestOf(present, x.held):
+	case !found:
+		return nil
+	case isDigestOf(present, x.held) && mediaType != "" && mediaType != baseType(x.r.Header.Get("Content-Type")):
+		// By another type the same bytes may be another image.
+		return immutable(e, x.decision.Rule, "has another media type")
+	case isDigestOf(present, x.held):
 		return nil
 	case !oci.IsDigest(present):
 		return unavailable("it cannot be found out whether the tag exists; please try again", errTagUnknown)
@@ -142,20 +162,26 @@ func (x *exchange) compareTag(e oci.Endpoint) *problem {
 	return immutable(e, x.decision.Rule, "leads to another image")
 }
 
-// tagOf returns the digest that the upstream says the tag leads to.
-func (x *exchange) tagOf(ctx context.Context) (digest string, found bool, err error) {
-	a, err := x.ask(ctx, http.MethodHead, strict.EscapePath(x.target.Path), manifestTypes)
+// tagOf returns the digest that the upstream says the tag leads to, and its media type.
+func (x *exchange) tagOf(ctx context.Context) (digest, mediaType string, found bool, err error) {
+	a, err := x.ask(ctx, http.MethodHead, strict.EscapePath(x.target.Path), manifestTypes, false)
 	if err != nil {
-		return "", false, err
+		return "", "", false, err
 	}
 	defer a.Close()
 	switch digests := a.Header["Docker-Content-Digest"]; {
 	case a.Status == http.StatusNotFound:
-		return "", false, nil
+		return "", "", false, nil
 	case a.Status == http.StatusOK && len(digests) == 1:
-		return digests[0], true, nil
+		return digests[0], baseType(a.Header.Get("Content-Type")), true, nil
 	}
-	return "", true, nil
+	return "", "", true, nil
+}
+
+// baseType returns a media type without its parameters.
+func baseType(text string) string {
+	name, _, _ := strings.Cut(text, ";")
+	return strings.ToLower(strings.TrimSpace(name))
 }
 
 // isDigestOf reports whether digest is that of body, by an algorithm that registries use.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 
 	"gatehouse/gateway/rules"
 )
@@ -96,6 +97,7 @@ func TestImmutableTagStaysWhatItIs(t *testing.T) {
 			{"PUT", "v0", "a", 201}, {"PUT", "v0", "b", 201}, {"DELETE", "v0", "", 202},
 			{"PUT", "latest", "a", 201}, {"PUT", "latest", "b", 201}, {"PUT", "v3", "", 400},
 			{"PUT", "sha256-" + strings.Repeat("a", 64), "a", 201}, {"PUT", "sha256-" + strings.Repeat("a", 64), "b", 201},
+			{"PUT", "v1?tag=v2", "a", 400}, {"POST", "v1", "a", 403}, {"PATCH", "v1", "a", 403},
 			{"PUT", digestOf("b"), "b", 201}, {"DELETE", digestOf("a"), "", 202}, {"PUT", digestOf("b") + "?tag=v1", "b", 400},
 		} {
 			var body io.Reader
@@ -109,6 +111,9 @@ func TestImmutableTagStaysWhatItIs(t *testing.T) {
 			if step.want == 403 && !strings.Contains(text, "immutable") {
 				t.Errorf("%s %s: %s", step.method, step.tag, text)
 			}
+		}
+		if left, all := tg.sites.held.left.Load(), newHeldMemory().left.Load(); left != all {
+			t.Errorf("%d bytes are left of %d for what is held", left, all)
 		}
 		if got := up.digest("v1"); got != digestOf("a") {
 			t.Errorf("v1 leads to %s", got)
@@ -133,6 +138,40 @@ func TestImmutableTagInChunks(t *testing.T) {
 	}
 	if got := up.digest("t201"); got != digestOf("a") {
 		t.Errorf("it leads to %q", got)
+	}
+	if left, all := tg.sites.held.left.Load(), newHeldMemory().left.Load(); left != all {
+		t.Errorf("%d bytes are left of %d for what is held", left, all)
+	}
+}
+
+// Who sends a byte at a time takes no more memory for it than others.
+func TestManifestInManyPieces(t *testing.T) {
+	up := newTagUpstream(t)
+	tg := keeping(t, up, nil, "*")
+	tg.sites.held.left.Store(2 * heldStep)
+	if got, text := tg.put(t, "PUT", "/v2/app/manifests/1", iotest.OneByteReader(strings.NewReader(strings.Repeat("x", 2000)))); got != 201 {
+		t.Errorf("status %d: %s", got, text)
+	}
+}
+
+// The same bytes are another image by another media type.
+func TestImmutableTagKeepsItsType(t *testing.T) {
+	up := newTagUpstream(t)
+	up.tags["1"] = digestOf("a")
+	tg := keeping(t, up, nil, "*")
+	for mediaType, want := range map[string]int{
+		"application/vnd.oci.image.manifest.v1+json; charset=utf-8": 201, "application/vnd.oci.image.index.v1+json": 403, "": 201,
+	} {
+		up.mu.Lock()
+		up.says = func(w http.ResponseWriter) bool {
+			w.Header()["Content-Type"] = []string{mediaType}
+			w.Header().Set("Docker-Content-Digest", digestOf("a"))
+			return true
+		}
+		up.mu.Unlock()
+		if got, text := tg.put(t, "PUT", "/v2/app/manifests/1", strings.NewReader("a")); got != want {
+			t.Errorf("%q: status %d, want %d: %s", mediaType, got, want, text)
+		}
 	}
 }
 

@@ -85,6 +85,45 @@ func TestUploadElsewhereTakesNothingOver(t *testing.T) {
 	}
 }
 
+// A place whose parameters name the repository is one with these parameters alone, and a
+// place that was given for two repositories is nobody's.
+func TestUploadElsewhereKeepsItsParameters(t *testing.T) {
+	up := newUpstreamLog(t, func(w http.ResponseWriter, r *http.Request) {
+		repository := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/v2/"), "/blobs/uploads/")
+		switch {
+		case r.Method == "POST" && strings.HasSuffix(repository, "/same"):
+			w.Header().Set("Location", "/v2/_up/same")
+			w.WriteHeader(202)
+		case r.Method == "POST":
+			w.Header().Set("Location", "/v2/_up/upload?repo="+repository+"&id=1")
+			w.WriteHeader(202)
+		default:
+			w.WriteHeader(201)
+		}
+	})
+	r := recipeRoute(t, up.URL)
+	r.Rules = []rules.Rule{
+		{Name: "mine", Paths: []string{"/v2/mine/**"}, Require: mustRequire(t, "user alice")},
+		{Name: "prod", Paths: []string{"/v2/prod/**"}, Require: mustRequire(t, "group pusher")},
+	}
+	tg := startGateway(t, nil, r)
+	for _, step := range []struct {
+		user, method, path string
+		want               int
+	}{
+		{"push", "POST", "/v2/prod/app/blobs/uploads/", 202}, {"alice", "POST", "/v2/mine/app/blobs/uploads/", 202},
+		{"alice", "PUT", "/v2/_up/upload?repo=prod/app&id=1", 403}, {"alice", "PUT", "/v2/_up/upload?id=2&repo=mine/app", 403},
+		{"alice", "PUT", "/v2/_up/upload", 403}, {"push", "PUT", "/v2/_up/upload?id=1&digest=sha256:ab&repo=prod%2Fapp", 201},
+		{"alice", "PUT", "/v2/_up/upload?repo=mine/app&id=1", 201}, {"alice", "PUT", "/v2/_up/upload?repo=mine/app&id=1", 403},
+		{"push", "POST", "/v2/prod/same/blobs/uploads/", 202}, {"alice", "POST", "/v2/mine/same/blobs/uploads/", 202},
+		{"push", "PUT", "/v2/_up/same", 403}, {"alice", "PUT", "/v2/_up/same", 403},
+	} {
+		if resp := tg.ask(t, step.user, step.method, step.path, nil); resp.StatusCode != step.want {
+			t.Errorf("%s %s by %s: %s, want %d", step.method, step.path, step.user, resp.Status, step.want)
+		}
+	}
+}
+
 // What an upstream says to a request that is no push is not remembered.
 func TestOnlyPushesGoOnElsewhere(t *testing.T) {
 	up := newUpstreamLog(t, func(w http.ResponseWriter, r *http.Request) {

@@ -49,7 +49,7 @@ type Pager struct {
 	Kind     Kind
 	Registry Registry
 	Shown    func(name string) (bool, error) // whether the client may know of the name
-	Keep     func(bytes int) error           // asked before names of so many bytes more are kept in memory
+	Keep     func(bytes int) error           // told before names of so many bytes more are kept in memory, and of less when they are not any more
 
 	size int // of the registry's pages
 }
@@ -64,14 +64,16 @@ func (p *Pager) Page(n int, at Position) (Page, error) {
 		if err != nil {
 			return Page{}, err
 		}
+		kept := 0
 		for _, name := range a.behind(at) {
 			if len(page.Names) == n || bytes > maxPageBytes {
 				return page.endingAt(page.Names[len(page.Names)-1]), nil
 			}
-			page.Names, bytes = append(page.Names, name), bytes+len(name)
+			page.Names, bytes, kept = append(page.Names, name), bytes+len(name), kept+len(name)+stringSize
 		}
+		p.Keep(kept - a.kept)
 		switch {
-		case !a.more:
+		case !a.more, a.full && (a.whole || !a.names.begun):
 			return page, nil
 		case a.whole || !a.names.begun:
 			return Page{}, fmt.Errorf("%w: its pages do not come to an end", ErrList)
@@ -96,7 +98,10 @@ type answer struct {
 	after string   // which name it was asked for those behind
 	names sequence // all of them
 	shown []string
-	more  bool
+	kept  int  // bytes that shown takes in memory
+	count int  // of all that came
+	more  bool // something follows
+	full  bool // that is not what the registry says: it gave as many names as it was asked for
 	met   bool // after is among the names
 	whole bool // they are all that the registry has, whatever it was asked for
 }
@@ -134,12 +139,16 @@ func (p *Pager) list(after string) (*answer, error) {
 		p.size = SmallPage
 		return p.list(after)
 	}
+	if _, sorted := a.names.order(); !a.more && sorted && a.count == p.size {
+		a.more, a.full = true, true // some registries have pages, and no links to them
+	}
 	return a, err
 }
 
 // take keeps a name that may be shown. One that breaks the grammar of names is never
 // shown: no rule can be about it.
 func (p *Pager) take(a *answer, name string) error {
+	a.count++
 	if !p.Kind.Valid(name) {
 		return nil
 	}
@@ -152,7 +161,7 @@ func (p *Pager) take(a *answer, name string) error {
 	if err := p.Keep(len(name) + stringSize); err != nil {
 		return err
 	}
-	a.shown = append(a.shown, name)
+	a.shown, a.kept = append(a.shown, name), a.kept+len(name)+stringSize
 	return nil
 }
 
@@ -162,9 +171,18 @@ const stringSize = 40
 // behind returns the names to be shown that come behind a place.
 func (a *answer) behind(at Position) []string {
 	compare, sorted := a.names.order()
-	if isAll := a.whole || a.after == "" && !a.more; isAll && !sorted {
+	switch isAll := a.whole || a.after == "" && !a.more; {
+	case sorted:
+	case isAll:
 		slices.SortFunc(a.shown, compare)
 		a.shown = slices.Compact(a.shown)
+	default:
+		seen := map[string]bool{}
+		a.shown = slices.DeleteFunc(a.shown, func(name string) bool {
+			twice := seen[name]
+			seen[name] = true
+			return twice
+		})
 	}
 	if a.whole {
 		a.shown = behind(a.shown, a.after, compare)

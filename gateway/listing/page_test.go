@@ -16,6 +16,7 @@ type shelf struct {
 	names []string
 	order order       // nil for none, another one each time
 	whole bool        // it does not know of pages
+	mute  bool        // it does not say whether more follows
 	most  int         // the largest page; 0 for any
 	asked func(i int) // before each answer
 	times int
@@ -49,7 +50,7 @@ func (s *shelf) List(n int, last string, each func(string) error) (bool, error) 
 			return false, err
 		}
 	}
-	return more, nil
+	return more && !s.mute, nil
 }
 
 func any(string) bool { return true }
@@ -103,6 +104,7 @@ var shelves = map[string]func(names []string) *shelf{
 	"by path":             func(n []string) *shelf { return &shelf{names: n, order: byPath} },
 	"by bytes":            func(n []string) *shelf { return &shelf{names: n, order: strings.Compare} },
 	"by letter":           func(n []string) *shelf { return &shelf{names: n, order: byLetter} },
+	"without links":       func(n []string) *shelf { return &shelf{names: n, order: byPath, mute: true} },
 	"small pages":         func(n []string) *shelf { return &shelf{names: n, order: byPath, most: SmallPage} },
 	"whole, in order":     func(n []string) *shelf { return &shelf{names: n, order: byPath, whole: true} },
 	"whole, out of order": func(n []string) *shelf { return &shelf{names: n, whole: true} },

@@ -17,6 +17,9 @@ type Seal struct{ aead cipher.AEAD }
 // sealed begins a place that is sealed. No name begins so.
 const sealed = "~"
 
+// sealedStep is what the length of a sealed place is a multiple of, before it is sealed.
+const sealedStep = 256
+
 var placeText = base64.RawURLEncoding.Strict()
 
 // NewSeal returns a seal with a key of its own.
@@ -36,7 +39,8 @@ func NewSeal() *Seal {
 
 // Close returns what a client is told of a place in the list with that path.
 func (s *Seal) Close(list string, at Position) string {
-	text := at.After + "\n" + at.Floor
+	text := at.After + "\n" + at.Floor + "\n"
+	text += strings.Repeat(" ", -len(text)&(sealedStep-1)) // or it would tell how long a hidden name is
 	return sealed + placeText.EncodeToString(s.aead.Seal(nil, nil, []byte(text), []byte(list)))
 }
 
@@ -56,6 +60,7 @@ func (s *Seal) Open(list, place string) (Position, error) {
 	if err != nil {
 		return Position{}, ErrSeal
 	}
-	after, floor, _ := strings.Cut(string(text), "\n")
+	after, rest, _ := strings.Cut(string(text), "\n")
+	floor, _, _ := strings.Cut(rest, "\n")
 	return Position{After: after, Floor: floor}, nil
 }

@@ -66,6 +66,9 @@ func TestSeal(t *testing.T) {
 	if !IsSealed(place) || strings.Contains(place, "secret") || place == s.Close("/v2/_catalog", at) {
 		t.Errorf("%q", place)
 	}
+	if longer := s.Close("/v2/_catalog", Position{After: "team/secret-of-another-length", Floor: "m"}); len(longer) != len(place) {
+		t.Errorf("%q tells how long the name is", longer)
+	}
 	if got, err := s.Open("/v2/_catalog", place); got != at || err != nil {
 		t.Errorf("%v, %v", got, err)
 	}

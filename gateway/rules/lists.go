@@ -14,7 +14,9 @@ func (p *Policy) PullDependsOnRepository() bool {
 }
 
 // NamesTags reports whether a rule for pull is about some tags and not about others.
-func (p *Policy) NamesTags() bool {
+func (p *Policy) NamesTags() bool { return p.namesTags }
+
+func (p *Policy) findsTags() bool {
 	return p.registry != "" && slices.ContainsFunc(p.rules, func(r rule) bool { return r.picksTags(p.manifests()) })
 }
 
@@ -25,10 +27,6 @@ func (p *Policy) manifests() Pattern {
 
 func (r *rule) picksRepositories(manifests Pattern) bool {
 	if r.actions != 0 {
-		isAll := func(p Pattern) bool { return len(p) == 1 && p[0] == anySegments }
-		return r.actions&pullBit != 0 && len(r.repositories) > 0 && !slices.ContainsFunc(r.repositories, isAll)
-	}
-	if r.actions != 0 {
 		return r.actions&pullBit != 0 && len(r.repositories) > 0 && !coversAny(r.repositories, Pattern{anySegments})
 	}
 	return r.coversMethod(methodBit("GET")) && slices.ContainsFunc(r.paths, manifests.overlaps) &&
@@ -37,6 +35,9 @@ func (r *rule) picksRepositories(manifests Pattern) bool {
 
 func (r *rule) picksTags(manifests Pattern) bool {
 	return r.coversMethod(methodBit("GET")) && slices.ContainsFunc(r.paths, func(p Pattern) bool {
+		if len(p) == 0 {
+			return false
+		}
 		last := p[len(p)-1]
 		return last != oneSegment && last != anySegments && !oci.IsDigest(last) && manifests.overlaps(p)
 	})

@@ -63,8 +63,10 @@ type Policy struct {
 	groups   []principal // that the rules ask about
 	registry string      // the root of the registry that the route leads to; empty if it leads to none
 	index    *index      // of the rules
-	tags     tagPatterns // that are immutable where the deciding rule does not say
-	logins   []*rule     // that a login at that root may help with; see asksForLogin
+
+	namesTags bool        // some rule for pull does
+	tags      tagPatterns // that are immutable where the deciding rule does not say
+	logins    []*rule     // that a login at that root may help with; see asksForLogin
 }
 
 // Registry returns the root of the registry that the route leads to, empty if it leads

@@ -84,20 +84,6 @@ func (p principal) eval(_ Request, who Subject) Verdict {
 	return who.isIn(p.spelledBy(who.Identity.Source))
 }
 
-func (v voucher) eval(_ Request, who Subject) Verdict {
-	if !who.LoggedIn && who.Identity.Source == "" {
-		return NeedsLogin
-	}
-	return verdictOf(string(v) == who.Identity.Source)
-}
-
-func (w way) eval(_ Request, who Subject) Verdict {
-	if !who.LoggedIn {
-		return NeedsLogin
-	}
-	return verdictOf(w == byPassword)
-}
-
 // isIn says whether who is in a group. Where not all groups could be found out, those
 // that were count, and of the others nobody knows. A name that several groups share says
 // nothing: by "not group" it would let in the members of the one that is meant.
@@ -169,9 +155,6 @@ func written(name string) string {
 	return name
 }
 
-func (v voucher) String() string { return "backend " + written(string(v)) }
-func (w way) String() string     { return "via " + string(w) }
-
 func (a anyOf) String() string { return join(a, " or ") }
 func (a allOf) String() string { return join(a, " and ") }
 func (n not) String() string   { return "not " + bracketed(n.Requirement) }
@@ -197,8 +180,6 @@ type renamer = func(principal) (principal, error)
 func (v validUser) rename(renamer) (Requirement, error)   { return v, nil }
 func (e everybody) rename(renamer) (Requirement, error)   { return e, nil }
 func (n network) rename(renamer) (Requirement, error)     { return n, nil }
-func (v voucher) rename(renamer) (Requirement, error)     { return v, nil }
-func (w way) rename(renamer) (Requirement, error)         { return w, nil }
 func (p principal) rename(f renamer) (Requirement, error) { return f(p) }
 
 func (a anyOf) rename(f renamer) (Requirement, error) {

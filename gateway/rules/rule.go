@@ -102,7 +102,7 @@ func NewPolicy(r Route) (*Policy, error) {
 		p.logins = p.loginRules()
 		p.rules = append(p.rules, builtinRule(p.registry))
 	}
-	p.index = newIndex(p.rules)
+	p.index, p.namesTags = newIndex(p.rules), p.findsTags()
 	return p, nil
 }
 
@@ -169,6 +169,7 @@ func (r *rule) compileAbout(route Route) error {
 // TwoWays is the error of a rule that says by two keys which requests it is about.
 type TwoWays struct{ text string }
 
+// Error implements error.
 func (e *TwoWays) Error() string { return e.text }
 
 // checkOneWay refuses a rule that says twice which requests it is about.

@@ -3,6 +3,7 @@ package strict
 import (
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -156,6 +157,19 @@ func (t Target) Query(name string) (value string, ok bool) {
 		}
 	}
 	return "", false
+}
+
+// SortedQuery returns the parameters but those of the name except, in an order of their
+// own: it is the same of two targets that have the same parameters in whatever order.
+func (t Target) SortedQuery(except string) string {
+	var list []string
+	for _, p := range t.params {
+		if p.name != except {
+			list = append(list, strconv.Quote(p.name)+"="+strconv.Quote(p.value))
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, "&")
 }
 
 // CountQuery returns how many parameters have that name.
