@@ -2,10 +2,11 @@ package backend
 
 import (
 	"errors"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
+
+	"gatehouse/backend/memory"
 )
 
 // maxLogins is how many good logins are kept of one user. There are several
@@ -24,8 +25,7 @@ const (
 )
 
 func roomForNames() int {
-	limit := debug.SetMemoryLimit(-1) // which only asks
-	return int(min(maxNames, limit/namesPart/nameMemory))
+	return int(min(maxNames, memory.Limit()/namesPart/nameMemory))
 }
 
 // A store holds what a [Cache] knows. Good logins, bad logins and groups are

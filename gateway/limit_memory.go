@@ -2,8 +2,8 @@ package gateway
 
 import (
 	"math"
-	"runtime/debug"
 
+	"gatehouse/backend/memory"
 	"gatehouse/gateway/flow"
 )
 
@@ -36,9 +36,9 @@ const (
 // assumedMemory is the limit where nobody has set one.
 const assumedMemory = float64(1 << 30)
 
-// memoryLimit returns what GOMEMLIMIT, or the program in its place, has set.
+// memoryLimit returns the memory limit in force.
 func memoryLimit() float64 {
-	limit := debug.SetMemoryLimit(-1) // which only asks
+	limit := memory.Limit()
 	if limit == math.MaxInt64 {
 		return math.Inf(1)
 	}

@@ -21,6 +21,9 @@ func (s shelfOfPages) List(n int, last string, each func(string) error) (bool, e
 		fmt.Sscanf(last, "team%d/", &i)
 		i = i/n + 1
 	}
+	if i == len(s) {
+		return false, nil
+	}
 	return i < len(s)-1, catalogKind.Read(bytes.NewReader(s[i]), each)
 }
 

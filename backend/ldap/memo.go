@@ -1,9 +1,10 @@
 package ldap
 
 import (
-	"runtime/debug"
 	"sync"
 	"time"
+
+	"gatehouse/backend/memory"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 )
@@ -50,7 +51,7 @@ const (
 )
 
 func roomForParts() int {
-	return int(min(maxParts, debug.SetMemoryLimit(-1)/partsPart/partMemory)) // which only asks
+	return int(min(maxParts, memory.Limit()/partsPart/partMemory))
 }
 
 // newPartsMemo returns a memo of values of many parts, which forgets what was used least

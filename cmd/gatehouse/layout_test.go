@@ -29,16 +29,17 @@ const module = "gatehouse/"
 // packages lists every package with what it may import of this module, also in
 // its tests where these are part of the package.
 var packages = map[string][]string{
-	"backend":          {"backend/fault", "internal/testkit"},
+	"backend":          {"backend/fault", "backend/memory", "internal/testkit"},
 	"backend/fault":    {},
 	"backend/idle":     {},
+	"backend/memory":   {},
 	"backend/shown":    {},
 	"backend/spell":    {},
 	"backend/watch":    {"backend/fault", "internal/testkit"},
 	"backend/chain":    {"backend"},
 	"backend/htpasswd": {"backend", "backend/fault", "backend/watch", "internal/testkit"},
-	"backend/ldap":     {"backend", "backend/fault", "backend/idle", "backend/shown", "backend/spell", "backend/watch", "backend/ldap/ldaptest", "internal/testkit"},
-	"gateway":          {"backend", "backend/fault", "backend/shown", "backend/watch", "gateway/flow", "gateway/listing", "gateway/oci", "gateway/record", "gateway/rules", "gateway/strict", "gateway/upstream", "internal/testkit"},
+	"backend/ldap":     {"backend", "backend/fault", "backend/idle", "backend/memory", "backend/shown", "backend/spell", "backend/watch", "backend/ldap/ldaptest", "internal/testkit"},
+	"gateway":          {"backend", "backend/fault", "backend/memory", "backend/shown", "backend/watch", "gateway/flow", "gateway/listing", "gateway/oci", "gateway/record", "gateway/rules", "gateway/strict", "gateway/upstream", "internal/testkit"},
 	"gateway/flow":     {},
 	"gateway/listing":  {"backend/fault"},
 	"gateway/oci":      {},
@@ -46,8 +47,8 @@ var packages = map[string][]string{
 	"gateway/rules":    {"backend", "backend/fault", "gateway/oci", "gateway/strict"},
 	"gateway/strict":   {"backend/shown"},
 	"gateway/upstream": {"backend/fault", "backend/idle", "backend/shown", "backend/watch", "gateway/flow", "gateway/strict", "internal/testkit"},
-	"gateway/admin":    {"backend", "backend/fault", "backend/shown", "gateway", "gateway/strict", "internal/testkit"},
-	"cmd/gatehouse":    {"cmd/gatehouse/assemble", "cmd/gatehouse/config", "cmd/gatehouse/explain", "backend", "backend/fault", "backend/shown", "backend/watch", "backend/htpasswd", "backend/ldap/ldaptest", "gateway", "gateway/admin", "gateway/record", "gateway/rules", "gateway/strict", "gateway/upstream", "internal/testkit"},
+	"gateway/admin":    {"backend", "backend/fault", "backend/memory", "backend/shown", "gateway", "gateway/strict", "internal/testkit"},
+	"cmd/gatehouse":    {"cmd/gatehouse/assemble", "cmd/gatehouse/config", "cmd/gatehouse/explain", "backend", "backend/fault", "backend/memory", "backend/shown", "backend/watch", "backend/htpasswd", "backend/ldap/ldaptest", "gateway", "gateway/admin", "gateway/record", "gateway/rules", "gateway/strict", "gateway/upstream", "internal/testkit"},
 	"internal/testkit": {},
 
 	"cmd/gatehouse/assemble": {"backend", "backend/chain", "backend/fault", "backend/htpasswd", "backend/ldap", "backend/spell", "backend/watch", "cmd/gatehouse/config", "cmd/gatehouse/explain", "gateway", "gateway/record", "gateway/rules", "gateway/strict", "gateway/upstream", "backend/ldap/ldaptest"},

@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+
+	"gatehouse/backend/memory"
 )
 
 // memoryShare of what the kernel grants is for the heap and the stacks; the rest is
@@ -22,18 +24,15 @@ func limitMemory() {
 	root := os.DirFS("/")
 	granted := int64(float64(groupMemory(root)) * memoryShare)
 	limit := min(granted, machineMemory(root)/2, debug.SetMemoryLimit(-1))
-	debug.SetMemoryLimit(limit)
-	if limit < littleMemory && os.Getenv("GOGC") == "" {
+	memory.SetLimit(limit)
+	if limit < memory.Little && os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(littleGarbage)
 	}
 }
 
 // Where there is little memory, garbage is collected sooner, at some cost in processor
 // time: what clients can take comes to a good part of it, and must not double.
-const (
-	littleMemory  = 1 << 30
-	littleGarbage = 40 // percent of what is in use
-)
+const littleGarbage = 40 // percent of what is in use
 
 // machineMemory returns the memory of the machine.
 func machineMemory(root fs.FS) int64 {

@@ -6,12 +6,12 @@ import (
 	"math"
 	"net/http"
 	"runtime"
-	"runtime/debug"
 	"runtime/metrics"
 	"slices"
 	"strings"
 	"time"
 
+	"gatehouse/backend/memory"
 	"gatehouse/gateway"
 )
 
@@ -212,16 +212,16 @@ func (s *Server) lastRefusals() []Refusal {
 // process asks the runtime for what costs nothing to tell: ReadMemStats would stop
 // every request for a moment.
 func process() Process {
-	memory := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
-	metrics.Read(memory)
-	limit := debug.SetMemoryLimit(-1) // which only asks
+	classes := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(classes)
+	limit := memory.Limit()
 	if limit == math.MaxInt64 {
 		limit = 0
 	}
 	return Process{
 		Limit:      uint64(limit),
 		Goroutines: runtime.NumGoroutine(),
-		Memory:     memory[0].Value.Uint64() - memory[1].Value.Uint64(),
+		Memory:     classes[0].Value.Uint64() - classes[1].Value.Uint64(),
 		CPUs:       runtime.GOMAXPROCS(0),
 		Go:         runtime.Version(),
 	}
