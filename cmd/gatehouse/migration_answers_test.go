@@ -40,6 +40,8 @@ var answerRows = map[string][]string{
 	"an answer that the registry sends":   {"TestEveryDifferenceFromApacheIsExplained"},
 	"`Accept` lines joined":               {"TestEveryDifferenceFromApacheIsExplained", "TestFieldsOfRegistryClientsArriveAsSent"},
 	"upload of another repository's":      {"TestMountsAreJudgedForBothRepositories", "TestMountNeedsBothRepositories"},
+	"a rule by methods is about all":      {"TestWhatOnlyTheRegistryKnowsIsClosed"},
+	"`_catalog` lists every":              {"TestCatalogShowsWhatTheUserMayPull", "TestListsShowWhatMayBePulled"},
 	"HTTP/1.1 only":                       {"TestProtocolIsNegotiated"},
 	"TLS as OpenSSL has it":               {"TestOldTLSIsRefused"},
 	"certificates are read at start":      {"TestCertificateIsReloadedAndABadOneIsNot", "TestCertificateIsReplacedWhileRunning"},
