@@ -2,7 +2,7 @@ package rules
 
 import "strings"
 
-// WhatIsClosed says what rules by method alone are no longer about, and what to do about
+// WhatIsClosed says what rules without paths are no longer about, and what to do about
 // it. It says nothing where there are no such rules, or where another one is about
 // extensions, so that somebody has thought of them.
 func (p *Policy) WhatIsClosed() string {
@@ -20,10 +20,17 @@ func (p *Policy) WhatIsClosed() string {
 		return ""
 	}
 	path := p.registry + "_oci/ext/discover"
-	return "what the OCI distribution specification does not have below " + p.registry + ", such as the extension " + path + ", is denied: rules by method alone (" +
-		strings.Join(quoted(names), ", ") + `) are not about it; where somebody needs it, add a rule with actions = ["extension"] or with the path in paths; ` +
+	what := "what the OCI distribution specification does not have below " + p.registry + ", such as the extension " + path + ", is denied"
+	if !p.places {
+		what = "extensions of the registry, such as " + path + ", are denied"
+	}
+	return what + ": rules without paths (" + strings.Join(quoted(names), ", ") + `) are not about it; where somebody needs it, add a rule with actions = ["extension"] or with the path in paths; ` +
 		`where nobody does, a [[test]] with request = "GET ` + path + `" and expect = "deny" holds it, and this is not said again`
 }
+
+// isLikeExtension reports whether a path may belong to an extension: one of their segments
+// begins with an underscore.
+func isLikeExtension(path string) bool { return strings.Contains(path, "/_") }
 
 // namesExtensions reports whether a path of r is one that only the registry knows.
 func (p *Policy) namesExtensions(r *rule) bool {

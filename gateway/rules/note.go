@@ -37,7 +37,7 @@ func (p *Policy) firstAbout(q *question, who *Subject) *rule {
 	return nil
 }
 
-// whyClosed says why no rule by method alone is about q.
+// whyClosed says why rules without paths are not about q.
 func (q *question) whyClosed() string {
 	if q.at.Kind == oci.Extension {
 		return fmt.Sprintf("%s belongs to an extension of the registry, which may tell anything: a rule needs actions = [\"extension\"], or a path in paths, to be about it", q.Path)

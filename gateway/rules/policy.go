@@ -63,6 +63,7 @@ type Policy struct {
 	groups   []principal // that the rules ask about
 	registry string      // the root of the registry that the route leads to; empty if it leads to none
 	index    *index      // of the rules
+	places   bool        // some rule depends on what is asked for, and not on methods alone
 
 	namesTags bool        // some rule for pull does
 	tags      tagPatterns // that are immutable where the deciding rule does not say
@@ -104,8 +105,8 @@ type question struct {
 	at     oci.Endpoint
 	action actionSet // empty for what no rule with actions is about
 
-	// closed says that what is asked of the registry is known to that registry alone,
-	// so that a rule must name the path, or extensions.
+	// closed says that what is asked of the registry is known to that registry alone, and
+	// may tell what some rule keeps, so that a rule must name the path, or extensions.
 	closed bool
 }
 
@@ -113,7 +114,7 @@ func (p *Policy) read(req Request) question {
 	q := question{Request: req, method: methodBit(req.Method)}
 	if _, below := oci.Below(p.registry, req.Path); below {
 		q.at = oci.Parse(p.registry, req.Path)
-		q.action, q.closed = bitOf(q.at.Action(req.Method)), !q.at.IsSpecified()
+		q.action, q.closed = bitOf(q.at.Action(req.Method)), !q.at.IsSpecified() && (p.places || isLikeExtension(req.Path))
 	}
 	return q
 }

@@ -33,8 +33,9 @@ var refBuiltin = refRule{
 
 func refDecide(rules []refRule, req Request, who Subject) (Verdict, string) {
 	passed := ""
+	places := slices.ContainsFunc(rules, func(r refRule) bool { return r.paths != nil || r.repositories != nil || r.actions != nil })
 	for _, r := range append(slices.Clone(rules), refBuiltin) {
-		surely, maybe := r.isAbout(req, who)
+		surely, maybe := r.isAbout(req, who, places)
 		must, can := refAny(r.require, req, who)
 		switch {
 		case surely && passed != "" && !can:
@@ -77,6 +78,9 @@ var (
 	refBelow     = regexp.MustCompile(`\A/v2(?:/|\z)`)
 )
 
+// refUnderscore are paths that are an extension or look like one.
+var refUnderscore = regexp.MustCompile(`\A/v2/(?:.*/)?_`)
+
 // refAction returns what req does, and whether the specification has its path.
 func refAction(req Request) (action, repository string, specified bool) {
 	for _, r := range refRequests {
@@ -95,11 +99,11 @@ func refAction(req Request) (action, repository string, specified bool) {
 
 // isAbout answers two questions: is the rule about req whatever becomes known of who, and
 // may it be?
-func (r refRule) isAbout(req Request, who Subject) (surely, maybe bool) {
+func (r refRule) isAbout(req Request, who Subject, places bool) (surely, maybe bool) {
 	action, repository, specified := refAction(req)
 	if r.repositories == nil && r.actions == nil {
 		about := r.methods == nil || slices.Contains(r.methods, req.Method) || req.Method == "HEAD" && slices.Contains(r.methods, "GET")
-		located := r.paths == nil && (specified || !refBelow.MatchString(req.Path)) ||
+		located := r.paths == nil && (specified || !refBelow.MatchString(req.Path) || !places && !refUnderscore.MatchString(req.Path)) ||
 			slices.ContainsFunc(r.regexps, func(e *regexp.Regexp) bool { return e.MatchString(req.Path) })
 		return about && located, about && located
 	}

@@ -148,10 +148,20 @@ func TestWhatOnlyTheRegistryKnowsIsClosed(t *testing.T) {
 		"/v2x":                 {true, false, false, false, false},
 	} {
 		for i, r := range []Rule{byMethod, extension, ofTeam, named, everything} {
-			p := mustPolicy(t, Route{Path: "/", Rules: []Rule{r}})
+			p := mustPolicy(t, Route{Path: "/", Rules: []Rule{r, {Name: "place", Repositories: []string{"place"}, Require: mustRequire(t, "all denied")}}})
 			if got := decideFrom(p, "GET", path, puller) == Allowed; got != want[i] {
 				t.Errorf("GET %s under rule %q (%d): %v, want %v", path, r.Name, i, got, want[i])
 			}
+		}
+	}
+	for _, path := range []string{"/v2/page", "/v2/token", "/v2/TEAM/tags/list", "/v2/_x/y", "/v2/TEAM/_x/y", "/v2/team/_x", "/v2/_catalog/more"} {
+		alone := mustPolicy(t, Route{Path: "/", Rules: []Rule{byMethod}})
+		want := Allowed
+		if strings.Contains(path, "_") {
+			want = Denied
+		}
+		if got := decideFrom(alone, "GET", path, puller); got != want {
+			t.Errorf("GET %s where no rule depends on the repository: %v, want %v", path, got, want)
 		}
 	}
 	unregistered := mustPolicy(t, Route{Path: "/v2/", Registry: NoRegistry, Rules: []Rule{byMethod}})

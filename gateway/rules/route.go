@@ -73,6 +73,9 @@ type Rule struct {
 // ByAction reports whether r says by repositories and actions what it is about.
 func (r Rule) ByAction() bool { return r.Repositories != nil || r.Actions != nil }
 
+// hasPlace reports whether r is not about everything that its methods can do.
+func (r Rule) hasPlace() bool { return r.ByAction() || r.Paths != nil }
+
 // Describes reports whether one of the patterns of r describes path. A malformed one, of
 // which there is an error elsewhere, describes none.
 func (r Rule) Describes(path string) bool {

@@ -98,6 +98,7 @@ func NewPolicy(r Route) (*Policy, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	p.places = slices.ContainsFunc(r.Rules, Rule.hasPlace)
 	if p.registry != "" {
 		p.logins = p.loginRules()
 		p.rules = append(p.rules, builtinRule(p.registry))
