@@ -7,7 +7,9 @@ import (
 	"net/netip"
 	"sync/atomic"
 
+	"gatehouse/gateway/rules"
 	"gatehouse/gateway/strict"
+	"gatehouse/gateway/upstream"
 )
 
 // clientConn is what is known of the connection that a request comes over. But for
@@ -76,4 +78,12 @@ func connOf(ctx context.Context) *clientConn {
 		return &clientConn{}
 	}
 	return c
+}
+
+// clientOf returns for whom a request is counted.
+func clientOf(who rules.Subject, addr netip.Addr) upstream.Client {
+	if who.LoggedIn {
+		return upstream.Client{User: who.Identity.User, Backend: who.Identity.Source}
+	}
+	return upstream.Client{Network: networkOf(addr)}
 }

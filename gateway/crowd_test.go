@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"gatehouse/backend"
+	"gatehouse/gateway/upstream"
 	"gatehouse/internal/testkit"
 )
 
@@ -133,7 +134,7 @@ func TestSEC2WindowsAreNarrow(t *testing.T) {
 
 // Only some connections have a wide window, and give it back.
 func TestWideWindowsAreLimited(t *testing.T) {
-	s, now := newSockets(), &site{slots: newSlots(), limits: testLimits()}
+	s, now := newSockets(), &site{slots: upstream.NewSlots(), limits: testLimits()}
 	var in []*socket
 	for _, addr := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.3"} {
 		in = append(in, enterFrom(s, now, addr, 1)...)
@@ -152,7 +153,7 @@ func TestWideWindowsAreLimited(t *testing.T) {
 
 // One network cannot have all of them: it has them before anybody has logged in.
 func TestWideWindowsAreSharedOut(t *testing.T) {
-	s, now := newSockets(), &site{slots: newSlots(), limits: testLimits()}
+	s, now := newSockets(), &site{slots: upstream.NewSlots(), limits: testLimits()}
 	in := append(enterFrom(s, now, "192.0.2.1", 3), enterFrom(s, now, "192.0.2.2", 1)...)
 	for i, want := range []bool{true, true, false, true} {
 		if got := in[i].widen(8); got != want {

@@ -13,8 +13,8 @@
 //	login.go     who asks, and what package rules says of it
 //	mount.go     the second repository of a cross-repository mount
 //	audit.go     the record of the decision, before it is carried out
-//	slots.go     a connection to the upstream, of which there is a bounded number
-//	forward.go   to the upstream and back, body by body; package upstream asks it
+//	forward.go   to the upstream and back, body by body; package upstream asks it, and
+//	             bounds the number of connections
 //	access.go    one record of it, which package record writes
 //
 // What cannot be passed on is answered by problem.go.

@@ -31,7 +31,7 @@ func (x *exchange) forward() *problem {
 	if err := x.takeSlot(); err != nil {
 		return x.upstreamProblem(err)
 	}
-	defer x.site.slots.release(x.slot)
+	defer x.site.slots.Release(x.slot)
 	if k := x.listKind(); k != nil {
 		return x.forwardList(k)
 	}
@@ -74,26 +74,26 @@ func (x *exchange) takeSlot() error {
 	if c := x.conn.http1; c != nil {
 		x.slot = &c.slot
 	} else {
-		x.slot = new(slot)
+		x.slot = new(upstream.Slot)
 	}
-	x.slot.client, x.slot.upstream = clientOf(x.who, x.from.addr), x.route.upstream.Address
-	x.slot.limits, x.slot.holder = &x.site.limits.slots, x
 	if x.upload != nil {
 		x.upload.slot = x.slot
 	}
-	err := x.site.slots.acquire(x.ctx, x.slot)
+	err := x.site.slots.Acquire(x.ctx, x.slot, upstream.Claim{
+		Client: clientOf(x.who, x.from.addr), Upstream: x.route.upstream.Address, Limits: &x.site.limits.slots, Holder: x,
+	})
 	switch own := x.ownSocket(); {
 	case err == nil:
 		own.resume()
-	case errors.Is(err, slotErrors[tooManyOfClient]):
+	case errors.Is(err, upstream.ErrClientSlots):
 		own.hold()
 	}
 	return err
 }
 
-// stop ends an exchange that waits for its client. Another exchange calls it, from its
+// Stop ends an exchange that waits for its client. Another exchange calls it, from its
 // own goroutine, while x has its slot.
-func (x *exchange) stop() {
+func (x *exchange) Stop() {
 	past := time.Unix(1, 0)
 	x.pace.Set(past)
 	if x.upload != nil {
@@ -121,7 +121,7 @@ func (x *exchange) upstreamProblem(err error) *problem {
 	switch {
 	case x.clientGone() || errors.Is(err, context.Canceled):
 		x.abort(gone(err))
-	case errors.Is(err, errNoSlot):
+	case errors.Is(err, upstream.ErrNoSlot):
 		return busy(err)
 	case errors.Is(err, upstream.ErrRequestBody) && errors.Is(err, strict.ErrChunk):
 		p := badRequest("the request has a malformed chunked body")
@@ -187,7 +187,7 @@ func (x *exchange) copyBody(a *upstream.Response) error {
 		if n > 0 {
 			m, err := pass((*buf)[:n])
 			x.sent += int64(m)
-			if errors.Is(err, errStuckClient) {
+			if errors.Is(err, upstream.ErrStuckClient) {
 				return err
 			} else if err != nil {
 				return fault.With("request.client_gone", fmt.Errorf("send answer: %w", err))
@@ -200,11 +200,11 @@ func (x *exchange) copyBody(a *upstream.Response) error {
 			return fault.With("upstream.answer.broken_off", fmt.Errorf("answer of upstream broke off: %w", err))
 		}
 		if a.Pauses() {
-			if err := x.slot.await(toClient, time.Now()); err != nil {
+			if err := x.slot.Await(upstream.ToClient, time.Now()); err != nil {
 				return err
 			}
 			x.w.(http.Flusher).Flush() // the client gets what there is
-			if err := x.slot.moved(toClient); err != nil {
+			if err := x.slot.Moved(upstream.ToClient); err != nil {
 				return err
 			}
 		}
@@ -226,17 +226,22 @@ func (x *exchange) sender() func([]byte) (int, error) {
 		for sent < len(p) && err == nil {
 			start := time.Now()
 			x.pace.StepAt(start)
-			if err := x.slot.await(toClient, start); err != nil {
+			if err := x.slot.Await(upstream.ToClient, start); err != nil {
 				return sent, err
 			}
 			n, failed := x.w.Write(p[sent:min(sent+piece, len(p))])
 			sent += n
 			took := time.Since(start)
-			err = cmp.Or(x.slot.moved(toClient), failed, r.moved(n, took))
+			err = cmp.Or(x.slot.Moved(upstream.ToClient), failed, r.moved(n, took))
 			if piece = firstPiece; took < swift {
 				piece = max(2*n, firstPiece)
 			}
 		}
 		return sent, err
 	}
+}
+
+// busy is the answer where a connection to the upstream is not to be had.
+func busy(cause error) *problem {
+	return unavailable("the gateway has as many requests as it can carry out; please try again", cause)
 }

@@ -15,6 +15,7 @@ import (
 	"gatehouse/backend/fault"
 	"gatehouse/gateway/flow"
 	"gatehouse/gateway/rules"
+	"gatehouse/gateway/upstream"
 )
 
 // exchange is one request and what becomes of it.
@@ -43,9 +44,9 @@ type exchange struct {
 	mountFrom string // the repository that a blob is taken from; empty where none is
 	uploadOf  string // the repository of an upload that goes on at a place of the upstream's own
 
-	upload *uploadBody // nil without a request body
-	pace   *flow.Pace  // of writing to the client
-	slot   *slot       // nil until it asks an upstream
+	upload *uploadBody    // nil without a request body
+	pace   *flow.Pace     // of writing to the client
+	slot   *upstream.Slot // nil until it asks an upstream
 
 	status int
 	sent   int64  // bytes of the answer's body

@@ -15,6 +15,7 @@ import (
 
 	"gatehouse/backend/fault"
 	"gatehouse/gateway/flow"
+	"gatehouse/gateway/upstream"
 )
 
 // http1Server serves HTTP/1 to clients. It takes net/http's place there for two
@@ -171,7 +172,7 @@ type http1Work struct {
 	body     http1Body
 	answer   http1Answer
 	exchange exchange
-	slot     slot
+	slot     upstream.Slot
 }
 
 func newHTTP1Conn(s *http1Server, conn net.Conn) *http1Conn {

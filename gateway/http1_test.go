@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"gatehouse/gateway/upstream"
 	"io"
 	"net"
 	"net/http"
@@ -41,7 +42,7 @@ func newTestHTTP1Conn(c net.Conn) *http1Conn {
 		panic(err)
 	}
 	s := &site{
-		slots: newSlots(), door: door{router: all, maxFields: testLimits().HeadFields}, limits: testLimits(),
+		slots: upstream.NewSlots(), door: door{router: all, maxFields: testLimits().HeadFields}, limits: testLimits(),
 		timeouts: Timeouts{Header: 10 * time.Second, Idle: time.Minute, BodyIdle: time.Minute},
 	}
 	return newHTTP1Conn(newHTTP1Server(newSites(s), nil), c)

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"syscall"
 	"time"
+
+	"gatehouse/gateway/upstream"
 )
 
 // Limits bound what clients can take, so that none of them can take the gateway
@@ -32,9 +34,15 @@ type bounds struct {
 	perUser   int // connections of clients that one user has
 	guests    int // connections of HTTP/2 on which nobody has logged in; see sockets.receive
 	wide      int // connections of HTTP/2 that have as many streams as the configuration says
-	slots     slotLimits
+	slots     upstream.SlotLimits
+	idle      int // connections to upstreams that nobody uses
 	reduced   []reduction
 }
+
+const (
+	slotPatience = 5 * time.Second  // of a request that waits for a connection to its upstream
+	stuckAfter   = 30 * time.Second // without a byte, a client keeps its slot from nobody
+)
 
 // fewConnections is how many connections a user may have in any case.
 const fewConnections = 16
@@ -70,10 +78,11 @@ func (l Limits) bounded() bounds {
 	b.undecided = affordable(undecidedPart, b.undecidedMemory())
 	b.reduce("upstream_connections", &b.UpstreamConnections, files*2/5, affordable(exchangesPart, exchangeMemory))
 	total := b.UpstreamConnections
-	b.slots = slotLimits{
-		total: total, upstream: total, client: min(b.UpstreamPerClient, max(1, total/2)),
-		queue: b.UpstreamQueue, idle: max(1, total/4),
+	b.slots = upstream.SlotLimits{
+		Total: total, Upstream: total, Client: min(b.UpstreamPerClient, max(1, total/2)),
+		Queue: b.UpstreamQueue, Patience: slotPatience, Stuck: stuckAfter,
 	}
+	b.idle = max(1, total/4)
 	return b
 }
 

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"time"
+
+	"gatehouse/gateway/upstream"
 )
 
 // socket is the connection of a client, below TLS. It counts until it is closed.
@@ -37,7 +39,7 @@ type socket struct {
 	handshaking bool
 	wide        bool // has a wide window
 	guest       bool
-	owner       client // who has logged in on it; the zero value while nobody has
+	owner       upstream.Client // who has logged in on it; the zero value while nobody has
 }
 
 // socketOf returns the socket below c, nil for a connection of another origin.

@@ -7,6 +7,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"gatehouse/gateway/tally"
+	"gatehouse/gateway/upstream"
 )
 
 // sockets are the connections of clients that are open. Where there are too many,
@@ -17,11 +20,11 @@ import (
 type sockets struct {
 	mu          sync.Mutex
 	open        map[*socket]struct{}
-	from        map[netip.Prefix]int
-	of          map[client]int
+	from        tally.Of[netip.Prefix]
+	of          tally.Of[upstream.Client]
 	handshaking int
 	wide        int // that have a wide window
-	wideFrom    map[netip.Prefix]int
+	wideFrom    tally.Of[netip.Prefix]
 	guests      int
 	guestLine   chan struct{} // held by the one who is to be received next
 	guestLeft   chan struct{} // told when a guest has left
@@ -44,7 +47,7 @@ var refusedNames = [refusedKinds]string{"total", "address", "proxy_header", "use
 
 func newSockets() *sockets {
 	return &sockets{
-		open: map[*socket]struct{}{}, from: map[netip.Prefix]int{}, wideFrom: map[netip.Prefix]int{}, of: map[client]int{},
+		open: map[*socket]struct{}{}, from: tally.Of[netip.Prefix]{}, wideFrom: tally.Of[netip.Prefix]{}, of: tally.Of[upstream.Client]{},
 		guestLine: make(chan struct{}, 1), guestLeft: make(chan struct{}, 1),
 	}
 }
@@ -96,7 +99,7 @@ func (s *sockets) place(sock *socket, network netip.Prefix, now *site) (refused 
 		return refusedAddress
 	}
 	if len(s.open) >= now.limits.Connections && s.shed((*socket).isWaiting, func(c *socket) bool { return c.isSettling(tenure) }) == 0 {
-		now.slots.shedAny()
+		now.slots.ShedAny()
 		return refusedTotal
 	}
 	s.open[sock] = struct{}{}
@@ -133,14 +136,12 @@ func (s *sockets) readdress(c *socket, addr net.Addr, now *site) error {
 func (s *sockets) count(c *socket, network netip.Prefix) {
 	c.network = network
 	if network.IsValid() {
-		s.from[network]++
+		s.from.Add(network)
 	}
 }
 
 func (s *sockets) discount(c *socket) {
-	if s.from[c.network]--; s.from[c.network] <= 0 {
-		delete(s.from, c.network)
-	}
+	s.from.Drop(c.network)
 }
 
 // leave takes out a connection that is closed. It may be called again.
@@ -162,16 +163,16 @@ func (s *sockets) remove(c *socket) {
 	s.partWith(c)
 	if c.wide {
 		s.wide--
-		decrement(s.wideFrom, c.network)
+		s.wideFrom.Drop(c.network)
 	}
-	if c.owner != (client{}) {
-		decrement(s.of, c.owner)
+	if c.owner != (upstream.Client{}) {
+		s.of.Drop(c.owner)
 	}
 }
 
 // claim counts c for the user who has logged in on it first, and reports false if that
 // one has as many connections as limit.
-func (s *socket) claim(user client, limit int) bool {
+func (s *socket) claim(user upstream.Client, limit int) bool {
 	if s == nil {
 		return true
 	}
@@ -179,7 +180,7 @@ func (s *socket) claim(user client, limit int) bool {
 	defer s.all.mu.Unlock()
 	_, open := s.all.open[s]
 	switch {
-	case !open || s.owner != (client{}):
+	case !open || s.owner != (upstream.Client{}):
 	case s.all.of[user] >= limit:
 		s.all.refused[refusedUser].Add(1)
 		s.turnedAway.Store(true)
@@ -187,7 +188,7 @@ func (s *socket) claim(user client, limit int) bool {
 		return false
 	default:
 		s.owner = user
-		s.all.of[user]++
+		s.all.of.Add(user)
 	}
 	return true
 }
@@ -208,7 +209,7 @@ func (s *socket) widen(limit int) bool {
 		return false
 	}
 	s.all.wide++
-	s.all.wideFrom[s.network]++
+	s.all.wideFrom.Add(s.network)
 	s.wide = true
 	return true
 }

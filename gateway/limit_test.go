@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gatehouse/gateway/upstream"
 	"gatehouse/internal/testkit"
 )
 
@@ -50,7 +51,7 @@ func enterFrom(s *sockets, now *site, addr string, n int) []*socket {
 }
 
 func TestConnectionsOfOneAddressAreLimited(t *testing.T) {
-	now := &site{slots: newSlots(), limits: testLimits(), door: door{proxies: proxies{netip.MustParsePrefix("10.0.0.0/24")}}}
+	now := &site{slots: upstream.NewSlots(), limits: testLimits(), door: door{proxies: proxies{netip.MustParsePrefix("10.0.0.0/24")}}}
 	now.limits.PerAddress = 3
 	for name, tt := range map[string]struct {
 		first, second string
@@ -91,7 +92,7 @@ func TestConnectionsOfOneAddressAreLimited(t *testing.T) {
 // Whoever waits longest for its client makes room, and no user with a request does.
 func TestConnectionsThatWaitMakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		now := &site{slots: newSlots(), limits: testLimits()}
+		now := &site{slots: upstream.NewSlots(), limits: testLimits()}
 		now.limits.Connections = 3
 		s := newSockets()
 		var in []*socket
@@ -128,7 +129,7 @@ func TestConnectionsThatWaitMakeRoom(t *testing.T) {
 // Requests do not keep the place of a connection on which nobody has logged in.
 func TestStrangersMakeRoomWithTheirRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		now := &site{slots: newSlots(), limits: testLimits()}
+		now := &site{slots: upstream.NewSlots(), limits: testLimits()}
 		now.limits.Connections = 3
 		s := newSockets()
 		user := enterFrom(s, now, "192.0.2.1", 1)[0]
@@ -152,7 +153,7 @@ func TestStrangersMakeRoomWithTheirRequests(t *testing.T) {
 func TestStrangersHaveHalfOfTheConnections(t *testing.T) {
 	for strangers, want := range map[int]bool{1: true, 2: false} {
 		synctest.Test(t, func(t *testing.T) {
-			now := &site{slots: newSlots(), limits: testLimits()}
+			now := &site{slots: upstream.NewSlots(), limits: testLimits()}
 			now.limits.Connections = strangers + 1
 			s := newSockets()
 			user := enterFrom(s, now, "192.0.2.1", 1)[0]
@@ -172,7 +173,7 @@ func TestStrangersHaveHalfOfTheConnections(t *testing.T) {
 // Whoever has sent nothing makes room before a user who waits, and has less time.
 func TestSilentConnectionMakesRoomFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		now := &site{slots: newSlots(), limits: testLimits()}
+		now := &site{slots: upstream.NewSlots(), limits: testLimits()}
 		now.limits.Connections = 3
 		s := newSockets()
 		in := enterFrom(s, now, "192.0.2.1", 3)
@@ -195,7 +196,7 @@ func TestSilentConnectionMakesRoomFirst(t *testing.T) {
 // Bad logins alone cost a connection its place first.
 func TestConnectionOfBadLoginsMakesRoomFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		now := &site{slots: newSlots(), limits: testLimits()}
+		now := &site{slots: upstream.NewSlots(), limits: testLimits()}
 		now.limits.Connections = 2
 		s := newSockets()
 		old := enterFrom(s, now, "192.0.2.1", 1)[0]
@@ -212,7 +213,7 @@ func isClosed(c *socket) bool { return c.Conn.(*clientAt).closed }
 
 func TestOldestHandshakeMakesRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		now := &site{slots: newSlots(), limits: testLimits()}
+		now := &site{slots: upstream.NewSlots(), limits: testLimits()}
 		s := newSockets()
 		var in []*socket
 		for range 4 {
@@ -424,8 +425,8 @@ func TestLimitsAreWhatThereIsRoomFor(t *testing.T) {
 func TestSEC3DescriptorsAreReserved(t *testing.T) {
 	for all, reserved := range map[int]int{64: 24, 1024: 128, 16384: 512, 1 << 20: 512} {
 		shared := sharedOf(all)
-		l := slotLimits{total: shared * 2 / 5}
-		if taken := shared/2 + l.total + l.total/4; taken > all-reserved || taken < (all-reserved)*9/10 {
+		used := shared * 2 / 5
+		if taken := shared/2 + used + used/4; taken > all-reserved || taken < (all-reserved)*9/10 {
 			t.Errorf("of %d descriptors connections may take %d, and %d are reserved", all, taken, reserved)
 		}
 	}

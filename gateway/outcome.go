@@ -90,7 +90,7 @@ func failureReason(cause error) string {
 		reason string
 	}{
 		{errUnaudited, "unaudited"},
-		{errNoSlot, "busy"},
+		{upstream.ErrNoSlot, "busy"},
 		{upstream.ErrTimeout, "upstream_timeout"},
 		{upstream.ErrAnswer, reasonUpstreamAnswer},
 		{upstream.ErrGone, "upstream_unreachable"},

@@ -191,7 +191,7 @@ func TestReloadKeepsTheConnectionsOfUnchangedUpstreams(t *testing.T) {
 	pull := func() {
 		tg.do(t, "pull", "GET", "/v2/kept/x", nil)
 		tg.do(t, "pull", "GET", "/v2/changed/x", nil)
-		testkit.Await(t, "the connections are idle", func() bool { return tg.sites.current().slots.idle.Load() == 2 })
+		testkit.Await(t, "the connections are idle", func() bool { return tg.sites.current().slots.Stats().Idle == 2 })
 	}
 	pull()
 	for range 3 {
@@ -275,7 +275,7 @@ func TestFailedReloadChangesNothing(t *testing.T) {
 	if sideOf(t, answer) != "a" || !strings.Contains(answer, "200 OK") {
 		t.Errorf("afterwards: %q", answer)
 	}
-	idle := func() int64 { return before.slots.idle.Load() }
+	idle := func() int { return before.slots.Stats().Idle }
 	testkit.Await(t, "the connection to the upstream is idle", func() bool { return idle() == 1 })
 	tg.reload(t, newSide(t, "b"))
 	testkit.Await(t, "nothing keeps the connections of what was in use, nor of what was refused", func() bool { return idle() == 0 })

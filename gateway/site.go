@@ -35,7 +35,7 @@ type site struct {
 	cert     *certificate // nil for plain HTTP
 	timeouts Timeouts
 	limits   bounds
-	slots    *slots
+	slots    *upstream.Slots
 
 	proxyProtocol bool
 	auditRequired bool
@@ -80,7 +80,7 @@ func newSite(cfg Config, before *site) (*site, error) {
 		metrics:   cfg.Metrics,
 		health:    cfg.HealthPath,
 	}
-	if s.slots = newSlots(); before != nil {
+	if s.slots = upstream.NewSlots(); before != nil {
 		s.slots = before.slots
 	}
 	var errs []error
@@ -109,10 +109,10 @@ func (s *site) shareSlots() {
 	l := &s.limits.slots
 	for _, r := range s.routes {
 		if r.upstream.Address != s.routes[0].upstream.Address {
-			l.upstream = max(1, l.total*3/4)
+			l.Upstream = max(1, l.Total*3/4)
 		}
 	}
-	s.slots.maxIdle.Store(int64(l.idle))
+	s.slots.SetMaxIdle(s.limits.idle)
 }
 
 func (s *site) newRoute(r Route, all []Route, before *site) (*route, error) {

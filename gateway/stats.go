@@ -112,13 +112,9 @@ func (g *Gateway) Stats() Stats {
 
 // addSlots says how the connections to upstreams are.
 func (s *Stats) addSlots(now *site) {
-	k := now.slots
-	s.UpstreamActive, s.UpstreamWaiting = k.counts()
-	s.UpstreamIdle, s.MaxUpstream = int(k.idle.Load()), now.limits.slots.total
-	s.StuckClients, s.UpstreamRefused = k.shed.Load(), map[string]uint64{}
-	for met := unhindered + 1; met < obstacles; met++ {
-		s.UpstreamRefused[obstacleNames[met]] = k.refused[met].Load()
-	}
+	k := now.slots.Stats()
+	s.UpstreamActive, s.UpstreamWaiting, s.UpstreamIdle, s.MaxUpstream = k.Used, k.Waiting, k.Idle, now.limits.slots.Total
+	s.StuckClients, s.UpstreamRefused = k.Shed, k.Refused
 }
 
 func (s *site) routeStats() []RouteStats {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gatehouse/gateway/flow"
+	"gatehouse/gateway/upstream"
 )
 
 // uploadBody is the body of a request as it is read for the upstream. After stop,
@@ -19,7 +20,7 @@ type uploadBody struct {
 	deadline func(time.Time) error
 	pace     flow.Pace
 	rate     rate
-	slot     *slot // nil while nobody sends it to an upstream
+	slot     *upstream.Slot // nil while nobody sends it to an upstream
 
 	mu             sync.Mutex // held by Read and stop
 	started, ended atomic.Bool
@@ -55,11 +56,11 @@ func (u *uploadBody) Read(p []byte) (int, error) {
 
 // wait reads what comes next.
 func (u *uploadBody) wait(now time.Time, p []byte) (int, error) {
-	if err := u.slot.await(fromClient, now); err != nil {
+	if err := u.slot.Await(upstream.FromClient, now); err != nil {
 		return 0, err
 	}
 	n, err := u.body.Read(p)
-	return n, cmp.Or(u.slot.moved(fromClient), err)
+	return n, cmp.Or(u.slot.Moved(upstream.FromClient), err)
 }
 
 // stop ends reading of the body, a read under way included. With drain it then

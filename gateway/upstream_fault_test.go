@@ -606,7 +606,7 @@ func TestKeptConnectionIsGivenUpBeforeTheUpstreamDoes(t *testing.T) {
 	tg := startGateway(t, nil, route)
 	tg.do(t, "pull", "GET", "/v2/", nil)
 	tg.do(t, "pull", "GET", "/v2/", nil)
-	testkit.Await(t, "the idle connection is closed", func() bool { return tg.sites.current().slots.idle.Load() == 0 })
+	testkit.Await(t, "the idle connection is closed", func() bool { return tg.sites.current().slots.Stats().Idle == 0 })
 	if got := tg.do(t, "push", "POST", "/v2/x", nil).StatusCode; got != 200 {
 		t.Errorf("status %d", got)
 	}

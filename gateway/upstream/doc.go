@@ -7,10 +7,13 @@
 //	roundtrip.go      a request, and what may come of it
 //	response.go       where the body of an answer ends
 //	response_head.go  the head of an answer
+//	slots.go          how many exchanges there may be at once
+//	slots_queue.go    who goes first where there are too many
+//	slots_stuck.go    whose client moves nothing, and makes room
 //
-// How many exchanges there may be at once is up to the caller.
+// The caller says what the limits are.
 //
-// The package imports strict for the grammar, flow for the deadlines of bodies, fault for
+// The package imports strict for the grammar, flow for the deadlines of bodies, tally for counts, fault for
 // codes of errors, watch and idle for files and sockets, and shown for what is said of a
 // URL.
 package upstream

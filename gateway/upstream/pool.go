@@ -36,18 +36,11 @@ type Pool struct {
 	tls      *tls.Config // nil for plain HTTP
 	timeouts Timeouts
 	keepFor  time.Duration
-	idle     idleLimit
+	slots    *Slots
 
 	mu    sync.Mutex
 	kept  []*conn // idle, the one used last at the end
 	users int     // routes, of all sites; closed when there is none left
-}
-
-// idleLimit bounds the connections of all upstreams that nobody uses. It may be asked from
-// any number of goroutines at once.
-type idleLimit interface {
-	KeepIdle() bool // reports whether there may be one more, and counts it
-	DropIdle(n int) // counts n that are no more
 }
 
 // source is all that an upstream is made from.
@@ -63,16 +56,16 @@ type source struct {
 const defaultKeepFor = 30 * time.Second
 
 // NewPool returns a pool for the service that cfg names, without a connection yet. Each of
-// t holds where cfg has none of its own; all are greater than zero. The pool asks limit
+// t holds where cfg has none of its own; all are greater than zero. The pool asks slots
 // before it keeps a connection that nobody uses. It has one user; see [Pool.Share]. The
 // error says what is wrong with cfg, without the credentials in it.
-func NewPool(cfg Config, t Timeouts, limit idleLimit) (*Pool, error) {
+func NewPool(cfg Config, t Timeouts, slots *Slots) (*Pool, error) {
 	own := cfg.Timeouts
 	t = Timeouts{
 		Connect: cmp.Or(own.Connect, t.Connect), Response: cmp.Or(own.Response, t.Response),
 		UploadResponse: cmp.Or(own.UploadResponse, t.UploadResponse), BodyIdle: cmp.Or(own.BodyIdle, t.BodyIdle),
 	}
-	u := &Pool{source: source{cfg: cfg, timeouts: t}, timeouts: t, keepFor: cmp.Or(cfg.IdleTimeout, defaultKeepFor), idle: limit, users: 1}
+	u := &Pool{source: source{cfg: cfg, timeouts: t}, timeouts: t, keepFor: cmp.Or(cfg.IdleTimeout, defaultKeepFor), slots: slots, users: 1}
 	at, err := ParseURL(cfg.URL)
 	if err != nil {
 		return nil, err
@@ -183,7 +176,7 @@ func (u *Pool) pop() *conn {
 	c := u.kept[last]
 	u.kept[last] = nil
 	u.kept = u.kept[:last]
-	u.idle.DropIdle(1)
+	u.slots.dropIdle(1)
 	return c
 }
 
@@ -195,7 +188,7 @@ func (u *Pool) keep(c *conn) {
 	c.reused = true
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.users == 0 || len(u.kept) == maxKept || !u.idle.KeepIdle() {
+	if u.users == 0 || len(u.kept) == maxKept || !u.slots.keepIdle() {
 		c.Close()
 		return
 	}
@@ -214,7 +207,7 @@ func (u *Pool) expire(c *conn) {
 	defer u.mu.Unlock()
 	if i := slices.Index(u.kept, c); i >= 0 {
 		u.kept = slices.Delete(u.kept, i, i+1)
-		u.idle.DropIdle(1)
+		u.slots.dropIdle(1)
 	}
 }
 
@@ -242,6 +235,6 @@ func (u *Pool) Close() {
 		c.expiry.Stop()
 		c.Close()
 	}
-	u.idle.DropIdle(len(u.kept))
+	u.slots.dropIdle(len(u.kept))
 	u.kept = nil
 }
