@@ -76,13 +76,12 @@ func TestSEC3StuckReaderIsCutOff(t *testing.T) {
 			}
 		})
 		m := NewMetrics("v1", "go1")
-		tg := startGateway(t, func(c *Config) {
+		tg := startPrepared(t, func(c *Config) {
 			c.Metrics, c.Limits.UpstreamConnections = m, 1
 			if change != nil {
 				change(c)
 			}
-		}, recipeRoute(t, up.URL))
-		tg.sites.current().limits.slots.Stuck = 100 * time.Millisecond // in place of half a minute
+		}, stuckSoon, recipeRoute(t, up.URL))
 		if change == nil {
 			tg.dial(t).send(t, head("GET /v2/x HTTP/1.1"))
 		} else {
@@ -109,6 +108,9 @@ func TestSEC3StuckReaderIsCutOff(t *testing.T) {
 		}
 	}
 }
+
+// stuckSoon has a client count as stuck soon, and not after half a minute.
+func stuckSoon(g *Gateway) { g.sites.current().limits.slots.Stuck = 100 * time.Millisecond }
 
 // A slot may be taken away between two pieces of a body, before the next deadline is set:
 // nothing more of it is moved then.
