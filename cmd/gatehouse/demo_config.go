@@ -40,12 +40,12 @@ backend = "local"
 
   [[route.rule]]
   name = "pull"
-  methods = ["GET", "HEAD"]
+  actions = ["pull", "catalog"]
   require = ["valid-user"]
 
   [[route.rule]]
   name = "push"
-  methods = ["POST", "PUT", "PATCH", "DELETE"]
+  actions = ["push", "delete"]
   require = ["group pusher"]
 `
 

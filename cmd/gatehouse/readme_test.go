@@ -127,15 +127,15 @@ func (r *reader) serve(t *testing.T, line string) {
 	f := front{start(t, cmd), addr, r.recipe.certificate}
 	f.listening(t, addr)
 	for _, act := range []struct {
-		method, user, password string
-		want                   int
+		method, path, user, password string
+		want                         int
 	}{
-		{"GET", "", "", http.StatusUnauthorized},
-		{"GET", puller, pullerPassword, http.StatusOK},
-		{"POST", puller, pullerPassword, http.StatusForbidden},
-		{"POST", pusher, pusherPassword, http.StatusOK},
+		{"GET", "manifests/1", "", "", http.StatusUnauthorized},
+		{"GET", "manifests/1", puller, pullerPassword, http.StatusOK},
+		{"POST", "blobs/uploads/", puller, pullerPassword, http.StatusForbidden},
+		{"POST", "blobs/uploads/", pusher, pusherPassword, http.StatusOK},
 	} {
-		if resp, body := f.request(t, act.method, "/v2/team/app/blobs/uploads/", act.user, act.password); resp.StatusCode != act.want {
+		if resp, body := f.request(t, act.method, "/v2/team/app/"+act.path, act.user, act.password); resp.StatusCode != act.want {
 			t.Errorf("%s\n%s as %q: %s, want %d\n%s", line, act.method, act.user, resp.Status, act.want, body)
 		}
 	}
