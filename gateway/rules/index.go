@@ -48,6 +48,20 @@ func (x *index) find(q *question, found []int) []int {
 	return slices.Compact(found)
 }
 
+// findCovering returns the indexes of the rules that may be about everything that a
+// pattern of paths describes, and one of repositories, in order.
+func (x *index) findCovering(path, repository Pattern) []int {
+	if x.paths.isEmpty() && x.repositories.isEmpty() {
+		return x.always
+	}
+	found := x.paths.find(path.asPath(), slices.Clone(x.always))
+	if repository != nil {
+		found = x.repositories.find(repository.asPath(), found)
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
 // segmentTree holds patterns by their segments. A path is walked through it from all nodes
 // at once that its beginning leads to, so that no patterns make it walk twice.
 type segmentTree struct {

@@ -36,7 +36,7 @@ func (p *Policy) asksForLogin(q *question) bool {
 // to be asked for a login. One that asks for it from anywhere says it alone.
 func (p *Policy) loginRules() []*rule {
 	var list []*rule
-	for i := range p.rules {
+	for i := range p.route.Rules {
 		r := &p.rules[i]
 		if !p.isForPull(r) || len(p.hiddenBy(i)) > 0 {
 			continue

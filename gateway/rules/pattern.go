@@ -116,9 +116,10 @@ func matchSegment(want, got string) bool {
 
 // covers reports whether p describes every path that q does. It reads q as a
 // path whose wildcards are segments that only wildcards at least as wide match.
-func (p Pattern) covers(q Pattern) bool {
-	return p.match(strings.ReplaceAll(q.String(), anySegments, unbounded))
-}
+func (p Pattern) covers(q Pattern) bool { return p.match(q.asPath()) }
+
+// asPath returns the path that stands for all that p describes; see covers.
+func (p Pattern) asPath() string { return strings.ReplaceAll(p.String(), anySegments, unbounded) }
 
 // meets reports whether p describes any path at or below prefix.
 func (p Pattern) meets(prefix Pattern) bool {

@@ -100,10 +100,10 @@ func NewPolicy(r Route) (*Policy, error) {
 	}
 	p.places = slices.ContainsFunc(r.Rules, Rule.hasPlace)
 	if p.registry != "" {
-		p.logins = p.loginRules()
 		p.rules = append(p.rules, builtinRule(p.registry))
 	}
 	p.index, p.namesTags = newIndex(p.rules), p.findsTags()
+	p.logins = p.loginRules()
 	return p, nil
 }
 

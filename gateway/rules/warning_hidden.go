@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"iter"
 	"net/http"
 	"slices"
 	"strings"
@@ -22,63 +23,71 @@ type part struct {
 	specified bool // it has nothing that only the registry itself knows
 }
 
-// requestsOf are what makes up an action, as patterns behind the name of a repository.
-var requestsOf = map[actionSet]map[string][]string{
-	pullBit: {
-		"/manifests/*": {http.MethodGet, http.MethodHead}, "/blobs/*": {http.MethodGet, http.MethodHead},
-		"/tags/list": {http.MethodGet, http.MethodHead}, "/referrers/*": {http.MethodGet, http.MethodHead},
-	},
-	pushBit: {
-		"/blobs/uploads": {http.MethodPost}, "/manifests/*": {http.MethodPut},
-		"/blobs/uploads/*": {http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPut, http.MethodDelete},
-	},
-	deleteBit:    {"/manifests/*": {http.MethodDelete}, "/blobs/*": {http.MethodDelete}},
-	catalogBit:   {"_catalog": {http.MethodGet, http.MethodHead}},
-	extensionBit: {"/**": knownMethods[:]},
+// partsOfActions are what makes up the actions, as patterns behind the name of a repository.
+var partsOfActions = []struct {
+	action  actionSet
+	path    Pattern
+	methods []string
+}{
+	{pullBit, compact("manifests/*"), reading},
+	{pullBit, compact("blobs/*"), reading},
+	{pullBit, compact("tags/list"), reading},
+	{pullBit, compact("referrers/*"), reading},
+	{pushBit, compact("blobs/uploads"), []string{http.MethodPost}},
+	{pushBit, compact("manifests/*"), []string{http.MethodPut}},
+	{pushBit, compact("blobs/uploads/*"), []string{http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPut, http.MethodDelete}},
+	{deleteBit, compact("manifests/*"), []string{http.MethodDelete}},
+	{deleteBit, compact("blobs/*"), []string{http.MethodDelete}},
+	{catalogBit, compact("_catalog"), reading},
+	{extensionBit, compact("**"), knownMethods[:]},
 }
 
-// partsOf returns the parts of what r is about.
-func (p *Policy) partsOf(r *rule) []part {
+var reading = []string{http.MethodGet, http.MethodHead}
+
+// partsOf yields the parts of what r is about.
+func (p *Policy) partsOf(r *rule) iter.Seq[part] {
 	if r.actions != 0 {
-		return p.partsByAction(r)
+		return p.partsByAction(r.actions, r.repositories)
 	}
-	var list []part
 	paths := r.paths
 	if len(paths) == 0 {
 		paths = []Pattern{append(p.prefix(), anySegments)}
 	}
-	for _, method := range knownMethods {
-		for _, path := range paths {
-			if bit := methodBit(method); r.coversMethod(bit) {
-				list = append(list, part{method: bit, path: path, specified: len(r.paths) == 0})
-			}
-		}
-	}
-	return list
-}
-
-func (p *Policy) partsByAction(r *rule) []part {
-	var list []part
-	repositories := r.repositories
-	if len(repositories) == 0 {
-		repositories = []Pattern{{anySegments}}
-	}
-	for action, requests := range requestsOf {
-		if r.actions&action == 0 {
-			continue
-		}
-		for _, repository := range repositories {
-			if action == catalogBit {
-				repository = nil
-			}
-			for path, methods := range requests {
-				for _, method := range methods {
-					list = append(list, part{methodBit(method), p.pathOf(append(slices.Clone(repository), compact(path)...)), action, repository, action != extensionBit})
+	return func(yield func(part) bool) {
+		for _, method := range knownMethods {
+			for _, path := range paths {
+				bit := methodBit(method)
+				if r.coversMethod(bit) && !yield(part{method: bit, path: path, specified: len(r.paths) == 0}) {
+					return
 				}
 			}
 		}
 	}
-	return list
+}
+
+// partsByAction yields the parts of actions on repositories, of which none stands for all.
+func (p *Policy) partsByAction(actions actionSet, repositories []Pattern) iter.Seq[part] {
+	if len(repositories) == 0 {
+		repositories = []Pattern{{anySegments}}
+	}
+	return func(yield func(part) bool) {
+		for _, of := range partsOfActions {
+			if actions&of.action == 0 {
+				continue
+			}
+			for _, repository := range repositories {
+				if of.action == catalogBit {
+					repository = nil
+				}
+				path := p.pathOf(append(slices.Clone(repository), of.path...))
+				for _, method := range of.methods {
+					if !yield(part{methodBit(method), path, of.action, repository, of.action != extensionBit}) {
+						return
+					}
+				}
+			}
+		}
+	}
 }
 
 // pathOf returns the pattern of the paths that have q behind the root of the registry.
@@ -112,35 +121,44 @@ func coversAny(patterns []Pattern, q Pattern) bool {
 // the rule at index i is about, none where there are no such. It misses rules that only
 // several earlier ones together hide on one path, and never accuses one wrongly.
 func (p *Policy) hiddenBy(i int) []string {
-	by, _ := p.hides(p.rules[:i], p.partsOf(&p.rules[i]))
+	by, _ := p.hides(i, p.partsOf(&p.rules[i]))
 	return by
 }
 
-// hides returns the names of rules that take all of some parts, and whether they take
-// also what only the registry itself knows.
-func (p *Policy) hides(rules []rule, parts []part) (by []string, all bool) {
+// hides returns the names of rules before the one at index i that take all of some parts,
+// and whether they take also what only the registry itself knows.
+func (p *Policy) hides(i int, parts iter.Seq[part]) (by []string, all bool) {
 	all = true
-	for _, t := range parts {
-		whole := false
-		j := slices.IndexFunc(rules, func(r rule) bool {
-			taken, every := p.takes(&r, t)
-			whole = every
-			return taken
-		})
+	for t := range parts {
+		j, whole := p.firstToTake(i, t)
 		if j < 0 {
 			return nil, false
 		}
 		all = all && whole
-		if name := rules[j].Name; !slices.Contains(by, name) {
+		if name := p.rules[j].Name; !slices.Contains(by, name) {
 			by = append(by, name)
 		}
 	}
 	return by, all
 }
 
+// firstToTake returns the index of the first rule before the one at index i that takes t,
+// -1 if there is none. See takes for all.
+func (p *Policy) firstToTake(i int, t part) (j int, all bool) {
+	for _, j := range p.index.findCovering(t.path, t.repository) {
+		if j >= i {
+			break
+		}
+		if taken, all := p.takes(&p.rules[j], t); taken {
+			return j, all
+		}
+	}
+	return -1, false
+}
+
 // hidden warns of a rule that decides nothing.
 func (p *Policy) hidden(i int) []string {
-	by, all := p.hides(p.rules[:i], p.partsOf(&p.rules[i]))
+	by, all := p.hides(i, p.partsOf(&p.rules[i]))
 	if len(by) == 0 {
 		return nil
 	}

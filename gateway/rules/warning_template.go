@@ -9,12 +9,16 @@ import (
 	"gatehouse/backend"
 )
 
-// maxOwners bounds the rules that a warning about a template names.
-const maxOwners = 5
+// maxOwners bounds the rules that a warning about a template names, and maxOwnersTried the
+// names that are tried for all templates of a route together.
+const (
+	maxOwners      = 5
+	maxOwnersTried = 4_000
+)
 
 // owners warns of templates under which names fall that another rule is about: whoever is
-// called so owns them.
-func (p *Policy) owners(i int) []string {
+// called so owns them. It takes the names that it tries off left.
+func (p *Policy) owners(i int, left *int) []string {
 	var texts []string
 	r := &p.rules[i]
 	for _, q := range r.repositories {
@@ -23,7 +27,10 @@ func (p *Policy) owners(i int) []string {
 			continue
 		}
 		for j := range p.route.Rules {
-			if name := p.ownedName(i, q, at, j); name != "" && len(texts) < maxOwners {
+			if len(texts) == maxOwners || *left <= 0 {
+				return texts
+			}
+			if name := p.ownedName(i, q, at, j, left); name != "" {
 				texts = append(texts, ownsText(q, at, name, p.rules[j].Rule))
 			}
 		}
@@ -33,7 +40,7 @@ func (p *Policy) owners(i int) []string {
 
 // ownedName returns what the rule at index j has where the pattern q of the rule at i
 // has a template, if that is a name and the rules before i leave it any of that.
-func (p *Policy) ownedName(i int, q Pattern, at, j int) string {
+func (p *Policy) ownedName(i int, q Pattern, at, j int, left *int) string {
 	if i == j {
 		return ""
 	}
@@ -41,9 +48,10 @@ func (p *Policy) ownedName(i int, q Pattern, at, j int) string {
 		if len(other) <= at || !isSegment(other[at]) || !q[:at].overlaps(other[:at]) {
 			continue
 		}
+		*left--
 		owned := slices.Clone(q)
 		owned[at] = other[at]
-		if by, _ := p.hides(p.rules[:i], p.partsByAction(&rule{actions: p.rules[i].actions, repositories: []Pattern{owned}})); len(by) == 0 {
+		if by, _ := p.hides(i, p.partsByAction(p.rules[i].actions, []Pattern{owned})); len(by) == 0 {
 			return other[at]
 		}
 	}
