@@ -51,7 +51,7 @@ type testGateway struct {
 }
 
 // recipeRoute is the route of the recipe, in front of upstream.
-func recipeRoute(t *testing.T, service string) Route {
+func recipeRoute(t testing.TB, service string) Route {
 	t.Helper()
 	r := apacheRecipe(t)
 	r.Backend, r.Upstream = everyone, upstream.Config{URL: service}

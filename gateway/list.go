@@ -55,7 +55,7 @@ func (x *exchange) endpoint() oci.Endpoint {
 func (x *exchange) forwardList(kind *listing.Kind) *problem {
 	ctx, cancel := x.within()
 	defer cancel()
-	r := &listedRegistry{x: x, ctx: ctx, kind: kind, memory: x.site.sites.held.lend()}
+	r := x.listed(ctx, kind)
 	defer r.memory.giveBack()
 	page, n, err := r.page()
 	if r.refusal != nil {
@@ -66,6 +66,13 @@ func (x *exchange) forwardList(kind *listing.Kind) *problem {
 		return x.listProblem(ctx, err)
 	}
 	return x.sendList(r, page, n)
+}
+
+// listed returns what asks the upstream for a list.
+func (x *exchange) listed(ctx context.Context, kind *listing.Kind) *listedRegistry {
+	policy := x.route.policy
+	alone := x.site.door.router.takesAll(x.host, policy.Registry(), x.index)
+	return &listedRegistry{x: x, ctx: ctx, kind: kind, memory: x.site.sites.held.lend(), alone: alone, pulls: policy.Pulls(x.from.addr, !alone)}
 }
 
 // listProblem says which status a failure to make a list is.
@@ -121,6 +128,8 @@ type listedRegistry struct {
 	ctx    context.Context
 	kind   *listing.Kind
 	memory loan
+	pulls  *rules.Pulls
+	alone  bool // no other route takes anything of the registry
 
 	contentType string             // of its first answer
 	refusal     *upstream.Response // that is passed on, in place of a list
@@ -188,11 +197,11 @@ func (r *listedRegistry) position() (at listing.Position, err error) {
 // sees what is for everybody. What another route takes is for its rules and its users, and
 // is not shown.
 func (r *listedRegistry) shown(name string) (bool, error) {
-	x, path := r.x, r.readPath(name)
-	if x.site.door.router.lookup(x.host, path) != x.index {
+	x, q := r.x, r.pull(name)
+	if !r.alone && x.site.door.router.lookup(x.host, q.Path) != x.index {
 		return false, nil
 	}
-	d, p := x.judge(rules.Request{Method: http.MethodGet, Path: path, Source: x.from.addr})
+	d, p := x.judge(q)
 	switch {
 	case p != nil && d.Verdict == rules.NeedsLogin && len(x.r.Header["Authorization"]) == 0:
 		return false, nil
@@ -202,13 +211,12 @@ func (r *listedRegistry) shown(name string) (bool, error) {
 	return d.Verdict == rules.Allowed, nil
 }
 
-// readPath returns what somebody reads who pulls what has that name.
-func (r *listedRegistry) readPath(name string) string {
-	e := oci.Endpoint{Kind: oci.Manifest, Repository: name, Reference: "latest"}
+// pull returns the question of who pulls what has that name, which is valid.
+func (r *listedRegistry) pull(name string) *rules.Question {
 	if r.kind == tagsKind {
-		e.Repository, e.Reference = r.x.endpoint().Repository, name
+		return r.pulls.Of(r.x.endpoint().Repository, name)
 	}
-	return e.Path(r.x.route.policy.Registry())
+	return r.pulls.Of(name, "latest")
 }
 
 // request asks the upstream for a page of its list.

@@ -14,7 +14,8 @@ import (
 // the user than that rule needs to know.
 func (x *exchange) authorize() *problem {
 	req := x.asked()
-	d, p := x.judge(req)
+	q := x.route.policy.Ask(req)
+	d, p := x.judge(&q)
 	x.decision = d
 	if p != nil {
 		return p
@@ -22,9 +23,9 @@ func (x *exchange) authorize() *problem {
 	return answerTo(x.route.policy, req, x.who, d)
 }
 
-// judge decides about req, which is the request itself or one that it implies.
-func (x *exchange) judge(req rules.Request) (rules.Decision, *problem) {
-	d := x.route.policy.Decide(req, x.who, nil)
+// judge decides about q, which is the request itself or one that it implies.
+func (x *exchange) judge(q *rules.Question) (rules.Decision, *problem) {
+	d := x.route.policy.Answer(q, &x.who)
 	if d.Verdict == rules.NeedsLogin || d.Verdict == rules.NeedsGroups {
 		defer func(begin time.Time) { x.loginTook += time.Since(begin) }(time.Now())
 	}
@@ -32,13 +33,13 @@ func (x *exchange) judge(req rules.Request) (rules.Decision, *problem) {
 		if p := x.login(); p != nil {
 			return d, p
 		}
-		d = x.route.policy.Decide(req, x.who, nil)
+		d = x.route.policy.Answer(q, &x.who)
 	}
 	if d.Verdict == rules.NeedsGroups {
 		if p := x.learnGroups(); p != nil {
 			return d, p
 		}
-		d = x.route.policy.Decide(req, x.who, nil)
+		d = x.route.policy.Answer(q, &x.who)
 	}
 	if d.Verdict == rules.NeedsGroups && x.missing != nil {
 		return d, x.noAnswer("groups", x.missing)

@@ -53,7 +53,8 @@ func judgeMount(m rules.Mount, r *router, e *entry, decide func(source string) (
 // mayMount reports whether the user may read the blob.
 func (x *exchange) mayMount(m rules.Mount) (bool, *problem) {
 	d, p := judgeMount(m, x.site.door.router, &x.entry, func(source string) (rules.Decision, *problem) {
-		return x.judge(rules.Request{Method: http.MethodGet, Path: source, Source: x.from.addr})
+		q := x.route.policy.Ask(rules.Request{Method: http.MethodGet, Path: source, Source: x.from.addr})
+		return x.judge(&q)
 	})
 	return p == nil && d.Verdict == rules.Allowed, p
 }

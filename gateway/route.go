@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -152,14 +153,40 @@ func CheckHostPattern(pattern string) error {
 // lookup returns the index of the route that takes requests for path at host,
 // both canonical, or -1.
 func (r *router) lookup(host, path string) int {
-	for _, places := range [...][]place{r.exact[host], r.wildcard[parentOf(host)], r.any} {
-		for _, p := range places {
-			if rules.Takes(p.path, path) {
-				return p.index
-			}
+	for p := range r.places(host) {
+		if rules.Takes(p.path, path) {
+			return p.index
 		}
 	}
 	return -1
+}
+
+// takesAll reports whether all requests to a host at or below path go the way of one
+// route. It may say no where they do.
+func (r *router) takesAll(host, path string, index int) bool {
+	path = strings.TrimSuffix(path, "/")
+	for p := range r.places(host) {
+		switch {
+		case rules.Takes(p.path, path):
+			return p.index == index
+		case p.index != index && rules.Takes(path, p.path):
+			return false
+		}
+	}
+	return false
+}
+
+// places yields what may take a request to a host, in the order in which it does.
+func (r *router) places(host string) iter.Seq[place] {
+	return func(yield func(place) bool) {
+		for _, places := range [...][]place{r.exact[host], r.wildcard[parentOf(host)], r.any} {
+			for _, p := range places {
+				if !yield(p) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // namesHosts reports whether any route is for some hosts alone.

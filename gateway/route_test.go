@@ -142,3 +142,32 @@ func TestRouterRefusesAmbiguousRoutes(t *testing.T) {
 		}
 	}
 }
+
+// Only where no other route takes anything below a path is it said that one takes all.
+func TestOneRouteTakesAll(t *testing.T) {
+	place := func(path string, hosts ...string) Route { return Route{Path: path, Hosts: hosts} }
+	for what, tt := range map[string]struct {
+		routes []Route
+		host   string
+		want   bool
+	}{
+		"one alone":               {[]Route{place("/v2/")}, "a.example", true},
+		"a wider one":             {[]Route{place("/")}, "a.example", true},
+		"one beside it":           {[]Route{place("/v2/"), place("/files/")}, "a.example", true},
+		"one around it":           {[]Route{place("/v2/"), place("/")}, "a.example", true},
+		"one in it":               {[]Route{place("/v2/"), place("/v2/secret/")}, "a.example", false},
+		"one in it for its host":  {[]Route{place("/v2/"), place("/v2/secret/", "a.example")}, "a.example", false},
+		"one in it for another":   {[]Route{place("/v2/"), place("/v2/secret/", "b.example")}, "a.example", true},
+		"one before it":           {[]Route{place("/v2/"), place("/v2/", "a.example")}, "a.example", false},
+		"a part":                  {[]Route{place("/v2/team/")}, "a.example", false},
+		"behind one for its host": {[]Route{place("/v2/team/", "a.example"), place("/v2/")}, "a.example", false},
+	} {
+		r, err := newRouter(tt.routes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.takesAll(tt.host, "/v2/", 0); got != tt.want {
+			t.Errorf("%s: %v, want %v", what, got, tt.want)
+		}
+	}
+}

@@ -15,27 +15,38 @@ type order func(a, b string) int
 var orders = [...]order{byPath, strings.Compare, byLetter}
 
 func byPath(a, b string) int {
-	for i := range min(len(a), len(b)) {
-		if x, y := a[i], b[i]; x != y {
-			switch {
-			case x == '/':
-				return -1
-			case y == '/':
-				return 1
-			}
-			return cmp.Compare(x, y)
-		}
+	i := common(a, b)
+	if i == len(a) || i == len(b) {
+		return cmp.Compare(len(a), len(b))
 	}
-	return cmp.Compare(len(a), len(b))
+	switch x, y := a[i], b[i]; {
+	case x == '/':
+		return -1
+	case y == '/':
+		return 1
+	default:
+		return cmp.Compare(x, y)
+	}
 }
 
 func byLetter(a, b string) int {
-	for i := range min(len(a), len(b)) {
+	for i := common(a, b); i < min(len(a), len(b)); i++ {
 		if x, y := lower(a[i]), lower(b[i]); x != y {
 			return cmp.Compare(x, y)
 		}
 	}
 	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
+}
+
+// common returns how many bytes a and b begin with in common.
+func common(a, b string) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
 }
 
 func lower(c byte) byte {
@@ -56,8 +67,9 @@ func (s *sequence) add(name string) {
 	if !s.begun {
 		s.first = name
 	} else {
+		same := common(s.last, name) // which no order has to look at
 		for i, compare := range orders {
-			s.broken[i] = s.broken[i] || compare(s.last, name) >= 0
+			s.broken[i] = s.broken[i] || compare(s.last[same:], name[same:]) >= 0
 		}
 	}
 	s.last, s.begun = name, true

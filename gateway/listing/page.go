@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Registry has a list.
@@ -161,7 +162,7 @@ func (p *Pager) take(a *answer, name string) error {
 	if err := p.Keep(len(name) + stringSize); err != nil {
 		return err
 	}
-	a.shown, a.kept = append(a.shown, name), a.kept+len(name)+stringSize
+	a.shown, a.kept = append(a.shown, strings.Clone(name)), a.kept+len(name)+stringSize
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package listing
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/snippet"
 )
 
 // Kind is which list it is.
@@ -26,7 +28,7 @@ const (
 )
 
 // Read calls each for every name in the array under the key, in its order, until that
-// fails. The JSON must be complete, without a key twice, and have the array, or null in its
+// fails. Who keeps some of the names keeps copies; see [snippet.Pad]. The JSON must be complete, without a key twice, and have the array, or null in its
 // place.
 func (k Kind) Read(r io.Reader, each func(name string) error) error {
 	in := &bounded{r: r}
@@ -68,12 +70,20 @@ func readNames(dec *jsontext.Decoder, each func(name string) error) error {
 	if err := expect(dec, jsontext.KindBeginArray); err != nil {
 		return err
 	}
+	var pad snippet.Pad
 	for dec.PeekKind() == jsontext.KindString {
-		name, err := dec.ReadToken()
+		value, err := dec.ReadValue()
 		if err != nil {
 			return err
 		}
-		if err := each(name.String()); err != nil {
+		name := value[1 : len(value)-1]
+		if bytes.IndexByte(name, '\\') >= 0 {
+			if name, err = jsontext.AppendUnquote(nil, value); err != nil {
+				return err
+			}
+		}
+		pad.Begin(len(name)).Write(name)
+		if err := each(pad.Text()); err != nil {
 			return err
 		}
 	}

@@ -145,32 +145,45 @@ func extension(rest string) Endpoint {
 func (e Endpoint) IsSpecified() bool { return e.Kind != None && e.Kind != Extension }
 
 // Path returns a path below the root that [Parse] reads as e. It is the only function of
-// this package that allocates.
+// this package that allocates by itself.
 func (e Endpoint) Path(root string) string {
-	switch e.Kind {
-	case Base:
-		return root
-	case Catalog:
-		return root + "_catalog"
-	case Manifest:
-		return root + e.Repository + "/manifests/" + e.Reference
-	case Blob:
-		return root + e.Repository + "/blobs/" + e.Reference
-	case Uploads:
-		return root + e.Repository + "/blobs/uploads/"
-	case Upload:
-		return root + e.Repository + "/blobs/uploads/" + e.Reference
-	case Tags:
-		return root + e.Repository + "/tags/list"
-	case Referrers:
-		return root + e.Repository + "/referrers/" + e.Reference
-	case Extension:
-		if e.Repository == "" {
-			return root + e.Reference
-		}
-		return root + e.Repository + "/" + e.Reference
+	var b strings.Builder
+	b.Grow(e.PathSize(root))
+	e.WritePath(&b, root)
+	return b.String()
+}
+
+// PathSize returns how much room [Endpoint.WritePath] needs at most.
+func (e Endpoint) PathSize(root string) int {
+	return len(root) + len(e.Repository) + len("/blobs/uploads/") + len(e.Reference)
+}
+
+// WritePath writes to b what [Endpoint.Path] returns.
+func (e Endpoint) WritePath(b *strings.Builder, root string) {
+	if e.Kind == None {
+		return
 	}
-	return ""
+	b.WriteString(root)
+	b.WriteString(e.Repository)
+	switch e.Kind {
+	case Catalog:
+		b.WriteString("_catalog")
+	case Manifest:
+		b.WriteString("/manifests/")
+	case Blob:
+		b.WriteString("/blobs/")
+	case Uploads, Upload:
+		b.WriteString("/blobs/uploads/")
+	case Tags:
+		b.WriteString("/tags/list")
+	case Referrers:
+		b.WriteString("/referrers/")
+	case Extension:
+		if e.Repository != "" {
+			b.WriteByte('/')
+		}
+	}
+	b.WriteString(e.Reference)
 }
 
 // Digest returns the digest that e names, and an empty text if it names none.

@@ -1,15 +1,19 @@
 package rules
 
 import (
+	"path"
 	"slices"
 	"strings"
 	"sync"
+
+	"gatehouse/gateway/oci"
 )
 
 // index finds the rules of a policy that may be about a request without a look at each. It
 // names more than those that are: whether a rule is about a request is for the rule to say.
 type index struct {
 	always              []int // that may be about any
+	login               []int // that are about the root of the registry alone
 	paths, repositories *segmentTree
 }
 
@@ -24,6 +28,8 @@ func newIndex(rules []rule) *index {
 		switch {
 		case len(rules) < indexedFrom:
 			x.always = append(x.always, i)
+		case r.Name == BuiltinRule:
+			x.login = append(x.login, i)
 		case len(r.repositories) > 0:
 			x.repositories.add(r.repositories, i)
 		case len(r.paths) > 0:
@@ -32,6 +38,8 @@ func newIndex(rules []rule) *index {
 			x.always = append(x.always, i)
 		}
 	}
+	x.paths.skipBegin()
+	x.repositories.skipBegin()
 	return x
 }
 
@@ -41,8 +49,14 @@ func (x *index) find(q *question, found []int) []int {
 		return x.always
 	}
 	found = x.paths.find(q.Path, append(found, x.always...))
-	if q.at.Repository != "" {
+	switch {
+	case q.at.Kind == oci.Base:
+		found = append(found, x.login...)
+	case q.at.Repository != "":
 		found = x.repositories.find(q.at.Repository, found)
+	}
+	if len(found) < 2 {
+		return found
 	}
 	slices.Sort(found)
 	return slices.Compact(found)
@@ -67,6 +81,11 @@ func (x *index) findCovering(path, repository Pattern) []int {
 type segmentTree struct {
 	nodes []segmentNode
 	marks sync.Pool // of *[]uint64, a bit for each node
+
+	// Where all patterns begin with the same literal segments, as with the root of a
+	// registry, the walk begins behind these.
+	begin string
+	root  int
 }
 
 type segmentNode struct {
@@ -88,6 +107,19 @@ func (t *segmentTree) add(patterns []Pattern, rule int) {
 			at = t.child(at, segment)
 		}
 		t.nodes[at].ends = append(t.nodes[at].ends, rule)
+	}
+}
+
+// skipBegin finds the literal segments that all patterns begin with.
+func (t *segmentTree) skipBegin() {
+	for {
+		n := &t.nodes[t.root]
+		if len(n.literal) != 1 || n.one != 0 || n.several != 0 || n.loops || len(n.ends) > 0 {
+			return
+		}
+		for segment, next := range n.literal {
+			t.begin, t.root = path.Join(t.begin, segment), next
+		}
 	}
 }
 
@@ -125,12 +157,14 @@ func (t *segmentTree) find(path string, found []int) []int {
 	if t.isEmpty() {
 		return found
 	}
-	var room [2][16]int
-	marks := t.marked()
-	defer t.marks.Put(marks)
-	w := treeWalk{tree: t, marks: *marks}
-	now, next := w.enter(room[0][:0], 0), room[1][:0]
-	for rest := TrimSlashes(path); rest != "" && len(now) > 0; now, next = next, now[:0] {
+	path = TrimSlashes(path)
+	if t.begin != "" && !Takes(t.begin, path) {
+		return found
+	}
+	var room [2][fewNodes]int
+	w := treeWalk{tree: t}
+	now, next := w.enter(room[0][:0], t.root), room[1][:0]
+	for rest := strings.TrimPrefix(path[len(t.begin):], "/"); rest != "" && !w.stays(now); now, next = next, now[:0] {
 		var segment string
 		segment, rest, _ = strings.Cut(rest, "/")
 		w.clear(now)
@@ -142,34 +176,80 @@ func (t *segmentTree) find(path string, found []int) []int {
 	for _, at := range now {
 		found = append(found, t.nodes[at].ends...)
 	}
+	w.end()
 	return found
 }
 
-// marked returns marks of which none is set.
-func (t *segmentTree) marked() *[]uint64 {
-	if marks, ok := t.marks.Get().(*[]uint64); ok {
-		return marks
-	}
-	marks := make([]uint64, (len(t.nodes)+63)/64)
-	return &marks
-}
-
-// treeWalk is one walk through a tree. Its marks are of the nodes that it is at.
+// treeWalk is one walk through a tree.
 type treeWalk struct {
 	tree  *segmentTree
-	marks []uint64
+	marks *[]uint64 // of the nodes that it is at; nil as long as these were few
+}
+
+// fewNodes is how many nodes are compared one by one in less time than marks take.
+const fewNodes = 8
+
+// stays reports whether no segment leads away from the nodes, nor to another.
+func (w *treeWalk) stays(nodes []int) bool {
+	for _, at := range nodes {
+		if n := &w.tree.nodes[at]; !n.loops || n.one != 0 || n.literal != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // enter appends a node, and those that no segment leads to from there.
 func (w *treeWalk) enter(nodes []int, at int) []int {
-	for w.marks[at/64]&(1<<(at%64)) == 0 {
-		w.marks[at/64] |= 1 << (at % 64)
+	for !w.isAt(nodes, at) {
 		nodes = append(nodes, at)
 		if at = w.tree.nodes[at].several; at == 0 {
 			break
 		}
 	}
 	return nodes
+}
+
+// isAt reports whether a node is among nodes, which the caller appends it to if not.
+func (w *treeWalk) isAt(nodes []int, at int) bool {
+	if w.marks == nil {
+		if len(nodes) < fewNodes {
+			return slices.Contains(nodes, at)
+		}
+		w.mark(nodes)
+	}
+	bits, bit := &(*w.marks)[at/64], uint64(1)<<(at%64)
+	was := *bits&bit != 0
+	*bits |= bit
+	return was
+}
+
+// mark begins to use marks. None of those in the pool is set.
+func (w *treeWalk) mark(nodes []int) {
+	t := w.tree
+	if w.marks, _ = t.marks.Get().(*[]uint64); w.marks == nil {
+		marks := make([]uint64, (len(t.nodes)+63)/64)
+		w.marks = &marks
+	}
+	for _, at := range nodes {
+		(*w.marks)[at/64] |= 1 << (at % 64)
+	}
+}
+
+// clear takes the marks of all nodes away, which nodes has.
+func (w *treeWalk) clear(nodes []int) {
+	if w.marks == nil {
+		return
+	}
+	for _, at := range nodes {
+		(*w.marks)[at/64] = 0
+	}
+}
+
+func (w *treeWalk) end() {
+	if w.marks != nil {
+		w.tree.marks.Put(w.marks)
+	}
 }
 
 // step appends the nodes that a segment leads to from a node.
@@ -181,14 +261,11 @@ func (w *treeWalk) step(nodes []int, at int, segment string) []int {
 	if n.one != 0 {
 		nodes = w.enter(nodes, n.one)
 	}
+	if n.literal == nil {
+		return nodes
+	}
 	if next := n.literal[segment]; next != 0 {
 		nodes = w.enter(nodes, next)
 	}
 	return nodes
-}
-
-func (w *treeWalk) clear(nodes []int) {
-	for _, at := range nodes {
-		w.marks[at/64] = 0
-	}
 }

@@ -29,7 +29,7 @@ func (p *Policy) asksForLogin(q *question) bool {
 		return false
 	}
 	first, stranger := p.firstAbout(q, &Subject{}), &Subject{}
-	return first == nil || decide(first, q.Request, stranger) != Allowed
+	return first == nil || decide(first, q, stranger) != Allowed
 }
 
 // loginRules returns rules for pull by which it can be said of any request whether it is

@@ -5,8 +5,6 @@ import (
 	"slices"
 
 	"gatehouse/backend"
-	"gatehouse/gateway/oci"
-	"gatehouse/gateway/strict"
 )
 
 // Request holds the facts of a request that rules look at.
@@ -98,27 +96,6 @@ func (p *Policy) RuleNames() []string {
 	return names
 }
 
-// question is a request as rules are compared with it.
-type question struct {
-	Request
-	method methodSet
-	at     oci.Endpoint
-	action actionSet // empty for what no rule with actions is about
-
-	// closed says that what is asked of the registry is known to that registry alone, and
-	// may tell what some rule keeps, so that a rule must name the path, or extensions.
-	closed bool
-}
-
-func (p *Policy) read(req Request) question {
-	q := question{Request: req, method: methodBit(req.Method)}
-	if _, below := oci.Below(p.registry, req.Path); below {
-		q.at = oci.Parse(p.registry, req.Path)
-		q.action, q.closed = bitOf(q.at.Action(req.Method)), !q.at.IsSpecified() && (p.places || isLikeExtension(req.Path))
-	}
-	return q
-}
-
 // Decide says what becomes of req, sent by who. It looks at its arguments alone
 // and has no effect but to fill trace, which may be nil.
 //
@@ -132,16 +109,27 @@ func (p *Policy) read(req Request) question {
 // a login could still allow is NeedsLogin and not Denied.
 func (p *Policy) Decide(req Request, who Subject, trace *Trace) Decision {
 	q := p.read(req)
-	r, verdict := p.judge(&q, &who)
+	r, d := p.decision(&q, &who)
+	if trace != nil {
+		*trace = p.explain(r, &q, &who, d.Verdict)
+		trace.Decision = d
+	}
+	return d
+}
+
+// Answer is Decide for a request that p has read.
+func (p *Policy) Answer(q *Question, who *Subject) Decision {
+	_, d := p.decision(&q.question, who)
+	return d
+}
+
+func (p *Policy) decision(q *question, who *Subject) (*rule, Decision) {
+	r, verdict := p.judge(q, who)
 	d := Decision{Verdict: verdict}
 	if r != nil {
 		d.Rule, d.Requires = r.Name, r.wants
 	}
-	if trace != nil {
-		*trace = p.explain(r, &q, &who, verdict)
-		trace.Decision = d
-	}
-	return d
+	return r, d
 }
 
 // judge returns the rule that decides about q, nil if there is none, and what it says.
@@ -151,7 +139,7 @@ func (p *Policy) judge(q *question, who *Subject) (*rule, Verdict) {
 		return r, verdict
 	}
 	login := &p.rules[len(p.rules)-1]
-	if asked := decide(login, q.Request, who); asked != verdict {
+	if asked := decide(login, q, who); asked != verdict {
 		return login, asked
 	}
 	return r, verdict
@@ -166,16 +154,16 @@ func (p *Policy) firstToDecide(q *question, who *Subject) (*rule, Verdict) {
 		switch covered := r.covers(q, who); covered {
 		case Denied:
 		case NeedsLogin:
-			if passed == nil && decide(r, q.Request, who) != Denied {
+			if passed == nil && decide(r, q, who) != Denied {
 				passed = r
 			}
 		case Allowed:
-			return atLeastLogin(passed, r, decide(r, q.Request, who))
+			return atLeastLogin(passed, r, decide(r, q, who))
 		default:
-			return r, min(covered.settled(), wellFormed(q.Request, who))
+			return r, min(covered.settled(), wellFormed(q, who))
 		}
 	}
-	return atLeastLogin(passed, nil, decide(nil, q.Request, who))
+	return atLeastLogin(passed, nil, decide(nil, q, who))
 }
 
 // atLeastLogin returns what r says, unless that is a no which a login could change by
@@ -188,24 +176,24 @@ func atLeastLogin(passed, r *rule, v Verdict) (*rule, Verdict) {
 }
 
 // decide evaluates the deciding rule r, nil if there is none.
-func decide(r *rule, req Request, who *Subject) Verdict {
+func decide(r *rule, q *question, who *Subject) Verdict {
 	switch {
-	case wellFormed(req, who) == Denied:
+	case wellFormed(q, who) == Denied:
 		return Denied
 	case r == nil && who.LoggedIn:
 		return Denied
 	case r == nil:
 		return NeedsLogin // a stranger does not learn what there are rules for
-	case r.usesIP && !req.Source.IsValid():
+	case r.usesIP && !q.Source.IsValid():
 		return Denied
 	}
-	return r.require.eval(req, *who).settled()
+	return r.require.eval(q.Request, *who).settled()
 }
 
 // wellFormed denies where a fact is malformed, before "not" can turn that into a pass: a
 // login without a name is "not user bob", and no address is "not ip 10.0.0.0/8".
-func wellFormed(req Request, who *Subject) Verdict {
-	return verdictOf(strict.CanonicalPath(req.Path) && !(who.LoggedIn && who.Identity.User == ""))
+func wellFormed(q *question, who *Subject) Verdict {
+	return verdictOf(q.canonical && !(who.LoggedIn && who.Identity.User == ""))
 }
 
 // KnowsNamed reports whether it is known of each group that the rules ask about
