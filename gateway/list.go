@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 
 	"gatehouse/gateway/listing"
@@ -105,7 +104,7 @@ func (x *exchange) sendList(r *listedRegistry, page listing.Page, n int) *proble
 
 // encode returns the list as registries write it.
 func (r *listedRegistry) encode(names []string) []byte {
-	fields := map[string]any{r.kind.Key: slices.Concat([]string{}, names)} // an empty list is no null
+	fields := map[string]any{r.kind.Key: append([]string{}, names...)} // an empty list is no null
 	if r.kind == tagsKind {
 		fields["name"] = r.x.endpoint().Repository
 	}

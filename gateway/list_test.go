@@ -106,6 +106,24 @@ func TestCatalogShowsWhatTheUserMayPull(t *testing.T) {
 	})
 }
 
+// Clients take the list apart by its type: null is none.
+func TestListOfWhichNothingIsShown(t *testing.T) {
+	up := catalogUpstream(t, []string{"secret/x", "zoo"}, []string{"prod"})
+	overBoth(t, func(t *testing.T, change func(*Config)) {
+		tg := listGateway(t, up, change)
+		for path, want := range map[string]string{
+			"/v2/_catalog":           `{"repositories":[]}`,
+			"/v2/_catalog?last=zoo":  `{"repositories":[]}`,
+			"/v2/team/app/tags/list": `{"name":"team/app","tags":[]}`,
+		} {
+			body, _ := io.ReadAll(tg.ask(t, "pull", "GET", path, nil).Body)
+			if got := strings.TrimSpace(string(body)); got != want {
+				t.Errorf("%s is %s, want %s", path, got, want)
+			}
+		}
+	})
+}
+
 func TestTagsShowWhatTheUserMayPull(t *testing.T) {
 	up := catalogUpstream(t, nil, []string{"1.0", "latest", "prod"})
 	tg := listGateway(t, up, nil)
