@@ -28,9 +28,15 @@ what is wrong, why, and what to do. With --live the directories are asked, too,
 which names of groups in the rules are shared by several groups. Without it nothing
 is sent over the network.
 
+With --suggest it prints, as TOML, the rules of each route by repositories and
+actions where their methods and paths say something of a registry. It makes up
+10,000 requests, and asks the rules as they are and as they would be. A rule stays
+as it is where that changes an answer, or where there is no other way to say it;
+a comment has the reason.
+
 The exit code is 0 if the configuration is good, 1 if there are errors, and 2 if
 it could not be read. Warnings count with --strict only.`,
-		Example: "  gatehouse check --config /etc/gatehouse/config.toml",
+		Example: "  gatehouse check --config /etc/gatehouse/config.toml\n  gatehouse check --suggest --config /etc/gatehouse/config.toml",
 		Args:    configArg,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			result, err := o.check(cmd.Context(), configFlag(cmd))
@@ -48,14 +54,16 @@ it could not be read. Warnings count with --strict only.`,
 	}
 	outputFlag(cmd.Flags(), &o.output, "output format: text or json")
 	cmd.Flags().BoolVar(&o.live, "live", false, "ask the directories about the groups that rules name")
+	cmd.Flags().BoolVar(&o.suggest, "suggest", false, "print the rules by repositories and actions, where that makes no difference")
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "count what the configuration is warned of as errors")
 	return cmd
 }
 
 type checkOptions struct {
-	output outputFormat
-	strict bool
-	live   bool
+	output  outputFormat
+	strict  bool
+	live    bool
+	suggest bool
 }
 
 // checkResult is what check prints with -o json.
@@ -66,6 +74,8 @@ type checkResult struct {
 	Errors   config.Report `json:"errors"`
 	Warnings config.Report `json:"warnings"`
 	Notes    config.Report `json:"notes,omitempty"` // what is good as it is, and worth knowing
+
+	Suggestions []suggestion `json:"suggestions,omitempty"` // with --suggest, of a good configuration
 }
 
 // check checks the configuration that flag names, or the one of the usual place.
@@ -97,6 +107,11 @@ func (o checkOptions) check(ctx context.Context, flag string) (checkResult, erro
 		errs, warnings := a.Report.Split()
 		r.Errors, r.Warnings = append(r.Errors, errs...), append(r.Warnings, warnings...)
 		r.Summary, r.Notes = summary(c), a.Notes()
+		if o.suggest && len(errs) == 0 {
+			if r.Suggestions, err = suggestions(a); err != nil {
+				return checkResult{}, errors.Join(err, a.Close())
+			}
+		}
 		if err := a.Close(); err != nil {
 			return checkResult{}, fmt.Errorf("check configuration: %w", err)
 		}
@@ -151,6 +166,9 @@ func (o checkOptions) print(out, diagnostics io.Writer, r checkResult) error {
 	}
 	if !r.OK {
 		return nil // the summary is the error of the command
+	}
+	if o.suggest {
+		return printSuggestions(out, r.Suggestions)
 	}
 	_, err := fmt.Fprintf(out, "%s: ok (%s)\n", r.File, r.Summary)
 	return err
