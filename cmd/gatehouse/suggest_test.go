@@ -48,7 +48,7 @@ var suggestedRules = map[string]struct{ rules, want string }{
 	"robots only read, but for one tag": {
 		ruleTOML(`name = "tag"`, `methods = ["PUT"]`, `paths = ["/v2/app/manifests/nightly"]`, `require = ["valid-user"]`) +
 			ruleTOML(`name = "robots"`, `methods = ["POST", "PUT", "PATCH", "DELETE"]`, `require = [{ all = ["group pusher", "not user alice"] }]`) + ruleTOML(`name = "read"`, `require = ["valid-user"]`),
-		"# It stays as it is: its path /v2/app/manifests/nightly is a part of what is asked of a repository: a pattern for\n# all of it ends with /**.\n" +
+		"# It stays as it is: its path /v2/app/manifests/nightly is a part of what is asked of a repository: a pattern\n# for all of it ends with /**.\n" +
 			ruleTOML(`name = "tag"`, `methods = ["PUT"]`, `paths = ["/v2/app/manifests/nightly"]`, `require = ["valid-user"]`) + "\n" +
 			ruleTOML(`name = "robots"`, `actions = ["push", "delete"]`, `require = [{ all = ["group pusher", "not user alice"] }]`) +
 			"\n# Earlier rules take every push and delete.\n" + ruleTOML(`name = "read"`, `actions = ["pull", "catalog"]`, `require = ["valid-user"]`),
