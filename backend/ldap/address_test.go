@@ -456,3 +456,45 @@ func TestLDAP1SilentServerKeepsNoTurn(t *testing.T) {
 		t.Errorf("there were %d binds at a server that the name does not have", n)
 	}
 }
+
+// The bind of a user, which is not repeated, does not go to a server of which it is being
+// found out whether it answers, nor to one that was given up meanwhile, because the one
+// that answers is slow to connect to.
+func TestLDAP1BindAvoidsAServerInDoubt(t *testing.T) {
+	for _, isGivenUp := range []bool{false, true} {
+		t.Run(fmt.Sprintf("given up %v", isGivenUp), func(t *testing.T) {
+			t.Parallel()
+			sick, healthy, c := twoServers(t)
+			c.headStart = time.Minute // nobody connects to the healthy one yet
+			b := open(t, c)
+			authenticate(t, b, "alice", alicePass)
+			b.directory.config.headStart = time.Millisecond
+			binding := make(chan struct{}) // closed when the user's bind is on its way
+			goOn := sync.OnceFunc(func() { close(binding) })
+			t.Cleanup(goOn)
+			sick.OnRequest(func(r ldaptest.Request) ldaptest.Fault {
+				if r.Kind == ldaptest.Bind && r.DN == svcDN { // a look whether it answers
+					<-binding
+					if !isGivenUp {
+						return ldaptest.Fault{Hang: true}
+					}
+				}
+				return ldaptest.Fault{Answer: &ldaptest.Answer{Code: 51}}
+			})
+			var connections atomic.Int64
+			healthy.OnRequest(func(r ldaptest.Request) ldaptest.Fault {
+				if r.Kind == ldaptest.Connect && connections.Add(1) == 2 { // after that of the search
+					goOn()
+					time.Sleep(200 * time.Millisecond)
+				}
+				return ldaptest.Fault{}
+			})
+			if _, got := authenticate(t, b, "bob", "bob-5ecret"); got != "in" {
+				t.Errorf("got %s", got)
+			}
+			if n := userBinds(healthy); n != 1 {
+				t.Errorf("there were %d binds at the healthy server, want one", n)
+			}
+		})
+	}
+}

@@ -30,23 +30,31 @@ func (d *directory) newWay(ctx context.Context, pool func(*server) *pool) *way {
 	return w
 }
 
-// add adds servers that have not been tried, those in doubt after the others.
+// add adds servers that have not been tried, those in doubt after the others, and those
+// that failed a question after those that are only slow.
 func (w *way) add(servers []*server) {
-	var doubtful []*server
+	var late, suspected []*server
 	for _, s := range servers {
 		cause := s.breaker.state()
 		switch {
 		case w.hasTried(s):
 		case cause != nil:
-			w.leave(s, fmt.Errorf("not asked since it failed: %w", cause))
-		case s.late.Load() || s.suspected.Load():
-			doubtful = append(doubtful, s)
+			w.leave(s, notAsked(cause))
+		case s.suspected.Load():
+			suspected = append(suspected, s)
+		case s.late.Load():
+			late = append(late, s)
 		default:
 			w.servers = append(w.servers, s)
 		}
 	}
-	w.servers = append(w.servers, doubtful...)
+	w.servers = slices.Concat(w.servers, late, suspected)
 }
+
+func notAsked(cause error) error { return fmt.Errorf("not asked since it failed: %w", cause) }
+
+// isDoubtful reports whether it is being found out if a server can be reached and answers.
+func (s *server) isDoubtful() bool { return s.late.Load() || s.suspected.Load() }
 
 func (w *way) hasTried(s *server) bool { return slices.Contains(w.tried, s) }
 
@@ -102,19 +110,20 @@ func (w *way) race(ctx context.Context) (*server, *conn, error) {
 	defer timer.Stop()
 	arrivals, running := make(chan arrival), 0
 	var last *server
-	next := func() {
-		if len(waiting) == 0 {
+	next := func(isUrgent bool) {
+		timer.Reset(step)
+		s := w.next(&waiting, isUrgent)
+		if s == nil {
 			return
 		}
-		last, waiting = waiting[0], waiting[1:]
+		last = s
 		running++
-		d.connect(racing, last, w.pool(last), arrivals)
-		timer.Reset(step)
+		d.connect(racing, s, w.pool(s), arrivals)
 	}
-	for next(); running > 0; {
+	for next(true); running > 0; {
 		select {
 		case a := <-arrivals:
-			if a.conn != nil || !isLost(a.err) {
+			if w.isGood(&a) {
 				return a.server, a.conn, a.err
 			}
 			running--
@@ -122,12 +131,12 @@ func (w *way) race(ctx context.Context) (*server, *conn, error) {
 			if a.server == last {
 				last = nil
 			}
-			next()
+			next(true)
 		case <-timer.C:
 			if last != nil && !w.pool(last).isFull() {
 				last.late.Store(true)
 			}
-			next()
+			next(false)
 		case <-d.ctx.Done():
 			return nil, nil, lost(errors.New("the directory is not in use any more"))
 		case <-ctx.Done():
@@ -135,6 +144,41 @@ func (w *way) race(ctx context.Context) (*server, *conn, error) {
 		}
 	}
 	return nil, nil, nil
+}
+
+// next takes out the first of the servers that wait for their turn. One in doubt gets no
+// bind of a user, which cannot be sent again, before there is nothing better or the doubt
+// is over: that it lets a connection be made soon does not say that it answers. A server
+// that was given up since the race began gets none at all.
+func (w *way) next(waiting *[]*server, isUrgent bool) *server {
+	for len(*waiting) > 0 {
+		s := (*waiting)[0]
+		cause := s.breaker.state()
+		if cause == nil && !isUrgent && w.pool(s).once && s.isDoubtful() {
+			return nil
+		}
+		*waiting = (*waiting)[1:]
+		if cause == nil {
+			return s
+		}
+		w.leave(s, notAsked(cause))
+	}
+	return nil
+}
+
+// isGood reports whether an arrival ends the race. A connection to a server that was given
+// up while it was made does not.
+func (w *way) isGood(a *arrival) bool {
+	if a.conn == nil {
+		return !isLost(a.err)
+	}
+	cause := a.server.breaker.state()
+	if cause == nil {
+		return true
+	}
+	a.err = notAsked(cause)
+	w.pool(a.server).put(a.conn, a.err)
+	return false
 }
 
 // connect has a connection made or taken, and sends what came of it while anybody
