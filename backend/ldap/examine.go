@@ -109,7 +109,7 @@ func (e *examination) explainAbsence(ctx context.Context, f *backend.Finding, na
 	there := e.nearestAbove(ctx, wanted, cause)
 	if there == nil {
 		if len(e.contexts) > 0 {
-			f.Advice = "write a name that ends in one of those that the server has: " + strings.Join(e.contexts, "; ")
+			f.Advice = "the server has " + strings.Join(e.contexts, "; ") + ": write a name that ends in one of these"
 		}
 		return
 	}
