@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -131,15 +130,8 @@ func TestSEC2StrangersTakeLittleMemory(t *testing.T) {
 			shape.Kind, shape.Addr, shape.CertFile, shape.Connections = "strangers", addr, r.certificate.certFile, connections
 			shape.End = time.Now().Add(time.Duration(seconds) * time.Second)
 			result := shape.start(t)
-			kept := f.certificate.client(f.addr)
-			defer kept.CloseIdleConnections()
-			var times []time.Duration
-			for time.Now().Before(shape.End) {
-				times = append(times, f.pull(t, nil), f.pull(t, kept))
-				time.Sleep(20 * time.Millisecond)
-			}
+			times := f.pulls(t, shape.End)
 			attack := result()
-			slices.Sort(times)
 			peak := f.peakMemory(t)
 			f.cmd.Process.Kill() // or it would first answer everybody who is still to be refused
 			t.Logf("%d connections of %d streams for %d s: %s; %d pulls beside them, the median in %v, the slowest in %v; peak memory %d MiB",
