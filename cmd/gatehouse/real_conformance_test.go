@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -24,11 +25,15 @@ func TestConformanceIsThatOfTheRegistry(t *testing.T) {
 		t.Run(registry.name, func(t *testing.T) {
 			needs(t, "conformance", registry.program)
 			bare := conformance(t, "OCI_TLS=disabled", "OCI_REGISTRY="+strings.TrimPrefix(registry.start(t), "http://"))
-			f := newRecipe(t).gatehouse(t, registry.start(t))
-			behind := conformance(t, "OCI_TLS=enabled", "OCI_REGISTRY="+f.addr, "SSL_CERT_FILE="+f.certificate.certFile,
-				"OCI_USERNAME="+pusher, "OCI_PASSWORD="+pusherPassword)
-			if diff := gocmp.Diff(bare, behind); diff != "" {
-				t.Errorf("the suite sees a difference (-bare +behind gatehouse):\n%s", diff)
+			for what, f := range map[string]front{
+				"by methods":                      newRecipe(t).gatehouse(t, registry.start(t)),
+				"by actions, with filtered lists": filtering(t, registry.start(t)),
+			} {
+				behind := conformance(t, "OCI_TLS=enabled", "OCI_REGISTRY="+f.addr, "SSL_CERT_FILE="+f.certificate.certFile,
+					"OCI_USERNAME="+pusher, "OCI_PASSWORD="+pusherPassword)
+				if diff := gocmp.Diff(bare, behind); diff != "" {
+					t.Errorf("rules %s: the suite sees a difference (-bare +behind gatehouse):\n%s", what, diff)
+				}
 			}
 			if len(bare) < 600 {
 				t.Errorf("the suite ran %d tests, too few to prove anything", len(bare))
@@ -36,6 +41,37 @@ func TestConformanceIsThatOfTheRegistry(t *testing.T) {
 			t.Logf("%d results, the same bare and behind gatehouse", len(bare))
 		})
 	}
+}
+
+// filtering starts the program with rules by which the pusher alone may do everything to
+// the repositories of the suite. Its lists are filtered.
+func filtering(t *testing.T, upstream string) front {
+	t.Helper()
+	r := newRecipe(t)
+	config := filepath.Join(r.dir, "filtered.toml")
+	writeFile(t, config, fmt.Appendf(nil, `
+[[backend]]
+name = "local"
+type = "htpasswd"
+users_file = %[1]q
+
+[[route]]
+path = "/v2/"
+upstream = %[2]q
+backend = "local"
+catalog = "filtered"
+
+  [[route.rule]]
+  name = "suite"
+  repositories = ["conformance/**"]
+  require = ["user %[3]s"]
+
+  [[route.rule]]
+  name = "catalog"
+  actions = ["catalog"]
+  require = ["user %[3]s"]
+`, r.usersFile, upstream, pusher), 0o644)
+	return r.serve(t, "--config", config)
 }
 
 // TestConformanceFailsForThePuller shows that the suite above is able to fail:

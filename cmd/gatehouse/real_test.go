@@ -38,6 +38,7 @@ var programs = map[string]string{
 	"bash":                    "apt-get install bash",
 	"chromium":                "apt-get install chromium fonts-dejavu-core",
 	"conformance":             "go install github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111",
+	"crane":                   "go install github.com/google/go-containerregistry/cmd/crane@v0.22.1",
 	"curl":                    "apt-get install curl",
 	"docker":                  "apt-get install docker.io",
 	"docker-registry":         "apt-get install docker-registry",
@@ -49,7 +50,10 @@ var programs = map[string]string{
 	"htpasswd":                "apt-get install apache2-utils",
 	"ldapsearch":              "apt-get install ldap-utils",
 	"nfpm":                    "go install github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0",
+	"oras":                    "go install oras.land/oras/cmd/oras@v1.3.6",
+	"podman":                  "apt-get install podman",
 	"promtool":                "apt-get install prometheus",
+	"regctl":                  "go install github.com/regclient/regclient/cmd/regctl@v0.11.7",
 	"registry":                "go install github.com/distribution/distribution/v3/cmd/registry@v3.1.2",
 	"samba":                   "apt-get install --no-install-recommends samba samba-dsdb-modules samba-vfs-modules samba-ad-provision python3-samba winbind",
 	"samba-tool":              "apt-get install samba",
@@ -263,7 +267,7 @@ func newCertificate(t *testing.T, dir string) certificate {
 	}
 	made := testkit.Certificate{
 		CertFile: c.certFile, KeyFile: c.keyFile,
-		Hosts: []string{"registry.test", "one.registry.test", "two.registry.test", host},
+		Hosts: []string{"registry.test", "*.registry.test", host},
 		From:  time.Now().Add(-time.Hour), To: time.Now().Add(24 * time.Hour),
 	}.Write(t)
 	c.serial = made.SerialNumber
