@@ -1,8 +1,11 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -38,7 +41,11 @@ func TestPullsAreWhatIsAskedOfTheirPaths(t *testing.T) {
 // request.
 func TestPullsAreDecidedAsRequests(t *testing.T) {
 	names := []string{"a", "b", "team", "pusher", "x"}
-	for seed := range uint64(200) {
+	sets, err := strconv.Atoi(cmp.Or(os.Getenv("GATEHOUSE_TEST_LISTS"), "200"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed := range uint64(sets) {
 		r := rand.New(rand.NewPCG(seed, 4))
 		pick := func(from ...string) string { return from[r.IntN(len(from))] }
 		route := Route{Path: "/v2/"}
