@@ -71,7 +71,7 @@ func (x *exchange) forwardList(kind *listing.Kind) *problem {
 func (x *exchange) listed(ctx context.Context, kind *listing.Kind) *listedRegistry {
 	policy := x.route.policy
 	alone := x.site.door.router.takesAll(x.host, policy.Registry(), x.index)
-	return &listedRegistry{x: x, ctx: ctx, kind: kind, memory: x.site.sites.held.lend(), alone: alone, pulls: policy.Pulls(x.from.addr, !alone)}
+	return &listedRegistry{x: x, ctx: ctx, kind: kind, memory: x.site.sites.held.lend(clientOf(x.who, x.from.addr)), alone: alone, pulls: policy.Pulls(x.from.addr, !alone)}
 }
 
 // listProblem says which status a failure to make a list is.

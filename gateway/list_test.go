@@ -14,6 +14,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/gateway/rules"
+	"gatehouse/gateway/upstream"
 )
 
 // catalogUpstream is a registry that lists names in pages, and the tags of each.
@@ -327,9 +328,9 @@ func TestTagsWithARuleForTheRoot(t *testing.T) {
 }
 
 func TestWhatIsHeldTakesLittleMemory(t *testing.T) {
-	m := &heldMemory{}
-	m.left.Store(2 * heldStep)
-	a, b := m.lend(), m.lend()
+	m := newHeldMemory()
+	m.left = 2 * heldStep
+	a, b := m.lend(upstream.Client{User: "a"}), m.lend(upstream.Client{User: "b"})
 	if err := a.keep(heldStep + 1); err != nil {
 		t.Fatal(err)
 	}
@@ -338,7 +339,7 @@ func TestWhatIsHeldTakesLittleMemory(t *testing.T) {
 	}
 	a.giveBack()
 	b.giveBack()
-	if left := m.left.Load(); left != 2*heldStep {
+	if left := m.left; left != 2*heldStep {
 		t.Errorf("%d bytes are left", left)
 	}
 }

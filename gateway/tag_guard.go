@@ -110,7 +110,7 @@ func (x *exchange) holdManifest() *problem {
 	if x.upload == nil || x.r.ContentLength > maxManifest {
 		return manifestSize(x.upload != nil)
 	}
-	x.heldLoan = x.site.sites.held.lend()
+	x.heldLoan = x.site.sites.held.lend(clientOf(x.who, x.from.addr))
 	piece := flow.Buffers.Get().(*[]byte)
 	defer flow.Buffers.Put(piece)
 	var held bytes.Buffer

@@ -112,7 +112,7 @@ func TestImmutableTagStaysWhatItIs(t *testing.T) {
 				t.Errorf("%s %s: %s", step.method, step.tag, text)
 			}
 		}
-		if left, all := tg.sites.held.left.Load(), newHeldMemory().left.Load(); left != all {
+		if left, all := tg.sites.held.free(), newHeldMemory().free(); left != all {
 			t.Errorf("%d bytes are left of %d for what is held", left, all)
 		}
 		if got := up.digest("v1"); got != digestOf("a") {
@@ -139,7 +139,7 @@ func TestImmutableTagInChunks(t *testing.T) {
 	if got := up.digest("t201"); got != digestOf("a") {
 		t.Errorf("it leads to %q", got)
 	}
-	if left, all := tg.sites.held.left.Load(), newHeldMemory().left.Load(); left != all {
+	if left, all := tg.sites.held.free(), newHeldMemory().free(); left != all {
 		t.Errorf("%d bytes are left of %d for what is held", left, all)
 	}
 }
@@ -148,7 +148,7 @@ func TestImmutableTagInChunks(t *testing.T) {
 func TestManifestInManyPieces(t *testing.T) {
 	up := newTagUpstream(t)
 	tg := keeping(t, up, nil, "*")
-	tg.sites.held.left.Store(2 * heldStep)
+	tg.sites.held.left = 2 * heldStep
 	if got, text := tg.put(t, "PUT", "/v2/app/manifests/1", iotest.OneByteReader(strings.NewReader(strings.Repeat("x", 2000)))); got != 201 {
 		t.Errorf("status %d: %s", got, text)
 	}

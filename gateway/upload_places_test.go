@@ -1,12 +1,15 @@
 package gateway
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse/gateway/rules"
+	"gatehouse/gateway/upstream"
 )
 
 // elsewhere is a registry whose uploads go on at a path of its own.
@@ -46,6 +49,9 @@ func TestUploadElsewhereIsAPush(t *testing.T) {
 		if sent.StatusCode != 202 {
 			t.Fatalf("PATCH: %s", sent.Status)
 		}
+		if own := tg.sites.uploads.clients[clientOf(subjectOf("push"), loopback)]; len(tg.sites.uploads.clients) != 1 || own == nil {
+			t.Errorf("the places are those of %v, want those of the user", tg.sites.uploads.clients)
+		}
 		if resp := step("push", "PUT", sent.Header.Get("Location")+"&digest=sha256:ab"); resp.StatusCode != 201 {
 			t.Errorf("PUT: %s", resp.Status)
 		}
@@ -79,7 +85,7 @@ func TestUploadElsewhereTakesNothingOver(t *testing.T) {
 		other.Path, other.Rules = "/elsewhere/", r.Rules
 		tg := startGateway(t, nil, r, other)
 		tg.ask(t, "push", "POST", "/v2/team/app/blobs/uploads/", nil)
-		if n := tg.sites.uploads.known.Len(); n != 0 {
+		if n := tg.sites.uploads.len(); n != 0 {
 			t.Errorf("%s is remembered", location)
 		}
 	}
@@ -134,7 +140,58 @@ func TestOnlyPushesGoOnElsewhere(t *testing.T) {
 	for _, ask := range [][2]string{{"GET", "/v2/team/app/manifests/1"}, {"DELETE", "/v2/team/app/manifests/1"}, {"GET", "/v2/_catalog"}, {"POST", "/v2/x"}} {
 		tg.ask(t, "push", ask[0], ask[1], nil)
 	}
-	if n := tg.sites.uploads.known.Len(); n != 0 {
+	if n := tg.sites.uploads.len(); n != 0 {
 		t.Errorf("%d places are remembered", n)
+	}
+}
+
+// len returns how many places are remembered.
+func (p *uploadPlaces) len() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.known.Len()
+}
+
+// Whoever begins more uploads than others have room for takes the place of its own alone.
+func TestClientHasItsShareOfUploadPlaces(t *testing.T) {
+	p := newUploadPlaces()
+	greedy, other := upstream.Client{User: "greedy"}, upstream.Client{User: "other"}
+	place := func(i int) uploadPlace { return uploadPlace{path: fmt.Sprint("/v2/up/", i)} }
+	begin := func(i int, client upstream.Client) { p.add(place(i), begunUpload{"app", time.Now(), client}) }
+	begin(-1, other)
+	for i := range maxUploadPlaces + 10 {
+		begin(i, greedy)
+		begin(0, greedy) // which stays in use
+	}
+	for i, want := range map[int]bool{-1: true, 0: true, 1: false, 20: false, maxUploadPlaces + 9: true} {
+		if _, got := p.get(place(i)); got != want {
+			t.Errorf("place %d is remembered: %v, want %v", i, got, want)
+		}
+	}
+	if got := p.len(); got != maxClientPlaces+1 {
+		t.Errorf("%d places are remembered, want %d", got, maxClientPlaces+1)
+	}
+	begin(-1, greedy) // now it is the greedy one's
+	for i := range maxUploadPlaces + 10 {
+		p.remove(place(i))
+	}
+	p.remove(place(-1))
+	if p.len() != 0 || len(p.clients) != 0 {
+		t.Errorf("%d places and %d clients are left", p.len(), len(p.clients))
+	}
+}
+
+// All clients together have what is remembered in all.
+func TestUploadPlacesAreBounded(t *testing.T) {
+	p := newUploadPlaces()
+	for i := range 3 * maxUploadPlaces {
+		p.add(uploadPlace{path: fmt.Sprint("/v2/up/", i)}, begunUpload{"app", time.Now(), upstream.Client{User: fmt.Sprint(i % 7)}})
+	}
+	own := 0
+	for _, list := range p.clients {
+		own += list.Len()
+	}
+	if p.len() != maxUploadPlaces || own != maxUploadPlaces {
+		t.Errorf("%d places are remembered, %d of them of clients, want %d", p.len(), own, maxUploadPlaces)
 	}
 }
