@@ -83,3 +83,71 @@ func TestRulesOnRepositoriesWithSkopeo(t *testing.T) {
 	gatehouse.works("can-i", "push", "users/"+pusher+"/app", "--as", pusher)
 	gatehouse.refused("no: ", "can-i", "push", "users/"+puller+"/app", "--as", pusher)
 }
+
+// TestFoldersOfGroupsOfARealDirectory has alice, who is in a group of an OpenLDAP, and by
+// that in another, push to the folders of both, and to that of no other group. A group
+// whose name can be no part of a repository's name has none.
+func TestFoldersOfGroupsOfARealDirectory(t *testing.T) {
+	t.Parallel()
+	needs(t, "slapd", "slapadd", "skopeo", registries[0].program)
+	r := newRecipe(t)
+	const others = "dn: cn=ops,dc=corp,dc=example\nobjectClass: groupOfNames\ncn: ops\nmember: uid=bob,dc=corp,dc=example\n\n" +
+		"dn: cn=Web Team,dc=corp,dc=example\nobjectClass: groupOfNames\ncn: Web Team\nmember: uid=alice,dc=corp,dc=example\n"
+	url, _ := runOpenLDAPWith(t, r.dir, others)
+	writeFile(t, filepath.Join(r.dir, "ldap-password"), []byte(directoryAccountPassword+"\n"), 0o600)
+	config := filepath.Join(r.dir, "folders.toml")
+	writeFile(t, config, []byte(strings.NewReplacer("@URL@", url, "@UPSTREAM@", registries[0].start(t)).Replace(`
+[[backend]]
+name = "corp"
+type = "ldap"
+preset = "openldap"
+urls = ["@URL@"]
+ca_file = "corp-ca.pem"
+bind_dn = "cn=gatehouse,ou=system,dc=corp,dc=example"
+bind_password_file = "ldap-password"
+user_bases = ["dc=corp,dc=example"]
+
+[[route]]
+path = "/v2/"
+upstream = "@UPSTREAM@"
+backend = "corp"
+
+  [[route.rule]]
+  name = "team"
+  repositories = ["teams/{group}/**"]
+  require = ["backend corp"]
+
+  [[route.rule]]
+  name = "catalog"
+  actions = ["catalog"]
+  require = ["valid-user"]
+`)), 0o600)
+	f := r.serve(t, "--config", config)
+	image := t.TempDir()
+	digest := writeImage(t, image, "of a group")
+	skopeo := newSkopeo(t, tunnel(t, f.certificate, map[string]string{"registry.test": f.addr}))
+	push := func(who, repository string) []string {
+		return []string{"copy", "--dest-creds", who + ":" + directoryUserPassword, "oci:" + image + ":latest", "docker://registry.test/" + repository}
+	}
+	skopeo.works(push("alice", "teams/team/app:1")...)
+	skopeo.works(push("alice", "teams/pusher/app:1")...) // of which team is a member
+	skopeo.works(push("bob", "teams/ops/app:1")...)
+	skopeo.refused("403 (Forbidden)", push("alice", "teams/ops/app:1")...)
+	skopeo.refused("403 (Forbidden)", push("bob", "teams/pusher/app:1")...)
+	pulled := t.TempDir()
+	skopeo.works("copy", "--src-creds", "alice:"+directoryUserPassword, "docker://registry.test/teams/pusher/app:1", "oci:"+pulled+":latest")
+	checkImage(t, pulled, digest)
+	for user, want := range map[string]string{"alice": "teams/pusher/app teams/team/app", "bob": "teams/ops/app"} {
+		if got := strings.Join(f.list(t, "/v2/_catalog?n=1", user, directoryUserPassword), " "); got != want {
+			t.Errorf("%s sees %q, want %q", user, got, want)
+		}
+	}
+
+	gatehouse := client{t, binary(t), nil, []string{"GATEHOUSE_CONFIG=" + config}}
+	for request, want := range map[string]string{"teams/team/app:1": ": allowed\n", "teams/pusher/app:1": ": allowed\n", "teams/ops/app:1": "DENIED", "teams/web-team/app:1": "DENIED"} {
+		said, _ := gatehouse.run("explain", "--live", "--user", "alice", "push", request)
+		if !strings.Contains(said, want) {
+			t.Errorf("explain %s: want %s in\n%s", request, want, said)
+		}
+	}
+}
