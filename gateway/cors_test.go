@@ -50,7 +50,7 @@ func corsGateway(t *testing.T, change func(*Config)) (*testGateway, *upstreamLog
 }
 
 // ask sends a request with the fields.
-func (tg *testGateway) ask(t *testing.T, user, method, path string, fields map[string]string) *http.Response {
+func (tg *testGateway) ask(t testing.TB, user, method, path string, fields map[string]string) *http.Response {
 	t.Helper()
 	r, err := http.NewRequest(method, tg.url(path), nil)
 	if err != nil {

@@ -60,13 +60,13 @@ func recipeRoute(t testing.TB, service string) Route {
 
 // startGateway runs a gateway on loopback until the test ends. Without change it
 // speaks plain HTTP.
-func startGateway(t *testing.T, change func(*Config), routes ...Route) *testGateway {
+func startGateway(t testing.TB, change func(*Config), routes ...Route) *testGateway {
 	t.Helper()
 	return startPrepared(t, change, func(*Gateway) {}, routes...)
 }
 
 // startPrepared is startGateway, and changes the gateway before it serves anybody.
-func startPrepared(t *testing.T, change func(*Config), prepare func(*Gateway), routes ...Route) *testGateway {
+func startPrepared(t testing.TB, change func(*Config), prepare func(*Gateway), routes ...Route) *testGateway {
 	t.Helper()
 	tg := &testGateway{access: new(testkit.Buffer), log: new(testkit.Buffer), served: make(chan error, 1)}
 	cfg := Config{Listen: []string{"127.0.0.1:0"}, Routes: routes, AccessOut: tg.access, Log: testkit.NewLog(tg.log)}
@@ -170,7 +170,7 @@ func (tg *testGateway) url(path string) string {
 }
 
 // do sends a request as user, empty for nobody, with an ordinary client.
-func (tg *testGateway) do(t *testing.T, user, method, path string, body io.Reader) *http.Response {
+func (tg *testGateway) do(t testing.TB, user, method, path string, body io.Reader) *http.Response {
 	t.Helper()
 	r, err := http.NewRequest(method, tg.url(path), body)
 	if err != nil {
@@ -187,7 +187,7 @@ func (tg *testGateway) do(t *testing.T, user, method, path string, body io.Reade
 	return resp
 }
 
-func (tg *testGateway) client(t *testing.T) *http.Client {
+func (tg *testGateway) client(t testing.TB) *http.Client {
 	transport := &http.Transport{
 		DisableCompression: true, ForceAttemptHTTP2: true,
 		TLSClientConfig: &tls.Config{RootCAs: tg.roots},

@@ -5,6 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -88,6 +92,42 @@ func BenchmarkCatalog(b *testing.B) {
 			b.ReportMetric((cpuTime(b)-begin).Seconds()*1000/float64(b.N), "cpu-ms/op")
 		})
 	}
+}
+
+// BenchmarkFirstByteOfACatalog asks a gateway for all of 10,000 names, of which 1,000 rules
+// let the client see some, and reports how long after the last byte of the registry the
+// first one comes: a page is made before any of it is sent.
+func BenchmarkFirstByteOfACatalog(b *testing.B) {
+	shelf := shelfOf(10_000)
+	var sent atomic.Int64
+	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		i := 0
+		if _, err := fmt.Sscanf(r.FormValue("last"), "team%d/", &i); err == nil {
+			i = i/1000 + 1
+		}
+		if i < len(shelf)-1 {
+			w.Header().Set("Link", `</v2/_catalog>; rel="next"`)
+		}
+		if w.Header().Set("Content-Type", "application/json"); i < len(shelf) {
+			w.Write(shelf[i])
+		} else {
+			io.WriteString(w, `{"repositories":[]}`)
+		}
+		sent.Store(time.Now().UnixNano())
+	}))
+	defer registry.Close()
+	route := recipeRoute(b, registry.URL)
+	route.Rules = append(rulesOnTeams(b, 1000, false), rules.Rule{Name: "catalog", Actions: []string{"catalog"}, Require: mustRequire(b, "valid-user")})
+	tg := startGateway(b, nil, route)
+	var waited time.Duration
+	for b.Loop() {
+		resp := tg.ask(b, "alice", "GET", "/v2/_catalog?n=10000", nil)
+		waited += time.Duration(time.Now().UnixNano() - sent.Load())
+		if body, err := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK || err != nil {
+			b.Fatalf("%s %s %v", resp.Status, body, err)
+		}
+	}
+	b.ReportMetric(waited.Seconds()*1000/float64(b.N), "ms-behind/op")
 }
 
 // cpuTime returns how long this process has computed.

@@ -29,7 +29,9 @@ const (
 const SmallPage = 100
 
 // maxPageBytes is how many bytes of names one page has at most, whatever a client asks
-// for: a page is made in memory.
+// for. A page is made in memory and not sent while it grows: the status and the link come
+// before the names on the wire, and depend on how the page ends. A failure of the registry
+// or of a directory in the middle would cut a list short that began with 200.
 const maxPageBytes = 1 << 20
 
 // Position is a place in a list.
