@@ -38,7 +38,7 @@ func bindNames(r Requirement, route Route) (Requirement, error) {
 			p.source, p.name = source, name
 		}
 		if p = p.canonical(route); p.name == "" {
-			return p, fmt.Errorf("%s: there is no such name", text)
+			return p, p.at.inRequire(fmt.Errorf("%s: there is no such name", text))
 		}
 		return p, nil
 	})
@@ -73,8 +73,8 @@ func (p principal) canonical(route Route) principal {
 func checkVouchers(r Requirement, route Route) error {
 	var errs []error
 	leaves(r, func(leaf Requirement) {
-		if v, ok := leaf.(voucher); ok && !slices.Contains(route.Backends, string(v)) {
-			errs = append(errs, fmt.Errorf("%s: no user of the route is vouched for by it; want one of %s", v, strings.Join(route.Backends, ", ")))
+		if v, ok := leaf.(voucher); ok && !slices.Contains(route.Backends, v.name) {
+			errs = append(errs, v.at.inRequire(fmt.Errorf("%s: no user of the route is vouched for by it; want one of %s", v, strings.Join(route.Backends, ", "))))
 		}
 	})
 	return errors.Join(errs...)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"gatehouse/backend/fault"
 )
 
 // place is the path of an item: keys and indexes.
@@ -11,6 +13,14 @@ type place []any
 
 // below returns the path of what stands at a key or index below p.
 func (p place) below(step any) place { return append(slices.Clip(p), step) }
+
+// inRequire returns err with the path of what stands at p, below require itself.
+func (p place) inRequire(err error) error {
+	if len(p) == 0 {
+		return err
+	}
+	return fault.At(err, p[1:]...)
+}
 
 // String returns the path as in require[1].all[0].
 func (p place) String() string {

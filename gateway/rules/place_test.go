@@ -25,6 +25,14 @@ func TestErrorsKnowTheirPlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	nested, err := ParseRequire([]any{"valid-user", "user a", map[string]any{"all": []any{"valid-user", "not backend x local"}}, "backend local y z"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = [][]any{{"require", 2, "all", 1}, {"require", 3}, {"require", 3}}
+	if diff := cmp.Diff(want, paths(CheckRule(Rule{Name: "all", Require: nested}, Route{Path: "/v2/", Backends: []string{"local"}}))); diff != "" {
+		t.Errorf("names of backends (-want +got):\n%s", diff)
+	}
 	bad := Rule{Name: "", Methods: []string{"GET", "get"}, Paths: []string{"/v2/**", "/v2/a*"}, Require: require}
 	want = [][]any{{"name"}, {"methods", 1}, {"paths", 1}}
 	if diff := cmp.Diff(want, paths(CheckRule(bad, Route{Path: "/v2/"}))); diff != "" {

@@ -171,7 +171,7 @@ func waysOut(r Requirement, req Request, who Subject) []string {
 	case network:
 		return []string{"send it from outside of " + r.address()}
 	case voucher:
-		return []string{"log in as a user of another backend than " + string(r)}
+		return []string{"log in as a user of another backend than " + r.name}
 	case principal:
 		return []string{r.wayOut(who)}
 	case allOf:

@@ -30,9 +30,14 @@ type (
 	anyOf     []Requirement // never empty
 	allOf     []Requirement // never empty
 	not       struct{ Requirement }
-	voucher   string // name of the backend that vouches for the user
 	way       string // how somebody comes
 )
+
+// voucher is the backend of that name, which vouches for the user.
+type voucher struct {
+	name string
+	at   place // where it stands in require; empty where it is none of a rule
+}
 
 // byPassword is the only way so far.
 const byPassword way = "password"
@@ -45,6 +50,8 @@ type principal struct {
 	name   string
 
 	spellings []spelling // of each backend, where they differ; see spelledBy
+
+	at place // where it stands in require; empty where it is none of a rule
 }
 
 type principalKind string

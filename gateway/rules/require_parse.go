@@ -75,12 +75,31 @@ func (p *requireParser) item(at place, item any, depth int) Requirement {
 			p.fail(at, "%w", err)
 			return nil
 		}
-		return r
+		return placed(r, at)
 	case map[string]any:
 		return p.table(at, item, depth)
 	}
 	p.fail(at, `want a string such as "valid-user", or a table { any = […] }, { all = […] } or { none = […] }; got a value of type %T`, item)
 	return nil
+}
+
+// placed returns r with the place where its names stand, for errors that only a route shows.
+func placed(r Requirement, at place) Requirement {
+	switch r := r.(type) {
+	case voucher:
+		r.at = at
+		return r
+	case principal:
+		r.at = at
+		return r
+	case not:
+		return not{placed(r.Requirement, at)}
+	case anyOf:
+		for i := range r {
+			r[i] = placed(r[i], at)
+		}
+	}
+	return r
 }
 
 func (p *requireParser) table(at place, table map[string]any, depth int) Requirement {
@@ -263,7 +282,7 @@ func parseVouchers(args []word) (Requirement, error) {
 		if err := checkName(arg, len(args)); err != nil {
 			return nil, err
 		}
-		list = append(list, voucher(arg.text))
+		list = append(list, voucher{name: arg.text})
 	}
 	return newAny(list), nil
 }

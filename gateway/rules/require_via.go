@@ -4,7 +4,7 @@ func (v voucher) eval(_ Request, who Subject) Verdict {
 	if !who.LoggedIn && who.Identity.Source == "" {
 		return NeedsLogin
 	}
-	return verdictOf(string(v) == who.Identity.Source)
+	return verdictOf(v.name == who.Identity.Source)
 }
 
 func (w way) eval(_ Request, who Subject) Verdict {
@@ -14,7 +14,7 @@ func (w way) eval(_ Request, who Subject) Verdict {
 	return verdictOf(w == byPassword)
 }
 
-func (v voucher) String() string { return "backend " + written(string(v)) }
+func (v voucher) String() string { return "backend " + written(v.name) }
 func (w way) String() string     { return "via " + string(w) }
 
 func (v voucher) rename(renamer) (Requirement, error) { return v, nil }

@@ -77,7 +77,7 @@ func (a *asker) learnTags(patterns tagPatterns) {
 func (a *asker) peopleOf(leaf Requirement) []Subject {
 	switch p := leaf.(type) {
 	case voucher:
-		return []Subject{a.person(string(p), "somebody")}
+		return []Subject{a.person(p.name, "somebody")}
 	case principal:
 		var list []Subject
 		for _, source := range a.policy.sources() {

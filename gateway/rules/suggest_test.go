@@ -158,7 +158,7 @@ func suggestedRequests() []Request {
 // Whatever is suggested decides every request of the specification as the rules did.
 func TestSuggestionsDecideTheSame(t *testing.T) {
 	changed, requests := 0, suggestedRequests()
-	for seed := range uint64(60) {
+	for seed := range uint64(20) {
 		g := generator{rand.New(rand.NewPCG(seed, 11))}
 		r := g.randomRoute(t)
 		s := mustSuggest(t, r, (*Policy).byAction)
@@ -186,7 +186,7 @@ func TestSuggestionsDecideTheSame(t *testing.T) {
 			}
 		}
 	}
-	if changed < 20 {
+	if changed < 8 {
 		t.Errorf("%d suggestions: the generator tests too little", changed)
 	}
 }

@@ -104,7 +104,7 @@ func (p *Policy) namesakesOf(r *rule) []string {
 	if !slices.ContainsFunc(r.repositories, func(q Pattern) bool { return slices.Contains(q, userSegment) }) {
 		template, name = groupSegment, "devs"
 	}
-	one := voucher(sources[0]).String()
+	one := voucher{name: sources[0]}.String()
 	return []string{fmt.Sprintf("%s may be %s of %s: add %q to require, as in { all = [\"valid-user\", %q] }", template, name, strings.Join(sources, " or of "), one, one)}
 }
 
