@@ -30,13 +30,22 @@ func URL(text string) string {
 }
 
 // userinfo matches the user part of a URL in a text: to the last @ before the quote at
-// the end where the URL stands in quotes, and else before the next blank.
-var userinfo = regexp.MustCompile(`(["'][a-zA-Z][a-zA-Z0-9+.-]*://)(?:[^"'\\]|\\.)*@|([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s"']*@`)
+// the end where the URL stands in quotes, and else before the next blank. A URL that was
+// taken for the path of a file has lost one of its slashes. In quotes the scheme may be
+// mistyped, or missing.
+var userinfo = regexp.MustCompile(`(["'](?:[a-zA-Z][a-zA-Z0-9+.-]*[:;]?)?//|["'][a-zA-Z][a-zA-Z0-9+.-]*:/)(?:[^"'\\]|\\.)*@|([a-zA-Z][a-zA-Z0-9+.-]*[:;]/+|(?:^|\s)//)[^\s"']*@`)
 
 // WithoutUserinfo returns a message without the user parts of the URLs in it.
 func WithoutUserinfo(message string) string {
-	if !strings.Contains(message, "://") || !strings.Contains(message, "@") {
+	if !strings.Contains(message, "@") || !strings.Contains(message, "//") && !strings.Contains(message, ":/") && !strings.Contains(message, ";/") {
 		return message
 	}
 	return userinfo.ReplaceAllString(message, "${1}${2}"+Redacted+"@")
+}
+
+// HasUserinfo reports whether a value is a URL with a user part, as far as [WithoutUserinfo]
+// would know it in quotes.
+func HasUserinfo(value string) bool {
+	quoted := `"` + value + `"`
+	return WithoutUserinfo(quoted) != quoted
 }

@@ -34,15 +34,23 @@ func TestURLsThatMayHoldSecretsAreNotShown(t *testing.T) {
 
 func TestUserPartsOfURLsAreLeftOutOfMessages(t *testing.T) {
 	for text, want := range map[string]string{
-		`"ldaps://svc:hunter2@h" names no host`:              `"ldaps://[redacted]@h" names no host`,
-		`"ldaps://svc:hun ter2@h@h2": x`:                     `"ldaps://[redacted]@h2": x`,
-		`"ldaps://svc:hun\"ter2@h": x`:                       `"ldaps://[redacted]@h": x`,
-		`ldaps://svc:hun/ter2@h is odd`:                      `ldaps://[redacted]@h is odd`,
-		`a http://u:p@h b http://u:p@h`:                      `a http://[redacted]@h b http://[redacted]@h`,
-		`ldaps://dc1.example:636: user alice@corp.example`:   `ldaps://dc1.example:636: user alice@corp.example`,
-		`"ldaps://dc1" and "alice@corp.example"`:             `"ldaps://dc1" and "alice@corp.example"`,
-		`alice@corp.example asks ldaps://dc1`:                `alice@corp.example asks ldaps://dc1`,
-		`dial tcp: lookup x: no such host, at all: a @ here`: `dial tcp: lookup x: no such host, at all: a @ here`,
+		`"ldaps://svc:hunter2@h" names no host`:               `"ldaps://[redacted]@h" names no host`,
+		`"ldaps://svc:hun ter2@h@h2": x`:                      `"ldaps://[redacted]@h2": x`,
+		`"ldaps://svc:hun\"ter2@h": x`:                        `"ldaps://[redacted]@h": x`,
+		`ldaps://svc:hun/ter2@h is odd`:                       `ldaps://[redacted]@h is odd`,
+		`a http://u:p@h b http://u:p@h`:                       `a http://[redacted]@h b http://[redacted]@h`,
+		`open /etc/gatehouse/http:/u:hunter2@h: no such file`: `open /etc/gatehouse/http:/[redacted]@h: no such file`,
+		`"//svc:hunter2@h" is odd`:                            `"//[redacted]@h" is odd`,
+		`"http;//svc:hunter2@h" is odd`:                       `"http;//[redacted]@h" is odd`,
+		`"http//svc:hunter2@h" is odd`:                        `"http//[redacted]@h" is odd`,
+		`"unix:/svc:hunter2@h" is odd`:                        `"unix:/[redacted]@h" is odd`,
+		`open //svc:hunter2@h: x`:                             `open //[redacted]@h: x`,
+		`"user corp:alice@corp.example"`:                      `"user corp:alice@corp.example"`,
+		`config.toml:13:1: "group a/b@c"`:                     `config.toml:13:1: "group a/b@c"`,
+		`ldaps://dc1.example:636: user alice@corp.example`:    `ldaps://dc1.example:636: user alice@corp.example`,
+		`"ldaps://dc1" and "alice@corp.example"`:              `"ldaps://dc1" and "alice@corp.example"`,
+		`alice@corp.example asks ldaps://dc1`:                 `alice@corp.example asks ldaps://dc1`,
+		`dial tcp: lookup x: no such host, at all: a @ here`:  `dial tcp: lookup x: no such host, at all: a @ here`,
 	} {
 		if got := WithoutUserinfo(text); got != want {
 			t.Errorf("%s\ngot  %s\nwant %s", text, got, want)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -125,6 +126,39 @@ func TestCLI1PastedPasswordIsNotShown(t *testing.T) {
 		}
 	}
 	t.Logf("%d configurations", len(texts))
+}
+
+// A URL with a password in it may also be pasted where no URL belongs. Paths of files lose
+// one of its slashes.
+func TestCLI1URLInAnotherKeyIsNotShown(t *testing.T) {
+	t.Parallel()
+	const ldapLine, routeLine = `urls = ["ldaps://127.0.0.1:1"]`, `upstream = "http://127.0.0.1:1"`
+	config := filepath.Join(t.TempDir(), "config.toml")
+	for _, url := range []string{"http://u:%s@h", "http://%s@h:1/x", "//u:%s@h", "http;//u:%s@h", "unix:/u:%s@h"} {
+		value := `"` + strings.ReplaceAll(url, "%s", pasted) + `"`
+		for _, text := range []string{
+			leadConfig("audit_log = "+value+"\n", ldapLine, routeLine),
+			leadConfig("trusted_proxies = ["+value+"]\n", ldapLine, routeLine),
+			leadConfig("[admin]\nlisten = "+value+"\n", ldapLine, routeLine),
+			leadConfig("", ldapLine+"\nca_file = "+value, routeLine),
+			leadConfig("", ldapLine+"\nserver_name = "+value, routeLine),
+			leadConfig("", ldapLine, routeLine+"\nupstream_ca_file = "+value),
+			leadConfig("", ldapLine, routeLine+"\ncors_origins = ["+value+"]"),
+			leadConfig("", ldapLine, routeLine+"\nregistry = "+value),
+			leadConfig("", ldapLine, routeLine+"\nhost = "+value),
+		} {
+			put(t, config, text)
+			ended, end := context.WithCancel(t.Context())
+			end() // serve ends at once where the configuration is taken
+			for _, args := range [][]string{{"check"}, {"check", "-o", "json"}, {"serve"}} {
+				var out strings.Builder
+				run(ended, append(args, "--config", config), stdio{strings.NewReader(""), &out, &out})
+				if strings.Contains(out.String(), "Wint3r") {
+					t.Errorf("%v of\n%s\nsays\n%s", args, text, out.String())
+				}
+			}
+		}
+	}
 }
 
 func must(leads, _ []string) []string { return leads }

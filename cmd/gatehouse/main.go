@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string, std stdio) int {
 		return 0
 	}
 	if err.Error() != "" {
-		fmt.Fprintf(std.err, "gatehouse: %v\n", err)
+		fmt.Fprintf(std.err, "gatehouse: %s\n", shown.WithoutUserinfo(err.Error()))
 	}
 	if code := fault.Of(err); code != "" {
 		fmt.Fprintf(std.err, "code %s: %s\n", code, code.Advice())
