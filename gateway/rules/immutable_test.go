@@ -48,3 +48,46 @@ func TestImmutableTagsThatAreNone(t *testing.T) {
 		}
 	}
 }
+
+// A rule whose people may change its tags by another rule is warned of.
+func TestWarningOfTagsThatAreNotKept(t *testing.T) {
+	dev, admin, user := mustRequire(t, "group dev"), mustRequire(t, "group admin"), mustRequire(t, "valid-user")
+	prod := Rule{Name: "prod", Repositories: []string{"prod/**"}, Actions: []string{"push"}, ImmutableTags: []string{"v*"}, Require: dev}
+	with := func(r Rule, change func(*Rule)) Rule { change(&r); return r }
+	deletes := Rule{Name: "clean", Repositories: []string{"prod/**"}, Actions: []string{"delete"}, Require: user, Position: "c.toml:9"}
+	first := Rule{Name: "special", Repositories: []string{"prod/app/**"}, Actions: []string{"push"}, Require: dev}
+	for name, tt := range map[string]struct {
+		rules []Rule
+		tags  []string
+		want  []string
+	}{
+		"alone":                  {rules: []Rule{prod}},
+		"deletes":                {rules: []Rule{prod, deletes}, want: []string{`rule "clean" (c.toml:9) lets group dev delete tags that immutable_tags keeps in this rule alone, such as v1 of prod/any-name`, `rule "clean" (c.toml:9) lets group dev delete images of prod/any-name by digest`}},
+		"deletes by digest only": {rules: []Rule{prod, with(deletes, func(r *Rule) { r.ImmutableTags = []string{"v*"} })}, want: []string{`rule "clean" (c.toml:9) lets group dev delete images`}},
+		"of the route":           {rules: []Rule{prod, deletes}, tags: []string{"v*"}, want: []string{`rule "clean" (c.toml:9) lets group dev delete images`}},
+		"others delete":          {rules: []Rule{prod, with(deletes, func(r *Rule) { r.Require = admin })}},
+		"elsewhere":              {rules: []Rule{prod, with(deletes, func(r *Rule) { r.Repositories = []string{"dev/**"} })}},
+		"comes first":            {rules: []Rule{first, prod}, want: []string{`rule "special" lets group dev push to tags that immutable_tags keeps in this rule alone, such as v1 of prod/app/any-name`}},
+		"comes first, of others": {rules: []Rule{with(first, func(r *Rule) { r.Require = admin }), prod}},
+		"comes later":            {rules: []Rule{prod, first}},
+		"by methods":             {rules: []Rule{prod, {Name: "all", Methods: []string{"DELETE"}, Paths: []string{"/v2/prod/**"}, Require: dev}}, want: []string{`rule "all" lets group dev delete tags`, `rule "all" lets group dev delete images`}},
+		"own names": {rules: []Rule{{Name: "own", Repositories: []string{"users/{user}/**"}, Actions: []string{"push"}, ImmutableTags: []string{"*"}, Require: user}, {Name: "del", Actions: []string{"delete"}, Require: user}},
+			want: []string{`rule "del" lets valid-user delete tags`, `rule "del" lets valid-user delete images`}},
+	} {
+		var got []string
+		for _, w := range mustPolicy(t, Route{Path: "/v2/", Rules: tt.rules, ImmutableTags: tt.tags}).Warnings() {
+			if strings.Contains(w.Text, "immutable_tags") {
+				got = append(got, w.Text)
+			}
+		}
+		if len(got) != len(tt.want) {
+			t.Errorf("%s: got %q, want %q", name, got, tt.want)
+			continue
+		}
+		for i, want := range tt.want {
+			if !strings.HasPrefix(got[i], want) {
+				t.Errorf("%s: got %q, want %q", name, got[i], want)
+			}
+		}
+	}
+}

@@ -28,20 +28,36 @@ func newAsker(p *Policy) *asker {
 	a := &asker{policy: p, rules: p.rules[:len(p.route.Rules)], random: rand.New(rand.NewPCG(1, 2))}
 	a.words = slices.Concat(endpointWords, []string{"app", "other", "_catalog", "_ext", "token", "v2"})
 	a.tags = []string{"latest", "v1", sampleDigest}
-	a.people = []Subject{{}, a.person("", "somebody"), {LoggedIn: true, Identity: backend.Identity{User: "somebody", Source: p.sources()[0]}}}
+	a.people = []Subject{{}, person("", sampleUser), {LoggedIn: true, Identity: backend.Identity{User: sampleUser, Source: p.sources()[0]}}}
 	for i := range a.rules {
 		a.learn(&a.rules[i])
 	}
 	a.learnTags(p.tags)
 	for _, source := range p.sources() {
-		a.people = append(a.people, a.person(source, "somebody"))
+		a.people = append(a.people, person(source, sampleUser))
 	}
 	return a
 }
 
 // person returns somebody of a backend, who is in these groups and no others.
-func (a *asker) person(source, user string, groups ...string) Subject {
+func person(source, user string, groups ...string) Subject {
 	return Subject{LoggedIn: true, Identity: backend.Identity{User: user, Source: source}, GroupsKnown: true, Groups: groups}
+}
+
+// called returns people whom a name in a rule is about.
+func (p *Policy) called(name principal) []Subject {
+	var list []Subject
+	for _, source := range p.sources() {
+		if name.source != "" && name.source != source {
+			continue
+		}
+		if as := name.spelledBy(source); name.kind == groupKind {
+			list = append(list, person(source, "member", as), person(source, "member", as, "app"))
+		} else {
+			list = append(list, person(source, as), person(source, as, "other"))
+		}
+	}
+	return list
 }
 
 // learn takes from r what it names.
@@ -77,20 +93,9 @@ func (a *asker) learnTags(patterns tagPatterns) {
 func (a *asker) peopleOf(leaf Requirement) []Subject {
 	switch p := leaf.(type) {
 	case voucher:
-		return []Subject{a.person(p.name, "somebody")}
+		return []Subject{person(p.name, sampleUser)}
 	case principal:
-		var list []Subject
-		for _, source := range a.policy.sources() {
-			if p.source != "" && p.source != source {
-				continue
-			}
-			if name := p.spelledBy(source); p.kind == groupKind {
-				list = append(list, a.person(source, "member", name), a.person(source, "member", name, "app"))
-			} else {
-				list = append(list, a.person(source, name), a.person(source, name, "other"))
-			}
-		}
-		return list
+		return a.policy.called(p)
 	}
 	return nil
 }

@@ -22,10 +22,11 @@ func (p *Policy) Warnings() []Warning {
 	for _, text := range p.unclaimed(Rule{Paths: []string{p.route.Path}}) {
 		list = append(list, Warning{Text: text})
 	}
-	unbound, left := false, maxOwnersTried
+	unbound, left, kept := false, maxOwnersTried, maxKeptTried
+	names := p.keptNames()
 	for i := range p.route.Rules {
 		r := &p.rules[i]
-		for _, text := range slices.Concat(p.hidden(i), p.anonymous(r), p.unreachable(r), p.short(r), p.names(r), p.unclaimed(r.Rule), p.owners(i, &left), p.namesakesOf(r)) {
+		for _, text := range slices.Concat(p.hidden(i), p.anonymous(r), p.unreachable(r), p.short(r), p.names(r), p.unclaimed(r.Rule), p.owners(i, &left), p.namesakesOf(r), p.unkept(i, names[i], &kept)) {
 			list = append(list, Warning{Rule: r.Name, Position: r.Position, Text: text})
 		}
 		if !unbound && p.bindsNoMethod(r) {

@@ -32,7 +32,11 @@ var kindsOfRules = map[string]func(i int) Rule{
 	},
 	"methods": func(int) Rule { return Rule{Methods: []string{"OPTIONS"}} },
 	"actions": func(int) Rule { return Rule{Actions: []string{"catalog"}} },
-	"tags":    func(i int) Rule { return Rule{Paths: tens("/v2/t%d/*/manifests/v%d", i)} },
+	"kept tags": func(i int) Rule {
+		return Rule{Repositories: tens("team%d/app%d/**", i), Actions: []string{"push"}, ImmutableTags: []string{"v*"}}
+	},
+	"kept everywhere": func(int) Rule { return Rule{Actions: []string{"push"}, ImmutableTags: []string{"v*"}} },
+	"tags":            func(i int) Rule { return Rule{Paths: tens("/v2/t%d/*/manifests/v%d", i)} },
 }
 
 // tens returns a format with i and each of the numbers from 0 to 9.
