@@ -51,7 +51,7 @@ var programs = map[string]string{
 	"ldapsearch":              "apt-get install ldap-utils",
 	"nfpm":                    "go install github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0",
 	"oras":                    "go install oras.land/oras/cmd/oras@v1.3.6",
-	"podman":                  "apt-get install podman",
+	"podman":                  "apt-get install podman, and run the tests as root",
 	"promtool":                "apt-get install prometheus",
 	"regctl":                  "go install github.com/regclient/regclient/cmd/regctl@v0.11.7",
 	"registry":                "go install github.com/distribution/distribution/v3/cmd/registry@v3.1.2",
@@ -63,6 +63,9 @@ var programs = map[string]string{
 	"systemd-analyze":         "apt-get install systemd",
 	"systemd-socket-activate": "apt-get install systemd",
 }
+
+// asRoot are those of them that work for root alone, as the tests start them.
+var asRoot = []string{"dockerd", "podman"}
 
 // The users of the recipe: one may pull, the other may also push.
 const (
@@ -89,7 +92,7 @@ const soon = 20 * time.Second
 func needs(t *testing.T, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		if _, err := exec.LookPath(name); err != nil || name == "dockerd" && os.Getuid() != 0 {
+		if _, err := exec.LookPath(name); err != nil || slices.Contains(asRoot, name) && os.Getuid() != 0 {
 			testkit.Missing(t, "this test needs "+name+": "+programs[name])
 		}
 	}
