@@ -29,6 +29,13 @@ async function ask(name, method, path, password, more = {}) {
   await ask('wrong password', 'GET', '/v2/_catalog', 'wrong')
   await ask('list', 'GET', '/v2/_catalog', '@PASSWORD@')
   await ask('not allowed', 'DELETE', '/v2/closed/app/manifests/1', '@PASSWORD@')
+  const names = []
+  for (let page = '/v2/_catalog?n=1', left = 9; page && left > 0; left--) {
+    const r = await fetch('@GATE@' + page, {headers: {Authorization: 'Basic ' + btoa('@USER@:@PASSWORD@')}}).catch(() => null)
+    if (r) names.push(...(await r.json()).repositories)
+    page = r && /<(.*)>/.exec(r.headers.get('Link') || '')?.[1]
+  }
+  say('page by page: ' + names.join(' '))
   const m = await ask('manifest', 'HEAD', '/v2/team/app/manifests/1', '@PASSWORD@')
   const digest = m && m.headers.get('Docker-Content-Digest')
   say('digest: ' + digest)
@@ -68,7 +75,7 @@ upstream = %q
 cors_origins = [%q]
 [[route.rule]]
 name = "closed"
-paths = ["/v2/closed/**"]
+paths = ["/v2/closed/**", "/v2/team/closed/**"]
 require = ["all denied"]
 [[route.rule]]
 name = "users"
@@ -76,7 +83,9 @@ methods = ["GET", "DELETE"]
 require = ["valid-user"]
 `, gate, r.usersFile, upstream, listed.URL), 0o644)
 	start(t, command(t, binary(t), "serve", "--config", config)).listening(t, gate)
-	pushEmptyImage(t, upstream, "team/app", "1")
+	for _, repository := range []string{"closed/app", "team/app", "team/closed", "team/web"} {
+		pushEmptyImage(t, upstream, repository, "1")
+	}
 
 	flags := []string{"--virtual-time-budget=20000", "--dump-dom"}
 	seen := browse(t, other.URL, flags...)
@@ -85,7 +94,7 @@ require = ["valid-user"]
 	}
 	seen = browse(t, listed.URL, flags...)
 	for _, want := range []string{
-		"no password: 401 id {\"errors\"", "wrong password: 401 id {\"errors\"", "list: 200 id {\"repositories\":[\"team/app\"]}", "not allowed: 403 id {\"errors\"",
+		"no password: 401 id {\"errors\"", "wrong password: 401 id {\"errors\"", "list: 200 id {\"repositories\":[\"team/app\",\"team/web\"]}", "page by page: team/app team/web\n", "not allowed: 403 id {\"errors\"",
 		"manifest: 200 id", "digest: sha256:", "delete: 202 id", "deleted: 404 id", "end\n",
 	} {
 		if !strings.Contains(seen, want) {
