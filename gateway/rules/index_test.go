@@ -100,3 +100,18 @@ func BenchmarkThousandRules(b *testing.B) {
 		})
 	}
 }
+
+// However many rules there are, the built-in one is found at the root, and nowhere else.
+func TestIndexFindsTheBuiltinRule(t *testing.T) {
+	r := Route{Path: "/v2/"}
+	for i := range 2 * indexedFrom {
+		r.Rules = append(r.Rules, Rule{Name: fmt.Sprint(i), Actions: []string{"push"}, Repositories: []string{fmt.Sprintf("team%d/**", i)}, Require: validUser{}})
+	}
+	p := mustPolicy(t, r)
+	for path, want := range map[string]string{"/v2/": BuiltinRule, "/v2": BuiltinRule, "/v2/team1/manifests/1": "", "/v2/_catalog": ""} {
+		d := p.Decide(Request{Method: "GET", Path: path, Source: loopback}, user("pusher", "corp"), nil)
+		if d.Rule != want || (d.Verdict == Allowed) != (want != "") {
+			t.Errorf("%s: %+v, want the rule %q", path, d, want)
+		}
+	}
+}
