@@ -16,7 +16,7 @@ func (x *exchange) recordAccess() {
 		Start: x.start, Took: time.Since(x.start), ID: x.id,
 		Source: x.from.text, User: x.user(), Backend: x.who.Identity.Source,
 		Method: x.r.Method, Host: x.r.Host, Target: x.sentTarget(), Proto: x.r.Proto,
-		UserAgent: x.r.UserAgent(), Referer: x.r.Referer(),
+		UserAgent: x.sentAgent(), Referer: x.r.Referer(),
 		Rule: x.decision.Rule, Status: x.loggedStatus(), Bytes: x.sent,
 		Cache: string(x.call.Cache), Cause: x.cause,
 	})
@@ -55,6 +55,10 @@ func (x *exchange) user() string {
 	}
 	return x.claimed
 }
+
+// sentAgent returns the program that the client says it is, without the user parts of URLs:
+// people paste those into the settings of programs.
+func (x *exchange) sentAgent() string { return shown.WithoutUserinfo(x.r.UserAgent()) }
 
 // sentTarget is the target of the request as it was sent, but for the user part of a
 // URL, in which browsers and scripts put passwords.

@@ -107,6 +107,7 @@ func TestApacheFormats(t *testing.T) {
 		{record.Common, "http://u:secret@h/", "-", 1, "", "", `192.0.2.1 - \x2d [04/Mar/2026:05:06:07 -0700] "GET http://[redacted]@h/ HTTP/1.1" 200 1`},
 		{record.Combined, "/", `x [01/Jan/2026:00:00:00 +0000] "GET /`, 1, "https://u:secret@h/", "",
 			`192.0.2.1 - x\x20\x5b01/Jan/2026:00:00:00\x20+0000\x5d\x20\"GET\x20/ [04/Mar/2026:05:06:07 -0700] "GET / HTTP/1.1" 200 1 "https://[redacted]@h/" "-"`},
+		{record.Combined, "/", "", 1, "", "agent https://u:secret@h/", `192.0.2.1 - - [04/Mar/2026:05:06:07 -0700] "GET / HTTP/1.1" 200 1 "-" "agent https://[redacted]@h/"`},
 	} {
 		var out bytes.Buffer
 		log, err := record.NewAccessLog(tt.form, &out)

@@ -81,7 +81,7 @@ type refusal struct {
 func (k *refusals) keep(x *exchange, p *problem) {
 	r := refusal{Refusal: Refusal{
 		ID: x.id, Time: x.start,
-		Method: kept(x.r.Method), Target: kept(x.sentTarget()), Host: kept(x.r.Host), UserAgent: kept(x.r.UserAgent()),
+		Method: kept(x.r.Method), Target: kept(x.sentTarget()), Host: kept(x.r.Host), UserAgent: kept(x.sentAgent()),
 		Source: x.from.addr, Claimed: kept(x.claimed), Who: x.who,
 		Answer: answerOf(p), Reason: x.reason, Code: fault.Of(p.cause),
 	}}
