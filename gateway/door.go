@@ -61,7 +61,8 @@ func (d *door) locate(r *http.Request, c *clientConn, e *entry) (p *problem) {
 	}
 	if e.host == "" {
 		e.host = c.serverName
-		if over10 := r.ProtoMajor == 1 && r.ProtoMinor == 0; !over10 || !d.router.serves(e.host) {
+		over10 := r.ProtoMajor == 1 && r.ProtoMinor == 0 && len(r.Header["Host"]) == 0
+		if !over10 || !d.router.serves(e.host) {
 			return badRequest("a request has exactly one Host field")
 		}
 	}
@@ -208,7 +209,7 @@ func hostOf(r *http.Request, t strict.Target) (string, *problem) {
 		return "", badRequest("the request names two hosts")
 	case t.Host != "" && !strings.EqualFold(t.Host, r.Host):
 		return "", badRequest("the request target names another host than the Host field")
-	case len(fields) == 0 && r.Host == "":
+	case r.Host == "": // which an empty field says too (RFC 9112, section 3.2)
 		return "", nil
 	}
 	host, err := strict.ParseHost(r.Host)

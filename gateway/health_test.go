@@ -33,6 +33,7 @@ func TestHealthIsAnsweredBeforeHostsAndRoutes(t *testing.T) {
 	for name, request := range map[string]string{
 		"HTTP/1.1":                   "GET " + healthPath + " HTTP/1.1\r\nHost: registry.test\r\n\r\n",
 		"HTTP/1.1, address":          "GET " + healthPath + " HTTP/1.1\r\nHost: 10.0.0.1:5043\r\n\r\n",
+		"HTTP/1.1, an empty Host":    "GET " + healthPath + " HTTP/1.1\r\nHost:\r\n\r\n",
 		"HTTP/1.1, another host":     "GET " + healthPath + " HTTP/1.1\r\nHost: evil.example\r\n\r\n",
 		"HTTP/1.1, no host":          "GET " + healthPath + " HTTP/1.1\r\n\r\n",
 		"HTTP/1.0, no host":          "GET " + healthPath + " HTTP/1.0\r\n\r\n",
@@ -75,6 +76,8 @@ func TestWhatIsNoHealthCheckIsARequestLikeAnyOther(t *testing.T) {
 		"GET http://localhost" + healthPath + " HTTP/1.1\r\nHost: localhost\r\n\r\n":                 401,
 		"GET " + healthPath + " HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n":                              400,
 		"GET " + healthPath + " HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n": 400,
+		"GET / HTTP/1.1\r\nHost:\r\n\r\n":                                                            400,
+		"GET / HTTP/1.0\r\nHost:\r\n\r\n":                                                            400,
 		"GET " + healthPath + " HTTP/1.1\r\nHost: a b\r\n\r\n":                                       400,
 		"GET /v2/ HTTP/1.1\r\n\r\n":                                                                  400,
 	} {
