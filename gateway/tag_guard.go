@@ -99,11 +99,9 @@ func immutable(e oci.Endpoint, rule, what string) *problem {
 		status: http.StatusForbidden, code: codeDenied, signed: true,
 		message: fmt.Sprintf("the tag %s of %s is immutable and %s: use another tag", e.Reference, e.Repository, what),
 		detail:  map[string]string{"rule": rule, "repository": e.Repository, "tag": e.Reference},
-		cause:   errImmutable,
+		cause:   fault.With("request.immutable_tag", fmt.Errorf("the rule lets the request pass, but the tag %s is immutable and %s", e.Reference, what)),
 	}
 }
-
-var errImmutable = fault.With("request.immutable_tag", errors.New("the tag is immutable, and leads to something else"))
 
 // holdManifest reads the whole body of the request.
 func (x *exchange) holdManifest() *problem {

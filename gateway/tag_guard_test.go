@@ -248,3 +248,22 @@ func TestRulebookKnowsImmutableTags(t *testing.T) {
 		}
 	}
 }
+
+// What is kept for gatehouse why says that the rule would let the request pass, and what of
+// the tag stands in the way: of a tag that is deleted nobody has asked where it leads.
+func TestRefusalOfAnImmutableTagSaysWhatItIs(t *testing.T) {
+	up := newTagUpstream(t)
+	up.tags["v1"] = digestOf("a")
+	tg := keeping(t, up, nil, "v*")
+	for i, ask := range []struct{ method, want string }{
+		{"DELETE", "the rule lets the request pass, but the tag v1 is immutable and cannot be deleted"},
+		{"PUT", "the rule lets the request pass, but the tag v1 is immutable and leads to another image"},
+	} {
+		if got, text := tg.put(t, ask.method, "/v2/app/manifests/v1", strings.NewReader("b")); got != 403 {
+			t.Fatalf("%s: status %d: %s", ask.method, got, text)
+		}
+		if got := fmt.Sprint(tg.records(t, i+1)[i]); !strings.Contains(got, ask.want) {
+			t.Errorf("%s: %s, want %q", ask.method, got, ask.want)
+		}
+	}
+}
