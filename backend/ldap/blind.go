@@ -3,6 +3,7 @@ package ldap
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -130,8 +131,9 @@ func (b *Backend) surveyMembers(ctx context.Context, groups []string) (remarks [
 		remarks = append(remarks, backend.Remark{Subject: "members of " + name, Text: err.Error(), Code: fault.Of(err), Advice: fault.Of(err).Advice()})
 	}
 	if blind.partly != nil {
-		remarks = append(remarks, backend.Remark{Subject: "groups in groups", Advice: "let the service account read the members of all groups, or narrow group_bases or group_filter",
-			Text: fmt.Sprintf("whether the groups of rules have groups as members of which the service account may not ask for the members could not be found out (%v): who is in one of these counts as not in the outer group", blind.partly)})
+		err := partlyError(blind.partly)
+		remarks = append(remarks, backend.Remark{Subject: "groups in groups", Text: err.Error(), Code: fault.Of(err),
+			Advice: "let the service account have the entries of all groups (in OpenLDAP: limits with size=unlimited) and read their members, or narrow group_bases or group_filter, or set group_nesting = false"})
 	}
 	return append(remarks, b.surveyInner(ctx, blind)...), nil
 }
@@ -172,69 +174,10 @@ func blindError(groups []string) error {
 	return fault.With("ldap.groups.unreadable", fmt.Errorf("the service account may not ask for the members of %s (group_member_attrs), so that nobody can say who is in it", strings.Join(groups, "; ")))
 }
 
-// findBlind returns the groups of which neither that they have a member nor that they
-// have none is true: those with some names, and those that these may have as members.
-func (b *Backend) findBlind(ctx context.Context, names []string) (unseen, error) {
-	if len(names) == 0 || b.config.GroupMode != groupsSearch && b.config.GroupMode != groupsInChain {
-		return unseen{}, nil
-	}
-	r := &resolver{Backend: b, search: b.asService, memory: b.memory}
-	if b.config.DirectGroups {
-		blind, err := r.blindOf(ctx, b.filtersFor(names))
-		return b.sortBlind(names, blind), err
-	}
-	blind, err := r.blindOf(ctx, []string{"(objectClass=*)"})
-	found := b.sortBlind(names, blind)
-	switch {
-	case err != nil && fault.Of(err) != "ldap.search.incomplete":
-		return unseen{}, err
-	case err == nil && len(found.inner) <= maxInner:
-		return found, nil
-	case err == nil:
-		err = fmt.Errorf("there are %d such groups", len(found.inner))
-	}
-	blind, errNamed := r.blindOf(ctx, b.filtersFor(names))
-	found = b.sortBlind(names, blind)
-	found.partly = err
-	return found, errNamed
-}
-
-// maxInner bounds how many groups whose members nobody sees are followed to the groups
-// that they are in, which takes questions with each login.
-const maxInner = 100
-
-// blindOf returns those of the groups that match some filters of which neither that they
-// have a member nor that they have none is true.
-func (r *resolver) blindOf(ctx context.Context, filters []string) ([]group, error) {
-	all, err := r.find(ctx, filters, false)
-	if err != nil {
-		return nil, err
-	}
-	condition := r.config.GroupFilter
-	for _, attribute := range r.config.GroupMemberAttrs {
-		condition += isReadable(attribute)
-	}
-	open, err := r.seen(ctx, filters, "(&"+condition+")")
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(all, func(g group) bool { return open[g.key] }), nil
-}
-
-// sortBlind tells the groups that rules name from the others.
-func (b *Backend) sortBlind(names []string, blind []group) unseen {
-	rules := b.canonicalGroups(names)
-	found := unseen{entries: blind, inner: map[string]bool{}}
-	for _, g := range blind {
-		if slices.ContainsFunc(append(g.names, g.key), func(name string) bool { _, named := slices.BinarySearch(rules, name); return named }) {
-			found.groups = append(found.groups, g.key)
-		} else {
-			found.inner[g.key] = true
-		}
-	}
-	slices.Sort(found.groups)
-	found.groups = slices.Compact(found.groups)
-	return found
+// partlyError says that nobody can tell whether the groups of rules have groups as members
+// of which nobody can say who is in them.
+func partlyError(cause error) error {
+	return fault.With("ldap.groups.unreadable", fmt.Errorf("whether the groups that rules name have groups as members of which the service account may not ask for the members could not be found out, so that nobody can say who is not in them: %w", cause))
 }
 
 // decidedBeside returns those names of rules that are neither of a blind group nor of one
@@ -256,15 +199,18 @@ func (b *Backend) decidedBeside(ctx context.Context, found unseen) ([]string, er
 	if err != nil || r.missing != nil {
 		return nil, err
 	}
-	doubtful := map[string]bool{}
+	doubtful, nameless := map[string]bool{}, map[string]string{}
 	for _, g := range around {
 		doubtful[g.key] = true
 		for _, name := range g.names {
 			doubtful[name] = true
 		}
 		if g.nameless && !found.inner[g.key] {
-			return nil, nil
+			nameless[g.key] = equals(r.nameAttribute(), g.dn)
 		}
+	}
+	if silent, err := r.silent(ctx, nameless); err != nil || len(silent) > 0 {
+		return nil, err
 	}
 	rules, _, _, _ := r.blind.recall()
 	return slices.DeleteFunc(r.canonicalGroups(rules), func(name string) bool { return doubtful[name] }), nil
@@ -281,6 +227,9 @@ func (r *resolver) doubtBlind(ctx context.Context, names []string) {
 		r.lack(false, fmt.Errorf("whether the service account may ask for the members of the groups that rules name could not be found out: %w", err))
 		return
 	}
+	if found.partly != nil {
+		r.doubtNamed(ctx, partlyError(found.partly))
+	}
 	others := unseen{inner: found.inner, entries: slices.DeleteFunc(slices.Clone(found.entries), func(g group) bool { return slices.Contains(names, g.key) })}
 	if len(others.entries) == 0 {
 		return
@@ -292,5 +241,17 @@ func (r *resolver) doubtBlind(ctx context.Context, names []string) {
 	rules, _, _, _ := r.blind.recall()
 	if len(decided) < len(r.canonicalGroups(rules)) {
 		r.lack(false, blindError(others.keys()), decided...)
+	}
+}
+
+// doubtNamed notes that nobody can say whether the user is in the groups that rules name,
+// for a reason. A name that no group has is of none.
+func (r *resolver) doubtNamed(ctx context.Context, reason error) {
+	named, err := r.namedGroups(ctx)
+	switch {
+	case err != nil:
+		r.lack(false, reason)
+	case len(named) > 0:
+		r.lack(false, reason, r.rulesWithout(slices.Collect(maps.Keys(named)))...)
 	}
 }

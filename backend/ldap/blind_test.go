@@ -135,3 +135,39 @@ func TestLDAP8BlindIsTriedAgainLaterAndLater(t *testing.T) {
 		t.Errorf("got %q, %v, %v", found.groups, err, counts)
 	}
 }
+
+// TestLDAP8WhereNotAllGroupsCameARuleIsUnknown: where it could not be found out whether
+// groups of rules have groups as members that nobody sees into, who was not found in one
+// may be in it. A name that no group has is of none.
+func TestLDAP8WhereNotAllGroupsCameARuleIsUnknown(t *testing.T) {
+	s := start(t, ldaptest.Config{})
+	c := configFor(t, s)
+	c.GroupMode = groupsSearch
+	s.OnRequest(func(r ldaptest.Request) ldaptest.Fault {
+		if strings.Contains(r.Filter, "(objectClass=*)") && r.Scope == ldap.ScopeWholeSubtree { // for all groups
+			return ldaptest.Fault{AfterEntries: true, Answer: &ldaptest.Answer{Code: ldap.LDAPResultTimeLimitExceeded}}
+		}
+		return ldaptest.Fault{}
+	})
+	b := open(t, c)
+	b.Expect([]string{"core", "absent"})
+	id, _ := authenticate(t, b, "alice", alicePass)
+	for range 2 {
+		groups, err := b.Groups(t.Context(), id)
+		missing := backend.IncompleteOf(err)
+		if missing == nil || missing.Cause == nil || missing.ShortNames || !slices.Equal(missing.RuledOut, []string{"absent"}) || !slices.Contains(groups, "dev") {
+			t.Errorf("got %q, %v (%+v), want dev, that she may be in core, and that nobody is in absent", groups, err, missing)
+		}
+	}
+	b = open(t, c)
+	b.Expect([]string{"absent"})
+	if groups, err := b.Groups(t.Context(), id); err != nil {
+		t.Errorf("no rule names a group that exists: got %q, %v", groups, err)
+	}
+	c.DirectGroups = true
+	b = open(t, c)
+	b.Expect([]string{"core"})
+	if groups, err := b.Groups(t.Context(), id); err != nil {
+		t.Errorf("groups in groups do not count: got %q, %v", groups, err)
+	}
+}

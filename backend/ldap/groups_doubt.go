@@ -104,22 +104,33 @@ func (r *resolver) hasUniqueNames() bool {
 // are other groups than a missing one. Where that cannot be found out there are none, so
 // that nothing is decided.
 func (r *resolver) namesOfOthers(ctx context.Context) []string {
-	rules, _, _, _ := r.blind.recall()
-	groups, err := r.find(ctx, r.filtersFor(rules), true)
+	others, err := r.namedGroups(ctx)
 	if err != nil {
 		return nil
-	}
-	others := map[string]bool{}
-	for _, g := range groups {
-		others[g.key] = true
-		for _, name := range g.names {
-			others[name] = true
-		}
 	}
 	for _, g := range r.config.FilterGroups {
 		others[fold(g.Name)] = true // which no group of the directory passes for
 	}
+	rules, _, _, _ := r.blind.recall()
 	return slices.DeleteFunc(r.canonicalGroups(rules), func(name string) bool { return !others[name] })
+}
+
+// namedGroups returns the keys and short names of the groups that can be seen and that
+// rules name.
+func (r *resolver) namedGroups(ctx context.Context) (map[string]bool, error) {
+	rules, _, _, _ := r.blind.recall()
+	groups, err := r.find(ctx, r.filtersFor(rules), true)
+	if err != nil {
+		return nil, err
+	}
+	named := map[string]bool{}
+	for _, g := range groups {
+		named[g.key] = true
+		for _, name := range g.names {
+			named[name] = true
+		}
+	}
+	return named, nil
 }
 
 // canonicalGroups returns the one spelling of each of some names of groups.
