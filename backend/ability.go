@@ -71,6 +71,14 @@ type Revalidator interface {
 	Revalidate(ctx context.Context, id Identity) (Identity, error)
 }
 
+// A Confirmer can say whether an Identity of some time ago still counts, for somebody who
+// can prove without the password that it is theirs.
+type Confirmer interface {
+	// Confirm returns who id is by now. Its errors are those of Authenticate. An
+	// Identity that the backend can tell nothing of without a password counts.
+	Confirm(ctx context.Context, id Identity) (Identity, error)
+}
+
 // A Reporter can say how it is.
 type Reporter interface {
 	// Status is cheap, and asks nobody.

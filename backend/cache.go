@@ -37,6 +37,7 @@ import (
 type Cache struct {
 	inner
 	keys    *keyer
+	proofs  *keyer // for logins without a password
 	store   *store
 	outages *outages
 	checks  *checks
@@ -56,7 +57,7 @@ func NewCache(b Backend, cfg CacheConfig) (*Cache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a credential cache: %w", err)
 	}
-	return &Cache{inner: Extend(b), keys: newKeyer(), store: s, outages: newOutages(cfg.Timeout), checks: newChecks()}, nil
+	return &Cache{inner: Extend(b), keys: newKeyer(), proofs: newKeyer(), store: s, outages: newOutages(cfg.Timeout), checks: newChecks()}, nil
 }
 
 // Configure makes cfg count from the next call on, also for what is remembered, of
@@ -96,7 +97,8 @@ func (c *Cache) Authenticate(ctx context.Context, user, password string) (Identi
 	case refused:
 		return c.answer(ctx, CacheNegative, Identity{}, f.err)
 	case expired:
-		return c.renewLogin(ctx, k, a, f.id)
+		ask := func(ctx context.Context) (Identity, error) { return c.askLogin(ctx, k, a) }
+		return c.renew(ctx, f.id, renewal{line{askingLogin, f.id.Source}, k, user, ask})
 	}
 	if call := CallOf(ctx); call != nil && call.Remembered {
 		return c.answer(ctx, CacheMiss, Identity{}, errNotRemembered)

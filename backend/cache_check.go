@@ -78,13 +78,21 @@ func (c *Cache) revalidate(ctx context.Context, e *era, id Identity, version uin
 // follow has the logins of id be those of now, which the Backend says the user is by
 // now. Under another name they would be somebody else's to rules.
 func (c *Cache) follow(e *era, id, now Identity) (Identity, error) {
-	switch {
-	case now == id:
+	if now == id {
 		return id, nil
-	case now.User != id.User || now.Source != id.Source:
-		return id, fmt.Errorf("user %q is called %q now: %w", id.User, now.User, ErrUnknownUser)
+	}
+	if _, err := sameName(id, now); err != nil {
+		return id, err
 	}
 	c.store.rename(e, id, now)
+	return now, nil
+}
+
+// sameName returns now, which is who id is by now, unless the two have different names.
+func sameName(id, now Identity) (Identity, error) {
+	if now.User != id.User || now.Source != id.Source {
+		return Identity{}, fmt.Errorf("user %q is called %q now: %w", id.User, now.User, ErrUnknownUser)
+	}
 	return now, nil
 }
 

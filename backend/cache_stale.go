@@ -5,29 +5,36 @@ import (
 	"errors"
 )
 
-// renewLogin asks about a login that has expired, which counts on if there is no
-// answer.
-func (c *Cache) renewLogin(ctx context.Context, k key, a attempt, id Identity) (Identity, error) {
-	l := line{askingLogin, id.Source}
+// renewal is a question about a login that has expired.
+type renewal struct {
+	line
+	key  key
+	user string // as whom somebody came
+	ask  func(context.Context) (Identity, error)
+}
+
+// renew asks about the login of id, which counts on if there is no answer.
+func (c *Cache) renew(ctx context.Context, id Identity, r renewal) (Identity, error) {
+	l := r.line
 	if c.outages.on(l) {
 		c.meanwhile(ctx, l, func(ctx context.Context) error {
-			_, err := c.askLogin(ctx, k, a)
+			_, err := r.ask(ctx)
 			return err
 		})
 		return c.answer(ctx, CacheStale, id, nil)
 	}
-	id, err := c.askLogin(ctx, k, a)
+	id, err := r.ask(ctx)
 	if c.heed(ctx, l, err) {
 		// What it was a while ago is not what it is now: there may have been a
 		// purge, or another version.
-		if f := c.store.login(k, c.Version(a.user)); f.state == expired {
+		if f := c.store.login(r.key, c.Version(r.user)); f.state == expired {
 			return c.answer(ctx, CacheStale, f.id, nil)
 		}
 	}
 	return c.answer(ctx, CacheMiss, id, err)
 }
 
-// renewGroups does for groups what renewLogin does for a login.
+// renewGroups does for groups what renew does for a login.
 func (c *Cache) renewGroups(ctx context.Context, id Identity, version uint64, old roll) (roll, CacheState, error) {
 	l := line{askingGroups, id.Source}
 	if c.outages.on(l) {

@@ -18,6 +18,7 @@ type Extended interface {
 	Composite
 	Resolver
 	Revalidator
+	Confirmer
 	Reporter
 	Namesaker
 }
@@ -42,6 +43,7 @@ func Extend(b Backend) Extended {
 		Reporter:      ability[Reporter](b, unable{}),
 		Namesaker:     ability[Namesaker](b, unable{}),
 	}
+	e.Confirmer = ability[Confirmer](b, uncached{e.Revalidator})
 	e.Composite = ability[Composite](b, uniform{e.Canonicalizer})
 	return e
 }
@@ -62,6 +64,7 @@ type extension struct {
 	Composite
 	Resolver
 	Revalidator
+	Confirmer
 	Reporter
 	Namesaker
 }

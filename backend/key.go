@@ -23,6 +23,10 @@ type attempt struct {
 // version, or that would count again when the version comes back.
 type key [sha256.Size]byte
 
+// isAnother reports whether two keys of passwords are of different ones. A zero key is of
+// none.
+func (k key) isAnother(other key) bool { return k != other && k != (key{}) && other != (key{}) }
+
 // A keyer makes keys under a random secret of its own. Two keyers never make
 // the same key, so that what one cache knows cannot be found in another.
 type keyer struct {
@@ -47,6 +51,13 @@ func (k *keyer) password(id Identity, password string) key {
 	return k.login(string(appendParts(nil, id.User, id.Source)), password)
 }
 
+// identity makes a key for whoever can prove that id logged in.
+func (k *keyer) identity(id Identity) key {
+	m := k.macs.Get().(*mac)
+	defer k.macs.Put(m)
+	return m.of(id.parts()...)
+}
+
 // A mac is an HMAC that is used again and again, and holds nothing of the last
 // password in between.
 type mac struct {
@@ -63,8 +74,10 @@ func newMAC(secret []byte) *mac {
 	return m
 }
 
-func (m *mac) login(user, password string) key {
-	m.buf = appendParts(m.buf[:0], user, password)
+func (m *mac) login(user, password string) key { return m.of(user, password) }
+
+func (m *mac) of(parts ...string) key {
+	m.buf = appendParts(m.buf[:0], parts...)
 	m.hash.Write(m.buf)
 	m.hash.Sum(m.sum[:0])
 	m.hash.Reset()

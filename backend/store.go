@@ -46,7 +46,7 @@ type store struct {
 // A login is a success, and when the Backend last said that it still counts.
 type login struct {
 	id        Identity
-	password  key // the same for two logins of one user with one password
+	password  key // the same for two logins of one user with one password; zero for one without
 	confirmed time.Time
 	final     bool // the Backend cannot say that
 }
@@ -206,7 +206,7 @@ func (s *store) admit(k key, o outcome) {
 
 // supersede removes the logins that end with one of id: those of another account
 // which had the name before, and those of the same with another password, unless that
-// is known to be as good.
+// is known to be as good. Where there was no password, the Backend alone knows of it.
 func (s *store) supersede(id Identity, password key) {
 	for _, k := range slices.Clone(s.logins[id.User]) {
 		e, ok := s.good.lru.Peek(k)
@@ -215,7 +215,7 @@ func (s *store) supersede(id Identity, password key) {
 		}
 		earlier := e.value
 		switch same := earlier.id.SameAs(id); {
-		case same == Different, same == Same && earlier.password != password && !hasSamePassword(earlier.id, id):
+		case same == Different, same == Same && password.isAnother(earlier.password) && !hasSamePassword(earlier.id, id):
 			s.good.lru.Remove(k)
 		}
 	}
