@@ -148,7 +148,7 @@ func (b *Backend) Authenticate(ctx context.Context, user, password string) (back
 	case !right:
 		return backend.Identity{}, refusal
 	}
-	return backend.Identity{User: user}, nil
+	return backend.Identity{User: user, Handle: users.mark(user)}, nil
 }
 
 func refusalOf(h hash) error {
@@ -188,14 +188,19 @@ func (b *Backend) Explain(ctx context.Context, id backend.Identity) ([]backend.M
 	return all, nil
 }
 
-// Revalidate looks whether the users file still has a line that lets id in.
+// Revalidate looks whether the users file still has the line by which id was let in. An
+// Identity without a handle is one that was not let in by a password.
 func (b *Backend) Revalidate(ctx context.Context, id backend.Identity) (backend.Identity, error) {
 	if ctx.Err() != nil {
 		return backend.Identity{}, gaveUp(ctx)
 	}
-	h := b.current.Load().users.hash(id.User)
+	users := b.current.Load().users
+	h := users.hash(id.User)
 	if h == nil || isLocked(h) {
 		return backend.Identity{}, refusalOf(h)
+	}
+	if id.Handle != "" && id.Handle != users.mark(id.User) {
+		return backend.Identity{}, backend.ErrOutdated
 	}
 	return id, nil
 }

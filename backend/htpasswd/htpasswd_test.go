@@ -17,6 +17,7 @@ import (
 	"gatehouse/internal/testkit"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/crypto/bcrypt"
 )
 
 // hunter2 is the hash of "hunter2", bcrypt of the least cost.
@@ -68,7 +69,7 @@ func newRig(t *testing.T, users, groups string) *rig {
 func (r *rig) login(t *testing.T, user, password string) error {
 	t.Helper()
 	id, err := r.Authenticate(t.Context(), user, password)
-	if want := (backend.Identity{User: user}); err == nil && id != want {
+	if err == nil && (id != backend.Identity{User: user, Handle: id.Handle} || id.Handle == "") {
 		t.Errorf("user %q is %+v", user, id)
 	}
 	if err != nil && id != (backend.Identity{}) {
@@ -203,6 +204,27 @@ func TestRevalidateKnowsWhoMayLogIn(t *testing.T) {
 	end()
 	if _, err := r.Revalidate(over, backend.Identity{User: "dave"}); !errors.Is(err, backend.ErrUnavailable) {
 		t.Errorf("after the caller has left: %v", err)
+	}
+}
+
+// Somebody else may know the password by which a login was made: it ends with its line.
+func TestRevalidateKnowsTheLine(t *testing.T) {
+	r := newRig(t, "alice:"+hunter2+"\nbob:"+hunter2+"\n", someGroups)
+	id, err := r.Authenticate(t.Context(), "alice", "hunter2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now, err := r.Revalidate(t.Context(), id); err != nil || now != id {
+		t.Errorf("got %+v, %v", now, err)
+	}
+	another, err := bcrypt.GenerateFromPassword([]byte("hunter3"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, r.config.UsersFile, "bob:"+hunter2+"\nalice:"+string(another)+"\n")
+	r.reload()
+	if _, err := r.Revalidate(t.Context(), id); !errors.Is(err, backend.ErrOutdated) {
+		t.Errorf("after a change: %v", err)
 	}
 }
 

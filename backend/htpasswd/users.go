@@ -1,6 +1,8 @@
 package htpasswd
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -26,6 +28,13 @@ func (u *users) hash(name string) hash {
 		return locked{} // unreachable: it did parse when the file was read
 	}
 	return h
+}
+
+// mark returns what tells one line of a user from a later one, from which nothing of the
+// line can be had.
+func (u *users) mark(name string) string {
+	sum := sha256.Sum256([]byte(u.hashes[name]))
+	return "line:" + base64.RawStdEncoding.EncodeToString(sum[:12])
 }
 
 // parseUsers reads a file as Apache's mod_authn_file does: NAME:HASH, further
