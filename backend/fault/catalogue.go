@@ -22,6 +22,7 @@ func Catalogue() []Group {
 			"an upstream without TLS takes http://"})},
 		{"Upstream", upstream},
 		{"Requests", requests},
+		{"Tokens", tokens},
 		{"Configuration and reload", configuration},
 		{"Files", files},
 		{"Certificates of the gateway", certificates},

@@ -1,0 +1,218 @@
+package token
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"time"
+
+	"gatehouse/backend"
+	"gatehouse/backend/fault"
+)
+
+// Purpose is what a token is for.
+type Purpose int
+
+// The purposes of tokens.
+const (
+	Access   Purpose = iota // it comes with requests
+	purposes         = iota
+)
+
+// prefixes begin the tokens of each purpose, so that people and scanners of secrets know
+// what they have found.
+var prefixes = [purposes]string{"gtha_"}
+
+// String returns the name of the purpose, which keys are derived by.
+func (p Purpose) String() string { return [purposes]string{"access"}[p] }
+
+// MaxLength is the length of the longest token. Some servers and proxies take no header of
+// more than 8 KiB.
+const MaxLength = 4 << 10
+
+// Token is what a token says.
+type Token struct {
+	// ID names the token in logs. It is no secret.
+	ID ID
+
+	Issued, Expires int64 // in seconds since 1970
+
+	// Service is where the token may be used.
+	Service string
+
+	// Identity is who logged in. It is the zero value if nobody did.
+	Identity backend.Identity
+
+	// Scopes are what the token may be used for.
+	Scopes Scopes
+}
+
+// IsAnonymous reports whether nobody has logged in for the token.
+func (t Token) IsAnonymous() bool { return t.Identity.User == "" }
+
+// ExpiredSince returns how long the token has been over at now; below zero while it is not.
+func (t Token) ExpiredSince(now time.Time) time.Duration { return now.Sub(time.Unix(t.Expires, 0)) }
+
+// ID is the name of a token.
+type ID [8]byte
+
+// NewID returns a random ID.
+func NewID() (id ID) {
+	rand.Read(id[:]) // never fails: without randomness it ends the process
+	return id
+}
+
+// String returns the ID as logs have it.
+func (id ID) String() string { return hex.EncodeToString(id[:]) }
+
+// The errors of [Keyring.Open].
+var (
+	// ErrMalformed says that it is no token for that purpose, or not as it was sealed.
+	ErrMalformed = fault.With("token.malformed", errors.New("it is no token of this gateway for this purpose, or it was changed"))
+
+	// ErrUnknownKey says that it may be a token, and was sealed with a key that is not
+	// in the Keyring.
+	ErrUnknownKey = fault.With("token.unknown_key", errors.New("it was sealed with a key that this gateway does not have"))
+
+	// ErrTooLong says of [Keyring.Seal] that the token would be longer than MaxLength.
+	ErrTooLong = errors.New("the token would be longer than 4 KiB")
+)
+
+// strictBase64 takes one spelling of each token.
+var strictBase64 = base64.RawURLEncoding.Strict()
+
+const (
+	format    = 1 // of what is sealed
+	nonceSize = 12
+	tagSize   = 16
+)
+
+// Seal returns t as a text for one purpose.
+//
+// The nonce is random. After 2³² tokens of one key two of them might have the same, by
+// which both could be read (NIST SP 800-38D, section 8.3). At ten tokens a second that
+// takes thirteen years.
+func (r *Keyring) Seal(p Purpose, t Token) (string, error) {
+	head := append(make([]byte, 0, 512), byte(len(r.first)))
+	head = append(head, r.first...)
+	kid := len(head)
+	head = append(head, make([]byte, nonceSize)...)
+	rand.Read(head[kid:])
+	key := &r.keys[r.first][p]
+	sealed := key.aead.Seal(head, head[kid:], t.encode(), key.context)
+	text := prefixes[p] + strictBase64.EncodeToString(sealed)
+	if len(text) > MaxLength {
+		return "", ErrTooLong
+	}
+	return text, nil
+}
+
+// Is reports whether text looks like a token, of any purpose.
+func Is(text string) bool {
+	for _, prefix := range prefixes {
+		if strings.HasPrefix(text, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// Open returns what the token text says, which was sealed for that purpose. It does not
+// look at the time, nor at anything else that it says.
+func (r *Keyring) Open(p Purpose, text string) (Token, error) {
+	encoded, ok := strings.CutPrefix(text, prefixes[p])
+	if !ok || len(text) > MaxLength || strings.ContainsAny(encoded, "\r\n") { // which the decoder skips
+		return Token{}, ErrMalformed
+	}
+	sealed, err := strictBase64.DecodeString(encoded)
+	if err != nil || len(sealed) == 0 {
+		return Token{}, ErrMalformed
+	}
+	kid := 1 + int(sealed[0])
+	if len(sealed) < kid+nonceSize+tagSize {
+		return Token{}, ErrMalformed
+	}
+	key := r.keys[string(sealed[1:kid])]
+	if key == nil {
+		return Token{}, ErrUnknownKey
+	}
+	body := sealed[kid+nonceSize:]
+	plain, err := key[p].aead.Open(body[:0], sealed[kid:kid+nonceSize], body, key[p].context)
+	if err != nil {
+		return Token{}, ErrMalformed
+	}
+	return decode(string(plain))
+}
+
+// texts are the parts of t that are texts, in the order in which they are sealed.
+func (t *Token) texts() [8]*string {
+	id := &t.Identity
+	return [...]*string{&t.Service, &id.User, &id.Handle, &id.Source, &id.Anchor, &id.Changed, &id.Expires, (*string)(&t.Scopes)}
+}
+
+func (t Token) encode() []byte {
+	b := append(make([]byte, 0, 256), format)
+	b = append(b, t.ID[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(t.Issued))
+	b = binary.BigEndian.AppendUint64(b, uint64(t.Expires))
+	grace := byte(0)
+	if t.Identity.OnGrace {
+		grace = 1
+	}
+	b = append(b, grace)
+	for _, text := range t.texts() {
+		b = binary.AppendUvarint(b, uint64(len(*text)))
+		b = append(b, *text...)
+	}
+	return b
+}
+
+// fixedSize is the length of what does not depend on texts.
+const fixedSize = 1 + len(ID{}) + 8 + 8 + 1
+
+// decode reads what encode has written. The texts of the token are parts of s.
+func decode(s string) (t Token, err error) {
+	if len(s) < fixedSize || s[0] != format || s[fixedSize-1] > 1 {
+		return Token{}, ErrMalformed
+	}
+	times := s[1+copy(t.ID[:], s[1:]):]
+	t.Issued, t.Expires = number(times), number(times[8:])
+	t.Identity.OnGrace = s[fixedSize-1] == 1
+	rest := s[fixedSize:]
+	for _, text := range t.texts() {
+		var ok bool
+		if *text, rest, ok = cutText(rest); !ok {
+			return Token{}, ErrMalformed
+		}
+	}
+	if rest != "" {
+		return Token{}, ErrMalformed
+	}
+	return t, nil
+}
+
+// number reads eight bytes.
+func number(s string) (n int64) {
+	for i := range 8 {
+		n = n<<8 | int64(s[i])
+	}
+	return n
+}
+
+// cutText cuts a text with its length before it off s.
+func cutText(s string) (text, rest string, ok bool) {
+	var n uint64
+	for i := 0; i < len(s) && i < binary.MaxVarintLen16; i++ {
+		n |= uint64(s[i]&0x7f) << (7 * i)
+		if s[i] < 0x80 {
+			if s = s[i+1:]; uint64(len(s)) < n {
+				return "", "", false
+			}
+			return s[:n], s[n:], true
+		}
+	}
+	return "", "", false
+}

@@ -1,0 +1,234 @@
+package token
+
+import (
+	"encoding/base64"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/backend"
+)
+
+func keyring(t testing.TB, keys ...Key) *Keyring {
+	t.Helper()
+	r, err := NewKeyring(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func seal(t testing.TB, r *Keyring, tok Token) string {
+	t.Helper()
+	text, err := r.Seal(Access, tok)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// sample is a token as a user of a directory has it.
+func sample() Token {
+	return Token{
+		ID: NewID(), Issued: 1_790_000_000, Expires: 1_790_003_600, Service: "registry.corp.example",
+		Identity: backend.Identity{
+			User: "alice", Handle: "uid=alice,ou=people,dc=corp,dc=example", Source: "corp",
+			Anchor: "entryUUID:3f2a0000-1111-2222-3333-444455556666", Changed: "pwdChangedTime:2026-01-01T00:00:00.000000000Z", OnGrace: true,
+		},
+		Scopes: "repository:team/app:pull,push",
+	}
+}
+
+func TestOpenReturnsWhatWasSealed(t *testing.T) {
+	old, new := NewKey(time.Now()), NewKey(time.Now())
+	before, after := keyring(t, old), keyring(t, new, old)
+	for name, tok := range map[string]Token{"user": sample(), "anonymous": {ID: NewID(), Service: "a"}} {
+		text := seal(t, before, tok)
+		for _, r := range []*Keyring{before, after} { // a replica that has the next key already
+			if got, err := r.Open(Access, text); err != nil || got != tok {
+				t.Errorf("%s: got %+v, %v, want %+v", name, got, err, tok)
+			}
+		}
+		if _, err := before.Open(Access, seal(t, after, tok)); err != ErrUnknownKey {
+			t.Errorf("%s: a token of a key that is not there: %v", name, err)
+		}
+	}
+	text := seal(t, before, sample())
+	if sealed, _ := base64.RawURLEncoding.DecodeString(text[5:]); strings.Contains(string(sealed), "alice") {
+		t.Error("a token can be read")
+	}
+	if len(text) > 400 {
+		t.Errorf("a token has %d bytes", len(text))
+	}
+}
+
+// A key by the name of another one opens nothing of it, nor does one of another purpose,
+// of which the cipher stands for the second that there is not yet.
+func TestT2WrongKeyOpensNothing(t *testing.T) {
+	k := NewKey(time.Now())
+	other := NewKey(time.Now())
+	other.id = k.id
+	text := seal(t, keyring(t, k), sample())
+	if _, err := keyring(t, other).Open(Access, text); err != ErrMalformed {
+		t.Errorf("another key of that name: %v", err)
+	}
+	foreign := keyring(t, k)
+	foreign.keys[k.id][Access].context = []byte("refresh " + k.id)
+	if _, err := foreign.Open(Access, text); err != ErrMalformed {
+		t.Errorf("another purpose: %v", err)
+	}
+}
+
+func TestT2ChangedTokenIsNone(t *testing.T) {
+	r := keyring(t, NewKey(time.Now()))
+	text := seal(t, r, sample())
+	encoded := strings.TrimPrefix(text, "gtha_")
+	raw, err := base64.RawURLEncoding.DecodeString(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var changed []string
+	for i := range raw {
+		for bit := range 8 {
+			b := append([]byte{}, raw...)
+			b[i] ^= 1 << bit
+			changed = append(changed, "gtha_"+base64.RawURLEncoding.EncodeToString(b))
+		}
+	}
+	for i := range text {
+		changed = append(changed, text[:i], text[:i]+"\n"+text[i:], text[:i]+"A"+text[i:])
+	}
+	changed = append(changed, text+"=", "gthr_"+encoded, encoded, strings.ToUpper(text), "gtha_"+strings.Repeat("A", MaxLength))
+	for _, c := range changed {
+		if got, err := r.Open(Access, c); err == nil {
+			t.Fatalf("%q was opened: %+v", c, got)
+		}
+	}
+}
+
+// mutationsVariable says how many changed tokens are tried.
+const mutationsVariable = "GATEHOUSE_TEST_TOKENS"
+
+func mutations() int {
+	if n, err := strconv.Atoi(os.Getenv(mutationsVariable)); err == nil {
+		return n
+	}
+	return 100_000
+}
+
+func TestT2NoMutatedTokenIsOpened(t *testing.T) {
+	r := keyring(t, NewKey(time.Now()), NewKey(time.Now()))
+	random := rand.New(rand.NewPCG(1, 2))
+	text := seal(t, r, sample())
+	second := seal(t, r, sample())
+	for range mutations() {
+		b := []byte(text)
+		for range 1 + random.IntN(4) {
+			switch at := random.IntN(len(b)); random.IntN(4) {
+			case 0:
+				b[at] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[random.IntN(64)]
+			case 1:
+				b = b[:max(at, 1)]
+			case 2:
+				b = append(b[:at:at], second[min(at, len(second)):]...)
+			default:
+				b[at] ^= 1 << random.IntN(8)
+			}
+			if len(b) == 0 {
+				b = []byte("g")
+			}
+		}
+		if c := string(b); c != text && c != second {
+			if got, err := r.Open(Access, c); err == nil {
+				t.Fatalf("%q was opened: %+v", c, got)
+			}
+		}
+	}
+}
+
+func FuzzOpen(f *testing.F) {
+	r, err := NewKeyring([]Key{NewKey(time.Now())})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(seal(f, r, sample()))
+	f.Add("gtha_")
+	f.Fuzz(func(t *testing.T, text string) {
+		if tok, err := r.Open(Access, text); err == nil && tok.Service != sample().Service {
+			t.Errorf("%q was opened: %+v", text, tok)
+		}
+	})
+}
+
+// What is sealed is never from a stranger, but it may be from another version.
+func FuzzDecode(f *testing.F) {
+	f.Add(string(sample().encode()))
+	f.Fuzz(func(t *testing.T, s string) {
+		tok, err := decode(s)
+		if err == nil && string(tok.encode()) != s && len(tok.encode()) > len(s) {
+			t.Errorf("%q reads as %+v", s, tok)
+		}
+	})
+}
+
+func TestOpenAllocatesNoMoreThanTwice(t *testing.T) {
+	r := keyring(t, NewKey(time.Now()))
+	text := seal(t, r, sample())
+	if n := testing.AllocsPerRun(1000, func() {
+		if _, err := r.Open(Access, text); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 2 {
+		t.Errorf("%v allocations, want 2 at most", n)
+	}
+}
+
+func BenchmarkOpen(b *testing.B) {
+	r := keyring(b, NewKey(time.Now()))
+	text := seal(b, r, sample())
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := r.Open(Access, text); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func TestSealRefusesWhatIsTooLong(t *testing.T) {
+	tok := sample()
+	tok.Scopes = Scopes(strings.Repeat("repository:a:pull ", 300))
+	if _, err := keyring(t, NewKey(time.Now())).Seal(Access, tok); err != ErrTooLong {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestParseKeys(t *testing.T) {
+	a, b := NewKey(time.Now()), NewKey(time.Now())
+	keys, err := ParseKeys("# old\n\n" + a.Line() + "\r\n" + b.Line())
+	if err != nil || len(keys) != 2 || keys[0] != a || keys[1] != b {
+		t.Errorf("got %v, %v", keys, err)
+	}
+	if made, ok := a.Made(); !ok || time.Since(made) > 48*time.Hour {
+		t.Errorf("%v: made %v", a, made)
+	}
+	secret := base64.StdEncoding.EncodeToString(make([]byte, 32))
+	for text, want := range map[string]string{
+		"":                                "there is no key",
+		"hunter2":                         "line 1: there is no colon",
+		"a:hunter2":                       "line 1: what follows the colon",
+		"a:" + secret[:42] + "==":         "line 1: what follows the colon",
+		"a b:" + secret:                   "line 1: the name before the colon",
+		":" + secret:                      "line 1: the name before the colon",
+		a.Line() + "\n" + a.Line():        "line 2: the key has the name of that in line 1",
+		strings.Repeat("x", 33) + secret:  "there is no colon",
+		strings.Repeat("x", 100_000):      "too long",
+		strings.Repeat("k:"+secret, 1000): "line 1: what follows the colon",
+	} {
+		if _, err := ParseKeys(text); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%.60q: got %v, want an error with %q", text, err, want)
+		}
+	}
+}
