@@ -23,6 +23,9 @@ type Subject struct {
 	// that would have to vouch, for a question about what a login could change.
 	Identity backend.Identity
 
+	// ByToken says that who came with a token, and not with a password.
+	ByToken bool
+
 	GroupsKnown bool
 	Groups      []string
 

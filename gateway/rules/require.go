@@ -39,8 +39,11 @@ type voucher struct {
 	at   place // where it stands in require; empty where it is none of a rule
 }
 
-// byPassword is the only way so far.
-const byPassword way = "password"
+// The ways in which somebody comes.
+const (
+	byPassword way = "password"
+	byToken    way = "token"
+)
 
 // principal is a user or a group by name. With a source it is one of that
 // backend alone: another backend's user of the same name is somebody else.

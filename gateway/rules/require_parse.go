@@ -20,7 +20,7 @@ const maxDepth = 16
 //	user NAME…        one of these users
 //	group NAME…       a member of one of these groups
 //	backend NAME…     whoever one of these backends vouches for
-//	via password      whoever has logged in by a password
+//	via WAY…          whoever has logged in by a password, or comes with a token
 //	ip ADDRESS…       from one of these addresses or CIDR ranges
 //	all granted       everybody, also without a login
 //	all denied        nobody
@@ -289,14 +289,15 @@ func parseVouchers(args []word) (Requirement, error) {
 
 func parseWays(args []word) (Requirement, error) {
 	if len(args) == 0 {
-		return nil, fmt.Errorf("it does not say how somebody comes: write via %s", byPassword)
+		return nil, fmt.Errorf("it does not say how somebody comes: write via %s or via %s", byPassword, byToken)
 	}
 	var list []Requirement
 	for _, arg := range args {
-		if way(arg.text) != byPassword {
-			return nil, fmt.Errorf("%q is no way to log in: the only one is %s", arg.text, byPassword)
+		w := way(arg.text)
+		if w != byPassword && w != byToken {
+			return nil, fmt.Errorf("%q is no way to log in: write %s or %s", arg.text, byPassword, byToken)
 		}
-		list = append(list, byPassword)
+		list = append(list, w)
 	}
 	return newAny(list), nil
 }

@@ -11,7 +11,7 @@ func (w way) eval(_ Request, who Subject) Verdict {
 	if !who.LoggedIn {
 		return NeedsLogin
 	}
-	return verdictOf(w == byPassword)
+	return verdictOf((w == byToken) == who.ByToken)
 }
 
 func (v voucher) String() string { return "backend " + written(v.name) }

@@ -26,6 +26,10 @@ type Route struct {
 	// ("user corp:alice"); only the names in this list are read as qualifiers.
 	Backends []string
 
+	// Bearer says that clients are asked for a token, which those have too who do not log
+	// in, and no requests to the root of the registry pass without one.
+	Bearer bool
+
 	// Rules decide who may do what. The first that is about a request decides
 	// alone; where none is, the request is denied.
 	Rules []Rule

@@ -39,15 +39,15 @@ func (p *Policy) Warnings() []Warning {
 
 // anonymous warns of a rule that lets in whoever has not logged in. Clients send
 // a password only after a 401, and a registry's clients ask for it at its root. Nothing
-// is said of what these clients never ask for.
+// is said of what these clients never ask for, nor where they are asked for tokens.
 func (p *Policy) anonymous(r *rule) []string {
-	if !p.concernsRegistry(r) || !r.admitsStrangers() {
+	if p.route.Bearer || !p.concernsRegistry(r) || !r.admitsStrangers() {
 		return nil
 	}
 	if p.opensLogin(r) {
 		return []string{"it lets requests to " + p.registry + ` through without a login: there "docker login" takes any password for good, and docker never sends one`}
 	}
-	return []string{"it lets requests through without a login: clients that log in at all send no password here, and with Basic authentication docker cannot both pull without a login and push with one"}
+	return []string{"it lets requests through without a login: clients that log in at all send no password here, and with Basic authentication docker cannot both pull without a login and push with one; with challenge = \"bearer\" it can"}
 }
 
 // concernsRegistry reports whether a client of the registry may make a request that r is
