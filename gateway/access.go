@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -63,8 +64,32 @@ func (x *exchange) sentAgent() string { return shown.WithoutUserinfo(x.r.UserAge
 // sentTarget is the target of the request as it was sent, but for the user part of a
 // URL, in which browsers and scripts put passwords.
 func (x *exchange) sentTarget() string {
-	if strings.HasPrefix(x.r.RequestURI, "/") {
-		return x.r.RequestURI
+	target := x.r.RequestURI
+	if !strings.HasPrefix(target, "/") {
+		target = shown.WithoutUserinfo(target)
 	}
-	return shown.WithoutUserinfo(x.r.RequestURI)
+	path, query, ok := strings.Cut(target, "?")
+	plain, err := url.PathUnescape(path)
+	if !ok || err == nil && !strings.HasSuffix(strings.TrimRight(plain, "/"), "/token") {
+		return target
+	}
+	return path + "?" + shownTokenQuery(query)
 }
+
+// shownTokenQuery returns the query of a request for a token as it may be logged, whether
+// such requests are served or not: without the values of all parameters but those that
+// are no secret.
+func shownTokenQuery(query string) string {
+	var kept []string
+	for param := range strings.SplitSeq(query, "&") {
+		name, _, ok := strings.Cut(param, "=")
+		if ok && name != "scope" && name != "service" || !ok && len(param) > maxShownName {
+			param = name[:min(len(name), maxShownName)] + "=" + shown.Redacted
+		}
+		kept = append(kept, param)
+	}
+	return strings.Join(kept, "&")
+}
+
+// maxShownName is longer than the name of any parameter of a request for a token.
+const maxShownName = 16

@@ -60,7 +60,11 @@ func (x *exchange) auditRecord() record.Decision {
 		Status:   x.loggedStatus(),
 		Bytes:    x.sent,
 	}
+	if x.token.opened || x.issued {
+		r.Token, r.Grace = x.token.ID.String(), x.token.grace
+	}
 	if x.who.LoggedIn {
+		r.Via = x.via()
 		r.User, r.Groups = x.who.Identity.User, x.route.policy.NamedOf(x.who)
 		r.ExpiresIn = secondsUntil(x.who.Identity.Expires, x.start)
 	} else {
@@ -81,6 +85,14 @@ func (x *exchange) auditRecord() record.Decision {
 		}
 	}
 	return r
+}
+
+// via says how the user who has logged in came.
+func (x *exchange) via() string {
+	if x.who.ByToken {
+		return "token"
+	}
+	return "password"
 }
 
 // describeContent says what of a registry the request is about.

@@ -110,10 +110,10 @@ func TestAuditSaysWhatWasDecided(t *testing.T) {
 	}
 	got := audited(t, path, 6)
 	want := []record.Decision{
-		{User: "push", Groups: []string{"pusher"}, Method: "PUT", Host: "localhost", Path: "/v2/team/app/manifests/1.0", Action: "push", Repository: "team/app", Tag: "1.0", Digest: said, Rule: "push", Decision: outcomeAllowed, Status: 201, Received: 4},
+		{User: "push", Via: "password", Groups: []string{"pusher"}, Method: "PUT", Host: "localhost", Path: "/v2/team/app/manifests/1.0", Action: "push", Repository: "team/app", Tag: "1.0", Digest: said, Rule: "push", Decision: outcomeAllowed, Status: 201, Received: 4},
 		{Method: "GET", Host: "localhost", Path: "/v2/", Action: "login", Rule: "pull", Decision: outcomeUnauthenticated, Status: 401},
 		{Claimed: "push", Method: "GET", Host: "localhost", Path: "/v2/", Action: "login", Rule: "pull", Decision: outcomeUnauthenticated, Status: 401},
-		{User: "pull", Method: "DELETE", Host: "localhost", Path: "/v2/x", Rule: "push", Decision: outcomeDenied, Status: 403},
+		{User: "pull", Via: "password", Method: "DELETE", Host: "localhost", Path: "/v2/x", Rule: "push", Decision: outcomeDenied, Status: 403},
 		{Method: "GET", Path: "/v2/../x", Decision: outcomeInvalid, Status: 400},
 		{Method: "GET", Host: "localhost", Path: "/other", Decision: outcomeInvalid, Status: 404},
 	}

@@ -67,6 +67,10 @@ type Config struct {
 	// Audit does not take records.
 	AuditRequired bool
 
+	// Tokens has the gateway take tokens in place of passwords, and issue them where
+	// [Route.Challenge] asks for them. Nil: it takes passwords alone.
+	Tokens *Tokens
+
 	// Metrics counts what happens. Default: nothing is counted.
 	Metrics *Metrics
 
@@ -123,6 +127,14 @@ type Route struct {
 
 	// Realm is what the challenge names. Default "Registry Authentication".
 	Realm string
+
+	// Challenge is what clients without credentials are asked for; default
+	// [BasicChallenge]. A password and a token are taken in either case.
+	Challenge Challenge
+
+	// TokenURL is where clients are told to fetch tokens, if it is not where they
+	// have asked.
+	TokenURL string
 
 	// Backend checks the credentials.
 	Backend backend.Backend
@@ -227,7 +239,7 @@ func (r Route) filtersCatalog(p *rules.Policy, all []Route) bool {
 
 // ForRules returns what the rules of r have to know of it.
 func (r Route) ForRules() rules.Route {
-	return rules.Route{Path: r.Path, Registry: r.Registry, Backend: r.Backend, Backends: r.Backends, Rules: r.Rules, ImmutableTags: r.ImmutableTags}
+	return rules.Route{Path: r.Path, Registry: r.Registry, Backend: r.Backend, Backends: r.Backends, Rules: r.Rules, ImmutableTags: r.ImmutableTags, Bearer: r.Challenge == BearerChallenge}
 }
 
 // Name is what errors and metrics call the route.

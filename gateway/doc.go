@@ -9,6 +9,7 @@
 //	handler.go   the order of the steps below
 //	door.go      every check of a request that needs no rule, and its route
 //	health.go    the answer to a load balancer that asks whether the gateway serves
+//	token_issue.go the answer to a client that asks for a token; tokens.go takes them
 //	cors.go      the answer to a browser that asks what a page may send
 //	login.go     who asks, and what package rules says of it
 //	mount.go     the second repository of a cross-repository mount
@@ -17,7 +18,7 @@
 //	             bounds the number of connections
 //	access.go    one record of it, which package record writes
 //
-// What cannot be passed on is answered by problem.go.
+// What cannot be passed on is answered by problem.go; challenge.go says how to log in.
 //
 // Package strict reads what clients and upstreams send, and refuses what has two
 // readings. Package rules judges what is asked for. These decide what passes in the head of a request and of its answer:

@@ -34,9 +34,12 @@ type exchange struct {
 	missing  *backend.Incomplete // of the groups of who; nil while there is nothing, or nobody has asked
 	call     backend.Call        // goes with the question for the login
 	claimed  string              // the user name that was sent, before anybody vouched for it
+	token    shownToken
 	decision rules.Decision
 	passed   bool // nothing was left that might refuse it
 	answered bool // by the gateway in the place of the upstream, before a rule was asked
+	issued   bool // a token, which is such an answer
+	inForm   bool // credentials stood in a form
 
 	groups      string // value of the header that tells the upstream of them
 	tellsGroups bool   // it has that header
@@ -110,7 +113,7 @@ func (x *exchange) run(ctx context.Context, refusal *problem) (completed bool) {
 // problem ends it, or that answers.
 func (x *exchange) serve() *problem {
 	for _, step := range []func(*exchange) *problem{
-		(*exchange).locate, (*exchange).answerPreflight, (*exchange).authorize, (*exchange).guardMount, (*exchange).tellGroups, (*exchange).promiseAudit, (*exchange).forward,
+		(*exchange).locate, (*exchange).answerTokenRequest, (*exchange).answerPreflight, (*exchange).authorize, (*exchange).guardMount, (*exchange).tellGroups, (*exchange).promiseAudit, (*exchange).forward,
 	} {
 		if p := step(x); p != nil || x.answered {
 			return p
@@ -208,16 +211,15 @@ func (x *exchange) openBodies() {
 // way, a part is read after it.
 func (x *exchange) refuse(p *problem) {
 	x.status, x.cause, x.reason = p.status, p.cause, x.refusalReason(p)
-	realm := ""
-	if x.route != nil {
-		realm = x.route.realm
-	}
 	x.site.sites.refusals.keep(x, p)
 	x.join()
 	x.endIfUnread()
 	h := x.w.Header()
 	x.stamp(h)
-	p.writeHeader(h, realm)
+	p.writeHeader(h)
+	if p.status == http.StatusUnauthorized {
+		h.Set(challengeField, x.challenge(p))
+	}
 	if p.last || x.conn.http1 != nil && p.endsConnection() {
 		h.Set("Connection", "close")
 	}

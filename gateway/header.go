@@ -64,7 +64,7 @@ func (x *exchange) appendOwnFields(b []byte) []byte {
 	switch {
 	case x.route.upstream.Authorization != "":
 		b = appendField(b, "Authorization", x.route.upstream.Authorization)
-	case x.route.forwardAuthorization && x.r.Header.Get("Authorization") != "":
+	case x.route.forwardAuthorization && x.r.Header.Get("Authorization") != "" && !x.sentOwnToken():
 		b = appendField(b, "Authorization", x.r.Header.Get("Authorization"))
 	}
 	if !x.who.LoggedIn {

@@ -202,7 +202,7 @@ func (r *listedRegistry) shown(name string) (bool, error) {
 	}
 	d, p := x.judge(q)
 	switch {
-	case p != nil && d.Verdict == rules.NeedsLogin && len(x.r.Header["Authorization"]) == 0:
+	case p != nil && d.Verdict == rules.NeedsLogin && (len(x.r.Header["Authorization"]) == 0 || x.token.opened && x.token.IsAnonymous()):
 		return false, nil
 	case p != nil:
 		return false, p

@@ -16,11 +16,20 @@ func (x *exchange) authorize() *problem {
 	req := x.asked()
 	q := x.route.policy.Ask(req)
 	d, p := x.judge(&q)
+	if x.route.tokens.asksAnyway(req, x.who, d) {
+		p = x.login()
+	}
+	if p != nil && x.pingsAsStranger() {
+		d.Verdict, p = rules.Allowed, nil
+	}
 	x.decision = d
 	if p != nil {
 		return p
 	}
-	return answerTo(x.route.policy, req, x.who, d)
+	if p := answerTo(x.route.policy, req, x.who, d); p != nil {
+		return p
+	}
+	return x.checkScope()
 }
 
 // judge decides about q, which is the request itself or one that it implies.
@@ -53,38 +62,63 @@ func (x *exchange) login() *problem {
 	if len(header) == 0 {
 		return unauthorized(nil)
 	}
+	if text, ok := strict.CutBearer(header[0]); ok && x.route.tokens.Tokens != nil {
+		if p := x.loginByToken(text); p != nil {
+			return p
+		}
+		return x.neededGroups()
+	}
 	user, password, err := strict.ParseBasic(header[0])
 	if err != nil {
 		return unauthorized(fault.With("login.malformed", err))
 	}
+	if p := x.loginByPassword(user, password); p != nil {
+		return p
+	}
+	return x.neededGroups()
+}
+
+// loginByPassword finds out whose the password is.
+func (x *exchange) loginByPassword(user, password string) *problem {
 	x.claimed = user
 	if s := x.ownSocket(); s != nil && s.turnedAway.Load() {
 		x.abort(errTurnedAway) // the first request on it was told why
 	}
 	x.call.Source, x.call.Remembered = x.from.addr, x.isCrowded()
 	id, err := x.route.backend.Authenticate(backend.WithCall(x.ctx, &x.call), user, password)
-	if err == nil {
-		err = checkIdentity(id)
-	}
 	if refused := backend.Refused(err) || errors.Is(err, backend.ErrThrottled) || x.call.Remembered && err != nil; refused {
 		x.ownSocket().refuse(!backend.Refused(err))
 	}
 	switch {
 	case err == nil:
-		x.who.LoggedIn, x.who.Identity = true, id
-		if !x.claimConnection() {
-			return tooManyConnections()
-		}
-		return x.neededGroups()
+		return x.admit(id)
 	case backend.Refused(err):
 		return unauthorized(err)
 	case errors.Is(err, backend.ErrThrottled):
 		return throttled(err)
-	case x.call.Remembered && errors.Is(err, backend.ErrUnavailable):
+	}
+	return x.unanswered("login", err)
+}
+
+// admit lets in whom the backend has vouched for.
+func (x *exchange) admit(id backend.Identity) *problem {
+	if err := checkIdentity(id); err != nil {
+		return x.noAnswer("login", err)
+	}
+	x.who.LoggedIn, x.who.Identity = true, id
+	if !x.claimConnection() {
+		return tooManyConnections()
+	}
+	return nil
+}
+
+// unanswered is what a client hears when the backend gave no answer about it.
+func (x *exchange) unanswered(question string, err error) *problem {
+	if x.call.Remembered && errors.Is(err, backend.ErrUnavailable) {
 		x.site.sites.crowd.turned.Add(1)
 		return undecided(errCrowded)
 	}
-	return x.noAnswer("login", err)
+	return x.noAnswer(question, err)
 }
 
 // ownSocket returns the connection that the client has for itself. It is nil for that of

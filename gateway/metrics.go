@@ -28,6 +28,7 @@ type Metrics struct {
 	operationTime *prometheus.HistogramVec
 	reload        reloadMetrics
 	faults        faultMetrics
+	tokens        tokenMetrics
 
 	refused  children[string, prometheus.Counter]
 	gateway  atomic.Pointer[Gateway] // the one that runs
@@ -69,6 +70,7 @@ func NewMetrics(version, goVersion string) *Metrics {
 			upstreamBuckets, "backend", "server", "operation"),
 		reload: newReloadMetrics(),
 		faults: newFaultMetrics(),
+		tokens: newTokenMetrics(),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "gatehouse_build_info", Help: "Which program this is; the value is always 1.",
@@ -80,7 +82,7 @@ func NewMetrics(version, goVersion string) *Metrics {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.counted.MustRegister(m.requests, m.ruled, m.refusals, m.duration)
 	m.reload.register(m.registry)
-	m.registry.MustRegister(m.faults.all)
+	m.registry.MustRegister(m.faults.all, m.tokens.issued, m.tokens.checked)
 	return m
 }
 

@@ -56,7 +56,7 @@ func (x *exchange) mayMount(m rules.Mount) (bool, *problem) {
 		q := x.route.policy.Ask(rules.Request{Method: http.MethodGet, Path: source, Source: x.from.addr})
 		return x.judge(&q)
 	})
-	return p == nil && d.Verdict == rules.Allowed, p
+	return p == nil && d.Verdict == rules.Allowed && x.inScope(m.From, oci.Pull), p
 }
 
 // root returns the root of the registry that the request is for, as far as that is

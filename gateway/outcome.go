@@ -27,6 +27,8 @@ func (x *exchange) outcome() string {
 	switch {
 	case x.route == nil:
 		return outcomeInvalid
+	case x.issued:
+		return outcomeAllowed
 	case x.answered:
 		return outcomePreflight
 	case x.passed:
@@ -50,6 +52,8 @@ func (x *exchange) refusalReason(p *problem) string {
 	switch {
 	case x.route == nil || x.decision.Verdict == rules.Allowed && p.status == http.StatusBadRequest:
 		return strings.ToLower(p.code)
+	case p.tokenError != "":
+		return p.tokenError
 	case p.status == http.StatusUnauthorized:
 		return loginReason(p.cause)
 	case errors.Is(p.cause, errGroupsTooLong):

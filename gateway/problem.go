@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
@@ -28,6 +27,7 @@ type problem struct {
 	detail  map[string]string
 	cause   error
 
+	tokenError string // what a token lacks, in a word of RFC 6750, section 3.1; empty if it is no matter of tokens
 	allow      string // Allow field
 	retryAfter int    // seconds; 0 for none
 	signed     bool   // the message ends in the request's id
@@ -123,13 +123,10 @@ func (p *problem) endsConnection() bool {
 }
 
 // writeHeader sets the header fields of the answer, but for its length.
-func (p *problem) writeHeader(h http.Header, realm string) {
+func (p *problem) writeHeader(h http.Header) {
 	h.Set("Content-Type", "application/json")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
-	if p.status == http.StatusUnauthorized {
-		h.Set("Www-Authenticate", challenge(realm))
-	}
 	if p.allow != "" {
 		h.Set("Allow", p.allow)
 	}
@@ -156,11 +153,3 @@ func (p *problem) body(id string) []byte {
 	b = shown.JSON(b)                                          // clients print it on terminals
 	return append(b, '\n')
 }
-
-// challenge is the WWW-Authenticate field for realm (RFC 7617).
-func challenge(realm string) string {
-	return `Basic realm="` + quotedPair.Replace(realm) + `", charset="UTF-8"`
-}
-
-// quotedPair escapes what would end a quoted-string (RFC 9110, section 5.6.4).
-var quotedPair = strings.NewReplacer(`\`, `\\`, `"`, `\"`)

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"gatehouse/gateway/strict"
 )
 
 // proxies are the networks of proxies that are believed about whom they speak for.
@@ -19,6 +21,7 @@ type origin struct {
 	addr  netip.Addr
 	text  string // of addr
 	proto string // "http" or "https", as the client spoke
+	host  string // that the client asked, with its port, as a trusted proxy says; empty if none does
 }
 
 // origin returns where requests come from whose connection is the client's own.
@@ -43,6 +46,12 @@ func (d *door) originOf(r *http.Request, c *clientConn) (origin, *problem) {
 	}
 	if proto := r.Header["X-Forwarded-Proto"]; len(proto) == 1 && (proto[0] == "http" || proto[0] == "https") {
 		from.proto = proto[0]
+	}
+	if host := only(r.Header["X-Forwarded-Host"]); host != "" {
+		if _, err := strict.ParseHost(host); err != nil {
+			return from, badRequest("the X-Forwarded-Host field of a proxy is malformed")
+		}
+		from.host = host
 	}
 	lines := r.Header["X-Forwarded-For"]
 	if len(lines) == 0 {

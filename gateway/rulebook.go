@@ -26,6 +26,7 @@ type Rulebook struct {
 	origins  []origins         // likewise
 	groups   []groupsHeader    // likewise
 	filters  []bool            // likewise, whether the catalog is filtered
+	tokens   []tokenDesk       // likewise
 }
 
 // NewRulebook compiles the rules of routes. It reports everything that is wrong
@@ -52,6 +53,11 @@ func NewRulebook(routes []Route) (*Rulebook, error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("route %q: %w", r.Name(), err))
 		}
+		tokens, err := newTokenDesk(r, routes, &Tokens{})
+		if err != nil {
+			errs = append(errs, fmt.Errorf("route %q: %w", r.Name(), err))
+		}
+		b.tokens = append(b.tokens, tokens)
 		b.policies, b.backends, b.origins, b.groups = append(b.policies, policy), append(b.backends, r.Backend), append(b.origins, origins), append(b.groups, groups)
 		b.filters = append(b.filters, policy != nil && r.filtersCatalog(policy, routes))
 	}
@@ -132,6 +138,9 @@ func (b *Rulebook) Explain(q Question) Answer {
 	case health:
 		return healthAnswer(q.Method)
 	}
+	if b.tokens[at.index].serves(at.target.Path) {
+		return b.explainToken(q, at)
+	}
 	origins := b.origins[at.index]
 	if origins.preflight(q.Method, q.Header) {
 		return Answer{Verdict: rules.Allowed, Status: http.StatusNoContent, Readable: true}
@@ -140,6 +149,9 @@ func (b *Rulebook) Explain(q Question) Answer {
 	var trace rules.Trace
 	req := rules.Request{Method: q.Method, Path: at.target.Path, Source: q.Source}
 	d := b.policies[at.index].Decide(req, q.Who, &trace)
+	if b.tokens[at.index].asksAnyway(req, q.Who, d) {
+		d.Verdict = rules.NeedsLogin
+	}
 	var a Answer
 	switch {
 	case d.Verdict == rules.Allowed:

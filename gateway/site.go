@@ -36,6 +36,7 @@ type site struct {
 	timeouts Timeouts
 	limits   bounds
 	slots    *upstream.Slots
+	tokens   *Tokens // nil if there are none
 
 	proxyProtocol bool
 	auditRequired bool
@@ -49,6 +50,7 @@ type route struct {
 	backend              backend.Backend
 	upstream             *upstream.Pool
 	realm                string
+	tokens               tokenDesk
 	userHeader           string
 	groups               groupsHeader
 	fields               fieldFilter
@@ -78,6 +80,7 @@ func newSite(cfg Config, before *site) (*site, error) {
 		limits:    cfg.Limits.bounded(),
 		onRelease: cfg.Released,
 		metrics:   cfg.Metrics,
+		tokens:    cfg.Tokens,
 		health:    cfg.HealthPath,
 	}
 	if s.slots = upstream.NewSlots(); before != nil {
@@ -130,7 +133,8 @@ func (s *site) newRoute(r Route, all []Route, before *site) (*route, error) {
 		return nil, err
 	}
 	groups, err := newGroupsHeader(r)
-	if err != nil {
+	tokens, errTokens := newTokenDesk(r, all, s.tokens)
+	if err := errors.Join(err, errTokens); err != nil {
 		return nil, err
 	}
 	response, err := r.responseHeader()
@@ -154,6 +158,7 @@ func (s *site) newRoute(r Route, all []Route, before *site) (*route, error) {
 		name:   r.Name(),
 		policy: policy, backend: r.Backend, upstream: upstream,
 		realm:      cmp.Or(r.Realm, "Registry Authentication"),
+		tokens:     tokens,
 		userHeader: plainOf(r.UserHeader), groups: groups, fields: newFieldFilter(r),
 		responseHeader:       response,
 		origins:              origins,

@@ -18,6 +18,9 @@ type Decision struct {
 	Groups     []string  `json:"groups,omitempty"`              // of the user, those that rules of the route name
 	ExpiresIn  int64     `json:"password_expires_in,omitempty"` // seconds, where the backend says that it is soon
 	Claimed    string    `json:"claimed,omitempty"`             // the name that was sent, where nobody vouched for it
+	Via        string    `json:"via,omitempty"`                 // how the user came: with a password, or a token
+	Token      string    `json:"token,omitempty"`               // ID of the token that came with the request, or was issued
+	Grace      bool      `json:"grace,omitempty"`               // it had expired, and finished an upload
 	Backend    string    `json:"backend,omitempty"`
 	Cache      string    `json:"cache,omitempty"`
 	Method     string    `json:"method"`

@@ -44,11 +44,24 @@ func ParseBasic(header string) (user, password string, err error) {
 		return "", "", errBasicEncoding
 	}
 	user, password, _ = strings.Cut(string(decoded), ":")
+	return Credentials(user, password)
+}
+
+// Credentials returns a user name and a password as backends are asked about them. Errors
+// do not contain any of them.
+func Credentials(user, password string) (string, string, error) {
 	user = composed(user)
 	if err := checkCredentials(user, password); err != nil {
 		return "", "", err
 	}
 	return user, password, nil
+}
+
+// CutBearer returns the token in the value of an Authorization header, and whether it is
+// one of the Bearer scheme (RFC 6750, section 2.1).
+func CutBearer(header string) (token string, ok bool) {
+	scheme, token, _ := strings.Cut(header, " ")
+	return token, strings.EqualFold(scheme, "bearer")
 }
 
 func checkCredentials(user, password string) error {

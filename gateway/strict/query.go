@@ -159,6 +159,17 @@ func (t Target) Query(name string) (value string, ok bool) {
 	return "", false
 }
 
+// QueryValues returns the decoded values of all parameters of that name, in their order.
+func (t Target) QueryValues(name string) []string {
+	var values []string
+	for _, p := range t.params {
+		if p.name == name {
+			values = append(values, p.value)
+		}
+	}
+	return values
+}
+
 // SortedQuery returns the parameters but those of the name except, in an order of their
 // own: it is the same of two targets that have the same parameters in whatever order.
 func (t Target) SortedQuery(except string) string {

@@ -1,0 +1,286 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"gatehouse/backend"
+	"gatehouse/backend/fault"
+	"gatehouse/gateway/oci"
+	"gatehouse/gateway/rules"
+	"gatehouse/gateway/strict"
+	"gatehouse/gateway/token"
+)
+
+// Tokens says how a gateway issues tokens and takes them.
+type Tokens struct {
+	// Keys seal and open them.
+	Keys *token.Keyring
+
+	// TTL is how long a token is good; default 1 h.
+	TTL time.Duration
+
+	// UploadGrace is how long after that it may finish an upload that has begun; 0 for
+	// not at all.
+	UploadGrace time.Duration
+}
+
+const defaultTokenTTL = time.Hour
+
+// tokenDesk is where a route issues tokens and takes them. The zero value does neither.
+type tokenDesk struct {
+	*Tokens
+	confirmer backend.Confirmer
+	sources   []string // whose users may come with a token
+	announced bool     // it is what clients are asked for, and so issued here
+	url       string   // where clients fetch them, if that is not here
+	root      string   // of the registry
+	path      string   // of the endpoint
+	place     string   // behind the host, in the name of the service
+}
+
+// newTokenDesk returns the desk of the route r, one of all.
+func newTokenDesk(r Route, all []Route, t *Tokens) (d tokenDesk, err error) {
+	if err := r.CheckChallenge(t != nil, all); err != nil {
+		return d, err
+	}
+	root := r.ForRules().RegistryRoot()
+	if t == nil || root == "" {
+		return d, nil
+	}
+	set := *t
+	if set.TTL == 0 {
+		set.TTL = defaultTokenTTL
+	}
+	d = tokenDesk{Tokens: &set, confirmer: backend.Extend(r.Backend), sources: r.Backends, announced: r.Challenge == BearerChallenge, url: r.TokenURL, root: root}
+	base := r.tokenBase(root)
+	d.path = base + "token"
+	if base != oci.DefaultRoot {
+		d.place = strings.TrimSuffix(base, "/")
+	}
+	return d, nil
+}
+
+// tokenBase returns the path below which the route has its endpoint for tokens: that of
+// the registry, or that of the route where it takes only a part of it.
+func (r Route) tokenBase(root string) string {
+	own := strings.TrimSuffix(r.Path, "/") + "/"
+	if len(own) > len(root) {
+		return own
+	}
+	return root
+}
+
+// CheckChallenge reports why r cannot ask for tokens or passwords as it does, as one of all
+// the routes of a gateway that issues tokens, or does not.
+func (r Route) CheckChallenge(issues bool, all []Route) error {
+	root := r.ForRules().RegistryRoot()
+	switch {
+	case r.Challenge != "" && r.Challenge != BasicChallenge && r.Challenge != BearerChallenge:
+		return fmt.Errorf("challenge %q: it can be basic or bearer", r.Challenge)
+	case r.Challenge != BearerChallenge:
+		return nil
+	case root == "":
+		return errors.New("challenge \"bearer\" is for clients of a registry, and the route leads to none: leave the key out, or set registry")
+	case !issues:
+		return errors.New("challenge \"bearer\" needs a [tokens] table: add one, with key_file = \"FILE\" in it")
+	}
+	path := r.tokenBase(root) + "token"
+	for _, other := range all {
+		taken := strings.TrimSuffix(other.Path, "/")
+		if rules.Takes(taken, path) && len(taken) > len(strings.TrimSuffix(r.Path, "/")) && r.sharesHost(other) {
+			return fmt.Errorf("challenge \"bearer\": clients fetch tokens at %s, which the route with the path %q takes: give that another path", path, other.Path)
+		}
+	}
+	return nil
+}
+
+// sharesHost reports whether some host is one of both routes.
+func (r Route) sharesHost(other Route) bool {
+	return r.Hosts == nil || other.Hosts == nil || slices.ContainsFunc(r.Hosts, func(host string) bool { return slices.Contains(other.Hosts, host) })
+}
+
+// CheckTokenURL reports why clients cannot be sent to r.TokenURL for a token. They send
+// passwords there.
+func (r Route) CheckTokenURL() error {
+	if r.TokenURL == "" {
+		return nil
+	}
+	u, err := url.Parse(r.TokenURL)
+	switch {
+	case r.Challenge != BearerChallenge:
+		return errors.New("token_url says where clients fetch tokens, and the route asks for none: set challenge = \"bearer\" too")
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.HasSuffix(r.TokenURL, "#"):
+		return errors.New("token_url wants scheme, host and path, such as \"https://registry.example/v2/token\"")
+	}
+	if _, err := strict.ParseHost(u.Host); err != nil || strict.HasControl(r.TokenURL) {
+		return errors.New("token_url has no host in it that clients could ask")
+	}
+	if u.Scheme != "https" && (u.Scheme != "http" || !strict.IsLoopback(u.Hostname())) {
+		return errors.New("clients send passwords to token_url: write https://")
+	}
+	return nil
+}
+
+// serves reports whether a path is that of the endpoint.
+func (d *tokenDesk) serves(path string) bool { return d.announced && path == d.path }
+
+// asksAnyway reports whether somebody who has not logged in needs a token for req, although
+// the decision d lets it pass: for the root of the registry. Clients take what they are told
+// there for all of it, and would never send anything.
+func (d *tokenDesk) asksAnyway(req rules.Request, who rules.Subject, decision rules.Decision) bool {
+	return d.announced && decision.Verdict == rules.Allowed && !who.LoggedIn && oci.Parse(d.root, req.Path).Action(req.Method) == oci.Login
+}
+
+// service returns the name under which tokens are made for a host and taken there.
+func (d *tokenDesk) service(host string) string { return host + d.place }
+
+// isFor reports whether a service is the one here at host.
+func (d *tokenDesk) isFor(service, host string) bool {
+	rest, ok := strings.CutPrefix(service, host)
+	return ok && rest == d.place
+}
+
+// vouchesFor reports whether the users of a backend may come here with a token.
+func (d *tokenDesk) vouchesFor(source string) bool {
+	return source == "" && len(d.sources) == 0 || slices.Contains(d.sources, source)
+}
+
+// shownToken is what a request came with.
+type shownToken struct {
+	token.Token
+	opened bool
+	grace  bool // it has expired, and may finish an upload
+}
+
+// Errors about tokens. Those of opening one are in package token.
+var (
+	errTokenExpired = fault.With("token.expired", errors.New("the token has expired"))
+	errTokenPlace   = fault.With("token.other_host", errors.New("the token was made for another host, path or backend"))
+	errTokenScope   = fault.With("token.scope", errors.New("the token was not made for this"))
+)
+
+// invalidToken is the answer to a token that is none, or not any more.
+func invalidToken(cause error) *problem {
+	p := unauthorized(cause)
+	p.message, p.tokenError = "the token is not good here, or not any more; please log in again", "invalid_token"
+	return p
+}
+
+// sentOwnToken reports whether the request came with what looks like a token of a gateway,
+// which is for nobody else.
+func (x *exchange) sentOwnToken() bool {
+	text, ok := strict.CutBearer(x.r.Header.Get("Authorization"))
+	return ok && token.Is(strings.TrimLeft(text, " "))
+}
+
+// openToken reads the token that came with the request, once.
+func (x *exchange) openToken(text string) error {
+	if x.token.opened {
+		return nil
+	}
+	desk := &x.route.tokens
+	t, err := desk.Keys.Open(token.Access, text)
+	if err != nil {
+		return err
+	}
+	if !desk.isFor(t.Service, x.host) || !t.IsAnonymous() && !desk.vouchesFor(t.Identity.Source) {
+		return errTokenPlace
+	}
+	over := t.ExpiredSince(x.start)
+	grace := over >= 0
+	if grace && (over >= desk.UploadGrace || !x.finishesUpload(t)) {
+		return errTokenExpired
+	}
+	x.token = shownToken{Token: t, opened: true, grace: grace}
+	return nil
+}
+
+// finishesUpload reports whether the request goes on with an upload that t was made for. One
+// that begins is none of that.
+func (x *exchange) finishesUpload(t token.Token) bool {
+	e := x.endpoint()
+	return e.Kind == oci.Upload && e.Action(x.r.Method) == oci.Push && t.Scopes.Allow(e.Repository, oci.Push)
+}
+
+// loginByToken finds out who the user is by a token. The backend says whether the account
+// is still what it was.
+func (x *exchange) loginByToken(text string) *problem {
+	if err := x.openToken(text); err != nil {
+		x.countToken(checkResult(err))
+		return invalidToken(err)
+	}
+	if x.token.IsAnonymous() {
+		return unauthorized(nil)
+	}
+	x.claimed = x.token.Identity.User
+	x.call.Source, x.call.Remembered = x.from.addr, x.isCrowded()
+	id, err := x.route.tokens.confirmer.Confirm(backend.WithCall(x.ctx, &x.call), x.token.Identity)
+	switch {
+	case err == nil:
+		x.who.ByToken = true
+		return x.admit(id)
+	case backend.Refused(err):
+		x.countToken(tokenRefused)
+		return invalidToken(fault.With("token.refused", err))
+	}
+	return x.unanswered("token", err)
+}
+
+// checkScope refuses what the rules allow and the token that came with it was not made
+// for.
+func (x *exchange) checkScope() *problem {
+	if !x.who.ByToken {
+		return nil
+	}
+	e := x.endpoint()
+	action := scopeAction(e, x.r.Method)
+	if action == "" || x.inScope(e.Repository, action) {
+		x.countToken(tokenOK)
+		return nil
+	}
+	x.countToken(tokenScope)
+	p := unauthorized(errTokenScope)
+	p.message, p.tokenError = "the token was made for something else; please ask for another one", "insufficient_scope"
+	return p
+}
+
+// inScope reports whether no token keeps the user from an action in a repository.
+func (x *exchange) inScope(repository string, action oci.Action) bool {
+	return !x.who.ByToken || x.token.Scopes.Allow(repository, action)
+}
+
+// pingsAsStranger reports whether a client that does not log in asks whether there is a
+// registry, as regctl does with the token that it has.
+func (x *exchange) pingsAsStranger() bool {
+	return x.token.opened && x.token.IsAnonymous() && x.isPing() && x.route.policy.LetsInStrangers(x.from.addr)
+}
+
+// isPing reports whether the request is for the root of the registry, where clients find
+// out how to log in.
+func (x *exchange) isPing() bool { return x.endpoint().Action(x.r.Method) == oci.Login }
+
+// scopeAction returns the action that a token needs for a request, empty if there are no
+// scopes for such.
+func scopeAction(e oci.Endpoint, method string) oci.Action {
+	action := e.Action(method)
+	switch {
+	case action == oci.Extend && e.Repository != "" && (method == http.MethodGet || method == http.MethodHead):
+		return oci.Pull
+	case action == oci.Extend && e.Repository != "":
+		return oci.Push
+	case action == oci.Extend, action == oci.Login:
+		return ""
+	}
+	return action
+}
+
+// scopeText returns a scope as it is written.
+func scopeText(repository string, actions []oci.Action) string {
+	return token.Scope{Repository: repository, Actions: actions}.String()
+}
