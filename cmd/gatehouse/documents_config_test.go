@@ -8,10 +8,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
 	"gatehouse/cmd/gatehouse/config"
+	"gatehouse/gateway/token"
 )
 
 // documentFolder returns a folder with the files that configurations in pages name.
@@ -31,7 +33,7 @@ func documentFolder(t *testing.T) (dir string) {
 		for file, text := range map[string]string{
 			"httpd.htpasswd": users.String(), "robots.htpasswd": users.String(),
 			"httpd.groups": "pusher: alice ci-bot\ndevs: bob\n", "robots.groups": "pusher: ci-bot admin\n",
-			"ldap-password": "a password\n",
+			"ldap-password": "a password\n", "token-keys": token.NewKey(time.Now()).Line() + "\n",
 		} {
 			name := filepath.Join(dir, folder, file)
 			if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {

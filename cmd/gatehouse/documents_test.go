@@ -145,7 +145,7 @@ func TestReadmeIsShort(t *testing.T) {
 
 // strangers are the programs of others that pages call.
 var strangers = []string{
-	"apt-get", "curl", "deploy/deb/build", "docker", "editor", "go", "gofmt", "samba-tool", "skopeo", "systemctl",
+	"apt-get", "curl", "deploy/deb/build", "docker", "editor", "go", "gofmt", "samba-tool", "skopeo", "systemctl", "umask",
 }
 
 var inlineCommand = regexp.MustCompile("`gatehouse ([a-z][^`]*)`")
@@ -173,7 +173,9 @@ func tryLines(t *testing.T, page, text string) {
 	t.Helper()
 	for line := range strings.Lines(text) {
 		command, _, _ := strings.Cut(strings.TrimSpace(line), " #")
-		command, _, _ = strings.Cut(command, " < ")
+		for _, redirection := range []string{" < ", " > ", " >> "} {
+			command, _, _ = strings.Cut(command, redirection)
+		}
 		program, args, _ := strings.Cut(strings.TrimSpace(command), " ")
 		if program == "gatehouse" {
 			if err := tryCommand(args, true); err != nil {

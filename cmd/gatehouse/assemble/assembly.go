@@ -108,6 +108,7 @@ func assembleAfter(c *config.Document, before *Assembly, s Surroundings) *Assemb
 	a.checkListen()
 	a.checkAudit()
 	a.checkAdmin()
+	a.Gateway.Tokens = a.tokens()
 	a.openBackends(s)
 	a.warnOfStrangers()
 	a.checkRefusals()
@@ -115,6 +116,7 @@ func assembleAfter(c *config.Document, before *Assembly, s Surroundings) *Assemb
 	for i := range c.Routes {
 		a.Gateway.Routes = append(a.Gateway.Routes, a.route(i))
 	}
+	a.checkChallenges()
 	a.checkHealth()
 	a.expectGroups()
 	a.before = nil // it has one before it, too
@@ -134,6 +136,8 @@ func (a *Assembly) route(i int) gateway.Route {
 		Path:                 r.Path,
 		Registry:             a.registry(i),
 		Realm:                cmp.Or(r.Realm, config.DefaultRealm),
+		Challenge:            gateway.Challenge(cmp.Or(r.Challenge, config.DefaultChallenge)),
+		TokenURL:             r.TokenURL.Reveal(),
 		Backend:              a.served(r.Backend),
 		Backends:             c.Sources(r.Backend),
 		ForwardAuthorization: r.ForwardAuthorization,

@@ -81,7 +81,7 @@ func (a *Assembly) checkTest(i int, t config.Test, q *explain.Inquiry) (requests
 	if err != nil {
 		a.Report.Errorf(a.testAt(i, "from"), "%v", err)
 	}
-	who := explain.Claimant{Name: t.User, Backend: t.Backend, Groups: t.Groups, GroupsKnown: true}
+	who := explain.Claimant{Name: t.User, Backend: t.Backend, Groups: t.Groups, GroupsKnown: true, ByToken: t.Via == "token"}
 	return requests, q.By(who, from, t.Host), len(a.Report) == errs
 }
 

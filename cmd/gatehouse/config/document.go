@@ -9,10 +9,6 @@
 // All that is wrong is collected in a [Report], and every problem has its [Place].
 package config
 
-import (
-	"time"
-)
-
 // Document is the configuration as an administrator writes it. The keys of
 // Settings can also be set by the environment and by flags; see overlays.
 //
@@ -47,6 +43,7 @@ type Settings struct {
 	TLS               TLS      `toml:"tls"`                                         // the certificate that clients see; with this table every address speaks TLS
 	Cache             Cache    `toml:"cache"`                                       // how long the answers of each backend that a route names are remembered
 	Flood             Flood    `toml:"flood"`                                       // how failed logins are rate-limited, at each backend that a route names by itself; cached logins are unaffected
+	Tokens            Tokens   `toml:"tokens"`                                      // tokens that clients send in place of passwords; without this table there are none
 	Refusals          Refusals `toml:"refusals"`                                    // how long the refusal of a wrong login takes; the time then does not tell which users exist
 	Timeouts          Timeouts `toml:"timeouts"`                                    // how long a client, an upstream or a backend may be silent; the total time of a request is not limited while data moves
 	Limits            Limits   `toml:"limits"`                                      // how much clients can use, so that no client can block the others
@@ -80,6 +77,15 @@ type Flood struct {
 	SourceBurst     int  `toml:"source_burst" min:"1" max:"1000000"`      // how many of these may fail, or be pending, at once
 	TotalPerSecond  int  `toml:"total_per_second" min:"1" max:"1000000"`  // logins from all addresses together that may fail each second; users whose login was right in the last hours go first
 	TotalBurst      int  `toml:"total_burst" min:"1" max:"1000000"`       // how many of these may fail, or be pending, at once
+}
+
+// Tokens is [tokens].
+type Tokens struct {
+	KeyFile       Lead     `toml:"key_file"`                         // file with a line KID:BASE64 for each key, as gatehouse token key prints them: the first seals tokens, all open them; read again when it changes; without any key there is a random one, and tokens end with the process
+	KeyCredential Lead     `toml:"key_credential"`                   // systemd credential with such lines
+	KeyEnv        Lead     `toml:"key_env"`                          // variable of the environment with such lines
+	TTL           Duration `toml:"ttl" min:"5m" max:"24h"`           // how long a token is good; some clients use one for five minutes whatever they are told
+	UploadGrace   Duration `toml:"upload_grace" min:"0s" max:"168h"` // how long after that it may finish an upload that has begun; 0s: not at all
 }
 
 // Refusals is [refusals], which holds for every backend that a route names.
@@ -150,7 +156,11 @@ type Route struct {
 	Path     string   `toml:"path"`     // prefix of the paths that the route takes, in whole segments
 	Registry any      `toml:"registry"` // path that all requests to the registry begin with, which ends in "v2/", or false for none; not set: "/v2/" where the route takes any of that
 	Backend  string   `toml:"backend"`  // name of the backend that checks the passwords
-	Realm    string   `toml:"realm"`    // what clients show when they ask for a password
+
+	Challenge string `toml:"challenge" oneof:"basic bearer"` // what clients without credentials are asked for: a password ("basic"), or a token ("bearer"), with which docker can pull without a login and push with one; both are taken in either case
+	TokenURL  URL    `toml:"token_url"`                      // where clients fetch tokens; not set: at the host, the port and the scheme by which they came
+
+	Realm string `toml:"realm"` // what clients show when they ask for a password
 
 	ForwardAuthorization bool     `toml:"forward_authorization"`                     // pass the client's own user name and password on to the upstream
 	UserHeader           string   `toml:"user_header"`                               // header that tells the upstream the name of the user; not set: none
@@ -219,66 +229,10 @@ type Test struct {
 	User    string   `toml:"user"`                            // who sends the request, as typed into a login, or BACKEND:NAME; not set: somebody who has not logged in
 	Groups  []string `toml:"groups"`                          // groups of the user; not set: none
 	Backend string   `toml:"backend"`                         // backend that vouches for the user, where there are several
-	Via     string   `toml:"via" oneof:"password"`            // how the user logs in; not set: by a password
+	Via     string   `toml:"via" oneof:"password token"`      // how the user comes; not set: by a password
 	From    string   `toml:"from"`                            // address of the client
 	Host    string   `toml:"host"`                            // host that the request names; not set: the one of the route
 	Request string   `toml:"request"`                         // "METHOD PATH", or login, catalog, or pull, push, delete or tags with a repository
 	Expect  string   `toml:"expect" oneof:"allow deny login"` // what becomes of it; login: the answer is 401
 	Rule    string   `toml:"rule"`                            // rule that decides; not set: any
 }
-
-// Defaults are the values of the keys that are not set.
-func Defaults() Settings {
-	return Settings{
-		Listen:    []string{":5043"},
-		Drain:     Duration{5 * time.Minute},
-		AccessLog: "json",
-		LogLevel:  "info",
-		Cache: Cache{
-			Size:        10000,
-			TTL:         Duration{5 * time.Minute},
-			NegativeTTL: Duration{30 * time.Second},
-			Revalidate:  Duration{time.Minute},
-		},
-		Flood: Flood{
-			Enabled:         true,
-			SourcePerMinute: 60,
-			SourceBurst:     100,
-			TotalPerSecond:  20,
-			TotalBurst:      200,
-		},
-		Refusals: Refusals{
-			Floor:   Duration{100 * time.Millisecond},
-			Ceiling: Duration{time.Second},
-		},
-		Timeouts: Timeouts{
-			Handshake:      Duration{10 * time.Second},
-			Header:         Duration{30 * time.Second},
-			Idle:           Duration{2 * time.Minute},
-			BodyIdle:       Duration{5 * time.Minute},
-			Connect:        Duration{10 * time.Second},
-			Response:       Duration{time.Minute},
-			UploadResponse: Duration{15 * time.Minute},
-			Login:          Duration{10 * time.Second},
-		},
-		Limits: Limits{
-			Connections:         16384,
-			PerAddress:          1000,
-			Handshakes:          4096,
-			Streams:             128,
-			UpstreamConnections: 4096,
-			UpstreamPerClient:   1024,
-			UpstreamQueue:       1024,
-			HeadBytes:           32 << 10,
-			HeadFields:          100,
-			BodyRate:            1024,
-			BodyWindow:          Duration{time.Minute},
-		},
-	}
-}
-
-// The defaults of a [[route]].
-const (
-	DefaultRealm               = "Registry Authentication" // of realm
-	DefaultUpstreamIdleTimeout = 30 * time.Second          // of upstream_idle_timeout
-)

@@ -20,6 +20,8 @@ type Claimant struct {
 
 	Groups      []string
 	GroupsKnown bool
+
+	ByToken bool // comes with a token, and not with a password
 }
 
 // witness tells what a gateway would find out of a claimant with a name that a
@@ -74,7 +76,11 @@ func (c Claimant) hear(ctx context.Context, w witness, on routeBackend) (testimo
 		return nobody(fmt.Sprintf("nobody can log in as %q: %v", c.Name, err)), nil
 	}
 	c.Name = name
-	return w.testify(ctx, c, on), nil
+	t := w.testify(ctx, c, on)
+	for i := range t.subjects {
+		t.subjects[i].ByToken = c.ByToken && t.subjects[i].LoggedIn
+	}
+	return t, nil
 }
 
 // hearsay takes what a claimant says for true. Names are spelled as the backend
