@@ -36,6 +36,7 @@ func newAsker(p *Policy) *asker {
 	for _, source := range p.sources() {
 		a.people = append(a.people, person(source, sampleUser))
 	}
+	a.people = append(a.people, a.withTokens()...)
 	return a
 }
 
@@ -55,6 +56,24 @@ func (p *Policy) called(name principal) []Subject {
 			list = append(list, person(source, "member", as), person(source, "member", as, "app"))
 		} else {
 			list = append(list, person(source, as), person(source, as, "other"))
+		}
+	}
+	return list
+}
+
+// withTokens returns the people once more as they come with a token, if some rule asks how
+// they come.
+func (a *asker) withTokens() (list []Subject) {
+	asked := false
+	for i := range a.rules {
+		leaves(a.rules[i].require, func(leaf Requirement) {
+			_, isWay := leaf.(way)
+			asked = asked || isWay
+		})
+	}
+	for _, who := range a.people {
+		if who.ByToken = true; asked && who.LoggedIn {
+			list = append(list, who)
 		}
 	}
 	return list
