@@ -172,7 +172,7 @@ func (e Explanation) decision() string {
 	case len(e.Rules) == 0:
 		return "the gateway itself: no rule is asked"
 	case e.Rule == "":
-		return "no rule: none is about this method and path"
+		return "no rule: none is about this request"
 	case e.RuleAt == "":
 		return fmt.Sprintf("rule %q needs %s", e.Rule, e.Requires)
 	}
