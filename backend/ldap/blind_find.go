@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -43,14 +42,21 @@ func (b *Backend) findBlind(ctx context.Context, names []string) (unseen, error)
 const maxInner = 100
 
 // blindOfAll returns what blindOf does of all groups. Where a limit of the server does not
-// let them come at once, they come in parts.
+// let them come at once, they come in parts. That this takes too long is an answer, too:
+// each login would find it out again.
 func (r *resolver) blindOfAll(ctx context.Context) ([]group, error) {
 	blind, err := r.blindOf(ctx, []string{"(objectClass=*)"})
 	if !isAtLimit(err) {
 		return blind, err
 	}
-	left := maxBlindParts
-	return r.blindFrom(ctx, "", &left)
+	left, limit := maxBlindParts, r.config.LoginTimeout/2
+	inTime, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	blind, err = r.blindFrom(inTime, "", &left)
+	if err != nil && inTime.Err() != nil && ctx.Err() == nil {
+		err = fault.With("ldap.search.incomplete", fmt.Errorf("the groups did not come in parts within %v: %w", limit, err))
+	}
+	return blind, err
 }
 
 // maxBlindParts bounds how many parts are asked for where a limit of the server is small.
@@ -69,26 +75,33 @@ const beginnings = "etaoinsrhdlucmfywgpbvkxqjz0123456789-_. "
 // which neither the members nor the name may be read is in no part: an account that may
 // have all entries finds these, too.
 func (r *resolver) blindFrom(ctx context.Context, prefix string, left *int) ([]group, error) {
-	var all []group
-	var asked strings.Builder
-	for _, c := range beginnings {
-		more := prefix + string(c)
-		part := startsWith(more)
-		asked.WriteString(part)
-		blind, err := r.blindPart(ctx, part, left)
-		if isAtLimit(err) {
-			blind, err = r.blindFrom(ctx, more, left)
-		}
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, blind...)
+	all, err := r.blindAmong(ctx, prefix, beginnings, left)
+	if err != nil {
+		return nil, err
 	}
-	rest := "(!(|" + asked.String() + "))"
+	rest := "(!" + anyOf(startsWith(prefix, beginnings)) + ")"
 	if prefix != "" {
-		rest = "(&" + startsWith(prefix) + rest + ")"
+		rest = "(&" + anyOf(startsWith(prefix, "")) + rest + ")"
 	}
 	others, err := r.blindPart(ctx, rest, left)
+	return append(all, others...), err
+}
+
+// blindAmong returns what blindOf does of the groups whose names go on with some letters,
+// which are halved as long as there are too many groups.
+func (r *resolver) blindAmong(ctx context.Context, prefix, letters string, left *int) ([]group, error) {
+	all, err := r.blindPart(ctx, anyOf(startsWith(prefix, letters)), left)
+	switch {
+	case !isAtLimit(err):
+		return all, err
+	case len(letters) == 1:
+		return r.blindFrom(ctx, prefix+letters, left)
+	}
+	half := len(letters) / 2
+	if all, err = r.blindAmong(ctx, prefix, letters[:half], left); err != nil {
+		return nil, err
+	}
+	others, err := r.blindAmong(ctx, prefix, letters[half:], left)
 	return append(all, others...), err
 }
 
@@ -100,16 +113,24 @@ func (r *resolver) blindPart(ctx context.Context, filter string, left *int) ([]g
 	return r.blindOf(ctx, []string{filter})
 }
 
-// startsWith is the filter for entries whose name begins in a way.
-func startsWith(prefix string) string {
-	return "(" + partsBy + "=" + ldap.EscapeFilter(prefix) + "*)"
+// startsWith returns filters for entries whose name begins in a way and goes on with one
+// of some letters, or with anything.
+func startsWith(prefix, letters string) []string {
+	if letters == "" {
+		return []string{"(" + partsBy + "=" + ldap.EscapeFilter(prefix) + "*)"}
+	}
+	var filters []string
+	for _, c := range letters {
+		filters = append(filters, "("+partsBy+"="+ldap.EscapeFilter(prefix+string(c))+"*)")
+	}
+	return filters
 }
 
 // blindOf returns those of the groups that match some filters of which neither that they
 // have a member nor that they have none is true.
 func (r *resolver) blindOf(ctx context.Context, filters []string) ([]group, error) {
 	all, err := r.find(ctx, filters, false)
-	if err != nil {
+	if err != nil || len(all) == 0 {
 		return nil, err
 	}
 	condition := r.config.GroupFilter

@@ -171,3 +171,38 @@ func TestLDAP8WhereNotAllGroupsCameARuleIsUnknown(t *testing.T) {
 		t.Errorf("groups in groups do not count: got %q, %v", groups, err)
 	}
 }
+
+// TestLDAP8PartsThatComeTooSlowlyAreNotAskedForAgain: where groups do not come at once, and
+// their parts take too long, that is known from then on, and keeps no other login waiting.
+func TestLDAP8PartsThatComeTooSlowlyAreNotAskedForAgain(t *testing.T) {
+	t.Parallel()
+	s := start(t, ldaptest.Config{})
+	c := configFor(t, s)
+	c.GroupMode, c.LoginTimeout = groupsSearch, 4*time.Second
+	s.OnRequest(func(r ldaptest.Request) ldaptest.Fault {
+		switch {
+		case strings.Contains(r.Filter, "(objectClass=*)") && r.Scope == ldap.ScopeWholeSubtree:
+			return ldaptest.Fault{AfterEntries: true, Answer: &ldaptest.Answer{Code: ldap.LDAPResultSizeLimitExceeded}}
+		case strings.Contains(r.Filter, "(cn=e*)"):
+			return ldaptest.Fault{Hang: true}
+		}
+		return ldaptest.Fault{}
+	})
+	b := open(t, c)
+	b.Expect([]string{"core"})
+	id, _ := authenticate(t, b, "alice", alicePass)
+	for range 2 {
+		if groups, err := b.Groups(t.Context(), id); backend.IncompleteOf(err) == nil || !slices.Contains(groups, "dev") {
+			t.Errorf("got %q, %v, want dev, and that others may be missing", groups, err)
+		}
+	}
+	asked := 0
+	for _, r := range s.Requests() {
+		if strings.Contains(r.Filter, "(objectClass=*)") && r.Scope == ldap.ScopeWholeSubtree {
+			asked++
+		}
+	}
+	if asked > 3 { // whole, in pages, and dynamic ones
+		t.Errorf("all groups were asked for %d times", asked)
+	}
+}
