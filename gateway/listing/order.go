@@ -86,6 +86,16 @@ func (s *sequence) beginsBefore(place string) bool {
 	return s.begun
 }
 
+// mayBeginBefore reports whether it does in some order that the names may have.
+func (s *sequence) mayBeginBefore(place string) bool {
+	for i, compare := range orders {
+		if s.begun && !s.broken[i] && compare(s.first, place) <= 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // order returns the one that all names came in. If there is none, sorted is false and it
 // is the one that they are to be brought into.
 func (s *sequence) order() (o order, sorted bool) {

@@ -120,6 +120,14 @@ func (p *Pager) ask(after string) (*answer, error) {
 	switch {
 	case a.met || sorted && a.names.beginsBefore(after):
 		a.whole = true
+	case sorted && a.names.mayBeginBefore(after):
+		// The few names fit several orders, and after has gone. A registry whose list
+		// begins with the same name when it is asked for all of it has no pages.
+		all, err := p.list("")
+		if err != nil {
+			return nil, err
+		}
+		a.whole = !all.more && all.names.first == a.names.first
 	case !sorted:
 		// Either after has gone from a list without an order, or the registry has
 		// an order that is not known here.

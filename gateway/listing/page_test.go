@@ -238,3 +238,22 @@ func TestPageFailsAsAWhole(t *testing.T) {
 		}
 	}
 }
+
+// Where the place that a client names has gone, and what is left fits several orders, a
+// registry without pages is told from one that has them.
+func TestPageBehindANameThatHasGone(t *testing.T) {
+	for what, reg := range map[string]*shelf{
+		"no pages": {names: []string{"a/app", "z"}, order: byPath, whole: true},
+		"pages":    {names: []string{"a-a", "a/app", "z"}, order: strings.Compare},
+	} {
+		p := Pager{Kind: Kind{Valid: any}, Registry: reg, Keep: func(int) error { return nil }, Shown: func(string) (bool, error) { return true, nil }}
+		page, err := p.Page(10, Position{After: "a-b"})
+		want := "z"
+		if !reg.whole {
+			want = "a/app z"
+		}
+		if got := strings.Join(page.Names, " "); got != want || err != nil {
+			t.Errorf("%s: %q, %v, want %q", what, got, err, want)
+		}
+	}
+}
