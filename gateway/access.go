@@ -19,7 +19,7 @@ func (x *exchange) recordAccess() {
 		Method: x.r.Method, Host: x.r.Host, Target: x.sentTarget(), Proto: x.r.Proto,
 		UserAgent: x.sentAgent(), Referer: x.r.Referer(),
 		Rule: x.decision.Rule, Status: x.loggedStatus(), Bytes: x.sent,
-		Cache: string(x.call.Cache), Cause: x.cause,
+		Cache: string(x.call.Cache), Cause: x.cause, Code: x.faultCode(), Reason: x.reason(),
 	})
 	if x.cause != nil && !x.site.access.SaysCauses() {
 		x.logCause()

@@ -58,6 +58,8 @@ func (x *exchange) auditRecord() record.Decision {
 		Rule:     x.decision.Rule,
 		Decision: x.outcome(),
 		Status:   x.loggedStatus(),
+		Code:     x.faultCode(),
+		Reason:   x.reason(),
 		Bytes:    x.sent,
 	}
 	if x.token.opened || x.issued {

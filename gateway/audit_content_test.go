@@ -48,7 +48,7 @@ func TestCODE1AuditNamesTheRepositoryThatTheRegistrySees(t *testing.T) {
 			{Repository: "team/app", Tag: "1"},
 		}
 		named := cmpopts.IgnoreFields(record.Decision{}, "Time", "ID", "Source", "Backend", "Cache", "Bytes",
-			"User", "Via", "Method", "Host", "Path", "Rule", "Decision", "Status", "Received")
+			"User", "Via", "Method", "Host", "Path", "Rule", "Decision", "Status", "Code", "Reason", "Received")
 		if diff := cmp.Diff(want, audited(t, path, len(want)), named); diff != "" {
 			t.Errorf("records (-want +got):\n%s", diff)
 		}

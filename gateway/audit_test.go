@@ -111,11 +111,11 @@ func TestAuditSaysWhatWasDecided(t *testing.T) {
 	got := audited(t, path, 6)
 	want := []record.Decision{
 		{User: "push", Via: "password", Groups: []string{"pusher"}, Method: "PUT", Host: "localhost", Path: "/v2/team/app/manifests/1.0", Action: "push", Repository: "team/app", Tag: "1.0", Digest: said, Rule: "push", Decision: outcomeAllowed, Status: 201, Received: 4},
-		{Method: "GET", Host: "localhost", Path: "/v2/", Action: "login", Rule: "pull", Decision: outcomeUnauthenticated, Status: 401},
-		{Claimed: "push", Method: "GET", Host: "localhost", Path: "/v2/", Action: "login", Rule: "pull", Decision: outcomeUnauthenticated, Status: 401},
-		{User: "pull", Via: "password", Method: "DELETE", Host: "localhost", Path: "/v2/x", Rule: "push", Decision: outcomeDenied, Status: 403},
-		{Method: "GET", Path: "/v2/../x", Decision: outcomeInvalid, Status: 400},
-		{Method: "GET", Host: "localhost", Path: "/other", Decision: outcomeInvalid, Status: 404},
+		{Method: "GET", Host: "localhost", Path: "/v2/", Action: "login", Rule: "pull", Decision: outcomeUnauthenticated, Status: 401, Code: "login.required", Reason: "no_credentials"},
+		{Claimed: "push", Method: "GET", Host: "localhost", Path: "/v2/", Action: "login", Rule: "pull", Decision: outcomeUnauthenticated, Status: 401, Code: "login.wrong_password", Reason: "wrong_password"},
+		{User: "pull", Via: "password", Method: "DELETE", Host: "localhost", Path: "/v2/x", Rule: "push", Decision: outcomeDenied, Status: 403, Code: "rule.denied", Reason: "rule"},
+		{Method: "GET", Path: "/v2/../x", Decision: outcomeInvalid, Status: 400, Code: "request.malformed", Reason: "bad_request"},
+		{Method: "GET", Host: "localhost", Path: "/other", Decision: outcomeInvalid, Status: 404, Code: "route.none", Reason: "not_found"},
 	}
 	varying := cmpopts.IgnoreFields(record.Decision{}, "Time", "ID", "Source", "Backend", "Cache", "Bytes")
 	if diff := cmp.Diff(want, got, varying); diff != "" {

@@ -116,15 +116,15 @@ func (b broken) Authenticate(context.Context, string, string) (backend.Identity,
 	return backend.Identity{}, b.err
 }
 
-// What went well, and what needs no cause, has no code.
+// What went well has no code, and what needs no cause is not counted as a fault.
 func TestNoCodeWithoutACause(t *testing.T) {
 	m := NewMetrics("v1", "go1")
 	tg := startGateway(t, withMetrics(m), recipeRoute(t, newCapture(t).url()))
 	tg.do(t, "pull", "GET", "/v2/x", nil)
 	tg.do(t, "", "GET", "/v2/x", nil)
 	for _, r := range tg.records(t, 2) {
-		if code, ok := r["code"]; ok {
-			t.Errorf("status %v has the code %v", r["status"], code)
+		if code, ok := r["code"]; ok != (r["status"] == 401.0) || ok && (code != "login.required" || r["reason"] != "no_credentials") {
+			t.Errorf("status %v has the code %v and the reason %v", r["status"], code, r["reason"])
 		}
 	}
 	if got := risen(samples(t, m, "gatehouse_faults_total")); len(got) != 0 {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"gatehouse/backend"
 	"gatehouse/gateway/rules"
 )
 
@@ -17,7 +18,7 @@ func answerTo(p *rules.Policy, req rules.Request, who rules.Subject, d rules.Dec
 	case rules.NeedsLogin:
 		return unauthorized(nil)
 	case rules.NeedsGroups:
-		return undecided(nil)
+		return undecided(backend.ErrUnavailable)
 	}
 	return denied(p, req, who, d)
 }
@@ -32,7 +33,10 @@ var allowedElsewhere = map[string][2]string{
 
 // denied puts into one sentence who was refused what, and what is missing.
 func denied(p *rules.Policy, req rules.Request, who rules.Subject, d rules.Decision) *problem {
-	refusal := &problem{status: http.StatusForbidden, code: codeDenied, signed: true}
+	refusal := &problem{status: http.StatusForbidden, code: codeDenied, fault: "rule.denied", signed: true}
+	if d.Rule == "" {
+		refusal.fault = "rule.none"
+	}
 	action, repository := p.Describe(req)
 	name := "this request"
 	if who.LoggedIn {

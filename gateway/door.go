@@ -91,14 +91,14 @@ func checkFields(r *http.Request) *problem {
 	case len(h["Authorization"]) > 1:
 		return badRequest("the request has more than one Authorization field")
 	case asksForWebSocket(r):
-		return &problem{status: http.StatusNotImplemented, code: codeUnsupported, message: "the gateway passes no WebSocket on: connections are never upgraded to another protocol"}
+		return &problem{status: http.StatusNotImplemented, code: codeUnsupported, fault: "request.unsupported", message: "the gateway passes no WebSocket on: connections are never upgraded to another protocol"}
 	}
 	if _, _, p := hopsLeft(r); p != nil {
 		return p
 	}
 	for _, v := range h["Expect"] {
 		if !strings.EqualFold(v, "100-continue") {
-			return &problem{status: http.StatusExpectationFailed, code: codeUnsupported, message: "the request expects something other than 100-continue"}
+			return &problem{status: http.StatusExpectationFailed, code: codeUnsupported, fault: "request.unsupported", message: "the request expects something other than 100-continue"}
 		}
 	}
 	for _, v := range h["Trailer"] {

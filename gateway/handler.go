@@ -51,10 +51,11 @@ type exchange struct {
 	pace   *flow.Pace     // of writing to the client
 	slot   *upstream.Slot // nil until it asks an upstream
 
-	status int
-	sent   int64  // bytes of the answer's body
-	cause  error  // what went wrong, for the log alone
-	reason string // why the gateway answered itself, in one word; empty if it did not
+	status  int
+	sent    int64      // bytes of the answer's body
+	cause   error      // what went wrong, for the log alone
+	refused bool       // the gateway answered itself
+	refusal fault.Code // why it did, where there is no cause
 
 	loginTook    time.Duration // finding out who the user is
 	upstreamTook time.Duration // until the upstream began to answer; 0 if it was not asked
@@ -210,7 +211,7 @@ func (x *exchange) openBodies() {
 // refuse answers with p. The answer goes out at once; of a body that is on its
 // way, a part is read after it.
 func (x *exchange) refuse(p *problem) {
-	x.status, x.cause, x.reason = p.status, p.cause, x.refusalReason(p)
+	x.status, x.cause, x.refused, x.refusal = p.status, p.cause, true, p.fault
 	x.site.sites.refusals.keep(x, p)
 	x.join()
 	x.endIfUnread()

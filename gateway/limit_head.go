@@ -25,11 +25,11 @@ func tooLarge(head []byte, limit int) *problem {
 }
 
 func headTooLarge(message string) *problem {
-	return &problem{status: http.StatusRequestHeaderFieldsTooLarge, code: codeTooLarge, message: message}
+	return &problem{status: http.StatusRequestHeaderFieldsTooLarge, code: codeTooLarge, fault: "request.too_large", message: message}
 }
 
 func lineTooLong() *problem {
-	return &problem{status: http.StatusRequestURITooLong, code: codeTooLarge, message: "the request line is longer than 8190 bytes"}
+	return &problem{status: http.StatusRequestURITooLong, code: codeTooLarge, fault: "request.too_large", message: "the request line is longer than 8190 bytes"}
 }
 
 // readTarget reads the target of a request, whichever way it came.

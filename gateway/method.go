@@ -16,9 +16,9 @@ func checkMethod(method string) *problem {
 	switch method {
 	case http.MethodConnect, http.MethodTrace, "TRACK":
 		return &problem{
-			status: http.StatusMethodNotAllowed, code: codeUnsupported, allow: rules.AllMethods,
+			status: http.StatusMethodNotAllowed, code: codeUnsupported, fault: "request.unsupported", allow: rules.AllMethods,
 			message: "the method " + method + " is never allowed",
 		}
 	}
-	return &problem{status: http.StatusNotImplemented, code: codeUnsupported, message: "the request method is not known"}
+	return &problem{status: http.StatusNotImplemented, code: codeUnsupported, fault: "request.unsupported", message: "the request method is not known"}
 }

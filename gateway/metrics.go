@@ -5,6 +5,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"gatehouse/backend/fault"
 )
 
 // Metrics counts what gateways do, in a registry of its own. It outlives the
@@ -30,7 +32,7 @@ type Metrics struct {
 	faults        faultMetrics
 	tokens        tokenMetrics
 
-	refused  children[string, prometheus.Counter]
+	refused  children[fault.Reason, prometheus.Counter]
 	gateway  atomic.Pointer[Gateway] // the one that runs
 	backends atomic.Pointer[[]BackendInfo]
 

@@ -121,13 +121,13 @@ func (r *routeMetrics) count(x *exchange) {
 	if x.upload != nil {
 		r.received.Add(float64(x.upload.received(x.r.ContentLength)))
 	}
-	if x.reason != "" {
-		r.all.refused.get(x.reason, r.all.newRefusals).Inc()
+	if x.refused {
+		r.all.refused.get(x.reason(), r.all.newRefusals).Inc()
 	}
 }
 
-func (m *Metrics) newRefusals(reason string) prometheus.Counter {
-	return m.refusals.WithLabelValues(reason)
+func (m *Metrics) newRefusals(reason fault.Reason) prometheus.Counter {
+	return m.refusals.WithLabelValues(string(reason))
 }
 
 // methodLabel keeps to methods that are known: a client may send any word.

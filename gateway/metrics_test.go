@@ -493,7 +493,7 @@ func TestLastRefusalsAreTheLatestFirstAndNoChallenges(t *testing.T) {
 	}
 	var got []string
 	for _, r := range tg.LastRefusals(2) {
-		got = append(got, r.Reason)
+		got = append(got, string(r.Reason))
 	}
 	if want := []string{"not_found", "rule"}; !slices.Equal(got, want) {
 		t.Errorf("last two refusals: %v, want %v", got, want)

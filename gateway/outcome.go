@@ -1,13 +1,10 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
+	"gatehouse/backend/fault"
 	"net/http"
-	"strings"
-
-	"gatehouse/backend"
-	"gatehouse/gateway/rules"
-	"gatehouse/gateway/upstream"
 )
 
 // Outcomes are what the gateway made of a request, in one word for metrics and
@@ -45,64 +42,13 @@ func (x *exchange) outcome() string {
 	return outcomeUndecided
 }
 
-// refusalReason says in one word of a small set why a request that was not
-// answered by the upstream was refused. A client sees less: it must not learn
-// which users exist.
-func (x *exchange) refusalReason(p *problem) string {
-	switch {
-	case x.route == nil || x.decision.Verdict == rules.Allowed && p.status == http.StatusBadRequest:
-		return strings.ToLower(p.code)
-	case p.tokenError != "":
-		return p.tokenError
-	case p.status == http.StatusUnauthorized:
-		return loginReason(p.cause)
-	case errors.Is(p.cause, errGroupsTooLong):
-		return "groups_too_long"
-	case p.status == http.StatusForbidden && x.decision.Rule == "":
-		return "no_rule"
-	case p.status == http.StatusForbidden:
-		return "rule"
-	case p.status == http.StatusTooManyRequests:
-		return "too_many_requests"
-	case p.status == http.StatusBadGateway:
-		return reasonUpstreamAnswer
-	}
-	return failureReason(p.cause)
-}
+// faultCode returns the code of what went wrong, or of why the gateway answered itself.
+func (x *exchange) faultCode() fault.Code { return cmp.Or(fault.Of(x.cause), x.refusal) }
 
-// loginReason says why somebody is asked for other credentials.
-func loginReason(cause error) string {
-	switch {
-	case cause == nil:
-		return "no_credentials"
-	case errors.Is(cause, backend.ErrUnknownUser):
-		return "unknown_user"
-	case errors.Is(cause, backend.ErrWrongPassword):
-		return "wrong_password"
-	case errors.Is(cause, backend.ErrLocked):
-		return "locked"
+// reason returns the same in one word, and nothing where nothing went wrong.
+func (x *exchange) reason() fault.Reason {
+	if x.cause != nil {
+		return fault.ReasonOf(x.cause)
 	}
-	return "malformed_credentials"
-}
-
-const reasonUpstreamAnswer = "upstream_answer"
-
-// failureReason says what failed, here or behind the gateway.
-func failureReason(cause error) string {
-	for _, known := range []struct {
-		err    error
-		reason string
-	}{
-		{errUnaudited, "unaudited"},
-		{upstream.ErrNoSlot, "busy"},
-		{upstream.ErrTimeout, "upstream_timeout"},
-		{upstream.ErrAnswer, reasonUpstreamAnswer},
-		{upstream.ErrGone, "upstream_unreachable"},
-		{backend.ErrUnavailable, "backend_unavailable"},
-	} {
-		if errors.Is(cause, known.err) {
-			return known.reason
-		}
-	}
-	return "failed"
+	return x.refusal.Reason()
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"math"
@@ -26,6 +27,7 @@ type problem struct {
 	message string
 	detail  map[string]string
 	cause   error
+	fault   fault.Code // where there is no cause
 
 	tokenError string // what a token lacks, in a word of RFC 6750, section 3.1; empty if it is no matter of tokens
 	allow      string // Allow field
@@ -56,13 +58,24 @@ const (
 // gives up after 15 seconds, so a longer time would never be seen to pass.
 const retrySeconds = 5
 
-func badRequest(reason string) *problem {
-	return &problem{status: http.StatusBadRequest, code: codeBadRequest, message: "request refused: " + reason}
+// faultCode returns the code under which logs and metrics speak of p.
+func (p *problem) faultCode() fault.Code { return cmp.Or(fault.Of(p.cause), p.fault) }
+
+// reason returns why, in one word. A client sees less: it must not learn which users exist.
+func (p *problem) reason() fault.Reason {
+	if p.cause != nil {
+		return fault.ReasonOf(p.cause)
+	}
+	return p.fault.Reason()
+}
+
+func badRequest(what string) *problem {
+	return &problem{status: http.StatusBadRequest, code: codeBadRequest, fault: "request.malformed", message: "request refused: " + what}
 }
 
 func unauthorized(cause error) *problem {
 	return &problem{
-		status: http.StatusUnauthorized, code: codeUnauthorized, cause: cause,
+		status: http.StatusUnauthorized, code: codeUnauthorized, cause: cause, fault: "login.required",
 		message: "please log in with a valid user name and password",
 	}
 }
@@ -81,7 +94,7 @@ func undecided(cause error) *problem {
 
 // noHost is the answer where no route takes requests for a host.
 func noHost(host string) *problem {
-	return &problem{status: http.StatusNotFound, code: codeNotFound, message: "nothing is served for the host " + host}
+	return &problem{status: http.StatusNotFound, code: codeNotFound, fault: "route.none", message: "nothing is served for the host " + host}
 }
 
 // tooManyConnections is the answer to a user who has half of all connections that there
@@ -95,7 +108,7 @@ func tooManyConnections() *problem {
 
 // noRoute is the answer where no route for its host takes a request.
 func noRoute() *problem {
-	return &problem{status: http.StatusNotFound, code: codeNotFound, message: "nothing is served under this path"}
+	return &problem{status: http.StatusNotFound, code: codeNotFound, fault: "route.none", message: "nothing is served under this path"}
 }
 
 // throttled is the answer where too many logins failed. It is the same for every

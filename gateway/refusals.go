@@ -32,10 +32,10 @@ type Refusal struct {
 	// were then. Its verdict is Allowed for what failed behind the rules.
 	Answer Answer
 
-	// Reason is why, in one word, as metrics have it, and Cause what went
-	// wrong, as the log has it, with its code. None is for clients: the cause
-	// may name servers and users.
-	Reason string
+	// Code and Reason are why, as the log and metrics have it, and Cause is what went
+	// wrong, as the log has it. None is for clients: the cause may name servers and
+	// users.
+	Reason fault.Reason
 	Cause  string
 	Code   fault.Code
 }
@@ -83,7 +83,7 @@ func (k *refusals) keep(x *exchange, p *problem) {
 		ID: x.id, Time: x.start,
 		Method: kept(x.r.Method), Target: kept(x.sentTarget()), Host: kept(x.r.Host), UserAgent: kept(x.sentAgent()),
 		Source: x.from.addr, Claimed: kept(x.claimed), Who: x.who,
-		Answer: answerOf(p), Reason: x.reason, Code: fault.Of(p.cause),
+		Answer: answerOf(p), Reason: p.reason(), Code: p.faultCode(),
 	}}
 	r.Who.Identity.User = kept(r.Who.Identity.User)
 	r.Answer.Verdict = x.decision.Verdict

@@ -231,7 +231,7 @@ func (q Question) answer(policy *rules.Policy, req rules.Request, d rules.Decisi
 	case p == nil:
 		return Answer{Verdict: rules.Allowed}
 	case unknown && q.BackendDown:
-		p = undecided(nil)
+		p = undecided(backend.ErrUnavailable)
 	case d.Verdict == rules.NeedsGroups:
 		return Answer{Verdict: rules.NeedsGroups}
 	}
@@ -274,7 +274,7 @@ func (b *Rulebook) explainGroups(q Question, at entry, a Answer, trace *rules.Tr
 		return a
 	case !h.isKnown(policy, q.Who):
 		if q.BackendDown {
-			return answerOf(undecided(nil))
+			return answerOf(undecided(backend.ErrUnavailable))
 		}
 		return a
 	}

@@ -135,7 +135,7 @@ func manifestSize(large bool) *problem {
 	if !large {
 		return badRequest("the manifest is empty")
 	}
-	return &problem{status: http.StatusRequestEntityTooLarge, code: codeSize, message: "the manifest is larger than 4 MiB", signed: true}
+	return &problem{status: http.StatusRequestEntityTooLarge, code: codeSize, fault: "request.manifest_too_large", message: "the manifest is larger than 4 MiB", signed: true}
 }
 
 // compareTag asks the upstream what the tag leads to. Only "there is none" and the same

@@ -46,7 +46,7 @@ func checkTokenMethod(method string) *problem {
 	if method == http.MethodGet || method == http.MethodPost {
 		return nil
 	}
-	return &problem{status: http.StatusMethodNotAllowed, code: codeUnsupported, allow: "GET, POST", message: "a token is asked for with GET or POST"}
+	return &problem{status: http.StatusMethodNotAllowed, code: codeUnsupported, fault: "request.unsupported", allow: "GET, POST", message: "a token is asked for with GET or POST"}
 }
 
 // checkTokenRequest refuses what cannot be meant.

@@ -101,7 +101,7 @@ func (x *exchange) readForm() (form strict.Target, p *problem) {
 
 // readSmallBody reads the whole body of the request, of no more than so many bytes.
 func (x *exchange) readSmallBody(most int) (string, *problem) {
-	tooLarge := &problem{status: http.StatusRequestEntityTooLarge, code: codeSize, message: fmt.Sprintf("the form is larger than %d KiB", most>>10), signed: true}
+	tooLarge := &problem{status: http.StatusRequestEntityTooLarge, code: codeSize, fault: "request.too_large", message: fmt.Sprintf("the form is larger than %d KiB", most>>10), signed: true}
 	switch {
 	case x.upload == nil:
 		return "", nil

@@ -21,6 +21,7 @@ func Catalogue() []Group {
 			"the upstream", "`upstream` of the route", "`upstream_ca_file` of the route", "`upstream_server_name` of the route",
 			"an upstream without TLS takes http://"})},
 		{"Upstream", upstream},
+		{"Rules and routes", decisions},
 		{"Requests", requests},
 		{"Tokens", tokens},
 		{"Configuration and reload", configuration},
@@ -70,6 +71,7 @@ var connection = []Entry{
 }
 
 var logins = []Entry{
+	{"login.required", "A rule needs a login, and the request brings no user name and password (401). Every login of docker, and of a browser, begins so.", "nothing, if the client logs in next"},
 	{"login.unknown_user", "No backend of the route knows the user.", "nothing, if the name is wrong. Otherwise ask `gatehouse whoami NAME`, and for a directory `gatehouse doctor --user NAME`, which looks for why the user is not found"},
 	{"login.wrong_password", "The password is wrong.", "have the user type it again, and log out first where a client has stored an old one"},
 	{"login.outdated", "The password was changed after a login that was remembered.", "nothing: the next request with the new password is let in"},
@@ -119,7 +121,17 @@ var upstream = []Entry{
 	{"upstream.unreachable", "The upstream cannot be reached (503). There is no more precise cause.", "see the text of the error"},
 }
 
+var decisions = []Entry{
+	{"rule.denied", "The rule that decides about the request does not let this user pass (403).", "nothing, if the rule is meant so; `gatehouse why ID` shows which rule it is and what it needs"},
+	{"rule.none", "No rule lets the request pass (403).", "nothing, if nobody is meant to; `gatehouse why ID` shows what each rule asks for"},
+	{"route.none", "No route takes requests for the host or the path (404).", "correct the address that the client uses, or add a route"},
+}
+
 var requests = []Entry{
+	{"request.malformed", "A request is malformed, or can be read in more than one way (400).", "the answer says what is wrong with it: correct the client, or the proxy before the gateway"},
+	{"request.too_large", "The head of a request, or its first line, is larger than it may be (431, 414).", "correct the client, or raise `head_bytes` and `head_fields` under `[limits]`"},
+	{"request.unsupported", "A request wants something that the gateway never does: a method that is unknown or never allowed, a WebSocket, an expectation other than 100-continue (405, 501, 417).", "correct the client"},
+	{"request.manifest_too_large", "A manifest for a repository with immutable tags is larger than 4 MiB (413).", "make it smaller: registries take no larger one either"},
 	{"request.body_broken_off", "The body of a request broke off before its end: the client went away or was too slow.", "nothing, if it is rare. Otherwise look for proxies and time limits between the client and the gateway"},
 	{"request.body_malformed", "The body of a request is not chunked as RFC 9112 has it (400).", "correct the client, or the proxy before the gateway"},
 	{"request.client_gone", "The client went away before it had the whole answer.", "nothing, if it is rare. Otherwise look for time limits of clients and proxies"},

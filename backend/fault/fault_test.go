@@ -226,3 +226,36 @@ func TestCatalogue(t *testing.T) {
 		t.Error("there is advice about a code that is not in the catalogue")
 	}
 }
+
+// The log, metrics, the audit log and why have one word for one code.
+func TestEveryCodeHasOneReason(t *testing.T) {
+	used := map[fault.Code]bool{}
+	for _, g := range fault.Catalogue() {
+		for _, e := range g.Entries {
+			row, ok := fault.RowOf(e.Code)
+			if !ok {
+				t.Errorf("the table has no reason for %s", e.Code)
+			}
+			used[row] = true
+		}
+	}
+	for _, row := range fault.Rows() {
+		if !used[row] {
+			t.Errorf("the reason of %s is that of no code", row)
+		}
+	}
+}
+
+func TestReasonOf(t *testing.T) {
+	locked := fault.Kind("login.locked", "locked")
+	for want, err := range map[fault.Reason]error{
+		"failed":              errors.New("no code"),
+		"locked":              fault.With("file.missing", locked), // the code says too little
+		"backend_unavailable": fault.With("ldap.account.wrong_password", locked),
+		"upstream_timeout":    fault.Kind("upstream.answer.late", "late"),
+	} {
+		if got := fault.ReasonOf(fmt.Errorf("outside: %w", err)); got != want {
+			t.Errorf("%v: reason %q, want %q", err, got, want)
+		}
+	}
+}

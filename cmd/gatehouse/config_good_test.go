@@ -109,7 +109,10 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 		}
 		cfg.Routes[i].Backend, cfg.Routes[i].Rules = nil, nil
 	}
-	cfg.Log = nil
+	if cfg.Tokens == nil || cfg.Tokens.Keys == nil {
+		t.Fatal("there are no keys for tokens")
+	}
+	cfg.Log, cfg.Tokens.Keys = nil, nil
 	want := gateway.Config{
 		Listen:            []string{"127.0.0.1:5043", "[::1]:5043", ":443"},
 		TLS:               &gateway.TLS{CertFile: file("cert.pem"), KeyFile: file("key.pem")},
@@ -124,10 +127,11 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 			Connections: 21, PerAddress: 22, Handshakes: 23, Streams: 24, HeadBytes: 8192, HeadFields: 25, BodyRate: 26, BodyWindow: 27 * time.Second,
 			UpstreamConnections: 28, UpstreamPerClient: 29, UpstreamQueue: 30,
 		},
+		Tokens:         &gateway.Tokens{TTL: 31 * time.Minute, UploadGrace: 32 * time.Hour},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
 		ProxyProtocol:  true,
 		Routes: []gateway.Route{{
-			Hosts: []string{"registry.example"}, Path: "/v2/team", Registry: "/v2", Realm: "Team", Backends: []string{"Corp.Example"},
+			Hosts: []string{"registry.example"}, Path: "/v2/team", Registry: "/v2", Realm: "Team", Challenge: "bearer", TokenURL: "https://tokens.example/v2/token", Backends: []string{"Corp.Example"},
 			UserHeader: "X-Remote-User", GroupsHeader: "X-Remote-Groups", GroupsHeaderForm: gateway.GroupsDN, GroupsHeaderBytes: 4096, OmitLongGroups: true,
 			RemoveHeaders: []string{"X-Acme-*", "*-Acme-Id", "Cookie"}, KeepHeaders: []string{"X-Auth-Token", "X-Acme-Trace"},
 			Upstream: upstream.Config{
@@ -136,7 +140,7 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 				User: "gatehouse", Password: "password", IdleTimeout: 20 * time.Second,
 			},
 		}, {
-			Hosts: []string{"apps.example", "*.apps.example"}, Path: "/", Realm: "Registry Authentication", Backends: []string{"local"},
+			Hosts: []string{"apps.example", "*.apps.example"}, Path: "/", Realm: "Registry Authentication", Challenge: "basic", Backends: []string{"local"},
 			ForwardAuthorization: true, ResponseHeaders: []string{"Strict-Transport-Security: max-age=31536000", "X-Frame-Options: DENY"},
 			CORSOrigins: []string{"https://ui.example", "http://localhost:8080"},
 			Upstream: upstream.Config{
@@ -148,7 +152,7 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 	if diff := cmp.Diff(want, cfg, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("gateway.Config (-want +got):\n%s", diff)
 	}
-	if got, want := rules[0].Position, filepath.Join(dir, "good/everything.toml")+":83"; got != want {
+	if got, want := rules[0].Position, filepath.Join(dir, "good/everything.toml")+":90"; got != want {
 		t.Errorf("position of the first rule: got %s, want %s", got, want)
 	}
 	if diff := cmp.Diff([]string{"/v2/team/*/manifests/*", "/v2/team/**"}, rules[0].Paths); diff != "" {

@@ -24,9 +24,9 @@ Every error that an administrator may meet has an error code that never changes 
 ` + "`gatehouse_faults_total`" + `, and stands in the answers of ` + "`doctor`, `why`, `check` and `reload`" + `. Clients never see it: their answers have [registry error codes](troubleshooting.md#all-statuses). This page is made from the program.
 `)
 	for _, g := range fault.Catalogue() {
-		fmt.Fprintf(&b, "\n## %s\n\n| code | what it means | what to do |\n|---|---|---|\n", g.Title)
+		fmt.Fprintf(&b, "\n## %s\n\n| code | reason | what it means | what to do |\n|---|---|---|---|\n", g.Title)
 		for _, e := range g.Entries {
-			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", e.Code, sentence(e.Means), sentence(e.Do))
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", e.Code, cmp.Or(string(e.Code.Reason()), "—"), sentence(e.Means), sentence(e.Do))
 		}
 	}
 	return b.Bytes()

@@ -200,7 +200,7 @@ func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds
 func (s *Server) lastRefusals() []Refusal {
 	last := []Refusal{}
 	for _, r := range s.cfg.Gateway.LastRefusals(shownRefusals) {
-		shown := Refusal{ID: r.ID, Time: r.Time, Method: r.Method[:min(len(r.Method), maxMethod)], Status: r.Answer.Status, Reason: r.Reason}
+		shown := Refusal{ID: r.ID, Time: r.Time, Method: r.Method[:min(len(r.Method), maxMethod)], Status: r.Answer.Status, Reason: string(r.Reason)}
 		if s.cfg.ShowUsers {
 			shown.User = cmp.Or(r.Who.Identity.User, r.Claimed)
 		}

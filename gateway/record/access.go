@@ -28,6 +28,10 @@ type Access struct {
 	Bytes  int64  // of the answer's body
 	Cache  string // what the cache of logins knew; empty if it was not asked
 	Cause  error  // what went wrong; nil if nothing did
+
+	// Code and Reason say why a request was refused, or what went wrong.
+	Code   fault.Code
+	Reason fault.Reason
 }
 
 // AccessLog writes one record for each request, in one of the forms below. It may be used
@@ -100,8 +104,11 @@ func (l *AccessLog) writeJSON(a *Access) {
 	if a.Cause != nil {
 		b.text("cause", Bounded(a.Cause.Error()))
 	}
-	if code := fault.Of(a.Cause); code != "" {
-		b.text(fault.Attr, string(code))
+	if a.Code != "" {
+		b.text(fault.Attr, string(a.Code))
+	}
+	if a.Reason != "" {
+		b.text("reason", string(a.Reason))
 	}
 	l.out.Write(b.end())
 }

@@ -6,36 +6,39 @@ import (
 	"sync"
 	"time"
 
+	"gatehouse/backend/fault"
 	"gatehouse/backend/shown"
 )
 
 // Decision is what the audit log says of one request, as a line of JSON.
 type Decision struct {
-	Time       time.Time `json:"time"`
-	ID         string    `json:"id"`
-	Source     string    `json:"source"`
-	User       string    `json:"user,omitempty"`                // whom a backend vouched for
-	Groups     []string  `json:"groups,omitempty"`              // of the user, those that rules of the route name
-	ExpiresIn  int64     `json:"password_expires_in,omitempty"` // seconds, where the backend says that it is soon
-	Claimed    string    `json:"claimed,omitempty"`             // the name that was sent, where nobody vouched for it
-	Via        string    `json:"via,omitempty"`                 // how the user came: with a password, or a token
-	Token      string    `json:"token,omitempty"`               // ID of the token that came with the request, or was issued
-	Grace      bool      `json:"grace,omitempty"`               // it had expired, and finished an upload
-	Backend    string    `json:"backend,omitempty"`
-	Cache      string    `json:"cache,omitempty"`
-	Method     string    `json:"method"`
-	Host       string    `json:"host,omitempty"`
-	Path       string    `json:"path"`
-	Action     string    `json:"action,omitempty"` // what the request does to a registry, as package oci has it
-	Repository string    `json:"repository,omitempty"`
-	MountFrom  string    `json:"mount_from,omitempty"` // the repository that a blob is taken from
-	Tag        string    `json:"tag,omitempty"`
-	Digest     string    `json:"digest,omitempty"`
-	Rule       string    `json:"rule,omitempty"`
-	Decision   string    `json:"decision"`
-	Status     int       `json:"status"`
-	Bytes      int64     `json:"bytes"`    // of the answer's body
-	Received   int64     `json:"received"` // of the request's body
+	Time       time.Time    `json:"time"`
+	ID         string       `json:"id"`
+	Source     string       `json:"source"`
+	User       string       `json:"user,omitempty"`                // whom a backend vouched for
+	Groups     []string     `json:"groups,omitempty"`              // of the user, those that rules of the route name
+	ExpiresIn  int64        `json:"password_expires_in,omitempty"` // seconds, where the backend says that it is soon
+	Claimed    string       `json:"claimed,omitempty"`             // the name that was sent, where nobody vouched for it
+	Via        string       `json:"via,omitempty"`                 // how the user came: with a password, or a token
+	Token      string       `json:"token,omitempty"`               // ID of the token that came with the request, or was issued
+	Grace      bool         `json:"grace,omitempty"`               // it had expired, and finished an upload
+	Backend    string       `json:"backend,omitempty"`
+	Cache      string       `json:"cache,omitempty"`
+	Method     string       `json:"method"`
+	Host       string       `json:"host,omitempty"`
+	Path       string       `json:"path"`
+	Action     string       `json:"action,omitempty"` // what the request does to a registry, as package oci has it
+	Repository string       `json:"repository,omitempty"`
+	MountFrom  string       `json:"mount_from,omitempty"` // the repository that a blob is taken from
+	Tag        string       `json:"tag,omitempty"`
+	Digest     string       `json:"digest,omitempty"`
+	Rule       string       `json:"rule,omitempty"`
+	Decision   string       `json:"decision"`
+	Status     int          `json:"status"`
+	Code       fault.Code   `json:"code,omitempty"`   // of what went wrong, or of why the gateway refused
+	Reason     fault.Reason `json:"reason,omitempty"` // the same in one word
+	Bytes      int64        `json:"bytes"`            // of the answer's body
+	Received   int64        `json:"received"`         // of the request's body
 }
 
 // buffers keeps records from being allocated anew.

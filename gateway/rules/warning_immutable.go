@@ -35,7 +35,7 @@ func (p *Policy) unkept(i int, repositories []string, left *int) []string {
 					continue
 				}
 				said[other.Name+change.what] = true
-				texts = append(texts, unkeptText(r, other, change.what, tag, repository))
+				texts = append(texts, unkeptText(r, other, change))
 			}
 		}
 	}
@@ -158,9 +158,10 @@ func (p tagPatterns) sample() (tag string, ok bool) {
 	return "", false
 }
 
-func unkeptText(r, other *rule, what, tag, repository string) string {
-	if what == deletesByDigests {
+func unkeptText(r, other *rule, change tagEdit) string {
+	repository := change.endpoint.Repository
+	if change.what == deletesByDigests {
 		return fmt.Sprintf("%s lets %s delete images of %s by digest, with all tags that lead to them, which immutable_tags does not keep: let others delete there", other.label(), r.wants, repository)
 	}
-	return fmt.Sprintf("%s lets %s %s tags that immutable_tags keeps in this rule alone, such as %s of %s: give that rule the same immutable_tags, or have them in the route", other.label(), r.wants, what, tag, repository)
+	return fmt.Sprintf("%s lets %s %s tags that immutable_tags keeps in this rule alone, such as %s of %s: give that rule the same immutable_tags, or have them in the route", other.label(), r.wants, change.what, change.endpoint.Reference, repository)
 }

@@ -22,7 +22,7 @@ func (p *Policy) owners(i int, left *int) []string {
 	var texts []string
 	r := &p.rules[i]
 	for _, q := range r.repositories {
-		at := slices.IndexFunc(q, func(segment string) bool { return segment == userSegment || segment == groupSegment })
+		at := q.templateAt()
 		if at < 0 || slices.Contains(q[:at], anySegments) {
 			continue
 		}
@@ -30,7 +30,7 @@ func (p *Policy) owners(i int, left *int) []string {
 			if len(texts) == maxOwners || *left <= 0 {
 				return texts
 			}
-			if name := p.ownedName(i, q, at, j, left); name != "" {
+			if name := p.ownedName(i, j, q, left); name != "" {
 				texts = append(texts, ownsText(q, at, name, p.rules[j].Rule))
 			}
 		}
@@ -38,12 +38,18 @@ func (p *Policy) owners(i int, left *int) []string {
 	return texts
 }
 
+// templateAt returns the index of the first template in q, -1 if there is none.
+func (q Pattern) templateAt() int {
+	return slices.IndexFunc(q, func(segment string) bool { return segment == userSegment || segment == groupSegment })
+}
+
 // ownedName returns what the rule at index j has where the pattern q of the rule at i
 // has a template, if that is a name and the rules before i leave it any of that.
-func (p *Policy) ownedName(i int, q Pattern, at, j int, left *int) string {
+func (p *Policy) ownedName(i, j int, q Pattern, left *int) string {
 	if i == j {
 		return ""
 	}
+	at := q.templateAt()
 	for _, other := range p.repositoriesOf(&p.rules[j]) {
 		if len(other) <= at || !isSegment(other[at]) || !q[:at].overlaps(other[:at]) {
 			continue

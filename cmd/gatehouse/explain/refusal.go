@@ -11,14 +11,14 @@ import (
 
 // Refusal is what why prints with -o json.
 type Refusal struct {
-	ID        string      `json:"id"`
-	Time      time.Time   `json:"time"`
-	Claimed   string      `json:"claimed,omitempty"` // the user name that was sent
-	UserAgent string      `json:"user_agent,omitempty"`
-	Reason    string      `json:"reason"`          // why, in one word, as metrics have it
-	Cause     string      `json:"cause,omitempty"` // what went wrong, as the log has it
-	Code      fault.Code  `json:"code,omitempty"`  // of the cause
-	Request   Explanation `json:"request"`
+	ID        string       `json:"id"`
+	Time      time.Time    `json:"time"`
+	Claimed   string       `json:"claimed,omitempty"` // the user name that was sent
+	UserAgent string       `json:"user_agent,omitempty"`
+	Reason    fault.Reason `json:"reason"`          // why, in one word, as metrics have it
+	Cause     string       `json:"cause,omitempty"` // what went wrong, as the log has it
+	Code      fault.Code   `json:"code,omitempty"`  // as the log has it
+	Request   Explanation  `json:"request"`
 }
 
 // Refused returns what a gateway says about a refusal. It names users, servers
@@ -33,7 +33,7 @@ func Refused(r gateway.Refusal) Refusal {
 
 // Print writes a refusal for people.
 func (r Refusal) Print(out io.Writer) error {
-	fmt.Fprintf(out, "id %s, %s, reason %s\n", shown.Text(r.ID), r.Time.Format(time.RFC3339), shown.Text(r.Reason))
+	fmt.Fprintf(out, "id %s, %s, reason %s\n", shown.Text(r.ID), r.Time.Format(time.RFC3339), r.Reason)
 	who := r.Request.User.Words()
 	if r.Request.User.Name == "" && r.Claimed != "" {
 		who += fmt.Sprintf(" (who sent the name %q)", r.Claimed)
@@ -41,7 +41,7 @@ func (r Refusal) Print(out io.Writer) error {
 	if r.Cause != "" {
 		r.Request.Notes = append([]string{r.Cause}, r.Request.Notes...)
 	}
-	if r.Code != "" {
+	if r.Cause != "" && r.Code != "" {
 		r.Request.Notes = append(r.Request.Notes, fmt.Sprintf("%s: %s", r.Code, r.Code.Advice()))
 	}
 	return r.Request.print(out, who, r.ID)
