@@ -83,6 +83,26 @@ func keeping(t *testing.T, up *tagUpstream, change func(*Config), patterns ...st
 	return startGateway(t, change, r)
 }
 
+// What a digest names is no tag, also where all tags are immutable.
+func TestAllTagsAreImmutableAndNoDigest(t *testing.T) {
+	overBoth(t, func(t *testing.T, change func(*Config)) {
+		up := newTagUpstream(t)
+		tg := keeping(t, up, change, "*")
+		for _, step := range []struct {
+			method, reference, body string
+			want                    int
+		}{
+			{"PUT", "1", "a", 201}, {"PUT", "1", "b", 403}, {"DELETE", "1", "", 403},
+			{"PUT", digestOf("b"), "b", 201}, {"DELETE", digestOf("a"), "", 202},
+		} {
+			got, text := tg.put(t, step.method, "/v2/team/app/manifests/"+step.reference, strings.NewReader(step.body))
+			if got != step.want {
+				t.Errorf("%s %s: status %d, want %d: %s", step.method, step.reference, got, step.want, text)
+			}
+		}
+	})
+}
+
 func TestImmutableTagStaysWhatItIs(t *testing.T) {
 	overBoth(t, func(t *testing.T, change func(*Config)) {
 		up := newTagUpstream(t)

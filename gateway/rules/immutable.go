@@ -22,8 +22,11 @@ type tagPattern struct {
 // signatures, or a list that grows. It is no name that somebody chose.
 var referrersTag = regexp.MustCompile(`^sha256-[0-9a-f]{64}(\.[a-z]+)?$`)
 
-// match reports whether tag is kept.
+// match reports whether tag is kept. An empty text is no tag: the request names a digest.
 func (p tagPatterns) match(tag string) bool {
+	if tag == "" {
+		return false
+	}
 	kept := false
 	for i := range p {
 		if p[i].match(tag) {
