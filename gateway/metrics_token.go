@@ -17,6 +17,7 @@ const (
 	tokenExpired    = "expired"
 	tokenOtherHost  = "other_host"
 	tokenRefused    = "refused"
+	tokenRevoked    = "revoked"
 	tokenScope      = "scope"
 )
 
@@ -38,7 +39,7 @@ func newTokenMetrics() tokenMetrics {
 		m.issued.WithLabelValues(grant, "issued")
 		m.issued.WithLabelValues(grant, "refused")
 	}
-	for _, result := range []string{tokenOK, tokenMalformed, tokenUnknownKey, tokenExpired, tokenOtherHost, tokenRefused, tokenScope} {
+	for _, result := range []string{tokenOK, tokenMalformed, tokenUnknownKey, tokenExpired, tokenOtherHost, tokenRefused, tokenRevoked, tokenScope} {
 		m.checked.WithLabelValues(result)
 	}
 	return m
@@ -71,6 +72,8 @@ func checkResult(err error) string {
 		return tokenExpired
 	case fault.Of(err) == "token.other_host":
 		return tokenOtherHost
+	case fault.Of(err) == "token.revoked":
+		return tokenRevoked
 	}
 	return tokenMalformed
 }

@@ -22,6 +22,9 @@ type Tokens struct {
 	// Keys seal and open them.
 	Keys *token.Keyring
 
+	// Revoked says which tokens no longer count before they expire; nil for none.
+	Revoked *token.Revocations
+
 	// TTL is how long a token is good; default 1 h.
 	TTL time.Duration
 
@@ -162,6 +165,7 @@ type shownToken struct {
 var (
 	errTokenExpired = fault.With("token.expired", errors.New("the token has expired"))
 	errTokenPlace   = fault.With("token.other_host", errors.New("the token was made for another host, path or backend"))
+	errTokenRevoked = fault.With("token.revoked", errors.New("the token was revoked"))
 	errTokenScope   = fault.With("token.scope", errors.New("the token was not made for this"))
 )
 
@@ -191,6 +195,9 @@ func (x *exchange) openToken(text string) error {
 	}
 	if !desk.isFor(t.Service, x.host) || !t.IsAnonymous() && !desk.vouchesFor(t.Identity.Source) {
 		return errTokenPlace
+	}
+	if desk.Revoked.Covers(t) {
+		return errTokenRevoked
 	}
 	over := t.ExpiredSince(x.start)
 	grace := over >= 0

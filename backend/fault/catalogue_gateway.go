@@ -53,6 +53,7 @@ var tokens = []Entry{
 	{"token.expired", "A token has expired (401). Clients fetch another one by themselves.", "nothing, if it is rare. Otherwise compare the clocks of the gateways and of the client, or raise `ttl` under `[tokens]`"},
 	{"token.other_host", "A token was sent to another host or route than it was made for, or the backend that vouched for the user is none of the route any more (401).", "nothing, if the configuration was changed. Otherwise find out who sends it: tokens are for one host"},
 	{"token.refused", "The backend does not let the user of a token go on: the account has gone or may not log in, or the password was changed (401).", "nothing: the client has to log in again"},
+	{"token.revoked", "A token was issued before `gatehouse revoke` ended all of that user, or of everybody (401).", "nothing: the client has to log in again"},
 	{"token.scope", "The rules allow a request, and the token that came with it was not made for that (401). Clients fetch another one by themselves.", "nothing, if the request succeeds after that. Otherwise the client asks for other scopes than it needs: log in with it anew, or update it"},
 	{"token.keys.malformed", "The keys for tokens cannot be used. At the start gatehouse does not run. Later the old keys stay in use.", "correct the lines that the text names: KID:BASE64, as `gatehouse token key` prints them"},
 }

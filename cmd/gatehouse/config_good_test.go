@@ -109,10 +109,15 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 		}
 		cfg.Routes[i].Backend, cfg.Routes[i].Rules = nil, nil
 	}
-	if cfg.Tokens == nil || cfg.Tokens.Keys == nil {
-		t.Fatal("there are no keys for tokens")
+	if cfg.Tokens == nil || cfg.Tokens.Keys == nil || cfg.Tokens.Revoked == nil {
+		t.Fatal("there are no keys for tokens, or nothing keeps those that are revoked")
 	}
-	cfg.Log, cfg.Tokens.Keys = nil, nil
+	if err := cfg.Tokens.Revoked.Revoke("alice", time.Now()); err != nil {
+		t.Error(err)
+	} else if _, err := os.Stat(file("token-state.json")); err != nil {
+		t.Errorf("what was revoked is kept elsewhere: %v", err)
+	}
+	cfg.Log, cfg.Tokens.Keys, cfg.Tokens.Revoked = nil, nil, nil
 	want := gateway.Config{
 		Listen:            []string{"127.0.0.1:5043", "[::1]:5043", ":443"},
 		TLS:               &gateway.TLS{CertFile: file("cert.pem"), KeyFile: file("key.pem")},
@@ -152,7 +157,7 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 	if diff := cmp.Diff(want, cfg, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("gateway.Config (-want +got):\n%s", diff)
 	}
-	if got, want := rules[0].Position, filepath.Join(dir, "good/everything.toml")+":90"; got != want {
+	if got, want := rules[0].Position, filepath.Join(dir, "good/everything.toml")+":91"; got != want {
 		t.Errorf("position of the first rule: got %s, want %s", got, want)
 	}
 	if diff := cmp.Diff([]string{"/v2/team/*/manifests/*", "/v2/team/**"}, rules[0].Paths); diff != "" {

@@ -3,14 +3,16 @@ package main
 import (
 	"errors"
 	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
 	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/cmd/gatehouse/explain"
 	"gatehouse/gateway"
 	"gatehouse/gateway/admin"
-	"reflect"
-	"strings"
 )
 
 // checkFixed refuses a change of what has been opened when the program started.
@@ -40,7 +42,7 @@ func (d *daemon) startAdmin() (stop func(), err error) {
 		Listen: c.Admin.Listen, InsecureRemote: c.Admin.InsecureRemote, Hosts: c.Admin.Hosts, Socket: c.AdminSocket(),
 		PProf: c.Admin.PProf, ShowUsers: c.Admin.ShowUsers,
 		Version: readVersion().Version, Gateway: d.gateway, Metrics: d.metrics, Configuration: d.describe,
-		Reload: d.Reload, Purge: d.purge, Probe: d.probe, Why: d.why, Log: d.log,
+		Reload: d.Reload, Purge: d.purge, Revoke: d.revoke, Probe: d.probe, Why: d.why, Log: d.log,
 	})
 	if err != nil {
 		return nil, err
@@ -105,6 +107,15 @@ func purge(c *backend.Cache, user string) {
 	} else {
 		c.PurgeUser(user)
 	}
+}
+
+// revoke ends the tokens that a user has, or those of everybody for an empty name.
+func (d *daemon) revoke(user string) error {
+	tokens := d.current.Load().Gateway.Tokens
+	if tokens == nil {
+		return errors.New("this gateway has no tokens: its configuration has no [tokens]")
+	}
+	return tokens.Revoked.Revoke(user, time.Now())
 }
 
 // why returns what there is to say about a refusal.

@@ -77,7 +77,7 @@ Rules say what each user may do. What they allow is passed on to the registry.`,
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
 	root.PersistentFlags().String("config", "", "configuration file (default $GATEHOUSE_CONFIG, ./config.toml, /etc/gatehouse/config.toml)")
-	root.AddCommand(newServeCommand(), newCheckCommand(), newExplainCommand(), newCanICommand(), newWhyCommand(), newDemoCommand(), newDoctorCommand(), newPasswdCommand(), newStatusCommand(), newHealthcheckCommand(), newCacheCommand(), newBackendCommand(), newReloadCommand(), newTokenCommand(), newVersionCommand(), newWhoamiCommand())
+	root.AddCommand(newServeCommand(), newCheckCommand(), newExplainCommand(), newCanICommand(), newWhyCommand(), newDemoCommand(), newDoctorCommand(), newPasswdCommand(), newStatusCommand(), newHealthcheckCommand(), newCacheCommand(), newBackendCommand(), newReloadCommand(), newRevokeCommand(), newTokenCommand(), newVersionCommand(), newWhoamiCommand())
 	completeValues(root)
 	return root
 }

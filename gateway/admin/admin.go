@@ -16,6 +16,7 @@
 //
 //	POST /reload        reads the configuration again
 //	POST /purge         forgets remembered logins, of all or of ?user=NAME
+//	POST /revoke        ends tokens, of ?user=NAME or with ?all of everybody
 //	GET  /why/ID        explains a refusal
 //	GET  /debug/pprof/  profiles, if they are switched on
 //
@@ -75,11 +76,13 @@ type Config struct {
 
 	// Reload reads the configuration again and returns when it is in use, or
 	// with what is wrong with it. Purge forgets the remembered logins of a user,
-	// or of all for an empty name, in so many caches. Probe tries the servers of
+	// or of all for an empty name, in so many caches. Revoke ends the tokens of a
+	// user, or all for an empty name. Probe tries the servers of
 	// the backend called name and returns what is to be shown of that as JSON, Why
 	// the same of the refusal with that id. A nil one is not served.
 	Reload func(ctx context.Context) error
 	Purge  func(user string) (int, error)
+	Revoke func(user string) error
 	Probe  func(ctx context.Context, name string) (any, bool)
 	Why    func(id string) (any, bool)
 

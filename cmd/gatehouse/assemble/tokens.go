@@ -1,7 +1,11 @@
 package assemble
 
 import (
+	"crypto/sha256"
 	"errors"
+	"io/fs"
+	"path/filepath"
+	"syscall"
 	"time"
 
 	"gatehouse/backend/fault"
@@ -14,6 +18,9 @@ import (
 // tokensHolding is the name of a random key, which a reload goes on with.
 const tokensHolding = "tokens"
 
+// revokedHolding is the name of what keeps the revoked tokens.
+const revokedHolding = "revoked tokens"
+
 // oldKey is the age of a key from which it is warned of.
 const oldKey = 365 * 24 * time.Hour
 
@@ -23,11 +30,11 @@ func (a *Assembly) tokens() *gateway.Tokens {
 	if !c.Origin.Has("tokens") {
 		return nil
 	}
-	keys := a.keyring()
-	if keys == nil {
+	keys, revoked := a.keyring(), a.revocations()
+	if keys == nil || revoked == nil {
 		return nil
 	}
-	return &gateway.Tokens{Keys: keys, TTL: c.Tokens.TTL.Duration, UploadGrace: c.Tokens.UploadGrace.Duration}
+	return &gateway.Tokens{Keys: keys, Revoked: revoked, TTL: c.Tokens.TTL.Duration, UploadGrace: c.Tokens.UploadGrace.Duration}
 }
 
 // keyring returns the keys for tokens, nil if they cannot be used.
@@ -71,6 +78,29 @@ func (a *Assembly) randomKeyring() *token.Keyring {
 	a.hold(tokensHolding, none, ring)
 	return ring
 }
+
+// revocations returns what keeps the tokens that no longer count, nil if its file cannot be
+// used. A reload goes on with what there is: a file that could not be written lags behind.
+func (a *Assembly) revocations() *token.Revocations {
+	at := a.Config.Origin.At("tokens", "state_file")
+	path := a.Config.Origin.File(a.Config.Tokens.StateFile, "tokens", "state_file")
+	a.checkPlace(at, path, 0)
+	if same := watch.Sum(sha256.Sum256([]byte(path))); !a.takeOver(revokedHolding, same) {
+		r, err := token.OpenRevocations(path)
+		if err != nil {
+			a.Report.Errorf(at, "revoked tokens: %s: %v", path, err)
+			return nil
+		}
+		a.hold(revokedHolding, same, r)
+	}
+	if dir := filepath.Dir(path); path != "" && errors.Is(syscall.Access(dir, accessWrite), fs.ErrPermission) {
+		a.Report.Warnf(at, "this user may not write to %s: what gatehouse revoke ends would count again after the next start", dir)
+	}
+	return a.held[revokedHolding].thing.(*token.Revocations)
+}
+
+// accessWrite asks access(2) whether something may be written.
+const accessWrite = 2
 
 // warnOfAge warns of a key that is the only one, and old.
 func (a *Assembly) warnOfAge(source string, keys []token.Key) {
