@@ -82,7 +82,16 @@ func TestKeptConnectionThatEndsIsNoDeadServer(t *testing.T) {
 		t.Errorf("got %s, want in", got)
 	}
 	s.CloseConnections()
-	s.OnRequest(onUserBind(ldaptest.Fault{Close: true}))
+	var gone atomic.Bool // from that bind on, so that no probe finds the server back before this test looks
+	closes := onUserBind(ldaptest.Fault{Close: true})
+	s.OnRequest(func(r ldaptest.Request) ldaptest.Fault {
+		f := closes(r)
+		if f.Close {
+			gone.Store(true)
+		}
+		f.Close = gone.Load()
+		return f
+	})
 	authenticate(t, b, "alice", alicePass)
 	if down := b.directory.servers[0].breaker.state(); down == nil {
 		t.Error("a server that closes fresh connections was not given up")
