@@ -55,5 +55,9 @@ var tokens = []Entry{
 	{"token.refused", "The backend does not let the user of a token go on: the account has gone or may not log in, or the password was changed (401).", "nothing: the client has to log in again"},
 	{"token.revoked", "A token was issued before `gatehouse revoke` ended all of that user, or of everybody (401).", "nothing: the client has to log in again"},
 	{"token.scope", "The rules allow a request, and the token that came with it was not made for that (401). Clients fetch another one by themselves.", "nothing, if the request succeeds after that. Otherwise the client asks for other scopes than it needs: log in with it anew, or update it"},
+	{"token.own.unknown", "What looks like a token of a person or robot came as a password, and there is no such token (401). No backend was asked.", "nothing, if it was mistyped or has ended long ago. `gatehouse token list` shows which there are"},
+	{"token.own.other_user", "A token came as the password of somebody who does not own it (401).", "have the client use the name of the owner, or the owner make another token: somebody else may have seen this one"},
+	{"token.own.expired", "A token of a person or robot has expired (401).", "have its owner make another one, and give that to whatever uses it"},
+	{"token.own.revoked", "A token of a person or robot was revoked (401).", "take it out of whatever still uses it"},
 	{"token.keys.malformed", "The keys for tokens cannot be used. At the start gatehouse does not run. Later the old keys stay in use.", "correct the lines that the text names: KID:BASE64, as `gatehouse token key` prints them"},
 }

@@ -33,6 +33,7 @@ var packages = map[string][]string{
 	"backend/fault":    {},
 	"backend/idle":     {},
 	"backend/memory":   {},
+	"backend/owntoken": {"backend", "backend/fault"},
 	"backend/shown":    {},
 	"backend/spell":    {},
 	"backend/watch":    {"backend/fault", "internal/testkit"},

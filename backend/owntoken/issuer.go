@@ -1,0 +1,184 @@
+package owntoken
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Config bounds the tokens that an [Issuer] makes.
+type Config struct {
+	// PerUser is how many tokens of a kind an owner can have that have not ended.
+	PerUser int
+
+	// MaxTTL is the longest time for which a token of a person is good, and RobotMaxTTL
+	// that for one of a robot. No token is for ever.
+	MaxTTL, RobotMaxTTL time.Duration
+}
+
+// maxTTL is the longest time for which a token of kind k is good.
+func (c Config) maxTTL(k Kind) time.Duration {
+	if k == Robot {
+		return c.RobotMaxTTL
+	}
+	return c.MaxTTL
+}
+
+// Order is what somebody asks for who wants a token.
+type Order struct {
+	Kind   Kind
+	Name   string
+	Owner  Owner
+	Limits Limits
+	TTL    time.Duration // how long it is good; 0 is as long as possible
+
+	By, Request string // see [Token]
+}
+
+// Issuer makes tokens, and ends them. Any number of goroutines may use one at once.
+type Issuer struct {
+	store  Store
+	config Config
+	now    func() time.Time
+
+	mu sync.Mutex // so that two at once do not get more tokens than one may have
+}
+
+// NewIssuer returns an Issuer of the tokens in s.
+func NewIssuer(s Store, c Config) *Issuer { return &Issuer{store: s, config: c, now: time.Now} }
+
+// The errors that say why somebody gets no token.
+var (
+	ErrName    = errors.New("there is a token of that name already: take another name, or rotate that one")
+	ErrTooMany = errors.New("there are as many tokens as one may have: revoke one that is not needed")
+)
+
+// Create makes a token, and returns it with its secret, which nobody can be told a second
+// time. The token outlasts a crash by then.
+func (i *Issuer) Create(ctx context.Context, o Order) (Token, string, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	now := i.moment()
+	t := Token{
+		ID: newID(), Kind: o.Kind, Name: o.Name, Owner: o.Owner, Limits: o.Limits,
+		Created: now, By: o.By, Request: o.Request,
+	}
+	ttl, err := i.ttl(o)
+	if err != nil {
+		return Token{}, "", err
+	}
+	t.Expires = now.Add(ttl)
+	if err := t.check(); err != nil {
+		return Token{}, "", err
+	}
+	others, err := i.live(ctx, t)
+	switch {
+	case err != nil:
+		return Token{}, "", err
+	case slices.ContainsFunc(others, func(other Token) bool { return other.Name == t.Name }):
+		return Token{}, "", ErrName
+	case len(others) >= i.config.PerUser:
+		return Token{}, "", fmt.Errorf("%w (%d)", ErrTooMany, i.config.PerUser)
+	}
+	return i.keep(ctx, t, Change{At: now, By: o.By})
+}
+
+// moment is now as it is kept, without a clock of this process and parts of a second.
+func (i *Issuer) moment() time.Time { return i.now().UTC().Truncate(time.Second) }
+
+// ttl returns how long a token is good that somebody asks for.
+func (i *Issuer) ttl(o Order) (time.Duration, error) {
+	longest := i.config.maxTTL(o.Kind)
+	switch {
+	case o.TTL < 0 || o.TTL > 0 && o.TTL < time.Minute:
+		return 0, errors.New("a token is good for a minute at least")
+	case o.TTL > longest:
+		return 0, fmt.Errorf("a token of this kind is good for %s at most", longest)
+	case o.TTL == 0:
+		return longest, nil
+	}
+	return o.TTL, nil
+}
+
+// live returns the tokens of the same kind and owner as t that have not ended.
+func (i *Issuer) live(ctx context.Context, t Token) ([]Token, error) {
+	all, err := i.store.ByOwner(ctx, t.Owner)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(other Token) bool {
+		return other.Kind != t.Kind || other.Owner.Anchor != t.Owner.Anchor || other.At(i.now()) != nil
+	}), nil
+}
+
+// keep adds t to c, and has the store keep that.
+func (i *Issuer) keep(ctx context.Context, t Token, c Change) (Token, string, error) {
+	secret := newSecret(t.Kind)
+	c.Add = []Added{{hashOf(secret), t}}
+	if err := i.store.Change(ctx, c); err != nil {
+		return Token{}, "", err
+	}
+	return t, secret, nil
+}
+
+// Rotate makes another token in place of the one with an ID, with the same name, limits and
+// length of life. The old one is good for overlap longer, and no longer than it was.
+func (i *Issuer) Rotate(ctx context.Context, id string, overlap time.Duration, by, request string) (Token, string, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	old, err := i.store.ByID(ctx, id)
+	if err == nil {
+		err = old.At(i.now())
+	}
+	switch {
+	case err != nil:
+		return Token{}, "", err
+	case overlap < 0:
+		return Token{}, "", errors.New("an overlap cannot be negative")
+	}
+	now := i.moment()
+	t := old
+	t.ID, t.Created, t.By, t.Request = newID(), now, by, request
+	t.Expires = now.Add(min(old.Expires.Sub(old.Created), i.config.maxTTL(t.Kind)))
+	t.Used, t.UsedFrom = Token{}.Used, Token{}.UsedFrom
+	return i.keep(ctx, t, Change{At: now, By: by, Shorten: map[string]time.Time{old.ID: now.Add(overlap)}})
+}
+
+// Revoke ends tokens by their IDs, and returns how many of them had not ended before.
+func (i *Issuer) Revoke(ctx context.Context, by string, ids ...string) (int, error) {
+	c := Change{At: i.moment(), By: by}
+	for _, id := range ids {
+		t, err := i.store.ByID(ctx, id)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", id, err)
+		}
+		if t.At(i.now()) == nil {
+			c.Revoke = append(c.Revoke, id)
+		}
+	}
+	if len(c.Revoke) == 0 {
+		return 0, nil
+	}
+	return len(c.Revoke), i.store.Change(ctx, c)
+}
+
+// Find returns the token whose secret is given, whether or not it has ended. Its error is
+// or wraps [ErrNone] if there is none.
+func (i *Issuer) Find(ctx context.Context, secret string) (Token, error) {
+	if !isWhole(secret) {
+		return Token{}, ErrNone
+	}
+	return i.store.Find(ctx, hashOf(secret))
+}
+
+// newID returns a random ID.
+func newID() string {
+	var id [8]byte
+	rand.Read(id[:]) // never fails: without randomness it ends the process
+	return hex.EncodeToString(id[:])
+}

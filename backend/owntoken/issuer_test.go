@@ -1,0 +1,130 @@
+package owntoken
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestNobodyGetsMoreTokensThanOneMayHave(t *testing.T) {
+	_, i := open(t, filepath.Join(t.TempDir(), "tokens.jsonl"))
+	var made, refused atomic.Int64
+	var wg sync.WaitGroup
+	for n := range 40 {
+		wg.Go(func() {
+			_, _, err := i.Create(t.Context(), Order{Kind: Personal, Name: fmt.Sprint("t", n), Owner: alice})
+			switch {
+			case err == nil:
+				made.Add(1)
+			case errors.Is(err, ErrTooMany):
+				refused.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if made.Load() != 20 || refused.Load() != 20 {
+		t.Errorf("%d were made and %d refused", made.Load(), refused.Load())
+	}
+	again := alice
+	again.Anchor = "entryUUID:2" // another account of the name
+	if _, _, err := i.Create(t.Context(), Order{Kind: Personal, Name: "t0", Owner: again}); err != nil {
+		t.Errorf("the account made anew under the name: %v", err)
+	}
+}
+
+func TestOrdersThatCannotBe(t *testing.T) {
+	_, i := open(t, filepath.Join(t.TempDir(), "tokens.jsonl"))
+	create(t, i, "taken")
+	for what, o := range map[string]Order{
+		"no name":            {},
+		"a name twice":       {Name: "taken"},
+		"a name for a shell": {Name: "a b"},
+		"a name like a flag": {Name: "-rf"},
+		"a name for a page":  {Name: "<b>"},
+		"a name of a folder": {Name: "../a"},
+		"a long name":        {Name: strings.Repeat("a", 65)},
+		"for ever":           {Name: "a", TTL: 2161 * time.Hour},
+		"over at once":       {Name: "a", TTL: time.Second},
+		"over before":        {Name: "a", TTL: -time.Hour},
+		"an unknown kind":    {Name: "a", Kind: "other", TTL: time.Hour},
+		"from nowhere":       {Name: "a", Limits: Limits{From: []netip.Prefix{}}},
+		"for no repository":  {Name: "a", Limits: Limits{Repositories: []string{}}},
+		"for no action":      {Name: "a", Limits: Limits{Actions: []string{}}},
+		"a group's":          {Name: "a", Owner: Owner{Backend: "corp", Group: "dev"}},
+	} {
+		if o.Kind == "" {
+			o.Kind = Personal
+		}
+		if o.Owner == (Owner{}) {
+			o.Owner = alice
+		}
+		if made, secret, err := i.Create(t.Context(), o); err == nil || secret != "" {
+			t.Errorf("%s: made %+v", what, made)
+		}
+	}
+	nobody := Order{Kind: Personal, Name: "a", Owner: Owner{Backend: "corp"}}
+	if _, _, err := i.Create(t.Context(), nobody); err == nil {
+		t.Error("made one of nobody")
+	}
+}
+
+func TestRotationKeepsTheOldTokenForTheOverlap(t *testing.T) {
+	_, i := open(t, filepath.Join(t.TempDir(), "tokens.jsonl"))
+	limits := Limits{Repositories: []string{"team/**"}, Actions: []string{"pull"}, From: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
+	old, oldSecret, err := i.Create(t.Context(), Order{Kind: Personal, Name: "ci", Owner: alice, TTL: 48 * time.Hour, Limits: limits})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, secret, err := i.Rotate(t.Context(), old.ID, 24*time.Hour, "alice", "r1")
+	if err != nil || fresh.Name != "ci" || !reflect.DeepEqual(fresh.Limits, limits) || secret == oldSecret {
+		t.Fatalf("%+v, %v", fresh, err)
+	}
+	for _, c := range []struct {
+		after      time.Duration
+		old, fresh error
+	}{{time.Hour, nil, nil}, {25 * time.Hour, ErrExpired, nil}, {49 * time.Hour, ErrExpired, ErrExpired}} {
+		for s, want := range map[string]error{oldSecret: c.old, secret: c.fresh} {
+			found, err := i.Find(t.Context(), s)
+			if err != nil || !errors.Is(found.At(time.Now().Add(c.after)), want) {
+				t.Errorf("after %s: %v, want %v (%v)", c.after, found.At(time.Now().Add(c.after)), want, err)
+			}
+		}
+	}
+	if _, _, err := i.Rotate(t.Context(), fresh.ID, 0, "alice", ""); err != nil {
+		t.Fatal(err)
+	}
+	if found, _ := i.Find(t.Context(), secret); found.At(time.Now().Add(time.Second)) == nil {
+		t.Error("without an overlap the old one goes on")
+	}
+	if _, err := i.Revoke(t.Context(), "alice", old.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := i.Rotate(t.Context(), old.ID, 0, "alice", ""); !errors.Is(err, ErrRevoked) {
+		t.Errorf("rotated a revoked one: %v", err)
+	}
+}
+
+func TestLimitsByNetwork(t *testing.T) {
+	l := Limits{From: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}}
+	for addr, want := range map[string]bool{"10.1.2.3": true, "::ffff:10.1.2.3": true, "11.1.2.3": false, "fd00::1": true, "2001:db8::1": false} {
+		if l.LetsFrom(netip.MustParseAddr(addr)) != want {
+			t.Errorf("%s: not %v", addr, want)
+		}
+	}
+	if l.LetsFrom(netip.Addr{}) {
+		t.Error("an unknown address is let in")
+	}
+	if !(Limits{}).LetsFrom(netip.Addr{}) {
+		t.Error("no limit is one")
+	}
+	if (Limits{From: []netip.Prefix{}}).LetsFrom(netip.MustParseAddr("10.1.2.3")) {
+		t.Error("an empty list of networks is no limit")
+	}
+}
