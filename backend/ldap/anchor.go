@@ -60,6 +60,7 @@ func (b *Backend) anchorOf(e *ldap.Entry, wanted string) string {
 		switch {
 		case len(all) != 1 || all[0] == "":
 		case kind == anchorAD && len(all[0]) == 16:
+			b.metAD.Store(true)
 			return kind + ":" + hex.EncodeToString([]byte(all[0]))
 		case kind != anchorAD && isPlain(all[0]):
 			return kind + ":" + fold(all[0])
@@ -67,6 +68,10 @@ func (b *Backend) anchorOf(e *ldap.Entry, wanted string) string {
 	}
 	return anchorDN + ":" + canonicalDN(e.DN)
 }
+
+// isAD reports whether the directory is an Active Directory: the preset says so, or an
+// entry was seen that has its anchor.
+func (b *Backend) isAD() bool { return b.config.Preset == "activedirectory" || b.metAD.Load() }
 
 // anchorFilter returns the filter for the entry with an anchor, and false for a name.
 func anchorFilter(anchor string) (filter string, ok bool) {

@@ -157,16 +157,21 @@ func (b *Backend) surveyInner(ctx context.Context, blind unseen) (remarks []back
 
 // keys returns the names of the groups, a few of them where they are many.
 func (u unseen) keys() []string {
-	const some = 5
 	var keys []string
 	for _, g := range u.entries {
 		keys = append(keys, g.key)
 	}
 	slices.Sort(keys)
-	if keys = slices.Compact(keys); len(keys) > some {
-		keys = append(keys[:some], fmt.Sprintf("%d more", len(keys)-some))
+	return some(slices.Compact(keys))
+}
+
+// some returns texts for a message, a few of them where they are many.
+func some(texts []string) []string {
+	const most = 5
+	if len(texts) > most {
+		return append(slices.Clone(texts[:most]), fmt.Sprintf("%d more", len(texts)-most))
 	}
-	return keys
+	return texts
 }
 
 // blindError says that nobody can tell who is in some groups.

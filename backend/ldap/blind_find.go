@@ -13,7 +13,7 @@ import (
 // findBlind returns the groups of which neither that they have a member nor that they
 // have none is true: those with some names, and those that these may have as members.
 func (b *Backend) findBlind(ctx context.Context, names []string) (unseen, error) {
-	if len(names) == 0 || b.config.GroupMode != groupsSearch && b.config.GroupMode != groupsInChain {
+	if len(names) == 0 || !b.config.asksForMembers() {
 		return unseen{}, nil
 	}
 	r := &resolver{Backend: b, search: b.asService, memory: b.memory}
@@ -133,15 +133,21 @@ func (r *resolver) blindOf(ctx context.Context, filters []string) ([]group, erro
 	if err != nil || len(all) == 0 {
 		return nil, err
 	}
-	condition := r.config.GroupFilter
-	for _, attribute := range r.config.GroupMemberAttrs {
-		condition += isReadable(attribute)
-	}
-	open, err := r.seen(ctx, filters, "(&"+condition+")")
+	open, err := r.seen(ctx, filters, r.config.openGroups())
 	if err != nil {
 		return nil, err
 	}
 	return slices.DeleteFunc(all, func(g group) bool { return open[g.key] }), nil
+}
+
+// openGroups is the filter for groups of which it is true that they have a member, or that
+// they have none: a search for a member of one finds it.
+func (c *Config) openGroups() string {
+	condition := c.GroupFilter
+	for _, attribute := range c.GroupMemberAttrs {
+		condition += isReadable(attribute)
+	}
+	return "(&" + condition + ")"
 }
 
 // sortBlind tells the groups that rules name from the others.

@@ -54,7 +54,7 @@ func TestConfigurationsThatCannotWork(t *testing.T) {
 		{func(c *Config) { c.GroupFilter = "(objectClass=group" }, "group_filter: "},
 		{func(c *Config) { c.GroupNameAttr = "cn)(x" }, "group_name_attr: "},
 		{func(c *Config) { c.GroupMemberAttrs = []string{"member)("} }, "group_member_attrs: "},
-		{func(c *Config) { c.MemberOfAttr = "isMemberOf" }, "member_of_attr: it is not read"},
+		{func(c *Config) { c.GroupMode, c.MemberOfAttr = groupsTokens, "isMemberOf" }, "member_of_attr: it is not read"},
 		{func(c *Config) { c.GroupMode, c.MemberOfAttr = groupsMemberOf, "is member" }, "member_of_attr: "},
 		{func(c *Config) { c.PrimaryGroup = "yes" }, "primary_group: "},
 		{func(c *Config) { c.GroupDepth = 101 }, "group_depth: "},

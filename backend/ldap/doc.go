@@ -62,8 +62,10 @@
 //	group_filter            * "(objectClass=*)": what is a group
 //	group_name_attr           "cn": what rules call a group, besides its DN
 //	group_member_attrs      * ["member", "uniqueMember"]
-//	member_of_attr            "memberOf", which group_mode = "memberof" reads of users
-//	                          and groups; "isMemberOf" in some directories
+//	member_of_attr            "memberOf", which is read of users and groups: to find
+//	                          groups with group_mode = "memberof", and with search and
+//	                          in_chain to tell of those that the account may not see;
+//	                          "isMemberOf" in some directories
 //	group_nesting             true; false: groups in groups do not count
 //	group_depth               10: groups in groups, so many deep; of a user in
 //	                          deeper ones, those are not known

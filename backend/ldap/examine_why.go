@@ -177,7 +177,7 @@ func (e *examination) groupsOf(ctx context.Context, id backend.Identity) {
 		if err = e.doubt(ctx, f, id, len(all)); err != nil {
 			return err
 		}
-		return e.unseenGroups(ctx, f, id, names)
+		return e.unseenGroups(ctx, f, id)
 	})
 }
 
@@ -209,38 +209,18 @@ func (e *examination) groupQuery(ctx context.Context, r *resolver) query {
 	return query{base: r.dn, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: append(e.memberAttributes(), "1.1")}
 }
 
-// unseenGroups tells of groups of the user that a search for groups passes over, since
-// the service account may not see them: those that the entry of the user names. Where it
-// names none, nobody can say whether there are any.
-func (e *examination) unseenGroups(ctx context.Context, f *backend.Finding, id backend.Identity, names []string) error {
-	if e.config.GroupMode != groupsSearch && e.config.GroupMode != groupsInChain {
-		return nil // what these read names the groups, and a login sees to it
+// unseenGroups says where nobody can tell whether there are groups that a search for members
+// passes over, since the service account may not see them: the entry of the user names none.
+func (e *examination) unseenGroups(ctx context.Context, f *backend.Finding, id backend.Identity) error {
+	if !e.config.asksForMembers() {
+		return nil // what these read names the groups
 	}
 	attribute := e.config.memberOf()
-	entries, err := e.asService(ctx, query{base: id.Handle, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: []string{attribute}})
-	if err != nil {
-		return err
-	}
-	filters, told := map[string]string{}, false
-	for _, entry := range entries {
-		for _, name := range values(entry, attribute) {
-			told = true
-			if d, err := parseDN(name); err == nil && e.isPlaceOfGroups(d) && !slices.Contains(names, d.String()) {
-				filters[d.String()] = equals(e.nameAttribute(), name)
-			}
-		}
-	}
-	if !told {
+	entries, err := e.asService(ctx, query{base: id.Handle, scope: ldap.ScopeBaseObject, filter: "(" + attribute + "=*)", attributes: []string{"1.1"}})
+	if err == nil && len(entries) == 0 {
 		f.Text += fmt.Sprintf("; the user has no %s that the service account may read, so that nobody can tell whether there are groups that it cannot see: those do not count", attribute)
-		return nil
 	}
-	reasons, err := e.resolver(id, newGroupMemory(e.config)).absences(ctx, filters)
-	maps.DeleteFunc(reasons, func(_ string, why absence) bool { return why != isHidden })
-	if err != nil || len(reasons) == 0 {
-		return err
-	}
-	return fault.With("ldap.groups.hidden", fmt.Errorf("%s of the user names %s, which the service account cannot see: group_mode = %q passes such groups over, and does not say so at a login",
-		attribute, strings.Join(slices.Sorted(maps.Keys(reasons)), "; "), e.config.GroupMode))
+	return err
 }
 
 // slowChain is what in_chain may take for one user.

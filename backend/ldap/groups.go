@@ -106,6 +106,9 @@ func (r *resolver) resolve(ctx context.Context) (direct, all []group, names []st
 	if names, err = r.names(ctx, all); err != nil {
 		return nil, nil, nil, err
 	}
+	if err = r.doubtUnseen(ctx, all); err != nil {
+		return nil, nil, nil, err
+	}
 	return direct, all, names, r.doubtNames(ctx, all)
 }
 

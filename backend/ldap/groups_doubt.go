@@ -14,6 +14,68 @@ import (
 // A group of the user that cannot be read may be any that a rule means, but for those
 // that can be: a rule about one of these is decided by what is known.
 
+// asksForMembers reports whether groups are found by who is a member of them.
+func (c *Config) asksForMembers() bool {
+	return c.GroupMode == groupsSearch || c.GroupMode == groupsInChain
+}
+
+// doubtUnseen notes the groups that a search for members passes over since the account may
+// not see them, or not who is in them. The entry of the user names them, or that of a group
+// which the user is in, and comes with the search. What these say is no proof: servers that
+// do not keep it themselves let others write it. So it is a doubt, and nobody is in a group
+// by it.
+//
+// Where the server looks for members of members, a group that can be seen may be missing,
+// too: Samba passes over others where it comes to one that the account may not read.
+func (r *resolver) doubtUnseen(ctx context.Context, found []group) error {
+	if !r.config.asksForMembers() {
+		return nil
+	}
+	reasons, err := r.absences(ctx, r.namedBeside(found))
+	maps.DeleteFunc(reasons, func(_ string, why absence) bool { return why == isNoGroup || why == isOpen })
+	if err != nil || len(reasons) == 0 {
+		return err
+	}
+	unseen := slices.Sorted(maps.Keys(reasons))
+	var others []string
+	if r.config.isFlat() {
+		others = r.without(r.namesOfOthers(ctx), unseen)
+	}
+	r.lack(false, fault.With("ldap.groups.hidden", fmt.Errorf("%s of the user, or of a group that the user is in, names %s, which the search for members does not find: the service account may not read it, or not who is in it", r.config.memberOf(), strings.Join(some(unseen), "; "))), others...)
+	return nil
+}
+
+// namedBeside returns the filters for the groups that the user, or one of the groups found,
+// says it is in and that are none of those, by their keys.
+func (r *resolver) namedBeside(found []group) map[string]string {
+	known := map[string]bool{}
+	for _, g := range found {
+		known[g.key] = true
+	}
+	filters := map[string]string{}
+	add := func(names []string) {
+		for _, name := range names {
+			key := r.memory.newGroup(name).key
+			if d, err := parseDN(key); !known[key] && err == nil && r.isPlaceOfGroups(d) {
+				filters[key] = equals(r.nameAttribute(), name)
+			}
+		}
+	}
+	if r.entry != nil {
+		add(values(r.entry, r.config.memberOf()))
+	}
+	if !r.config.DirectGroups {
+		for _, g := range found {
+			add(g.parents)
+		}
+	}
+	return filters
+}
+
+// isFlat reports whether a group that cannot be seen puts nobody into another one: groups
+// in groups do not count, or memberOf of the user has these too.
+func (c *Config) isFlat() bool { return c.DirectGroups || c.listsNestedGroups() }
+
 // doubtNames notes the groups of the user that do not show what they are called: "not
 // group X" would let in the members of one that is called X. A group that has no name,
 // which the account can see, is none of them.
@@ -38,7 +100,7 @@ func (r *resolver) doubtNames(ctx context.Context, groups []group) error {
 // be read is one that is not there, so that in an Active Directory all of them may; there
 // cn and sAMAccountName are in every group.
 func (r *resolver) silent(ctx context.Context, filters map[string]string) ([]string, error) {
-	if r.config.Preset == "activedirectory" {
+	if r.isAD() {
 		return slices.Sorted(maps.Keys(filters)), nil
 	}
 	var silent, asked []string
@@ -90,14 +152,14 @@ func (r *resolver) without(others, missing []string) []string {
 		taken[fold(name)], named = true, named && ok
 	}
 	return slices.DeleteFunc(slices.Clone(others), func(name string) bool {
-		return taken[fold(name)] || !named && !r.hasUniqueNames() && !looksLikeDN(name)
+		return slices.Contains(missing, name) || taken[fold(name)] || !named && !r.hasUniqueNames() && !looksLikeDN(name)
 	})
 }
 
 // hasUniqueNames reports whether no two groups of the directory have one short name: a
 // domain has each sAMAccountName once.
 func (r *resolver) hasUniqueNames() bool {
-	return r.config.Preset == "activedirectory" && strings.EqualFold(r.config.GroupNameAttr, "sAMAccountName")
+	return r.isAD() && strings.EqualFold(r.config.GroupNameAttr, "sAMAccountName")
 }
 
 // namesOfOthers returns those names of rules that are of groups which can be seen, which

@@ -152,13 +152,13 @@ func isAtLimit(err error) bool {
 }
 
 // groupAttributes returns what is read of a group: its name, the identifier by
-// which a token names it, and, where that is how groups nest, its own groups.
+// which a token names it, and what it says of its own groups; see [resolver.doubtUnseen].
 func (b *Backend) groupAttributes() []string {
 	names := []string{"objectSid"}
 	if b.config.GroupNameAttr != nameIsDN {
 		names = append(names, b.config.GroupNameAttr)
 	}
-	if b.config.GroupMode == groupsMemberOf {
+	if b.config.GroupMode == groupsMemberOf || b.config.asksForMembers() {
 		names = append(names, b.config.memberOf())
 	}
 	return names

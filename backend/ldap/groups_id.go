@@ -43,7 +43,7 @@ func (r *resolver) byDN(ctx context.Context, names []string) ([]group, error) {
 
 // nameAttribute returns the attribute that has the DN of an entry.
 func (b *Backend) nameAttribute() string {
-	if b.config.Preset == "activedirectory" {
+	if b.isAD() {
 		return "distinguishedName"
 	}
 	return "entryDN" // RFC 5020
@@ -55,7 +55,8 @@ type absence int
 const (
 	isHidden  absence = iota // nobody may see it
 	isNoGroup                // it does not match group_filter
-	isUnclear                // neither group_filter nor its opposite is true of it
+	isOpen                   // the search for a member of it would find it, in whatever group that is
+	isUnclear                // none of these is known
 )
 
 // byName returns those of the groups with the given names that are found by their short
@@ -105,7 +106,7 @@ func (r *resolver) hidden(ctx context.Context, filters map[string]string) ([]gro
 		return nil, err
 	}
 	var all []group
-	flat := r.config.DirectGroups || r.config.listsNestedGroups()
+	flat := r.config.isFlat()
 	var others []string // that can be seen; where groups nest, one that cannot may be in these
 	maps.DeleteFunc(reasons, func(_ string, why absence) bool { return why == isNoGroup })
 	if flat && len(reasons) > 0 {
@@ -143,9 +144,14 @@ func (r *resolver) absences(ctx context.Context, filters map[string]string) (map
 	if err != nil {
 		return nil, err
 	}
-	others := map[string]bool{}
+	var others, open map[string]bool
 	if len(seen) > 0 {
 		if others, err = r.seen(ctx, asked, "(!"+r.config.GroupFilter+")"); err != nil {
+			return nil, err
+		}
+	}
+	if len(seen) > len(others) && r.config.GroupMode == groupsSearch {
+		if open, err = r.seen(ctx, asked, r.config.openGroups()); err != nil {
 			return nil, err
 		}
 	}
@@ -157,6 +163,8 @@ func (r *resolver) absences(ctx context.Context, filters map[string]string) (map
 		switch {
 		case others[key]:
 			why = isNoGroup
+		case open[key]:
+			why = isOpen
 		case seen[key]:
 			why = isUnclear
 		}

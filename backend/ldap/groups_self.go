@@ -16,8 +16,11 @@ import (
 // of it. A group that names a user by the place where the entry was is not found by
 // the new one, and the other way round: without a look the user would be in no group.
 func (r *resolver) readEntry(ctx context.Context) error {
-	attributes := r.memberAttributes()
-	if r.id.Anchor != "" && !r.findsItself() {
+	if r.findsItself() {
+		return nil
+	}
+	attributes := r.ownAttributes()
+	if r.id.Anchor != "" {
 		e, err := r.entryOf(ctx, r.id, attributes...)
 		if err != nil {
 			return fmt.Errorf("read the entry of the user: %w", err)
@@ -37,6 +40,16 @@ func (r *resolver) readEntry(ctx context.Context) error {
 	}
 	r.entry = entries[0]
 	return nil
+}
+
+// ownAttributes returns what is read of the entry of the user: what it takes to find groups,
+// and what tells of groups that are not found.
+func (r *resolver) ownAttributes() []string {
+	names := r.memberAttributes()
+	if r.config.asksForMembers() {
+		names = append(names, r.config.memberOf())
+	}
+	return names
 }
 
 // findsItself reports whether readEntry need not look where the entry is: nobody asks,
@@ -94,14 +107,15 @@ func (r *resolver) membersAndSelf(ctx context.Context) ([]group, error) {
 	if r.entry != nil && canonicalDN(r.entry.DN) == canonicalDN(r.dn) {
 		return found, nil
 	}
-	e, err := r.entryOf(ctx, r.id)
-	switch {
-	case err != nil:
+	e, err := r.entryOf(ctx, r.id, r.ownAttributes()...)
+	if err != nil {
 		return nil, fmt.Errorf("read the entry of the user: %w", err)
-	case canonicalDN(e.DN) == canonicalDN(r.dn):
+	}
+	r.entry = e
+	if canonicalDN(e.DN) == canonicalDN(r.dn) {
 		return found, nil
 	}
-	r.entry, r.dn = e, e.DN
+	r.dn = e.DN
 	if filters, err = r.memberFilters(); err != nil {
 		return nil, err
 	}

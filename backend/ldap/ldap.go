@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
@@ -38,6 +39,7 @@ type Backend struct {
 	states    memo[accountState] // by handle, where it counts after the bind
 	bases     memo[struct{}]     // that the service account sees
 	blind     *blindness
+	metAD     atomic.Bool    // see isAD
 	warned    memo[struct{}] // by handle, of users whose groups are not all known
 }
 

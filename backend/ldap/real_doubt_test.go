@@ -128,17 +128,48 @@ func TestLDAP8GroupsThatNoSearchFinds(t *testing.T) {
 	s.deny(t, place.DN, "D;CI;RPLCLORC;;")
 	want := doubt{code: "ldap.groups.hidden", ruledOut: []string{"cn=core," + canonicalDN(o.groups)}} // it may share the name of one that can be seen
 	checkDoubt(t, c, rules, want, "dev", "all")
+	generic := c // without the preset
+	generic.Preset, generic.Domains, generic.UserFilter, generic.UserNameAttr = "", nil, "(sAMAccountName={user})", "sAMAccountName"
+	generic.GroupMode, generic.GroupFilter = groupsSearch, "(&(objectClass=group)(!(cn=dist)))"
+	checkDoubt(t, generic, rules, doubt{code: want.code}, "dev", "all")
+	generic.GroupBases, generic.GroupFilter = []string{"CN=all," + o.groups, "CN=dev," + o.groups}, "(&(objectClass=group)(cn=all))"
+	checkDoubt(t, generic, rules, doubt{}) // and dev, which can be seen, is none
 	searching := c
 	searching.GroupMode = groupsSearch
+	checkDoubt(t, searching, rules, doubt{code: want.code}, "dev", "dist", "all")
 	if f := find(examine(t, searching, backend.Examination{User: "alice"}), "groups", ""); f.Code != want.code || !strings.Contains(fmt.Sprint(f), "banned") {
 		t.Errorf("doctor, where groups are searched for: got %+v", f)
 	}
+	checkChain(t, c, groupsInChain)
+	full := c
 	c.GroupBases = []string{realBase}                             // where there are those that every system has, too
 	checkDoubt(t, c, rules, want, "all", "domain users", "users") // and dev is the name of several
 	s.deny(t, "CN=Domain Users,CN=Users,"+realBase, "D;;RPLCLORC;;")
 	c.GroupMode = groupsSearch
 	c.GroupFilter = "(&(objectClass=group)(!(cn=dist)))"
 	checkDoubt(t, c, rules, doubt{code: want.code}, "all") // and it may be in any that can be seen
+	m := ldap.NewModifyRequest("CN=banned,"+place.DN, nil)
+	m.Replace("member", []string{"CN=dev," + o.groups})
+	o.do(t, o.admin.Modify(m))
+	checkChain(t, full, groupsMemberOf, groupsSearch, groupsInChain)
+}
+
+// checkChain asks in each mode for the groups of alice, who is in a group by way of one that
+// the account may not read, or is in that. Where Samba follows members of members, it passes
+// over other groups too, and not always the same.
+func checkChain(t *testing.T, c Config, modes ...string) {
+	t.Helper()
+	for _, mode := range modes {
+		c.GroupMode = mode
+		b := open(t, c)
+		b.Expect([]string{"dist", "core", "dev"})
+		id, _ := authenticate(t, b, "alice", realPass)
+		groups, err := b.Groups(t.Context(), id)
+		e := backend.IncompleteOf(err)
+		if e == nil || fault.Of(err) != "ldap.groups.hidden" || e.ShortNames || slices.ContainsFunc([]string{"dist", "dev"}, func(name string) bool { return slices.Contains(e.RuledOut, name) }) {
+			t.Errorf("%s: got %q, %v (%s), want that nobody can say whether there are others", mode, groups, err, fault.Of(err))
+		}
+	}
 }
 
 // TestLDAP8OneGroupWhoseMembersCannotBeRead has an account that may not ask for the
@@ -214,4 +245,71 @@ func TestLDAP8DoctorSaysWhatNoSearchCanTell(t *testing.T) {
 	if f := find(examine(t, c, backend.Examination{User: "alice"}), "groups", ""); f.Failed || !strings.Contains(f.Text, "nobody can tell whether there are groups that it cannot see") {
 		t.Errorf("got %+v", f)
 	}
+}
+
+// TestLDAP8GroupThatNoSearchForMembersFinds hides a group of a user, or one that a group of
+// the user is in, from an account that searches for groups by their members. The entries of
+// the user and of the group name it: it may be what a rule means.
+func TestLDAP8GroupThatNoSearchForMembersFinds(t *testing.T) {
+	check := func(t *testing.T, o office, c Config) {
+		t.Helper()
+		full := "CN=core," + o.groups
+		c.GroupMode, c.GroupBases = groupsSearch, []string{o.groups}
+		rules := []string{"secret", "core", full, "dev", "cn=secret," + o.groups}
+		want := doubt{code: "ldap.groups.hidden"} // and it may be in any that can be seen
+		if c.Preset == "389ds" {                  // where memberOf would have that one, too
+			want.ruledOut = []string{canonicalDN(full), "core", "dev"}
+		}
+		checkDoubt(t, c, rules, want, "dev", "all")
+		if f := find(examine(t, c, backend.Examination{User: "alice"}), "groups", ""); !f.Failed || f.Code != want.code || !strings.Contains(fmt.Sprint(f), "cn=secret,") {
+			t.Errorf("doctor: got %+v", f)
+		}
+		c.DirectGroups = true
+		want.ruledOut = []string{canonicalDN(full), "core", "dev"}
+		checkDoubt(t, c, rules, want, "dev")
+		c.GroupFilter = "(&(objectClass=" + o.team[0] + ")(!(cn=dev)))" // dev is none then, and can be seen
+		want.ruledOut = []string{canonicalDN(full), "core"}
+		checkDoubt(t, c, rules, want)
+	}
+	closed := func(t *testing.T, o office, c Config) { // seen, and not what it is called or who is in it
+		t.Helper()
+		o.do(t, o.admin.Del(ldap.NewDelRequest("cn=secret,"+o.groups, nil)))
+		o.join(t, "closed", uidDN("alice"))
+		c.GroupMode, c.GroupBases = groupsSearch, []string{o.groups}
+		rules := []string{"closed", "core"} // by the DN it would be found beforehand that nobody can say who is in it
+		checkDoubt(t, c, rules, doubt{code: "ldap.groups.hidden"}, "dev", "all")
+		c.DirectGroups = true
+		checkDoubt(t, c, rules, doubt{code: "ldap.groups.hidden", ruledOut: []string{"core"}}, "dev")
+	}
+	nested := func(t *testing.T, o office, c Config) { // alice is in dev, and dev in secret
+		t.Helper()
+		o.do(t, o.admin.Del(ldap.NewDelRequest("cn=secret,"+o.groups, nil)))
+		o.join(t, "secret", "cn=dev,"+o.groups)
+		c.GroupMode, c.GroupBases = groupsSearch, []string{o.groups}
+		checkDoubt(t, c, []string{"secret", "core"}, doubt{code: "ldap.groups.hidden"}, "dev", "all")
+		c.DirectGroups = true // then it does not count
+		checkDoubt(t, c, []string{"secret", "core"}, doubt{}, "dev")
+	}
+	t.Run("slapd", func(t *testing.T) {
+		s := startSlapd(t)
+		o := s.office(t)
+		o.join(t, "secret", uidDN("alice"))
+		c := o.config
+		checkDoubt(t, c, []string{"secret", "core"}, doubt{}, "dev", "all", "secret")
+		c.BindDN = "cn=limited,ou=system," + base
+		check(t, o, c)
+		nested(t, o, c)
+		closed(t, o, c)
+	})
+	t.Run("389", func(t *testing.T) {
+		o := startDS389(t).office(t)
+		o.join(t, "secret", o.dn("alice", o.here))
+		c := o.config
+		c.GroupMode = groupsSearch
+		checkDoubt(t, c, []string{"secret", "core"}, doubt{}, "dev", "all", "secret")
+		m := ldap.NewModifyRequest("cn=secret,"+o.groups, nil)
+		m.Add("aci", []string{`(targetattr = "*")(version 3.0; acl "secret"; deny (read, search, compare) userdn = "ldap:///` + o.config.BindDN + `";)`})
+		o.do(t, o.admin.Modify(m))
+		check(t, o, c)
+	})
 }

@@ -198,12 +198,11 @@ func (b *Backend) groupReferences() []reference {
 	for _, name := range c.GroupMemberAttrs {
 		all = append(all, reference{key: "group_member_attrs", name: name})
 	}
-	if c.GroupMode == groupsMemberOf {
-		key := "group_mode"
-		if c.MemberOfAttr != "" {
-			key = "member_of_attr"
-		}
-		all = append(all, reference{key: key, name: c.memberOf()})
+	switch {
+	case c.MemberOfAttr != "":
+		all = append(all, reference{key: "member_of_attr", name: c.MemberOfAttr})
+	case c.GroupMode == groupsMemberOf:
+		all = append(all, reference{key: "group_mode", name: c.memberOf()})
 	}
 	if c.PrimaryGroup == primaryGID {
 		all = append(all, reference{key: "primary_group", name: "gidNumber"})

@@ -149,7 +149,7 @@ func (c Config) validateGroups(add adder) {
 	checkAttribute(add, "group_name_attr", c.GroupNameAttr)
 	switch {
 	case c.MemberOfAttr == "":
-	case c.GroupMode != groupsMemberOf:
+	case c.GroupMode != groupsMemberOf && !c.asksForMembers():
 		add("member_of_attr", "it is not read with group_mode = %q: set group_mode = \"memberof\" or leave it out", c.GroupMode)
 	default:
 		checkAttribute(add, "member_of_attr", c.MemberOfAttr)

@@ -37,7 +37,7 @@ type ldapKeys struct {
 	GroupFilter      string            `toml:"group_filter"`                                                  // filter that groups match
 	GroupNameAttr    string            `toml:"group_name_attr"`                                               // attribute with the name that rules use, besides the DN; "dn" for that alone
 	GroupMemberAttrs []string          `toml:"group_member_attrs"`                                            // attributes of a group that name its members
-	MemberOfAttr     string            `toml:"member_of_attr"`                                                // attribute of users and groups that names their groups, with group_mode = "memberof"; some directories call it isMemberOf
+	MemberOfAttr     string            `toml:"member_of_attr"`                                                // attribute of users and groups that names their groups; not read with group_mode = "token_groups"; some directories call it isMemberOf
 	GroupNesting     *bool             `toml:"group_nesting"`                                                 // whether the groups count that the groups of a user are in; not set: true
 	GroupDepth       int               `toml:"group_depth" min:"1" max:"100"`                                 // how deep groups in groups are followed; deeper groups of a user are unknown, and a rule that needs one of them is answered with 503
 	PrimaryGroup     string            `toml:"primary_group" oneof:"none sid gid"`                            // how the primary group of a user is found
