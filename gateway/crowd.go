@@ -50,14 +50,14 @@ func (x *exchange) leaveCrowd() {
 
 // isCrowded reports whether no backend is to be asked.
 func (x *exchange) isCrowded() bool {
-	return x.site.sites.crowd.now.Load() > int64(x.site.limits.undecided/2)
+	return x.site.sites.crowd.now.Load() > int64(x.site.limits.Undecided/2)
 }
 
 // endIfUnread ends the connection of x if it has more than a few refusals while there
 // is no room for them.
 func (x *exchange) endIfUnread() {
 	k := &x.site.sites.crowd
-	if k.now.Load() <= int64(x.site.limits.undecided) || x.conn.undecided.Load() <= fewUndecided {
+	if k.now.Load() <= int64(x.site.limits.Undecided) || x.conn.undecided.Load() <= fewUndecided {
 		return
 	}
 	k.cut.Add(1)

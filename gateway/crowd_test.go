@@ -52,7 +52,7 @@ func crowded(t *testing.T, undecided int, change func(*Config)) (tg *testGateway
 		if change != nil {
 			change(c)
 		}
-	}, func(g *Gateway) { g.sites.current().limits.undecided = undecided }, r)
+	}, func(g *Gateway) { g.sites.current().limits.Undecided = undecided }, r)
 	t.Cleanup(func() { close(b.proceed) })
 	if resp := tg.do(t, "pull", "GET", "/v2/", nil); resp.StatusCode != 200 { // who is remembered from now on
 		t.Fatalf("a login: status %d", resp.StatusCode)

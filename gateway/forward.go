@@ -80,7 +80,7 @@ func (x *exchange) takeSlot() error {
 		x.upload.slot = x.slot
 	}
 	err := x.site.slots.Acquire(x.ctx, x.slot, upstream.Claim{
-		Client: clientOf(x.who, x.from.addr), Upstream: x.route.upstream.Address, Limits: &x.site.limits.slots, Holder: x,
+		Client: clientOf(x.who, x.from.addr), Upstream: x.route.upstream.Address, Limits: &x.site.limits.Slots, Holder: x,
 	})
 	switch own := x.ownSocket(); {
 	case err == nil:
@@ -221,7 +221,7 @@ const (
 // sender returns what sends a part of a long body to the client, who must take it at
 // some speed.
 func (x *exchange) sender() func([]byte) (int, error) {
-	r, piece := newRate(x.site.limits.Limits), firstPiece
+	r, piece := NewRate(x.site.limits.Limits), firstPiece
 	return func(p []byte) (sent int, err error) {
 		for sent < len(p) && err == nil {
 			start := time.Now()
@@ -232,7 +232,7 @@ func (x *exchange) sender() func([]byte) (int, error) {
 			n, failed := x.w.Write(p[sent:min(sent+piece, len(p))])
 			sent += n
 			took := time.Since(start)
-			err = cmp.Or(x.slot.Moved(upstream.ToClient), failed, r.moved(n, took))
+			err = cmp.Or(x.slot.Moved(upstream.ToClient), failed, r.Moved(n, took))
 			if piece = firstPiece; took < swift {
 				piece = max(2*n, firstPiece)
 			}

@@ -64,7 +64,7 @@ func setDefaults(cfg *Config) {
 	} {
 		*d.value = cmp.Or(*d.value, d.or)
 	}
-	cfg.Limits.setDefaults()
+	cfg.Limits.SetDefaults()
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -141,7 +141,7 @@ func (g *Gateway) Addrs() []net.Addr {
 // them ended by themselves.
 func (g *Gateway) Serve(ctx context.Context) error {
 	defer g.release()
-	g.sites.current().limits.tell(g.cfg.Log)
+	g.sites.current().limits.Tell(g.cfg.Log)
 	return g.server.serve(ctx, g.listeners)
 }
 

@@ -5,7 +5,7 @@ const hashesPart = 4
 
 // HashMemory returns how many bytes all password hashes may take that are computed at
 // once. Like every other allowance of docs/limits.md it is a part of the memory limit.
-func HashMemory() int { return affordable(hashesPart, 1) }
+func HashMemory() int { return Affordable(hashesPart, 1) }
 
 // HashMemoryUse is how full the memory for password hashes is.
 type HashMemoryUse struct {

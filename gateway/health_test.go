@@ -94,7 +94,7 @@ func TestWhatIsNoHealthCheckIsARequestLikeAnyOther(t *testing.T) {
 
 // Checks whose answers nobody takes are no way around the bound on what strangers have.
 func TestHealthAnswersThatNobodyReadsEndTheConnection(t *testing.T) {
-	tg := startPrepared(t, withHealth(withTLS(t)), func(g *Gateway) { g.sites.current().limits.undecided = 4 }, recipeRoute(t, newCapture(t).url()))
+	tg := startPrepared(t, withHealth(withTLS(t)), func(g *Gateway) { g.sites.current().limits.Undecided = 4 }, recipeRoute(t, newCapture(t).url()))
 	h := dialH2(t, tg)
 	h.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
 	for i := range uint32(16) {

@@ -49,9 +49,9 @@ const (
 // more are wanted it closes it.
 func (s *http2Servers) serve(c net.Conn, now *site) {
 	t, l := now.timeouts, now.limits
-	settings := http2Settings{header: t.Header, idle: t.Idle, bodyIdle: t.BodyIdle, headBytes: l.HeadBytes, streams: min(l.Streams, narrowStreams), window: narrowWindow}
-	if socketOf(c).widen(l.wide) {
-		settings.streams, settings.window = l.Streams, wideWindow
+	settings := http2Settings{header: t.Header, idle: t.Idle, bodyIdle: t.BodyIdle, headBytes: l.HeadBytes, streams: min(l.Streams, NarrowStreams), window: NarrowWindow}
+	if socketOf(c).widen(l.Wide) {
+		settings.streams, settings.window = l.Streams, WideWindow
 	}
 	h := s.serverFor(settings)
 	if h == nil || !h.queue.push(c) {
@@ -90,7 +90,7 @@ func (s *http2Servers) newServer(t http2Settings) *http.Server {
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams:          t.streams,
 			MaxReceiveBufferPerConnection: t.window,
-			MaxReceiveBufferPerStream:     narrowWindow,
+			MaxReceiveBufferPerStream:     NarrowWindow,
 			MaxReadFrameSize:              http2FrameSize,
 			SendPingTimeout:               http2PingAfter,
 			WriteByteTimeout:              t.bodyIdle,

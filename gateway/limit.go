@@ -28,20 +28,20 @@ type Limits struct {
 }
 
 // bounds are limits as far as there is room for them, and what follows from them.
-type bounds struct {
+type Bounds struct {
 	Limits
-	undecided int // requests that no rule has allowed yet; see crowd
-	perUser   int // connections of clients that one user has
-	guests    int // connections of HTTP/2 on which nobody has logged in; see sockets.receive
-	wide      int // connections of HTTP/2 that have as many streams as the configuration says
-	slots     upstream.SlotLimits
-	idle      int // connections to upstreams that nobody uses
+	Undecided int // requests that no rule has allowed yet; see crowd
+	PerUser   int // connections of clients that one user has
+	Guests    int // connections of HTTP/2 on which nobody has logged in; see sockets.receive
+	Wide      int // connections of HTTP/2 that have as many streams as the configuration says
+	Slots     upstream.SlotLimits
+	Idle      int // connections to upstreams that nobody uses
 	reduced   []reduction
 }
 
 const (
-	slotPatience = 5 * time.Second  // of a request that waits for a connection to its upstream
-	stuckAfter   = 30 * time.Second // without a byte, a client keeps its slot from nobody
+	SlotPatience = 5 * time.Second  // of a request that waits for a connection to its upstream
+	StuckAfter   = 30 * time.Second // without a byte, a client keeps its slot from nobody
 )
 
 // fewConnections is how many connections a user may have in any case.
@@ -53,7 +53,7 @@ type reduction struct {
 	configured, granted int
 }
 
-func (l *Limits) setDefaults() {
+func (l *Limits) SetDefaults() {
 	for _, d := range []struct {
 		value *int
 		or    int
@@ -68,34 +68,34 @@ func (l *Limits) setDefaults() {
 }
 
 // bounded returns what there is room for of l, which is complete.
-func (l Limits) bounded() bounds {
-	b := bounds{Limits: l}
+func (l Limits) Bounded() Bounds {
+	b := Bounds{Limits: l}
 	files := sharedFiles()
-	b.reduce("connections", &b.Connections, files/2, affordable(connectionsPart, connectionMemory))
-	b.perUser = max(fewConnections, b.Connections/2)
-	b.guests = affordable(guestsPart, b.guestMemory())
-	b.wide = affordable(widePart, b.wideMemory())
-	b.undecided = affordable(undecidedPart, b.undecidedMemory())
-	b.reduce("upstream_connections", &b.UpstreamConnections, files*2/5, affordable(exchangesPart, exchangeMemory))
+	b.reduce("connections", &b.Connections, files/2, Affordable(ConnectionsPart, ConnectionMemory))
+	b.PerUser = max(fewConnections, b.Connections/2)
+	b.Guests = Affordable(GuestsPart, b.GuestMemory())
+	b.Wide = Affordable(WidePart, b.WideMemory())
+	b.Undecided = Affordable(UndecidedPart, b.UndecidedMemory())
+	b.reduce("upstream_connections", &b.UpstreamConnections, files*2/5, Affordable(ExchangesPart, ExchangeMemory))
 	total := b.UpstreamConnections
-	b.slots = upstream.SlotLimits{
+	b.Slots = upstream.SlotLimits{
 		Total: total, Upstream: total, Client: min(b.UpstreamPerClient, max(1, total/2)),
-		Queue: b.UpstreamQueue, Patience: slotPatience, Stuck: stuckAfter,
+		Queue: b.UpstreamQueue, Patience: SlotPatience, Stuck: StuckAfter,
 	}
-	b.idle = max(1, total/4)
+	b.Idle = max(1, total/4)
 	return b
 }
 
 // undecidedMemory is what a request takes before there is a decision about it.
-func (l Limits) undecidedMemory() int { return requestMemory + l.HeadBytes }
+func (l Limits) UndecidedMemory() int { return requestMemory + l.HeadBytes }
 
 // guestMemory is what a connection of HTTP/2 takes on which nobody has logged in, with
 // all of its requests. wideMemory is that of a wide one.
-func (l Limits) guestMemory() int { return connectionMemory/2 + narrowStreams*l.undecidedMemory() }
-func (l Limits) wideMemory() int  { return wideWindow + l.Streams*l.undecidedMemory() }
+func (l Limits) GuestMemory() int { return ConnectionMemory/2 + NarrowStreams*l.UndecidedMemory() }
+func (l Limits) WideMemory() int  { return WideWindow + l.Streams*l.UndecidedMemory() }
 
 // reduce makes a value what file descriptors and memory have room for.
-func (b *bounds) reduce(key string, value *int, files, memory int) {
+func (b *Bounds) reduce(key string, value *int, files, memory int) {
 	granted, of := files, "file descriptors"
 	if memory < files {
 		granted, of = memory, "memory"
@@ -107,7 +107,7 @@ func (b *bounds) reduce(key string, value *int, files, memory int) {
 }
 
 // tell writes what was reduced into the log.
-func (b *bounds) tell(log *slog.Logger) {
+func (b *Bounds) Tell(log *slog.Logger) {
 	for _, r := range b.reduced {
 		log.Warn("there is room for fewer connections than the configuration says", "key", "limits."+r.key,
 			"configured", r.configured, "admitted", r.granted, "for_want_of", r.of)
@@ -130,8 +130,8 @@ func sharedFiles() int {
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files) != nil {
 		files.Cur = 1024
 	}
-	return sharedOf(int(min(files.Cur, 1<<30)))
+	return SharedOf(int(min(files.Cur, 1<<30)))
 }
 
 // sharedOf returns how many of all descriptors are for connections.
-func sharedOf(all int) int { return max(4, all-max(minReserved, min(all/8, maxReserved))) }
+func SharedOf(all int) int { return max(4, all-max(minReserved, min(all/8, maxReserved))) }

@@ -28,16 +28,16 @@ func TestRateOfBodies(t *testing.T) {
 		"100 KiB/s after three such silences":  {n: 16 << 10, before: []time.Duration{4 * time.Minute, 4 * time.Minute, 4 * time.Minute}, slow: true},
 		"all at once, from behind an upstream": {n: 1},
 	} {
-		r := newRate(l)
+		r := NewRate(l)
 		var err error
 		for _, silence := range tt.before {
 			if err == nil {
-				err = r.moved(1, silence)
+				err = r.Moved(1, silence)
 			}
 		}
 		for range 100_000 {
 			if err == nil {
-				err = r.moved(tt.n, tt.took)
+				err = r.Moved(tt.n, tt.took)
 			}
 		}
 		if (err != nil) != tt.slow {
@@ -49,14 +49,14 @@ func TestRateOfBodies(t *testing.T) {
 // What the process has no room for is not promised, and said.
 func TestLimitsAreWhatThereIsRoomFor(t *testing.T) {
 	var log bytes.Buffer
-	l := bounds{Limits: Limits{Connections: 100, UpstreamConnections: 100}}
+	l := Bounds{Limits: Limits{Connections: 100, UpstreamConnections: 100}}
 	l.reduce("connections", &l.Connections, 50, 70)
 	l.reduce("upstream_connections", &l.UpstreamConnections, 90, 80)
 	l.reduce("upstream_connections", &l.UpstreamConnections, 80, 80)
 	if l.Connections != 50 || l.UpstreamConnections != 80 {
 		t.Errorf("%d connections and %d to upstreams, want 50 and 80", l.Connections, l.UpstreamConnections)
 	}
-	l.tell(slog.New(slog.NewTextHandler(&log, nil)))
+	l.Tell(slog.New(slog.NewTextHandler(&log, nil)))
 	for _, want := range []string{`key=limits.connections configured=100 admitted=50 for_want_of="file descriptors"`, "key=limits.upstream_connections configured=100 admitted=80 for_want_of=memory"} {
 		if !strings.Contains(log.String(), want) || strings.Count(log.String(), "\n") != 2 {
 			t.Errorf("the log does not say %q:\n%s", want, log.String())
@@ -67,7 +67,7 @@ func TestLimitsAreWhatThereIsRoomFor(t *testing.T) {
 // Connections of clients and upstreams leave descriptors for everything else.
 func TestSEC3DescriptorsAreReserved(t *testing.T) {
 	for all, reserved := range map[int]int{64: 24, 1024: 128, 16384: 512, 1 << 20: 512} {
-		shared := sharedOf(all)
+		shared := SharedOf(all)
 		used := shared * 2 / 5
 		if taken := shared/2 + used + used/4; taken > all-reserved || taken < (all-reserved)*9/10 {
 			t.Errorf("of %d descriptors connections may take %d, and %d are reserved", all, taken, reserved)

@@ -109,7 +109,7 @@ func (s *sockets) place(sock *socket, network netip.Prefix, now *site) (refused 
 
 // isCrowded reports whether no further connection may come from network. It is called
 // with mu held.
-func (s *sockets) isCrowded(network netip.Prefix, l bounds) bool {
+func (s *sockets) isCrowded(network netip.Prefix, l Bounds) bool {
 	return network.IsValid() && s.from[network] >= l.PerAddress
 }
 

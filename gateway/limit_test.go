@@ -12,10 +12,10 @@ import (
 )
 
 // testLimits are those of a gateway that nobody has limited.
-func testLimits() bounds {
+func testLimits() Bounds {
 	var l Limits
-	l.setDefaults()
-	return l.bounded()
+	l.SetDefaults()
+	return l.Bounded()
 }
 
 // The whole way: the connection that is idle goes, the one with a request stays.
@@ -116,7 +116,7 @@ func TestSlowReaderOfAnAnswerIsCutOff(t *testing.T) {
 	if n, err := io.Copy(io.Discard, resp.Body); err == nil {
 		t.Errorf("all of the answer came, %d bytes", n)
 	}
-	if !strings.Contains(fmt.Sprint(tg.records(t, 1)[0]["cause"]), errTooSlow.Error()) {
+	if !strings.Contains(fmt.Sprint(tg.records(t, 1)[0]["cause"]), ErrTooSlow.Error()) {
 		t.Errorf("the record says %v", tg.records(t, 1)[0])
 	}
 }

@@ -140,7 +140,7 @@ func (x *exchange) claimConnection() bool {
 		return true
 	}
 	user := clientOf(x.who, x.from.addr)
-	if !x.ownSocket().claim(user, x.site.limits.perUser) {
+	if !x.ownSocket().claim(user, x.site.limits.PerUser) {
 		return false
 	}
 	x.conn.claimed.Store(true)

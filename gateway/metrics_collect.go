@@ -142,7 +142,7 @@ func collectGateway(to chan<- prometheus.Metric, s Stats) {
 		to <- counter(descBusy, n, reason)
 	}
 	to <- counter(descStuck, s.StuckClients)
-	to <- gauge(descMemoryLimit, memoryLimit())
+	to <- gauge(descMemoryLimit, Memory())
 	to <- counter(descDropped, s.AccessDropped, "access")
 	to <- counter(descDropped, s.AuditDropped, "audit")
 	for _, c := range s.Certificates {

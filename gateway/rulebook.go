@@ -37,7 +37,7 @@ func NewRulebook(routes []Route) (*Rulebook, error) {
 		return nil, err
 	}
 	var limits Limits
-	limits.setDefaults()
+	limits.SetDefaults()
 	b := &Rulebook{door: door{router: router, maxFields: limits.HeadFields}}
 	var errs []error
 	for _, r := range routes {

@@ -152,7 +152,7 @@ func (s *server) admit(c *socket) {
 		return
 	}
 	if secured.ConnectionState().NegotiatedProtocol == "h2" {
-		if !s.sockets.receive(c, site.limits.guests) {
+		if !s.sockets.receive(c, site.limits.Guests) {
 			s.dismiss(c, errNoRoom)
 			return
 		}

@@ -34,7 +34,7 @@ type site struct {
 	log      *slog.Logger
 	cert     *certificate // nil for plain HTTP
 	timeouts Timeouts
-	limits   bounds
+	limits   Bounds
 	slots    *upstream.Slots
 	tokens   *Tokens // nil if there are none
 
@@ -77,7 +77,7 @@ func newSite(cfg Config, before *site) (*site, error) {
 		door:      door{router, cfg.TrustedProxies, cfg.Limits.HeadFields},
 		log:       cfg.Log,
 		timeouts:  cfg.Timeouts,
-		limits:    cfg.Limits.bounded(),
+		limits:    cfg.Limits.Bounded(),
 		onRelease: cfg.Released,
 		metrics:   cfg.Metrics,
 		tokens:    cfg.Tokens,
@@ -109,13 +109,13 @@ func newSite(cfg Config, before *site) (*site, error) {
 
 // shareSlots leaves some connections to others where one of several upstreams hangs.
 func (s *site) shareSlots() {
-	l := &s.limits.slots
+	l := &s.limits.Slots
 	for _, r := range s.routes {
 		if r.upstream.Address != s.routes[0].upstream.Address {
 			l.Upstream = max(1, l.Total*3/4)
 		}
 	}
-	s.slots.SetMaxIdle(s.limits.idle)
+	s.slots.SetMaxIdle(s.limits.Idle)
 }
 
 func (s *site) newRoute(r Route, all []Route, before *site) (*route, error) {

@@ -110,7 +110,7 @@ func TestSEC3StuckReaderIsCutOff(t *testing.T) {
 }
 
 // stuckSoon has a client count as stuck soon, and not after half a minute.
-func stuckSoon(g *Gateway) { g.sites.current().limits.slots.Stuck = 100 * time.Millisecond }
+func stuckSoon(g *Gateway) { g.sites.current().limits.Slots.Stuck = 100 * time.Millisecond }
 
 // A slot may be taken away between two pieces of a body, before the next deadline is set:
 // nothing more of it is moved then.
@@ -125,7 +125,7 @@ func TestNothingMovesAfterTheSlotWasTakenAway(t *testing.T) {
 	moved := false
 	touch := func() (int, error) { moved = true; return 1, nil }
 	deadline := func(time.Time) error { return nil }
-	up := &uploadBody{body: readerFunc(func([]byte) (int, error) { return touch() }), left: 9, deadline: deadline, pace: flow.NewPace(time.Minute, deadline), rate: newRate(testLimits().Limits), slot: &s}
+	up := &uploadBody{body: readerFunc(func([]byte) (int, error) { return touch() }), left: 9, deadline: deadline, pace: flow.NewPace(time.Minute, deadline), rate: NewRate(testLimits().Limits), slot: &s}
 	if n, err := up.Read(make([]byte, 9)); n != 0 || !errors.Is(err, upstream.ErrStuckClient) {
 		t.Errorf("read %d bytes of the request: %v", n, err)
 	}

@@ -96,7 +96,7 @@ func (g *Gateway) Stats() Stats {
 		s.Refused[name] = g.server.sockets.refused[kind].Load()
 	}
 	k := &g.sites.crowd
-	s.Undecided, s.MaxUndecided = int(k.now.Load()), g.sites.current().limits.undecided
+	s.Undecided, s.MaxUndecided = int(k.now.Load()), g.sites.current().limits.Undecided
 	s.CrowdedRequests, s.CrowdedConnections = k.turned.Load(), k.cut.Load()
 	s.addSlots(g.sites.current())
 	s.SlowBodies = g.sites.slowBodies.Load()
@@ -113,7 +113,7 @@ func (g *Gateway) Stats() Stats {
 // addSlots says how the connections to upstreams are.
 func (s *Stats) addSlots(now *site) {
 	k := now.slots.Stats()
-	s.UpstreamActive, s.UpstreamWaiting, s.UpstreamIdle, s.MaxUpstream = k.Used, k.Waiting, k.Idle, now.limits.slots.Total
+	s.UpstreamActive, s.UpstreamWaiting, s.UpstreamIdle, s.MaxUpstream = k.Used, k.Waiting, k.Idle, now.limits.Slots.Total
 	s.StuckClients, s.UpstreamRefused = k.Shed, k.Refused
 }
 

@@ -19,7 +19,7 @@ type uploadBody struct {
 	left     int64 // bytes to come; negative if that is not known
 	deadline func(time.Time) error
 	pace     flow.Pace
-	rate     rate
+	rate     Rate
 	slot     *upstream.Slot // nil while nobody sends it to an upstream
 
 	mu             sync.Mutex // held by Read and stop
@@ -44,7 +44,7 @@ func (u *uploadBody) Read(p []byte) (int, error) {
 	asked := time.Now()
 	n, err := u.wait(asked, p)
 	u.left -= int64(n)
-	if slow := u.rate.moved(n, time.Since(asked)); slow != nil && err == nil && u.left != 0 {
+	if slow := u.rate.Moved(n, time.Since(asked)); slow != nil && err == nil && u.left != 0 {
 		return n, slow
 	}
 	if err == io.EOF || u.left == 0 {
