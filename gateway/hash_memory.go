@@ -1,12 +1,5 @@
 package gateway
 
-// hashesPart is the part of the memory limit that is for password hashes.
-const hashesPart = 4
-
-// HashMemory returns how many bytes all password hashes may take that are computed at
-// once. Like every other allowance of docs/limits.md it is a part of the memory limit.
-func HashMemory() int { return Affordable(hashesPart, 1) }
-
 // HashMemoryUse is how full the memory for password hashes is.
 type HashMemoryUse struct {
 	Used    int // bytes, by hashes that are being computed

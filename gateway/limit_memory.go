@@ -23,6 +23,7 @@ const (
 	WidePart        = 8
 	GuestsPart      = 12
 	HeldPart        = 16
+	HashesPart      = 4
 )
 
 // A connection of HTTP/2 is wide while there is memory for it: it has the streams that
@@ -53,3 +54,7 @@ func Affordable(part, size int) int {
 	}
 	return max(1, int(limit)/part/size)
 }
+
+// HashMemory returns how many bytes all password hashes may take that are computed at
+// once.
+func HashMemory() int { return Affordable(HashesPart, 1) }

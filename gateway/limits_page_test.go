@@ -50,7 +50,7 @@ func allowances() []allowance {
 		{"stream of a narrow connection", streamMemory, func(limit int) int { return connections(limit) * NarrowStreams }, fmt.Sprintf("%d for each connection", NarrowStreams), 0, false, ""},
 		{"request that no rule has allowed yet, with its head. Requests count that wait for a login, also in the flood control or for the answer to an equal question", head, part(UndecidedPart, head),
 			"an eighth of the memory. From half of that on, only users are let in whose login is remembered, and no backend is asked. When all of it is used, connections are closed that have more than a few such requests", 0, false, ""},
-		{"password hash that is being computed, such as the second recommendation of RFC 9106 for argon2id", hashMemory, part(hashesPart, hashMemory),
+		{"password hash that is being computed, such as the second recommendation of RFC 9106 for argon2id", hashMemory, part(HashesPart, hashMemory),
 			"a quarter of the memory, in which all backends wait for their turn; each backend computes as many at once as there are processors; a file of users with a hash that takes more than the whole is refused", 0, false, ""},
 		{"request that waits for a connection to its upstream", queuedMemory, always(1024), "`limits.upstream_queue`", 0, true, ""},
 		{"exchange with an upstream, downloads and uploads", ExchangeMemory, exchanges, "a quarter of the memory, `limits.upstream_connections`, two fifths of the descriptors that are shared out; of these `limits.upstream_per_client`, at most half for one client, and three quarters for one of several upstreams", 0, true, ""},
