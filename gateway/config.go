@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gatehouse/backend"
+	"gatehouse/gateway/limits"
 	"gatehouse/gateway/oci"
 	"gatehouse/gateway/record"
 	"gatehouse/gateway/rules"
@@ -40,7 +41,7 @@ type Config struct {
 	HealthPath string
 
 	Timeouts Timeouts
-	Limits   Limits
+	Limits   limits.Limits
 
 	// TrustedProxies are the networks of proxies that are believed about whom
 	// they speak for: in X-Forwarded-For and X-Forwarded-Proto, and in the PROXY

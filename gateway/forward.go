@@ -12,6 +12,7 @@ import (
 
 	"gatehouse/backend/fault"
 	"gatehouse/gateway/flow"
+	"gatehouse/gateway/limits"
 	"gatehouse/gateway/strict"
 	"gatehouse/gateway/upstream"
 )
@@ -221,7 +222,7 @@ const (
 // sender returns what sends a part of a long body to the client, who must take it at
 // some speed.
 func (x *exchange) sender() func([]byte) (int, error) {
-	r, piece := NewRate(x.site.limits.Limits), firstPiece
+	r, piece := limits.NewRate(x.site.limits.Limits), firstPiece
 	return func(p []byte) (sent int, err error) {
 		for sent < len(p) && err == nil {
 			start := time.Now()

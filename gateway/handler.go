@@ -14,6 +14,7 @@ import (
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
 	"gatehouse/gateway/flow"
+	"gatehouse/gateway/limits"
 	"gatehouse/gateway/rules"
 	"gatehouse/gateway/upstream"
 )
@@ -156,7 +157,7 @@ func (x *exchange) abandonUpload() {
 
 // abort ends an exchange without an answer, or in the middle of one.
 func (x *exchange) abort(cause error) {
-	if errors.Is(cause, ErrTooSlow) {
+	if errors.Is(cause, limits.ErrTooSlow) {
 		x.site.sites.slowBodies.Add(1)
 	}
 	x.cause = cause
@@ -204,7 +205,7 @@ func (x *exchange) openBodies() {
 		x.pace, setRead = &flow.Pace{Idle: x.site.timeouts.BodyIdle, Set: rc.SetWriteDeadline}, rc.SetReadDeadline
 	}
 	if x.r.ContentLength != 0 {
-		x.upload = &uploadBody{body: x.r.Body, left: x.r.ContentLength, deadline: setRead, pace: flow.NewPace(x.site.timeouts.BodyIdle, setRead), rate: NewRate(x.site.limits.Limits)}
+		x.upload = &uploadBody{body: x.r.Body, left: x.r.ContentLength, deadline: setRead, pace: flow.NewPace(x.site.timeouts.BodyIdle, setRead), rate: limits.NewRate(x.site.limits.Limits)}
 	}
 }
 

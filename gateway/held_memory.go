@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/limits"
 	"gatehouse/gateway/upstream"
 )
 
@@ -20,7 +21,7 @@ type heldMemory struct {
 // newHeldMemory returns as much as the memory of the process allows. One client may have
 // half of it, and in any case what the largest manifest takes while its buffer grows.
 func newHeldMemory() *heldMemory {
-	all := Affordable(HeldPart, 1)
+	all := limits.Affordable(limits.HeldPart, 1)
 	return &heldMemory{left: int64(all), each: int64(heldShare(all)), clients: map[upstream.Client]int64{}}
 }
 

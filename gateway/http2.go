@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"gatehouse/gateway/limits"
 	"log/slog"
 	"net"
 	"net/http"
@@ -49,9 +50,9 @@ const (
 // more are wanted it closes it.
 func (s *http2Servers) serve(c net.Conn, now *site) {
 	t, l := now.timeouts, now.limits
-	settings := http2Settings{header: t.Header, idle: t.Idle, bodyIdle: t.BodyIdle, headBytes: l.HeadBytes, streams: min(l.Streams, NarrowStreams), window: NarrowWindow}
+	settings := http2Settings{header: t.Header, idle: t.Idle, bodyIdle: t.BodyIdle, headBytes: l.HeadBytes, streams: min(l.Streams, limits.NarrowStreams), window: limits.NarrowWindow}
 	if socketOf(c).widen(l.Wide) {
-		settings.streams, settings.window = l.Streams, WideWindow
+		settings.streams, settings.window = l.Streams, limits.WideWindow
 	}
 	h := s.serverFor(settings)
 	if h == nil || !h.queue.push(c) {
@@ -90,7 +91,7 @@ func (s *http2Servers) newServer(t http2Settings) *http.Server {
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams:          t.streams,
 			MaxReceiveBufferPerConnection: t.window,
-			MaxReceiveBufferPerStream:     NarrowWindow,
+			MaxReceiveBufferPerStream:     limits.NarrowWindow,
 			MaxReadFrameSize:              http2FrameSize,
 			SendPingTimeout:               http2PingAfter,
 			WriteByteTimeout:              t.bodyIdle,

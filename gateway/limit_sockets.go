@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatehouse/gateway/limits"
 	"gatehouse/gateway/tally"
 	"gatehouse/gateway/upstream"
 )
@@ -109,7 +110,7 @@ func (s *sockets) place(sock *socket, network netip.Prefix, now *site) (refused 
 
 // isCrowded reports whether no further connection may come from network. It is called
 // with mu held.
-func (s *sockets) isCrowded(network netip.Prefix, l Bounds) bool {
+func (s *sockets) isCrowded(network netip.Prefix, l limits.Bounds) bool {
 	return network.IsValid() && s.from[network] >= l.PerAddress
 }
 

@@ -8,12 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/gateway/limits"
 	"gatehouse/internal/testkit"
 )
 
 // testLimits are those of a gateway that nobody has limited.
-func testLimits() Bounds {
-	var l Limits
+func testLimits() limits.Bounds {
+	var l limits.Limits
 	l.SetDefaults()
 	return l.Bounded()
 }
@@ -116,7 +117,7 @@ func TestSlowReaderOfAnAnswerIsCutOff(t *testing.T) {
 	if n, err := io.Copy(io.Discard, resp.Body); err == nil {
 		t.Errorf("all of the answer came, %d bytes", n)
 	}
-	if !strings.Contains(fmt.Sprint(tg.records(t, 1)[0]["cause"]), ErrTooSlow.Error()) {
+	if !strings.Contains(fmt.Sprint(tg.records(t, 1)[0]["cause"]), limits.ErrTooSlow.Error()) {
 		t.Errorf("the record says %v", tg.records(t, 1)[0])
 	}
 }

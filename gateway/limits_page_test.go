@@ -7,6 +7,7 @@ import (
 	"os"
 	"testing"
 
+	"gatehouse/gateway/limits"
 	"gatehouse/gateway/record"
 )
 
@@ -37,24 +38,24 @@ const (
 )
 
 func allowances() []allowance {
-	var l Limits
+	var l limits.Limits
 	l.SetDefaults()
 	head := l.UndecidedMemory()
 	wideMemory := l.WideMemory()
-	connections, exchanges := part(ConnectionsPart, ConnectionMemory), part(ExchangesPart, ExchangeMemory)
+	connections, exchanges := part(limits.ConnectionsPart, limits.ConnectionMemory), part(limits.ExchangesPart, limits.ExchangeMemory)
 	return []allowance{
-		{"connection of a client, with its TLS handshake and the window of a narrow connection", ConnectionMemory, connections, "the least of a quarter of the memory, `limits.connections`, and half of the descriptors that are shared out. Of these one address may have `limits.per_address`, one user half, and `limits.handshakes` may be in their TLS handshake", 0, false, ""},
-		{fmt.Sprintf("connection of HTTP/2 on which nobody has logged in, with the %d requests that it may have under way", NarrowStreams), l.GuestMemory(), part(GuestsPart, l.GuestMemory()),
+		{"connection of a client, with its TLS handshake and the window of a narrow connection", limits.ConnectionMemory, connections, "the least of a quarter of the memory, `limits.connections`, and half of the descriptors that are shared out. Of these one address may have `limits.per_address`, one user half, and `limits.handshakes` may be in their TLS handshake", 0, false, ""},
+		{fmt.Sprintf("connection of HTTP/2 on which nobody has logged in, with the %d requests that it may have under way", limits.NarrowStreams), l.GuestMemory(), part(limits.GuestsPart, l.GuestMemory()),
 			"a twelfth of the memory. More of them wait after their handshake, in their order", l.GuestMemory(), false, ""},
-		{"wide connection of HTTP/2, with a window of 1 MiB and `limits.streams` requests", wideMemory, part(WidePart, wideMemory), fmt.Sprintf("an eighth of the memory, of which one network has 1/%d at most. Further connections are narrow", wideShare), wideMemory - WideWindow, false, ""},
-		{"stream of a narrow connection", streamMemory, func(limit int) int { return connections(limit) * NarrowStreams }, fmt.Sprintf("%d for each connection", NarrowStreams), 0, false, ""},
-		{"request that no rule has allowed yet, with its head. Requests count that wait for a login, also in the flood control or for the answer to an equal question", head, part(UndecidedPart, head),
+		{"wide connection of HTTP/2, with a window of 1 MiB and `limits.streams` requests", wideMemory, part(limits.WidePart, wideMemory), fmt.Sprintf("an eighth of the memory, of which one network has 1/%d at most. Further connections are narrow", wideShare), wideMemory - limits.WideWindow, false, ""},
+		{"stream of a narrow connection", streamMemory, func(limit int) int { return connections(limit) * limits.NarrowStreams }, fmt.Sprintf("%d for each connection", limits.NarrowStreams), 0, false, ""},
+		{"request that no rule has allowed yet, with its head. Requests count that wait for a login, also in the flood control or for the answer to an equal question", head, part(limits.UndecidedPart, head),
 			"an eighth of the memory. From half of that on, only users are let in whose login is remembered, and no backend is asked. When all of it is used, connections are closed that have more than a few such requests", 0, false, ""},
-		{"password hash that is being computed, such as the second recommendation of RFC 9106 for argon2id", hashMemory, part(HashesPart, hashMemory),
+		{"password hash that is being computed, such as the second recommendation of RFC 9106 for argon2id", hashMemory, part(limits.HashesPart, hashMemory),
 			"a quarter of the memory, in which all backends wait for their turn; each backend computes as many at once as there are processors; a file of users with a hash that takes more than the whole is refused", 0, false, ""},
 		{"request that waits for a connection to its upstream", queuedMemory, always(1024), "`limits.upstream_queue`", 0, true, ""},
-		{"exchange with an upstream, downloads and uploads", ExchangeMemory, exchanges, "a quarter of the memory, `limits.upstream_connections`, two fifths of the descriptors that are shared out; of these `limits.upstream_per_client`, at most half for one client, and three quarters for one of several upstreams", 0, true, ""},
-		{"64 KiB of a list of repositories or tags that is being made, or of a manifest that is held", heldStep, part(HeldPart, heldStep), fmt.Sprintf("a sixteenth of the memory, beyond which such requests are refused with 503; of these half for one client, at least %d MiB. Of a list, the names of one answer of the registry and of one page are held, the page of 1 MiB at most; a manifest has 4 MiB at most", 3*maxManifest>>20), 0, true, ""},
+		{"exchange with an upstream, downloads and uploads", limits.ExchangeMemory, exchanges, "a quarter of the memory, `limits.upstream_connections`, two fifths of the descriptors that are shared out; of these `limits.upstream_per_client`, at most half for one client, and three quarters for one of several upstreams", 0, true, ""},
+		{"64 KiB of a list of repositories or tags that is being made, or of a manifest that is held", heldStep, part(limits.HeldPart, heldStep), fmt.Sprintf("a sixteenth of the memory, beyond which such requests are refused with 503; of these half for one client, at least %d MiB. Of a list, the names of one answer of the registry and of one page are held, the page of 1 MiB at most; a manifest has 4 MiB at most", 3*maxManifest>>20), 0, true, ""},
 		{"connection to an upstream that nobody uses", idleMemory, func(limit int) int { return exchanges(limit) / 4 }, "a quarter of the connections to upstreams", 0, true, ""},
 		{"page of a catalog that is kept (`catalog_ttl`)", maxKeptNames, always(maxKeptPages), "fixed", 0, false, ""},
 		{"place where an upload goes on that the OCI specification does not know", maxUploadPath + 512, always(maxUploadPlaces), fmt.Sprintf("fixed; one client has %d at most, and of more its oldest are forgotten", maxClientPlaces), 0, false, ""},
@@ -106,7 +107,7 @@ send before the gateway has taken it in. The *descriptors that are shared out* a
 
 | allowance | each | with 256 MiB | in all | with 4 GiB | in all | bound by |
 |---|---|---|---|---|---|---|
-`, NarrowStreams)
+`, limits.NarrowStreams)
 	for _, a := range allowances() {
 		set := a.set
 		if a.budget != "" {
@@ -122,7 +123,7 @@ send before the gateway has taken it in. The *descriptors that are shared out* a
 |---|---|---|---|---|
 `)
 	for _, all := range []int{256, 1024, 16384, 65536} {
-		shared := SharedOf(all)
+		shared := limits.SharedOf(all)
 		fmt.Fprintf(&b, "| %d | %d | %d | %d | %d |\n", all, all-shared, shared/2, shared*2/5, shared/10)
 	}
 	fmt.Fprintf(&b, `
@@ -147,7 +148,7 @@ Not in the table are the program itself, the configuration with its files of use
 - If a client has as many connections to upstreams as one client may have, the gateway reads nothing from its connection for %v, and longer each time, up to %v. It does the same after a login that is put off.
 - While a request waits, a client that has moved no byte of a body for %v is cut off. If there are several, it is one of the client with most connections. A client that moves a little is not cut off for this, but may be by `+"`limits.body_rate`"+`.
 - Bodies over HTTP/2 move by 64 KiB in each round trip: net/http takes in what a window allows before there is a decision, so the window is small, and net/http cannot make it larger afterwards. Over HTTP/1.1 a body is not read before the decision.
-`, sumsTable(), tenure, silentTenure, guestTenure, SlotPatience, 2*minPause, maxPause, StuckAfter)
+`, sumsTable(), tenure, silentTenure, guestTenure, limits.SlotPatience, 2*minPause, maxPause, limits.StuckAfter)
 	return b.Bytes()
 }
 

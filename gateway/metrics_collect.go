@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gatehouse/backend"
+	"gatehouse/gateway/limits"
 )
 
 // BackendInfo is a backend as metrics and the status page show it.
@@ -142,7 +143,7 @@ func collectGateway(to chan<- prometheus.Metric, s Stats) {
 		to <- counter(descBusy, n, reason)
 	}
 	to <- counter(descStuck, s.StuckClients)
-	to <- gauge(descMemoryLimit, Memory())
+	to <- gauge(descMemoryLimit, limits.Memory())
 	to <- counter(descDropped, s.AccessDropped, "access")
 	to <- counter(descDropped, s.AuditDropped, "audit")
 	for _, c := range s.Certificates {

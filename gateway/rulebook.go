@@ -8,6 +8,7 @@ import (
 	"net/netip"
 
 	"gatehouse/backend"
+	"gatehouse/gateway/limits"
 	"gatehouse/gateway/rules"
 	"gatehouse/gateway/strict"
 )
@@ -36,9 +37,9 @@ func NewRulebook(routes []Route) (*Rulebook, error) {
 	if err != nil {
 		return nil, err
 	}
-	var limits Limits
-	limits.SetDefaults()
-	b := &Rulebook{door: door{router: router, maxFields: limits.HeadFields}}
+	var bounds limits.Limits
+	bounds.SetDefaults()
+	b := &Rulebook{door: door{router: router, maxFields: bounds.HeadFields}}
 	var errs []error
 	for _, r := range routes {
 		policy, err := rules.NewPolicy(r.ForRules())

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gatehouse/backend"
+	"gatehouse/gateway/limits"
 	"gatehouse/gateway/record"
 	"gatehouse/gateway/rules"
 	"gatehouse/gateway/upstream"
@@ -34,7 +35,7 @@ type site struct {
 	log      *slog.Logger
 	cert     *certificate // nil for plain HTTP
 	timeouts Timeouts
-	limits   Bounds
+	limits   limits.Bounds
 	slots    *upstream.Slots
 	tokens   *Tokens // nil if there are none
 

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"gatehouse/gateway/flow"
+	"gatehouse/gateway/limits"
 	"gatehouse/gateway/upstream"
 	"gatehouse/internal/testkit"
 	"io"
@@ -115,17 +116,17 @@ func stuckSoon(g *Gateway) { g.sites.current().limits.Slots.Stuck = 100 * time.M
 // A slot may be taken away between two pieces of a body, before the next deadline is set:
 // nothing more of it is moved then.
 func TestNothingMovesAfterTheSlotWasTakenAway(t *testing.T) {
-	slots, limits := upstream.NewSlots(), upstream.SlotLimits{Total: 1, Upstream: 1, Client: 1, Stuck: time.Minute}
+	slots, few := upstream.NewSlots(), upstream.SlotLimits{Total: 1, Upstream: 1, Client: 1, Stuck: time.Minute}
 	var s upstream.Slot
-	if err := slots.Acquire(t.Context(), &s, upstream.Claim{Limits: &limits, Holder: holder{}}); err != nil {
+	if err := slots.Acquire(t.Context(), &s, upstream.Claim{Limits: &few, Holder: holder{}}); err != nil {
 		t.Fatal(err)
 	}
-	s.Await(upstream.FromClient, time.Now().Add(-limits.Stuck))
+	s.Await(upstream.FromClient, time.Now().Add(-few.Stuck))
 	slots.ShedAny()
 	moved := false
 	touch := func() (int, error) { moved = true; return 1, nil }
 	deadline := func(time.Time) error { return nil }
-	up := &uploadBody{body: readerFunc(func([]byte) (int, error) { return touch() }), left: 9, deadline: deadline, pace: flow.NewPace(time.Minute, deadline), rate: NewRate(testLimits().Limits), slot: &s}
+	up := &uploadBody{body: readerFunc(func([]byte) (int, error) { return touch() }), left: 9, deadline: deadline, pace: flow.NewPace(time.Minute, deadline), rate: limits.NewRate(testLimits().Limits), slot: &s}
 	if n, err := up.Read(make([]byte, 9)); n != 0 || !errors.Is(err, upstream.ErrStuckClient) {
 		t.Errorf("read %d bytes of the request: %v", n, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gatehouse/gateway/flow"
+	"gatehouse/gateway/limits"
 	"gatehouse/gateway/upstream"
 )
 
@@ -19,7 +20,7 @@ type uploadBody struct {
 	left     int64 // bytes to come; negative if that is not known
 	deadline func(time.Time) error
 	pace     flow.Pace
-	rate     Rate
+	rate     limits.Rate
 	slot     *upstream.Slot // nil while nobody sends it to an upstream
 
 	mu             sync.Mutex // held by Read and stop

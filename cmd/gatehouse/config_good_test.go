@@ -20,6 +20,7 @@ import (
 	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
+	"gatehouse/gateway/limits"
 	"gatehouse/gateway/upstream"
 )
 
@@ -128,7 +129,7 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 			Handshake: 11 * time.Second, Header: 12 * time.Second, Idle: 13 * time.Second, BodyIdle: 14 * time.Second,
 			Connect: 15 * time.Second, Response: 16 * time.Second, UploadResponse: 17 * time.Second, Drain: 90 * time.Minute,
 		},
-		Limits: gateway.Limits{
+		Limits: limits.Limits{
 			Connections: 21, PerAddress: 22, Handshakes: 23, Streams: 24, HeadBytes: 8192, HeadFields: 25, BodyRate: 26, BodyWindow: 27 * time.Second,
 			UpstreamConnections: 28, UpstreamPerClient: 29, UpstreamQueue: 30,
 		},

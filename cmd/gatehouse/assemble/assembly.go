@@ -100,7 +100,7 @@ func assembleAfter(c *config.Document, before *Assembly, s Surroundings) *Assemb
 			UploadResponse: t.UploadResponse.Duration,
 			Drain:          c.Drain.Duration,
 		},
-		Limits:         limits(c.Limits),
+		Limits:         limitsOf(c.Limits),
 		TrustedProxies: a.trustedProxies(),
 		ProxyProtocol:  c.ProxyProtocol,
 		HealthPath:     c.Health.Path,

@@ -14,6 +14,7 @@ import (
 	"gatehouse/backend/htpasswd"
 	"gatehouse/backend/spell"
 	"gatehouse/gateway"
+	"gatehouse/gateway/limits"
 	"gatehouse/gateway/strict"
 )
 
@@ -24,7 +25,7 @@ type htpasswdKeys struct {
 }
 
 // hashMemory is shared by all backends, those of the configuration before a reload too.
-var hashMemory = sync.OnceValue(func() *htpasswd.Memory { return htpasswd.NewMemory(gateway.HashMemory()) })
+var hashMemory = sync.OnceValue(func() *htpasswd.Memory { return htpasswd.NewMemory(limits.HashMemory()) })
 
 // HashMemoryUse returns how full the memory for password hashes is, for [gateway.Metrics].
 func HashMemoryUse() (u gateway.HashMemoryUse) {

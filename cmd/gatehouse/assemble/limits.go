@@ -4,13 +4,13 @@ import (
 	"net/netip"
 
 	"gatehouse/cmd/gatehouse/config"
-	"gatehouse/gateway"
+	"gatehouse/gateway/limits"
 	"gatehouse/gateway/strict"
 )
 
-// limits returns [limits] as the gateway has them.
-func limits(c config.Limits) gateway.Limits {
-	return gateway.Limits{
+// limitsOf returns [limits] as the gateway has them.
+func limitsOf(c config.Limits) limits.Limits {
+	return limits.Limits{
 		Connections:         c.Connections,
 		PerAddress:          c.PerAddress,
 		Handshakes:          c.Handshakes,

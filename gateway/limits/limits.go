@@ -1,4 +1,11 @@
-package gateway
+// Package limits says how much of everything clients may have: connections, requests,
+// streams, bytes of a head and of a body, and the memory that each of these takes.
+//
+// [Limits] is what the configuration says. [Limits.Bounded] cuts it down to what memory
+// and file descriptors have room for. Whoever hands something out holds to it: the
+// sockets, the crowd of undecided requests, the slots of upstreams. docs/limits.md is
+// made from the constants.
+package limits
 
 import (
 	"cmp"
