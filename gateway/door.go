@@ -16,7 +16,7 @@ import (
 // for such a check. The readers of heads refuse only what no request can be made of.
 type door struct {
 	router    *router
-	proxies   proxies
+	proxies   strict.Networks
 	maxFields int
 }
 
@@ -228,7 +228,7 @@ func hostOf(r *http.Request, t strict.Target) (string, *problem) {
 // route names a host, no host has rules of its own.
 func (d *door) findRoute(c *clientConn, e *entry) *problem {
 	sni := c.serverName
-	if sni != "" && sni != e.host && d.router.namesHosts() && !d.proxies.trusts(c.speaker) {
+	if sni != "" && sni != e.host && d.router.namesHosts() && !d.proxies.Contains(c.speaker) {
 		return misdirected(sni, e.host)
 	}
 	e.index = d.router.lookup(e.host, e.target.Path)

@@ -267,7 +267,7 @@ func (s *sockets) refuse(c net.Conn, kind int) {
 // cappedNetwork returns the network of whose connections there may be no more than
 // some, or the zero value. Behind a proxy, and on this machine, are many clients.
 func (s *site) cappedNetwork(addr netip.Addr) netip.Prefix {
-	if !addr.IsValid() || addr.IsLoopback() || s.door.proxies.trusts(addr) {
+	if !addr.IsValid() || addr.IsLoopback() || s.door.proxies.Contains(addr) {
 		return netip.Prefix{}
 	}
 	return networkOf(addr)

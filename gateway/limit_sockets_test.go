@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"gatehouse/gateway/strict"
 	"gatehouse/gateway/upstream"
 	"net"
 	"net/netip"
@@ -38,7 +39,7 @@ func enterFrom(s *sockets, now *site, addr string, n int) []*socket {
 func isClosed(c *socket) bool { return c.Conn.(*clientAt).closed }
 
 func TestConnectionsOfOneAddressAreLimited(t *testing.T) {
-	now := &site{slots: upstream.NewSlots(), limits: testLimits(), door: door{proxies: proxies{netip.MustParsePrefix("10.0.0.0/24")}}}
+	now := &site{slots: upstream.NewSlots(), limits: testLimits(), door: door{proxies: strict.Networks{netip.MustParsePrefix("10.0.0.0/24")}}}
 	now.limits.PerAddress = 3
 	for name, tt := range map[string]struct {
 		first, second string

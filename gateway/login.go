@@ -125,7 +125,7 @@ func (x *exchange) unanswered(question string, err error) *problem {
 // a trusted proxy, which speaks for many: what one of them does must not be laid to the
 // others.
 func (x *exchange) ownSocket() *socket {
-	if x.site.door.proxies.trusts(x.conn.source) {
+	if x.site.door.proxies.Contains(x.conn.source) {
 		return nil
 	}
 	return socketOf(x.conn.conn)

@@ -9,13 +9,6 @@ import (
 	"gatehouse/gateway/strict"
 )
 
-// proxies are the networks of proxies that are believed about whom they speak for.
-type proxies []netip.Prefix
-
-func (p proxies) trusts(addr netip.Addr) bool {
-	return slices.ContainsFunc(p, func(n netip.Prefix) bool { return n.Contains(addr) })
-}
-
 // origin is where a request comes from.
 type origin struct {
 	addr  netip.Addr
@@ -41,7 +34,7 @@ func (c *clientConn) origin() origin {
 // the connection of its client.
 func (d *door) originOf(r *http.Request, c *clientConn) (origin, *problem) {
 	from := c.origin()
-	if !d.proxies.trusts(c.speaker) {
+	if !d.proxies.Contains(c.speaker) {
 		return from, nil
 	}
 	if proto := r.Header["X-Forwarded-Proto"]; len(proto) == 1 && (proto[0] == "http" || proto[0] == "https") {
@@ -69,11 +62,11 @@ func (d *door) originOf(r *http.Request, c *clientConn) (origin, *problem) {
 // it that is not of a trusted proxy, as each proxy appends the one that it was asked
 // from. What stands before that one is the client's own to write, and is not read. If
 // all are trusted it is the first.
-func forwardedFor(lines []string, trusted proxies) (client netip.Addr, ok bool) {
+func forwardedFor(lines []string, trusted strict.Networks) (client netip.Addr, ok bool) {
 	list := strings.Split(strings.Join(lines, ","), ",")
 	for _, item := range slices.Backward(list) {
 		client, ok = forwardedAddr(strings.Trim(item, " \t"))
-		if !ok || !trusted.trusts(client) {
+		if !ok || !trusted.Contains(client) {
 			return client, ok
 		}
 	}

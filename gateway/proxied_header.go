@@ -17,7 +17,7 @@ import (
 //
 // From others no such header is read. It is neither TLS nor HTTP, and refused as such.
 func (s *sockets) readProxyHeader(c *socket, now *site) error {
-	if !now.proxyProtocol || !now.door.proxies.trusts(addrOf(c)) {
+	if !now.proxyProtocol || !now.door.proxies.Contains(addrOf(c)) {
 		return nil
 	}
 	c.SetReadDeadline(time.Now().Add(now.timeouts.Handshake))

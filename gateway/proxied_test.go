@@ -16,11 +16,12 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/gateway/rules"
+	"gatehouse/gateway/strict"
 	"gatehouse/internal/testkit"
 )
 
 func TestForwardedForNamesTheLastAddressThatIsNotOfAProxy(t *testing.T) {
-	trusted := proxies{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8:1::/48")}
+	trusted := strict.Networks{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8:1::/48")}
 	for _, tt := range []struct {
 		lines  []string
 		client string // empty if it is refused
@@ -72,7 +73,7 @@ func FuzzForwardedFor(f *testing.F) {
 	for _, seed := range []string{"192.0.2.1", "a, 10.1.2.3", "[2001:db8::1]:1, 10.0.0.1", "for=unknown", ",", "fe80::1%x"} {
 		f.Add(seed)
 	}
-	trusted := proxies{netip.MustParsePrefix("10.0.0.0/8")}
+	trusted := strict.Networks{netip.MustParsePrefix("10.0.0.0/8")}
 	f.Fuzz(func(t *testing.T, value string) {
 		addr, ok := forwardedFor([]string{value}, trusted)
 		if !ok {

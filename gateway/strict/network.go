@@ -3,7 +3,16 @@ package strict
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 )
+
+// Networks are a set of networks.
+type Networks []netip.Prefix
+
+// Contains reports whether addr is in one of them. An address with a zone is in none.
+func (n Networks) Contains(addr netip.Addr) bool {
+	return slices.ContainsFunc(n, func(one netip.Prefix) bool { return one.Contains(addr) })
+}
 
 // IsLoopback reports whether host, an address or a name, stands for this machine and no
 // way over the network leads to it.
