@@ -36,7 +36,7 @@ func newClientConn(c net.Conn) *clientConn {
 	}
 	info.source = addrOf(c)
 	info.text = info.source.String()
-	if s := socketOf(c); s == nil || !s.unnamed {
+	if !socketOf(c).isUnnamed() {
 		info.speaker = info.source
 	}
 	return info

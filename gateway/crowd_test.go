@@ -12,7 +12,6 @@ import (
 	"golang.org/x/net/http2"
 
 	"gatehouse/backend"
-	"gatehouse/gateway/upstream"
 	"gatehouse/internal/testkit"
 )
 
@@ -129,45 +128,5 @@ func TestSEC2WindowsAreNarrow(t *testing.T) {
 			t.Errorf("frames of %d", v)
 		}
 		return
-	}
-}
-
-// Only some connections have a wide window, and give it back.
-func TestWideWindowsAreLimited(t *testing.T) {
-	s, now := newSockets(), &site{slots: upstream.NewSlots(), limits: testLimits()}
-	var in []*socket
-	for _, addr := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.3"} {
-		in = append(in, enterFrom(s, now, addr, 1)...)
-	}
-	for i, want := range []bool{true, true, false} {
-		if got := in[i].widen(2); got != want {
-			t.Errorf("connection %d: %v, want %v", i, got, want)
-		}
-	}
-	in[0].Close()
-	in[0].Close()
-	if !in[2].widen(2) || in[0].widen(3) {
-		t.Error("a window that was given back is not there, or a closed connection gets one")
-	}
-}
-
-// One network cannot have all of them: it has them before anybody has logged in.
-func TestWideWindowsAreSharedOut(t *testing.T) {
-	s, now := newSockets(), &site{slots: upstream.NewSlots(), limits: testLimits()}
-	in := append(enterFrom(s, now, "192.0.2.1", 3), enterFrom(s, now, "192.0.2.2", 1)...)
-	for i, want := range []bool{true, true, false, true} {
-		if got := in[i].widen(8); got != want {
-			t.Errorf("connection %d: %v, want %v", i, got, want)
-		}
-	}
-	in[0].Close()
-	if !in[2].widen(8) {
-		t.Error("a window that was given back is not there")
-	}
-	this := enterFrom(s, now, "127.0.0.1", 3) // this machine is many clients
-	for i, c := range this {
-		if !c.widen(8) {
-			t.Errorf("connection %d of this machine has no wide window", i)
-		}
 	}
 }

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"gatehouse/gateway/upstream"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,7 +27,7 @@ func receiveAll(s *sockets, in []*socket, limit int) <-chan received {
 // logs in, has only tried bad logins, or was silent for its time.
 func TestSEC2GuestsAreReceivedInTheirOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		now := &site{slots: upstream.NewSlots(), limits: testLimits()}
+		now := testTerms()
 		now.limits.Connections = 10
 		s := newSockets()
 		in := enterFrom(s, now, "192.0.2.1", 6)
@@ -78,7 +77,7 @@ func TestSEC2GuestsAreReceivedInTheirOrder(t *testing.T) {
 // Whoever waits to be received keeps its place: it is the gateway that lets it wait.
 func TestSEC2WhoWaitsToBeReceivedIsNotShed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		now := &site{slots: upstream.NewSlots(), limits: testLimits()}
+		now := testTerms()
 		now.limits.Connections = 4
 		s := newSockets()
 		in := enterFrom(s, now, "192.0.2.1", 4)
@@ -103,7 +102,7 @@ func TestSEC2WhoWaitsToBeReceivedIsNotShed(t *testing.T) {
 // be there for the length of the pause and count for nothing.
 func TestSEC2PausedConnectionEndsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		now := &site{slots: upstream.NewSlots(), limits: testLimits()}
+		now := testTerms()
 		s := newSockets()
 		c := enterFrom(s, now, "192.0.2.1", 1)[0]
 		c.refuse(true)
@@ -126,7 +125,7 @@ func TestSEC2PausedConnectionEndsAtOnce(t *testing.T) {
 
 // Whoever has just logged in is not the one to make room, at whatever moment that is.
 func TestSEC2LoginIsNotShedHalfway(t *testing.T) {
-	now := &site{slots: upstream.NewSlots(), limits: testLimits()}
+	now := testTerms()
 	now.limits.Connections = 1000
 	s := newSockets()
 	others := enterFrom(s, now, "192.0.2.1", 3)

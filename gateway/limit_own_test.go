@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"gatehouse/gateway/upstream"
 	"net/netip"
 	"testing"
 )
@@ -8,16 +9,11 @@ import (
 // theSocket returns the one connection of a client that is open.
 func (tg *testGateway) theSocket(t *testing.T) *socket {
 	t.Helper()
-	s := tg.server.sockets
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.open) != 1 {
-		t.Fatalf("%d connections are open, want one", len(s.open))
+	open := tg.server.sockets.all()
+	if len(open) != 1 {
+		t.Fatalf("%d connections are open, want one", len(open))
 	}
-	for c := range s.open {
-		return c
-	}
-	return nil
+	return open[0]
 }
 
 // What one client does must not be laid to the others whom a proxy speaks for: after a
@@ -36,12 +32,8 @@ func TestSEC3ConnectionOfAProxyIsNotHeld(t *testing.T) {
 			if resp := tg.do(t, "alice", "GET", "/v2/x", nil); resp.StatusCode != 429 {
 				t.Fatalf("%s: status %d", name, resp.StatusCode)
 			}
-			c := tg.theSocket(t)
-			if held := c.pause.Load() != 0; held == trusted {
+			if held := tg.theSocket(t).isHeld(); held == trusted {
 				t.Errorf("%s: its connection is held: %v", name, held)
-			}
-			if first := c.rankToShed() == 0; first == trusted {
-				t.Errorf("%s: its connection makes room first: %v", name, first)
 			}
 		})
 	}
@@ -57,7 +49,7 @@ func TestSEC3TurnedAwayConnectionEndsItsOtherRequests(t *testing.T) {
 	if got := h.outcome(); got != "401" {
 		t.Fatalf("without a login: %s", got)
 	}
-	tg.theSocket(t).turnedAway.Store(true)
+	tg.theSocket(t).claim(upstream.Client{User: "alice"}, 0)
 	h.beginFields(3, true, ":method", "GET", ":scheme", "https", ":authority", "localhost", ":path", "/v2/x", "authorization", basic("alice"))
 	if got := h.outcome(); got != "reset" {
 		t.Errorf("another request: %s, want a reset", got)

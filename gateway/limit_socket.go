@@ -19,9 +19,7 @@ type socket struct {
 	early  []byte        // received behind what the proxy told
 	left   chan struct{} // closed when it does not count any more
 
-	// unnamed is set where a proxy has handed on the connection of a client without
-	// naming it. The address is the proxy's then, and what is said is not.
-	unnamed bool
+	unnamed bool // see isUnnamed
 
 	// waits is since when it has been of no use to anybody, in nanoseconds since 1970:
 	// since it came, and, once somebody has vouched for it, since nobody has a request
@@ -77,6 +75,13 @@ func (s *socket) refuse(later bool) {
 	}
 }
 
+// isTurnedAway reports whether its user has too many others.
+func (s *socket) isTurnedAway() bool { return s != nil && s.turnedAway.Load() }
+
+// isUnnamed reports whether a proxy has handed it on without naming the client. The
+// address is the proxy's then, and what is said on it is not.
+func (s *socket) isUnnamed() bool { return s != nil && s.unnamed }
+
 // hold has nothing read from s for a moment, which grows each time until resume. An
 // honest client does not notice; one that floods the gateway waits instead of costing
 // others their turn.
@@ -86,9 +91,12 @@ func (s *socket) hold() {
 	}
 }
 
+// isHeld reports whether it is held.
+func (s *socket) isHeld() bool { return s.held.Load() > 0 }
+
 // resume says that its client got what it asked for.
 func (s *socket) resume() {
-	if s != nil && s.held.Load() > 0 {
+	if s != nil && s.isHeld() {
 		s.held.Store(0)
 	}
 }

@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"errors"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,18 +36,6 @@ type sockets struct {
 	refused [refusedKinds]atomic.Uint64
 }
 
-// Why connections are closed before they have said anything.
-const (
-	refusedTotal     = iota // all that there may be have a request
-	refusedAddress          // too many come from there
-	refusedUnproxied        // a trusted proxy does not say for whom it is
-	refusedUser             // a user has too many; it is told so
-	refusedKinds     = iota
-)
-
-// refusedNames are the kinds as metrics have them.
-var refusedNames = [refusedKinds]string{"total", "address", "proxy_header", "user"}
-
 func newSockets() *sockets {
 	return &sockets{
 		open: map[*socket]struct{}{}, from: tally.Of[netip.Prefix]{}, wideFrom: tally.Of[netip.Prefix]{}, of: tally.Of[upstream.Client]{},
@@ -73,7 +63,7 @@ const roomPause = 20 * time.Millisecond
 // enter takes in a connection that was accepted. It returns nil for one too many,
 // which it closes, after a moment in which room might have come. Nobody else is
 // accepted meanwhile: those wait in the queue of the kernel, in their order.
-func (s *sockets) enter(c net.Conn, now *site) *socket {
+func (s *sockets) enter(c net.Conn, now terms) *socket {
 	sock := &socket{Conn: c, all: s, remote: c.RemoteAddr(), left: make(chan struct{})}
 	sock.waits.Store(time.Now().UnixNano())
 	network := now.cappedNetwork(addrOf(c))
@@ -93,14 +83,14 @@ func (s *sockets) enter(c net.Conn, now *site) *socket {
 const placed = -1
 
 // place takes in a connection, or returns why it cannot be.
-func (s *sockets) place(sock *socket, network netip.Prefix, now *site) (refused int) {
+func (s *sockets) place(sock *socket, network netip.Prefix, now terms) (refused int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.isCrowded(network, now.limits) {
 		return refusedAddress
 	}
 	if len(s.open) >= now.limits.Connections && s.shed((*socket).isWaiting, func(c *socket) bool { return c.isSettling(tenure) }) == 0 {
-		now.slots.ShedAny()
+		now.makeRoom()
 		return refusedTotal
 	}
 	s.open[sock] = struct{}{}
@@ -117,7 +107,7 @@ func (s *sockets) isCrowded(network netip.Prefix, l limits.Bounds) bool {
 var errTooManyFrom = errors.New("too many connections come from there")
 
 // readdress counts c for the client that a proxy speaks for.
-func (s *sockets) readdress(c *socket, addr net.Addr, now *site) error {
+func (s *sockets) readdress(c *socket, addr net.Addr, now terms) error {
 	c.remote = addr
 	network := now.cappedNetwork(addrOf(c))
 	s.mu.Lock()
@@ -252,33 +242,19 @@ func (s *sockets) endHandshake(c *socket) {
 
 func nobody(*socket) bool { return false }
 
+// all returns those that are open.
+func (s *sockets) all() []*socket {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.open))
+}
+
+// shedCount returns how many were closed to make room.
+func (s *sockets) shedCount() uint64 { return s.closed.Load() }
+
 // counts returns how many are open, and how many handshakes are under way.
 func (s *sockets) counts() (open, handshaking int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.open), s.handshaking
-}
-
-func (s *sockets) refuse(c net.Conn, kind int) {
-	s.refused[kind].Add(1)
-	c.Close()
-}
-
-// cappedNetwork returns the network of whose connections there may be no more than
-// some, or the zero value. Behind a proxy, and on this machine, are many clients.
-func (s *site) cappedNetwork(addr netip.Addr) netip.Prefix {
-	if !addr.IsValid() || addr.IsLoopback() || s.door.proxies.Contains(addr) {
-		return netip.Prefix{}
-	}
-	return networkOf(addr)
-}
-
-// networkOf returns the network that one client is taken to have.
-func networkOf(addr netip.Addr) netip.Prefix {
-	bits := 64
-	if addr.Is4() {
-		bits = 32
-	}
-	network, _ := addr.WithZone("").Prefix(bits)
-	return network
 }

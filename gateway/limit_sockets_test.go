@@ -1,14 +1,21 @@
 package gateway
 
 import (
+	"gatehouse/gateway/limits"
 	"gatehouse/gateway/strict"
-	"gatehouse/gateway/upstream"
 	"net"
 	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
 )
+
+// testTerms let in everybody whom a gateway lets in that nobody has limited.
+func testTerms() terms {
+	var l limits.Limits
+	l.SetDefaults()
+	return terms{limits: l.Bounded(), makeRoom: func() {}}
+}
 
 // clientAt is the accepted connection of a client at that address.
 type clientAt struct {
@@ -26,7 +33,7 @@ func (c *clientAt) RemoteAddr() net.Addr     { return c.from }
 func (c *clientAt) Close() error             { c.closed = true; return nil }
 
 // enterFrom has a client connect n times and returns what was let in.
-func enterFrom(s *sockets, now *site, addr string, n int) []*socket {
+func enterFrom(s *sockets, now terms, addr string, n int) []*socket {
 	var in []*socket
 	for range n {
 		if c := s.enter(newClientAt(addr), now); c != nil {
@@ -39,7 +46,8 @@ func enterFrom(s *sockets, now *site, addr string, n int) []*socket {
 func isClosed(c *socket) bool { return c.Conn.(*clientAt).closed }
 
 func TestConnectionsOfOneAddressAreLimited(t *testing.T) {
-	now := &site{slots: upstream.NewSlots(), limits: testLimits(), door: door{proxies: strict.Networks{netip.MustParsePrefix("10.0.0.0/24")}}}
+	now := testTerms()
+	now.proxies = strict.Networks{netip.MustParsePrefix("10.0.0.0/24")}
 	now.limits.PerAddress = 3
 	for name, tt := range map[string]struct {
 		first, second string
@@ -80,7 +88,7 @@ func TestConnectionsOfOneAddressAreLimited(t *testing.T) {
 // Whoever waits longest for its client makes room, and no user with a request does.
 func TestConnectionsThatWaitMakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		now := &site{slots: upstream.NewSlots(), limits: testLimits()}
+		now := testTerms()
 		now.limits.Connections = 3
 		s := newSockets()
 		var in []*socket
@@ -117,7 +125,7 @@ func TestConnectionsThatWaitMakeRoom(t *testing.T) {
 // Requests do not keep the place of a connection on which nobody has logged in.
 func TestStrangersMakeRoomWithTheirRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		now := &site{slots: upstream.NewSlots(), limits: testLimits()}
+		now := testTerms()
 		now.limits.Connections = 3
 		s := newSockets()
 		user := enterFrom(s, now, "192.0.2.1", 1)[0]
@@ -141,7 +149,7 @@ func TestStrangersMakeRoomWithTheirRequests(t *testing.T) {
 func TestStrangersHaveHalfOfTheConnections(t *testing.T) {
 	for strangers, want := range map[int]bool{1: true, 2: false} {
 		synctest.Test(t, func(t *testing.T) {
-			now := &site{slots: upstream.NewSlots(), limits: testLimits()}
+			now := testTerms()
 			now.limits.Connections = strangers + 1
 			s := newSockets()
 			user := enterFrom(s, now, "192.0.2.1", 1)[0]
@@ -161,7 +169,7 @@ func TestStrangersHaveHalfOfTheConnections(t *testing.T) {
 // Whoever has sent nothing makes room before a user who waits, and has less time.
 func TestSilentConnectionMakesRoomFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		now := &site{slots: upstream.NewSlots(), limits: testLimits()}
+		now := testTerms()
 		now.limits.Connections = 3
 		s := newSockets()
 		in := enterFrom(s, now, "192.0.2.1", 3)
@@ -184,7 +192,7 @@ func TestSilentConnectionMakesRoomFirst(t *testing.T) {
 // Bad logins alone cost a connection its place first.
 func TestConnectionOfBadLoginsMakesRoomFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		now := &site{slots: upstream.NewSlots(), limits: testLimits()}
+		now := testTerms()
 		now.limits.Connections = 2
 		s := newSockets()
 		old := enterFrom(s, now, "192.0.2.1", 1)[0]
@@ -199,7 +207,7 @@ func TestConnectionOfBadLoginsMakesRoomFirst(t *testing.T) {
 
 func TestOldestHandshakeMakesRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		now := &site{slots: upstream.NewSlots(), limits: testLimits()}
+		now := testTerms()
 		s := newSockets()
 		var in []*socket
 		for range 4 {
@@ -219,4 +227,44 @@ func TestOldestHandshakeMakesRoom(t *testing.T) {
 			t.Errorf("%d handshakes are under way, want 2", got)
 		}
 	})
+}
+
+// Only some connections have a wide window, and give it back.
+func TestWideWindowsAreLimited(t *testing.T) {
+	s, now := newSockets(), testTerms()
+	var in []*socket
+	for _, addr := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.3"} {
+		in = append(in, enterFrom(s, now, addr, 1)...)
+	}
+	for i, want := range []bool{true, true, false} {
+		if got := in[i].widen(2); got != want {
+			t.Errorf("connection %d: %v, want %v", i, got, want)
+		}
+	}
+	in[0].Close()
+	in[0].Close()
+	if !in[2].widen(2) || in[0].widen(3) {
+		t.Error("a window that was given back is not there, or a closed connection gets one")
+	}
+}
+
+// One network cannot have all of them: it has them before anybody has logged in.
+func TestWideWindowsAreSharedOut(t *testing.T) {
+	s, now := newSockets(), testTerms()
+	in := append(enterFrom(s, now, "192.0.2.1", 3), enterFrom(s, now, "192.0.2.2", 1)...)
+	for i, want := range []bool{true, true, false, true} {
+		if got := in[i].widen(8); got != want {
+			t.Errorf("connection %d: %v, want %v", i, got, want)
+		}
+	}
+	in[0].Close()
+	if !in[2].widen(8) {
+		t.Error("a window that was given back is not there")
+	}
+	this := enterFrom(s, now, "127.0.0.1", 3) // this machine is many clients
+	for i, c := range this {
+		if !c.widen(8) {
+			t.Errorf("connection %d of this machine has no wide window", i)
+		}
+	}
 }

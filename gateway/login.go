@@ -81,7 +81,7 @@ func (x *exchange) login() *problem {
 // loginByPassword finds out whose the password is.
 func (x *exchange) loginByPassword(user, password string) *problem {
 	x.claimed = user
-	if s := x.ownSocket(); s != nil && s.turnedAway.Load() {
+	if x.ownSocket().isTurnedAway() {
 		x.abort(errTurnedAway) // the first request on it was told why
 	}
 	x.call.Source, x.call.Remembered = x.from.addr, x.isCrowded()

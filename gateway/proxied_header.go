@@ -16,11 +16,11 @@ import (
 // on that connection, so that nothing said on it about others is believed.
 //
 // From others no such header is read. It is neither TLS nor HTTP, and refused as such.
-func (s *sockets) readProxyHeader(c *socket, now *site) error {
-	if !now.proxyProtocol || !now.door.proxies.Contains(addrOf(c)) {
+func (s *sockets) readProxyHeader(c *socket, now terms) error {
+	if !now.proxyProtocol || !now.proxies.Contains(addrOf(c)) {
 		return nil
 	}
-	c.SetReadDeadline(time.Now().Add(now.timeouts.Handshake))
+	c.SetReadDeadline(time.Now().Add(now.handshake))
 	defer c.SetReadDeadline(time.Time{})
 	in := bufio.NewReader(c.Conn)
 	header, err := proxyproto.Read(in)

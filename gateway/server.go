@@ -104,7 +104,7 @@ func (s *server) accept(l net.Listener) error {
 		switch {
 		case err == nil:
 			pause = minAcceptPause
-			if sock := s.sockets.enter(c, s.sites.current()); sock != nil {
+			if sock := s.sockets.enter(c, s.sites.current().terms()); sock != nil {
 				s.sites.arrivals.add(sock)
 				go s.admit(sock)
 			}
@@ -134,7 +134,7 @@ func (s *server) admit(c *socket) {
 		t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: tcpKeepIdle, Interval: tcpKeepInterval, Count: tcpKeepCount})
 	}
 	site := s.sites.current()
-	if err := s.sockets.readProxyHeader(c, site); err != nil {
+	if err := s.sockets.readProxyHeader(c, site.terms()); err != nil {
 		s.dismiss(c, err)
 		return
 	}

@@ -108,6 +108,11 @@ func newSite(cfg Config, before *site) (*site, error) {
 	return s, nil
 }
 
+// terms are on what connections are let in while s is the current site.
+func (s *site) terms() terms {
+	return terms{limits: s.limits, proxies: s.door.proxies, proxyProtocol: s.proxyProtocol, handshake: s.timeouts.Handshake, makeRoom: s.slots.ShedAny}
+}
+
 // shareSlots leaves some connections to others where one of several upstreams hangs.
 func (s *site) shareSlots() {
 	l := &s.limits.Slots

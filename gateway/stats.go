@@ -88,13 +88,10 @@ func (g *Gateway) Stats() Stats {
 		HTTP2Connections: int(g.server.over2.Load()),
 		AcceptErrors:     g.server.acceptErrors.Load(),
 		AccessDropped:    g.access.Lost(),
-		Shed:             g.server.sockets.closed.Load(),
-		Refused:          map[string]uint64{},
+		Shed:             g.server.sockets.shedCount(),
+		Refused:          g.server.sockets.refusals(),
 	}
 	s.Connections, s.Handshakes = g.server.sockets.counts()
-	for kind, name := range refusedNames {
-		s.Refused[name] = g.server.sockets.refused[kind].Load()
-	}
 	k := &g.sites.crowd
 	s.Undecided, s.MaxUndecided = int(k.now.Load()), g.sites.current().limits.Undecided
 	s.CrowdedRequests, s.CrowdedConnections = k.turned.Load(), k.cut.Load()
