@@ -34,9 +34,9 @@ func newClientConn(c net.Conn) *clientConn {
 		info.secure = true
 		info.serverName = canonicalServerName(t.ConnectionState().ServerName)
 	}
-	info.source = addrOf(c)
+	info.source = AddrOf(c)
 	info.text = info.source.String()
-	if !socketOf(c).isUnnamed() {
+	if !Of(c).IsUnnamed() {
 		info.speaker = info.source
 	}
 	return info
@@ -61,7 +61,7 @@ func (c *clientConn) arrive(a *arrivals) {
 // vouch says that the connection is of use to somebody: it does not make room any more
 // while it has a request.
 func (c *clientConn) vouch() {
-	socketOf(c.conn).vouch()
+	Of(c.conn).Vouch()
 }
 
 type clientConnKey struct{}
@@ -85,5 +85,5 @@ func clientOf(who rules.Subject, addr netip.Addr) upstream.Client {
 	if who.LoggedIn {
 		return upstream.Client{User: who.Identity.User, Backend: who.Identity.Source}
 	}
-	return upstream.Client{Network: networkOf(addr)}
+	return upstream.Client{Network: NetworkOf(addr)}
 }

@@ -61,8 +61,8 @@ func (x *exchange) endIfUnread() {
 		return
 	}
 	k.cut.Add(1)
-	if s := socketOf(x.conn.conn); s != nil {
-		s.reset()
+	if s := Of(x.conn.conn); s != nil {
+		s.Reset()
 	}
 	x.abort(errUnread)
 }

@@ -85,9 +85,9 @@ func (x *exchange) takeSlot() error {
 	})
 	switch own := x.ownSocket(); {
 	case err == nil:
-		own.resume()
+		own.Resume()
 	case errors.Is(err, upstream.ErrClientSlots):
-		own.hold()
+		own.Hold()
 	}
 	return err
 }

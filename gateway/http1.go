@@ -233,7 +233,7 @@ func (c *http1Conn) setActive(active bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.active = active
-	socketOf(c.Conn).setWaiting(!active)
+	Of(c.Conn).SetWaiting(!active)
 }
 
 // hurry gives a client that has no request under way a moment to send one.
@@ -252,8 +252,8 @@ func (c *http1Conn) cut() {
 	if t, ok := raw.(interface{ NetConn() net.Conn }); ok {
 		raw = t.NetConn()
 	}
-	if s, ok := raw.(*socket); ok {
-		s.reset()
+	if s, ok := raw.(*Socket); ok {
+		s.Reset()
 		return
 	}
 	raw.Close()

@@ -51,7 +51,7 @@ const (
 func (s *http2Servers) serve(c net.Conn, now *site) {
 	t, l := now.timeouts, now.limits
 	settings := http2Settings{header: t.Header, idle: t.Idle, bodyIdle: t.BodyIdle, headBytes: l.HeadBytes, streams: min(l.Streams, limits.NarrowStreams), window: limits.NarrowWindow}
-	if socketOf(c).widen(l.Wide) {
+	if Of(c).Widen(l.Wide) {
 		settings.streams, settings.window = l.Streams, limits.WideWindow
 	}
 	h := s.serverFor(settings)

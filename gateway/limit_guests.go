@@ -10,16 +10,16 @@ import (
 // decided, so that guests are far fewer than connections may be. Those for whom there is
 // no room wait behind the handshake, where they take little.
 
-// guestTenure is how long a guest has its place at least, as tenure. The request of an
+// GuestTenure is how long a guest has its place at least, as [Tenure]. The request of an
 // honest client is there before it is received, and is decided at once if its user is
 // remembered. Where many wait, one who keeps the gateway waiting must not hold them up.
-const guestTenure = 250 * time.Millisecond
+const GuestTenure = 250 * time.Millisecond
 
-var errNoRoom = errors.New("it was closed while it waited for room")
+var ErrNoRoom = errors.New("it was closed while it waited for room")
 
-// receive waits until c may be a guest, of whom there may be limit. Whoever came first
+// Receive waits until c may be a guest, of whom there may be limit. Whoever came first
 // goes first. It reports false if c was closed meanwhile.
-func (s *sockets) receive(c *socket, limit int) bool {
+func (s *Set) Receive(c *Socket, limit int) bool {
 	c.waits.Store(0)          // it waits for the gateway
 	s.guestLine <- struct{}{} // senders on a channel go in their order
 	defer func() { <-s.guestLine }()
@@ -35,13 +35,13 @@ func (s *sockets) receive(c *socket, limit int) bool {
 }
 
 // tryReceive makes c a guest if there is room, or if another guest can make room.
-func (s *sockets) tryReceive(c *socket, limit int) (open, received bool) {
+func (s *Set) tryReceive(c *Socket, limit int) (open, received bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, open = s.open[c]; !open {
 		return false, false
 	}
-	if s.guests >= limit && s.shed(func(c *socket) bool { return c.guest }, func(c *socket) bool { return c.isSettling(guestTenure) }) == 0 {
+	if s.guests >= limit && s.closeSome(func(c *Socket) bool { return c.guest }, func(c *Socket) bool { return c.isSettling(GuestTenure) }) == 0 {
 		return true, false
 	}
 	c.guest = true
@@ -52,7 +52,7 @@ func (s *sockets) tryReceive(c *socket, limit int) (open, received bool) {
 
 // partWith makes c no guest any more: somebody has logged in on it, or it is closed. It
 // may be called again, and is called with mu held.
-func (s *sockets) partWith(c *socket) {
+func (s *Set) partWith(c *Socket) {
 	if !c.guest {
 		return
 	}

@@ -14,10 +14,10 @@ type received struct {
 
 // receiveAll has each of them ask to be received, one after the other, and returns what
 // comes of it as it comes.
-func receiveAll(s *sockets, in []*socket, limit int) <-chan received {
+func receiveAll(s *Set, in []*Socket, limit int) <-chan received {
 	came := make(chan received, len(in))
 	for i, c := range in {
-		go func() { came <- received{i, s.receive(c, limit)} }()
+		go func() { came <- received{i, s.Receive(c, limit)} }()
 		synctest.Wait() // it stands in the line
 	}
 	return came
@@ -28,8 +28,8 @@ func receiveAll(s *sockets, in []*socket, limit int) <-chan received {
 func TestSEC2GuestsAreReceivedInTheirOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := testTerms()
-		now.limits.Connections = 10
-		s := newSockets()
+		now.Limits.Connections = 10
+		s := NewSet()
 		in := enterFrom(s, now, "192.0.2.1", 6)
 		began := time.Now()
 		came := receiveAll(s, in, 2)
@@ -43,8 +43,8 @@ func TestSEC2GuestsAreReceivedInTheirOrder(t *testing.T) {
 			leave  func()
 			closed int
 		}{
-			{"one logs in", func() { in[0].vouch() }, -1},
-			{"one is refused", func() { in[1].refuse(false) }, 1},
+			{"one logs in", func() { in[0].Vouch() }, -1},
+			{"one is refused", func() { in[1].Refuse(false) }, 1},
 			{"one hangs up", func() { in[2].Close() }, 2},
 		} {
 			if len(came) > 0 {
@@ -59,13 +59,13 @@ func TestSEC2GuestsAreReceivedInTheirOrder(t *testing.T) {
 				t.Errorf("%s: connection %d goes on", step.what, step.closed)
 			}
 		}
-		if waited := time.Since(began); waited >= guestTenure {
+		if waited := time.Since(began); waited >= GuestTenure {
 			t.Errorf("it took %v to receive five", waited)
 		}
 		if got := <-came; got != (received{5, true}) || !isClosed(in[3]) {
 			t.Errorf("received %v, want connection 5 in place of 3", got)
 		}
-		if waited := time.Since(began); waited < guestTenure {
+		if waited := time.Since(began); waited < GuestTenure {
 			t.Errorf("a silent guest had its place for %v only", waited)
 		}
 		if isClosed(in[0]) || isClosed(in[4]) {
@@ -78,13 +78,13 @@ func TestSEC2GuestsAreReceivedInTheirOrder(t *testing.T) {
 func TestSEC2WhoWaitsToBeReceivedIsNotShed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := testTerms()
-		now.limits.Connections = 4
-		s := newSockets()
+		now.Limits.Connections = 4
+		s := NewSet()
 		in := enterFrom(s, now, "192.0.2.1", 4)
-		in[0].vouch()
+		in[0].Vouch()
 		came := receiveAll(s, in[1:], 1)
 		<-came
-		time.Sleep(guestTenure / 2)
+		time.Sleep(GuestTenure / 2)
 		enterFrom(s, now, "192.0.2.2", 1)
 		for i, want := range []bool{false, true, false, false} {
 			if isClosed(in[i]) != want {
@@ -103,9 +103,9 @@ func TestSEC2WhoWaitsToBeReceivedIsNotShed(t *testing.T) {
 func TestSEC2PausedConnectionEndsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := testTerms()
-		s := newSockets()
+		s := NewSet()
 		c := enterFrom(s, now, "192.0.2.1", 1)[0]
-		c.refuse(true)
+		c.Refuse(true)
 		began := time.Now()
 		ended := make(chan error)
 		go func() {
@@ -126,17 +126,17 @@ func TestSEC2PausedConnectionEndsAtOnce(t *testing.T) {
 // Whoever has just logged in is not the one to make room, at whatever moment that is.
 func TestSEC2LoginIsNotShedHalfway(t *testing.T) {
 	now := testTerms()
-	now.limits.Connections = 1000
-	s := newSockets()
+	now.Limits.Connections = 1000
+	s := NewSet()
 	others := enterFrom(s, now, "192.0.2.1", 3)
 	for _, c := range others {
-		c.vouch()
+		c.Vouch()
 	}
 	for range 10_000 {
 		c, next := enterFrom(s, now, "192.0.2.2", 1)[0], enterFrom(s, now, "192.0.2.3", 1)[0]
 		s.tryReceive(c, 1)
 		done := make(chan struct{})
-		go func() { defer close(done); c.vouch() }()
+		go func() { defer close(done); c.Vouch() }()
 		s.tryReceive(next, 1)
 		<-done
 		if isClosed(c) {

@@ -7,9 +7,9 @@ import (
 )
 
 // theSocket returns the one connection of a client that is open.
-func (tg *testGateway) theSocket(t *testing.T) *socket {
+func (tg *testGateway) theSocket(t *testing.T) *Socket {
 	t.Helper()
-	open := tg.server.sockets.all()
+	open := tg.server.sockets.All()
 	if len(open) != 1 {
 		t.Fatalf("%d connections are open, want one", len(open))
 	}
@@ -32,7 +32,7 @@ func TestSEC3ConnectionOfAProxyIsNotHeld(t *testing.T) {
 			if resp := tg.do(t, "alice", "GET", "/v2/x", nil); resp.StatusCode != 429 {
 				t.Fatalf("%s: status %d", name, resp.StatusCode)
 			}
-			if held := tg.theSocket(t).isHeld(); held == trusted {
+			if held := tg.theSocket(t).IsHeld(); held == trusted {
 				t.Errorf("%s: its connection is held: %v", name, held)
 			}
 		})
@@ -49,7 +49,7 @@ func TestSEC3TurnedAwayConnectionEndsItsOtherRequests(t *testing.T) {
 	if got := h.outcome(); got != "401" {
 		t.Fatalf("without a login: %s", got)
 	}
-	tg.theSocket(t).claim(upstream.Client{User: "alice"}, 0)
+	tg.theSocket(t).Claim(upstream.Client{User: "alice"}, 0)
 	h.beginFields(3, true, ":method", "GET", ":scheme", "https", ":authority", "localhost", ":path", "/v2/x", "authorization", basic("alice"))
 	if got := h.outcome(); got != "reset" {
 		t.Errorf("another request: %s, want a reset", got)

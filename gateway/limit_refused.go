@@ -14,17 +14,17 @@ const (
 // refusedNames are the kinds as metrics have them.
 var refusedNames = [refusedKinds]string{"total", "address", "proxy_header", "user"}
 
-// refusals returns how many were closed before they had said anything, by the reason as
+// Refused returns how many were closed before they had said anything, by the reason as
 // metrics have it.
-func (s *sockets) refusals() map[string]uint64 {
+func (s *Set) Refused() map[string]uint64 {
 	counts := make(map[string]uint64, len(refusedNames))
 	for kind, name := range refusedNames {
-		counts[name] = s.refused[kind].Load()
+		counts[name] = s.refusals[kind].Load()
 	}
 	return counts
 }
 
-func (s *sockets) refuse(c net.Conn, kind int) {
-	s.refused[kind].Add(1)
+func (s *Set) refuse(c net.Conn, kind int) {
+	s.refusals[kind].Add(1)
 	c.Close()
 }

@@ -5,14 +5,14 @@ import (
 	"slices"
 )
 
-// shed closes some of the sockets that are meant, and returns how many: those first on
+// closeSome closes some of the sockets that are meant, and returns how many: those first on
 // which only bad logins were tried, then those that have sent nothing, and then those that
 // have waited longest. Where strangers have more than half of all, only they make room.
 // One that is spared ends the list: those behind it have more of a right to their place.
 // It is called with mu held.
-func (s *sockets) shed(meant, spared func(*socket) bool) int {
+func (s *Set) closeSome(meant, spared func(*Socket) bool) int {
 	type waiter struct {
-		*socket
+		*Socket
 		rank  int
 		since int64 // which changes meanwhile in the socket
 	}
@@ -36,19 +36,19 @@ func (s *sockets) shed(meant, spared func(*socket) bool) int {
 		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.since, b.since))
 	})
 	longest := all[:(len(all)+shedPart-1)/shedPart]
-	if i := slices.IndexFunc(longest, func(w waiter) bool { return spared(w.socket) }); i >= 0 {
+	if i := slices.IndexFunc(longest, func(w waiter) bool { return spared(w.Socket) }); i >= 0 {
 		longest = longest[:i]
 	}
 	for _, w := range longest {
-		s.remove(w.socket)
+		s.remove(w.Socket)
 		w.Conn.Close()
 	}
-	s.closed.Add(uint64(len(longest)))
+	s.shed.Add(uint64(len(longest)))
 	return len(longest)
 }
 
 // rankToShed says how soon s makes room; the least first.
-func (s *socket) rankToShed() int {
+func (s *Socket) rankToShed() int {
 	switch {
 	case s.vouched.Load():
 	case s.refused.Load() > 0:
@@ -59,9 +59,9 @@ func (s *socket) rankToShed() int {
 	return 2
 }
 
-// makeRoom closes some of those that wait, where file descriptors have run out.
-func (s *sockets) makeRoom() {
+// MakeRoom closes some of those that wait, where file descriptors have run out.
+func (s *Set) MakeRoom() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.shed((*socket).isWaiting, nobody)
+	s.closeSome((*Socket).isWaiting, nobody)
 }

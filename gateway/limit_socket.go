@@ -11,10 +11,10 @@ import (
 	"gatehouse/gateway/upstream"
 )
 
-// socket is the connection of a client, below TLS. It counts until it is closed.
-type socket struct {
+// Socket is the connection of a client, below TLS. It counts until it is closed.
+type Socket struct {
 	net.Conn
-	all    *sockets
+	all    *Set
 	remote net.Addr      // of the client, which a proxy may have told
 	early  []byte        // received behind what the proxy told
 	left   chan struct{} // closed when it does not count any more
@@ -40,17 +40,17 @@ type socket struct {
 	owner       upstream.Client // who has logged in on it; the zero value while nobody has
 }
 
-// socketOf returns the socket below c, nil for a connection of another origin.
-func socketOf(c net.Conn) *socket {
+// Of returns the socket below c, nil for a connection of another origin.
+func Of(c net.Conn) *Socket {
 	if t, ok := c.(*tls.Conn); ok {
 		c = t.NetConn()
 	}
-	s, _ := c.(*socket)
+	s, _ := c.(*Socket)
 	return s
 }
 
-// vouch says that one of its requests is allowed, or from somebody who logged in.
-func (s *socket) vouch() {
+// Vouch says that one of its requests is allowed, or from somebody who logged in.
+func (s *Socket) Vouch() {
 	if s == nil || s.vouched.Load() {
 		return
 	}
@@ -63,51 +63,51 @@ func (s *socket) vouch() {
 	s.all.partWith(s)
 }
 
-// refuse notes that a login on it was refused, and with later that the client was told to
+// Refuse notes that a login on it was refused, and with later that the client was told to
 // come back.
-func (s *socket) refuse(later bool) {
+func (s *Socket) Refuse(later bool) {
 	if s == nil || s.vouched.Load() {
 		return
 	}
 	s.refused.Add(1)
 	if later {
-		s.hold()
+		s.Hold()
 	}
 }
 
-// isTurnedAway reports whether its user has too many others.
-func (s *socket) isTurnedAway() bool { return s != nil && s.turnedAway.Load() }
+// IsTurnedAway reports whether its user has too many others.
+func (s *Socket) IsTurnedAway() bool { return s != nil && s.turnedAway.Load() }
 
-// isUnnamed reports whether a proxy has handed it on without naming the client. The
+// IsUnnamed reports whether a proxy has handed it on without naming the client. The
 // address is the proxy's then, and what is said on it is not.
-func (s *socket) isUnnamed() bool { return s != nil && s.unnamed }
+func (s *Socket) IsUnnamed() bool { return s != nil && s.unnamed }
 
-// hold has nothing read from s for a moment, which grows each time until resume. An
+// Hold has nothing read from s for a moment, which grows each time until resume. An
 // honest client does not notice; one that floods the gateway waits instead of costing
 // others their turn.
-func (s *socket) hold() {
+func (s *Socket) Hold() {
 	if s != nil {
-		s.pause.Store(time.Now().Add(min(minPause<<min(s.held.Add(1), 8), maxPause)).UnixNano())
+		s.pause.Store(time.Now().Add(min(MinPause<<min(s.held.Add(1), 8), MaxPause)).UnixNano())
 	}
 }
 
-// isHeld reports whether it is held.
-func (s *socket) isHeld() bool { return s.held.Load() > 0 }
+// IsHeld reports whether it is held.
+func (s *Socket) IsHeld() bool { return s.held.Load() > 0 }
 
-// resume says that its client got what it asked for.
-func (s *socket) resume() {
-	if s != nil && s.isHeld() {
+// Resume says that its client got what it asked for.
+func (s *Socket) Resume() {
+	if s != nil && s.IsHeld() {
 		s.held.Store(0)
 	}
 }
 
 const (
-	minPause = 100 * time.Millisecond
-	maxPause = 4 * time.Second // less than a client is told to wait
+	MinPause = 100 * time.Millisecond
+	MaxPause = 4 * time.Second // less than a client is told to wait
 )
 
-// setWaiting says whether the client is the one to do something.
-func (s *socket) setWaiting(waiting bool) {
+// SetWaiting says whether the client is the one to do something.
+func (s *Socket) SetWaiting(waiting bool) {
 	switch {
 	case s == nil || !s.vouched.Load():
 	case waiting:
@@ -117,18 +117,18 @@ func (s *socket) setWaiting(waiting bool) {
 	}
 }
 
-func (s *socket) isWaiting() bool { return s.waits.Load() != 0 }
+func (s *Socket) isWaiting() bool { return s.waits.Load() != 0 }
 
-// isSettling reports whether s has just come and was refused nothing; see tenure.
-func (s *socket) isSettling(tenure time.Duration) bool {
+// isSettling reports whether s has just come and was refused nothing; see [Tenure].
+func (s *Socket) isSettling(tenure time.Duration) bool {
 	if !s.spoke.Load() {
-		tenure = min(tenure, silentTenure)
+		tenure = min(tenure, SilentTenure)
 	}
 	return !s.vouched.Load() && s.refused.Load() == 0 && time.Since(time.Unix(0, s.waits.Load())) < tenure
 }
 
 // Read implements [net.Conn].
-func (s *socket) Read(p []byte) (int, error) {
+func (s *Socket) Read(p []byte) (int, error) {
 	if until := s.pause.Load(); until != 0 {
 		select {
 		case <-time.After(time.Until(time.Unix(0, until))):
@@ -151,33 +151,33 @@ func (s *socket) Read(p []byte) (int, error) {
 }
 
 // RemoteAddr implements [net.Conn].
-func (s *socket) RemoteAddr() net.Addr { return s.remote }
+func (s *Socket) RemoteAddr() net.Addr { return s.remote }
 
 // Close implements [net.Conn].
-func (s *socket) Close() error {
+func (s *Socket) Close() error {
 	s.all.leave(s)
 	return s.Conn.Close()
 }
 
 // CloseWrite ends what the client receives, and nothing else.
-func (s *socket) CloseWrite() error {
+func (s *Socket) CloseWrite() error {
 	if c, ok := s.Conn.(interface{ CloseWrite() error }); ok {
 		return c.CloseWrite()
 	}
 	return errors.ErrUnsupported
 }
 
-// reset closes the connection so that the client can tell that something is missing.
-func (s *socket) reset() {
+// Reset closes the connection so that the client can tell that something is missing.
+func (s *Socket) Reset() {
 	if t, ok := s.Conn.(*net.TCPConn); ok {
 		t.SetLinger(0)
 	}
 	s.Close()
 }
 
-// addrOf returns the address that a connection comes from, the zero value for one
+// AddrOf returns the address that a connection comes from, the zero value for one
 // that has none.
-func addrOf(c net.Conn) netip.Addr {
+func AddrOf(c net.Conn) netip.Addr {
 	addr, _ := netip.ParseAddrPort(c.RemoteAddr().String())
 	return addr.Addr().Unmap()
 }

@@ -11,10 +11,10 @@ import (
 )
 
 // testTerms let in everybody whom a gateway lets in that nobody has limited.
-func testTerms() terms {
+func testTerms() Terms {
 	var l limits.Limits
 	l.SetDefaults()
-	return terms{limits: l.Bounded(), makeRoom: func() {}}
+	return Terms{Limits: l.Bounded(), MakeRoom: func() {}}
 }
 
 // clientAt is the accepted connection of a client at that address.
@@ -33,22 +33,22 @@ func (c *clientAt) RemoteAddr() net.Addr     { return c.from }
 func (c *clientAt) Close() error             { c.closed = true; return nil }
 
 // enterFrom has a client connect n times and returns what was let in.
-func enterFrom(s *sockets, now terms, addr string, n int) []*socket {
-	var in []*socket
+func enterFrom(s *Set, now Terms, addr string, n int) []*Socket {
+	var in []*Socket
 	for range n {
-		if c := s.enter(newClientAt(addr), now); c != nil {
+		if c := s.Enter(newClientAt(addr), now); c != nil {
 			in = append(in, c)
 		}
 	}
 	return in
 }
 
-func isClosed(c *socket) bool { return c.Conn.(*clientAt).closed }
+func isClosed(c *Socket) bool { return c.Conn.(*clientAt).closed }
 
 func TestConnectionsOfOneAddressAreLimited(t *testing.T) {
 	now := testTerms()
-	now.proxies = strict.Networks{netip.MustParsePrefix("10.0.0.0/24")}
-	now.limits.PerAddress = 3
+	now.Proxies = strict.Networks{netip.MustParsePrefix("10.0.0.0/24")}
+	now.Limits.PerAddress = 3
 	for name, tt := range map[string]struct {
 		first, second string
 		let           int // of three and three
@@ -64,12 +64,12 @@ func TestConnectionsOfOneAddressAreLimited(t *testing.T) {
 		"beside a trusted proxy":        {"10.0.1.7", "10.0.1.7", 3},
 		"link-local, on two interfaces": {"fe80::1%eth0", "fe80::1%eth1", 3},
 	} {
-		s := newSockets()
+		s := NewSet()
 		in := append(enterFrom(s, now, tt.first, 3), enterFrom(s, now, tt.second, 3)...)
 		if len(in) != tt.let {
 			t.Errorf("%s: %d connections, want %d", name, len(in), tt.let)
 		}
-		if got, want := s.refused[refusedAddress].Load(), uint64(6-tt.let); got != want {
+		if got, want := s.refusals[refusedAddress].Load(), uint64(6-tt.let); got != want {
 			t.Errorf("%s: %d were counted as refused, want %d", name, got, want)
 		}
 		for _, c := range in {
@@ -89,33 +89,33 @@ func TestConnectionsOfOneAddressAreLimited(t *testing.T) {
 func TestConnectionsThatWaitMakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := testTerms()
-		now.limits.Connections = 3
-		s := newSockets()
-		var in []*socket
+		now.Limits.Connections = 3
+		s := NewSet()
+		var in []*Socket
 		for range 3 {
 			c := enterFrom(s, now, "192.0.2.1", 1)[0]
-			c.vouch()
-			c.setWaiting(true)
+			c.Vouch()
+			c.SetWaiting(true)
 			in = append(in, c)
 			time.Sleep(time.Second)
 		}
-		in[0].setWaiting(false)
+		in[0].SetWaiting(false)
 		late := enterFrom(s, now, "192.0.2.2", 1)
-		late[0].vouch()
+		late[0].Vouch()
 		if len(late) != 1 || !isClosed(in[1]) || isClosed(in[0]) || isClosed(in[2]) {
 			t.Errorf("closed: %v %v %v, want the second", isClosed(in[0]), isClosed(in[1]), isClosed(in[2]))
 		}
-		if got := s.closed.Load(); got != 1 {
+		if got := s.shed.Load(); got != 1 {
 			t.Errorf("%d closed, want 1", got)
 		}
-		in[2].setWaiting(false)
+		in[2].SetWaiting(false)
 		if more := enterFrom(s, now, "192.0.2.3", 1); more != nil {
 			t.Error("one too many was let in")
 		}
-		if got := s.refused[refusedTotal].Load(); got != 1 {
+		if got := s.refusals[refusedTotal].Load(); got != 1 {
 			t.Errorf("%d counted as refused, want 1", got)
 		}
-		in[0].setWaiting(true)
+		in[0].SetWaiting(true)
 		if more := enterFrom(s, now, "192.0.2.3", 1); len(more) != 1 || !isClosed(in[0]) {
 			t.Error("a request has ended, and still there is no room")
 		}
@@ -126,17 +126,17 @@ func TestConnectionsThatWaitMakeRoom(t *testing.T) {
 func TestStrangersMakeRoomWithTheirRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := testTerms()
-		now.limits.Connections = 3
-		s := newSockets()
+		now.Limits.Connections = 3
+		s := NewSet()
 		user := enterFrom(s, now, "192.0.2.1", 1)[0]
-		user.vouch()
+		user.Vouch()
 		time.Sleep(time.Second)
 		strangers := enterFrom(s, now, "192.0.2.2", 1)
 		time.Sleep(time.Second)
-		user.setWaiting(true)
+		user.SetWaiting(true)
 		strangers = append(strangers, enterFrom(s, now, "192.0.2.2", 1)...)
 		for _, c := range strangers {
-			c.setWaiting(false)
+			c.SetWaiting(false)
 		}
 		if late := enterFrom(s, now, "192.0.2.3", 1); len(late) != 1 || !isClosed(strangers[0]) || isClosed(strangers[1]) || isClosed(user) {
 			t.Errorf("closed: %v %v, and %v of the user; want the first", isClosed(strangers[0]), isClosed(strangers[1]), isClosed(user))
@@ -150,11 +150,11 @@ func TestStrangersHaveHalfOfTheConnections(t *testing.T) {
 	for strangers, want := range map[int]bool{1: true, 2: false} {
 		synctest.Test(t, func(t *testing.T) {
 			now := testTerms()
-			now.limits.Connections = strangers + 1
-			s := newSockets()
+			now.Limits.Connections = strangers + 1
+			s := NewSet()
 			user := enterFrom(s, now, "192.0.2.1", 1)[0]
-			user.vouch()
-			user.setWaiting(true)
+			user.Vouch()
+			user.SetWaiting(true)
 			time.Sleep(time.Minute)
 			for _, c := range enterFrom(s, now, "192.0.2.2", strangers) {
 				c.spoke.Store(true)
@@ -170,11 +170,11 @@ func TestStrangersHaveHalfOfTheConnections(t *testing.T) {
 func TestSilentConnectionMakesRoomFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := testTerms()
-		now.limits.Connections = 3
-		s := newSockets()
+		now.Limits.Connections = 3
+		s := NewSet()
 		in := enterFrom(s, now, "192.0.2.1", 3)
-		in[0].vouch()
-		in[0].setWaiting(true)
+		in[0].Vouch()
+		in[0].SetWaiting(true)
 		in[1].spoke.Store(true)
 		began := time.Now()
 		enterFrom(s, now, "192.0.2.2", 1)
@@ -183,8 +183,8 @@ func TestSilentConnectionMakesRoomFirst(t *testing.T) {
 				t.Errorf("connection %d is closed: %v, want %v", i, !want, want)
 			}
 		}
-		if waited := time.Since(began); waited < silentTenure || waited >= tenure {
-			t.Errorf("it made room after %v, want %v", waited, silentTenure)
+		if waited := time.Since(began); waited < SilentTenure || waited >= Tenure {
+			t.Errorf("it made room after %v, want %v", waited, SilentTenure)
 		}
 	})
 }
@@ -193,12 +193,12 @@ func TestSilentConnectionMakesRoomFirst(t *testing.T) {
 func TestConnectionOfBadLoginsMakesRoomFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := testTerms()
-		now.limits.Connections = 2
-		s := newSockets()
+		now.Limits.Connections = 2
+		s := NewSet()
 		old := enterFrom(s, now, "192.0.2.1", 1)[0]
 		time.Sleep(time.Second)
 		guesser := enterFrom(s, now, "192.0.2.2", 1)[0]
-		guesser.refuse(true)
+		guesser.Refuse(true)
 		if late := enterFrom(s, now, "192.0.2.3", 1); len(late) != 1 || !isClosed(guesser) || isClosed(old) {
 			t.Errorf("closed: %v of bad logins, %v of none", isClosed(guesser), isClosed(old))
 		}
@@ -208,22 +208,22 @@ func TestConnectionOfBadLoginsMakesRoomFirst(t *testing.T) {
 func TestOldestHandshakeMakesRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := testTerms()
-		s := newSockets()
-		var in []*socket
+		s := NewSet()
+		var in []*Socket
 		for range 4 {
 			in = append(in, enterFrom(s, now, "192.0.2.1", 1)...)
 			time.Sleep(time.Second)
 		}
 		for _, c := range in[1:] { // the first waits for a request
-			s.beginHandshake(c, 2)
+			s.BeginHandshake(c, 2)
 		}
 		for i, want := range []bool{false, true, false, false} {
 			if isClosed(in[i]) != want {
 				t.Errorf("connection %d is closed: %v, want %v", i, !want, want)
 			}
 		}
-		s.endHandshake(in[1])
-		if _, got := s.counts(); got != 2 {
+		s.EndHandshake(in[1])
+		if _, got := s.Counts(); got != 2 {
 			t.Errorf("%d handshakes are under way, want 2", got)
 		}
 	})
@@ -231,39 +231,39 @@ func TestOldestHandshakeMakesRoom(t *testing.T) {
 
 // Only some connections have a wide window, and give it back.
 func TestWideWindowsAreLimited(t *testing.T) {
-	s, now := newSockets(), testTerms()
-	var in []*socket
+	s, now := NewSet(), testTerms()
+	var in []*Socket
 	for _, addr := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.3"} {
 		in = append(in, enterFrom(s, now, addr, 1)...)
 	}
 	for i, want := range []bool{true, true, false} {
-		if got := in[i].widen(2); got != want {
+		if got := in[i].Widen(2); got != want {
 			t.Errorf("connection %d: %v, want %v", i, got, want)
 		}
 	}
 	in[0].Close()
 	in[0].Close()
-	if !in[2].widen(2) || in[0].widen(3) {
+	if !in[2].Widen(2) || in[0].Widen(3) {
 		t.Error("a window that was given back is not there, or a closed connection gets one")
 	}
 }
 
 // One network cannot have all of them: it has them before anybody has logged in.
 func TestWideWindowsAreSharedOut(t *testing.T) {
-	s, now := newSockets(), testTerms()
+	s, now := NewSet(), testTerms()
 	in := append(enterFrom(s, now, "192.0.2.1", 3), enterFrom(s, now, "192.0.2.2", 1)...)
 	for i, want := range []bool{true, true, false, true} {
-		if got := in[i].widen(8); got != want {
+		if got := in[i].Widen(8); got != want {
 			t.Errorf("connection %d: %v, want %v", i, got, want)
 		}
 	}
 	in[0].Close()
-	if !in[2].widen(8) {
+	if !in[2].Widen(8) {
 		t.Error("a window that was given back is not there")
 	}
 	this := enterFrom(s, now, "127.0.0.1", 3) // this machine is many clients
 	for i, c := range this {
-		if !c.widen(8) {
+		if !c.Widen(8) {
 			t.Errorf("connection %d of this machine has no wide window", i)
 		}
 	}

@@ -81,13 +81,13 @@ func (x *exchange) login() *problem {
 // loginByPassword finds out whose the password is.
 func (x *exchange) loginByPassword(user, password string) *problem {
 	x.claimed = user
-	if x.ownSocket().isTurnedAway() {
+	if x.ownSocket().IsTurnedAway() {
 		x.abort(errTurnedAway) // the first request on it was told why
 	}
 	x.call.Source, x.call.Remembered = x.from.addr, x.isCrowded()
 	id, err := x.route.backend.Authenticate(backend.WithCall(x.ctx, &x.call), user, password)
 	if refused := backend.Refused(err) || errors.Is(err, backend.ErrThrottled) || x.call.Remembered && err != nil; refused {
-		x.ownSocket().refuse(!backend.Refused(err))
+		x.ownSocket().Refuse(!backend.Refused(err))
 	}
 	switch {
 	case err == nil:
@@ -124,11 +124,11 @@ func (x *exchange) unanswered(question string, err error) *problem {
 // ownSocket returns the connection that the client has for itself. It is nil for that of
 // a trusted proxy, which speaks for many: what one of them does must not be laid to the
 // others.
-func (x *exchange) ownSocket() *socket {
+func (x *exchange) ownSocket() *Socket {
 	if x.site.door.proxies.Contains(x.conn.source) {
 		return nil
 	}
-	return socketOf(x.conn.conn)
+	return Of(x.conn.conn)
 }
 
 var errTurnedAway = fault.With("login.connections", errors.New("a request on a connection that its user has too many of"))
@@ -140,7 +140,7 @@ func (x *exchange) claimConnection() bool {
 		return true
 	}
 	user := clientOf(x.who, x.from.addr)
-	if !x.ownSocket().claim(user, x.site.limits.PerUser) {
+	if !x.ownSocket().Claim(user, x.site.limits.PerUser) {
 		return false
 	}
 	x.conn.claimed.Store(true)

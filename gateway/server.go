@@ -23,7 +23,7 @@ type server struct {
 	http2   *http2Servers
 	log     *slog.Logger
 	sites   *sites
-	sockets *sockets
+	sockets *Set
 	cut     atomic.Bool // requests have been cut off
 
 	over2        atomic.Int64 // connections of HTTP/2
@@ -31,7 +31,7 @@ type server struct {
 }
 
 func newServer(sites *sites, log *slog.Logger) *server {
-	s := &server{sites: sites, sockets: newSockets(), http1: newHTTP1Server(sites, log), log: log}
+	s := &server{sites: sites, sockets: NewSet(), http1: newHTTP1Server(sites, log), log: log}
 	s.http2 = &http2Servers{sites: sites, log: log, state: s.countHTTP2, servers: map[http2Settings]*http2Server{}}
 	return s
 }
@@ -104,7 +104,7 @@ func (s *server) accept(l net.Listener) error {
 		switch {
 		case err == nil:
 			pause = minAcceptPause
-			if sock := s.sockets.enter(c, s.sites.current().terms()); sock != nil {
+			if sock := s.sockets.Enter(c, s.sites.current().terms()); sock != nil {
 				s.sites.arrivals.add(sock)
 				go s.admit(sock)
 			}
@@ -112,7 +112,7 @@ func (s *server) accept(l net.Listener) error {
 			return nil
 		default:
 			s.acceptErrors.Add(1)
-			s.sockets.makeRoom()
+			s.sockets.MakeRoom()
 			s.log.Error("accepting connections", "address", l.Addr().String(), "error", fault.Listener(err), "retry_in", pause)
 			time.Sleep(pause)
 			pause = min(2*pause, maxAcceptPause)
@@ -129,12 +129,12 @@ const (
 
 // admit makes the handshake with a client and hands its connection to the server of
 // the protocol that they agreed on.
-func (s *server) admit(c *socket) {
+func (s *server) admit(c *Socket) {
 	if t, ok := c.Conn.(*net.TCPConn); ok {
 		t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: tcpKeepIdle, Interval: tcpKeepInterval, Count: tcpKeepCount})
 	}
 	site := s.sites.current()
-	if err := s.sockets.readProxyHeader(c, site.terms()); err != nil {
+	if err := s.sockets.ReadProxyHeader(c, site.terms()); err != nil {
 		s.dismiss(c, err)
 		return
 	}
@@ -143,17 +143,17 @@ func (s *server) admit(c *socket) {
 		return
 	}
 	secured := tls.Server(c, site.cert.config.Load())
-	s.sockets.beginHandshake(c, site.limits.Handshakes)
+	s.sockets.BeginHandshake(c, site.limits.Handshakes)
 	err := handshake(secured, site.timeouts.Handshake)
-	s.sockets.endHandshake(c)
+	s.sockets.EndHandshake(c)
 	if err != nil {
 		s.explainPlaintext(err)
 		s.dismiss(c, fmt.Errorf("TLS handshake: %w", err))
 		return
 	}
 	if secured.ConnectionState().NegotiatedProtocol == "h2" {
-		if !s.sockets.receive(c, site.limits.Guests) {
-			s.dismiss(c, errNoRoom)
+		if !s.sockets.Receive(c, site.limits.Guests) {
+			s.dismiss(c, ErrNoRoom)
 			return
 		}
 		s.http2.serve(secured, site)
@@ -163,7 +163,7 @@ func (s *server) admit(c *socket) {
 }
 
 // dismiss ends a connection that comes to no request.
-func (s *server) dismiss(c *socket, err error) {
+func (s *server) dismiss(c *Socket, err error) {
 	s.log.Debug("connection refused", "source", c.RemoteAddr().String(), "error", err)
 	c.Close()
 	s.sites.arrivals.done(c)

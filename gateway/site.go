@@ -109,8 +109,8 @@ func newSite(cfg Config, before *site) (*site, error) {
 }
 
 // terms are on what connections are let in while s is the current site.
-func (s *site) terms() terms {
-	return terms{limits: s.limits, proxies: s.door.proxies, proxyProtocol: s.proxyProtocol, handshake: s.timeouts.Handshake, makeRoom: s.slots.ShedAny}
+func (s *site) terms() Terms {
+	return Terms{Limits: s.limits, Proxies: s.door.proxies, ProxyProtocol: s.proxyProtocol, Handshake: s.timeouts.Handshake, MakeRoom: s.slots.ShedAny}
 }
 
 // shareSlots leaves some connections to others where one of several upstreams hangs.

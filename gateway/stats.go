@@ -88,10 +88,10 @@ func (g *Gateway) Stats() Stats {
 		HTTP2Connections: int(g.server.over2.Load()),
 		AcceptErrors:     g.server.acceptErrors.Load(),
 		AccessDropped:    g.access.Lost(),
-		Shed:             g.server.sockets.shedCount(),
-		Refused:          g.server.sockets.refusals(),
+		Shed:             g.server.sockets.Shed(),
+		Refused:          g.server.sockets.Refused(),
 	}
-	s.Connections, s.Handshakes = g.server.sockets.counts()
+	s.Connections, s.Handshakes = g.server.sockets.Counts()
 	k := &g.sites.crowd
 	s.Undecided, s.MaxUndecided = int(k.now.Load()), g.sites.current().limits.Undecided
 	s.CrowdedRequests, s.CrowdedConnections = k.turned.Load(), k.cut.Load()
@@ -164,9 +164,9 @@ func (s *server) countHTTP2(c net.Conn, state http.ConnState) {
 	case http.StateNew:
 		s.over2.Add(1)
 	case http.StateActive:
-		socketOf(c).setWaiting(false)
+		Of(c).SetWaiting(false)
 	case http.StateIdle:
-		socketOf(c).setWaiting(true)
+		Of(c).SetWaiting(true)
 	case http.StateClosed:
 		s.over2.Add(-1)
 		s.sites.arrivals.done(c)
