@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"gatehouse/gateway/rules"
+	"gatehouse/gateway/sockets"
 	"gatehouse/gateway/strict"
 	"gatehouse/gateway/upstream"
 )
@@ -34,9 +35,9 @@ func newClientConn(c net.Conn) *clientConn {
 		info.secure = true
 		info.serverName = canonicalServerName(t.ConnectionState().ServerName)
 	}
-	info.source = AddrOf(c)
+	info.source = sockets.AddrOf(c)
 	info.text = info.source.String()
-	if !Of(c).IsUnnamed() {
+	if !sockets.Of(c).IsUnnamed() {
 		info.speaker = info.source
 	}
 	return info
@@ -61,7 +62,7 @@ func (c *clientConn) arrive(a *arrivals) {
 // vouch says that the connection is of use to somebody: it does not make room any more
 // while it has a request.
 func (c *clientConn) vouch() {
-	Of(c.conn).Vouch()
+	sockets.Of(c.conn).Vouch()
 }
 
 type clientConnKey struct{}
@@ -85,5 +86,5 @@ func clientOf(who rules.Subject, addr netip.Addr) upstream.Client {
 	if who.LoggedIn {
 		return upstream.Client{User: who.Identity.User, Backend: who.Identity.Source}
 	}
-	return upstream.Client{Network: NetworkOf(addr)}
+	return upstream.Client{Network: sockets.NetworkOf(addr)}
 }

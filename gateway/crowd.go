@@ -7,6 +7,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/sockets"
 )
 
 // crowd counts the requests that no rule has allowed yet, and the refusals that their
@@ -61,7 +62,7 @@ func (x *exchange) endIfUnread() {
 		return
 	}
 	k.cut.Add(1)
-	if s := Of(x.conn.conn); s != nil {
+	if s := sockets.Of(x.conn.conn); s != nil {
 		s.Reset()
 	}
 	x.abort(errUnread)

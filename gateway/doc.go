@@ -29,10 +29,9 @@
 //	upstream_path.go    the path at the upstream, and back in the answer
 //	answer_header.go    answer fields that a client gets
 //
-// Of what clients can take, limit.go has the bounds and limit_memory.go what each
-// thing costs. limit_sockets.go counts connections and limit_shed.go says which of them
-// makes room; limit_guests.go lets in those of HTTP/2 on which nobody has logged in;
-// crowd.go counts the requests that nobody has allowed yet.
+// Package limits says what clients can take, and what each thing costs. Package sockets
+// counts connections and says which of them makes room. crowd.go counts the requests
+// that nobody has allowed yet.
 //
 // The package knows nothing of any kind of backend: it asks a
 // [backend.Backend] and treats all of them the same.

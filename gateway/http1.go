@@ -15,6 +15,7 @@ import (
 
 	"gatehouse/backend/fault"
 	"gatehouse/gateway/flow"
+	"gatehouse/gateway/sockets"
 	"gatehouse/gateway/upstream"
 )
 
@@ -233,7 +234,7 @@ func (c *http1Conn) setActive(active bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.active = active
-	Of(c.Conn).SetWaiting(!active)
+	sockets.Of(c.Conn).SetWaiting(!active)
 }
 
 // hurry gives a client that has no request under way a moment to send one.
@@ -252,7 +253,7 @@ func (c *http1Conn) cut() {
 	if t, ok := raw.(interface{ NetConn() net.Conn }); ok {
 		raw = t.NetConn()
 	}
-	if s, ok := raw.(*Socket); ok {
+	if s, ok := raw.(*sockets.Socket); ok {
 		s.Reset()
 		return
 	}

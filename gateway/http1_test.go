@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"gatehouse/gateway/upstream"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"gatehouse/gateway/upstream"
 )
 
 // stream is a connection that delivers bytes in pieces, and then its end.

@@ -3,12 +3,14 @@ package gateway
 import (
 	"context"
 	"errors"
-	"gatehouse/gateway/limits"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync"
 	"time"
+
+	"gatehouse/gateway/limits"
+	"gatehouse/gateway/sockets"
 )
 
 // http2Servers serve the connections of HTTP/2 clients. There is one for each choice
@@ -51,7 +53,7 @@ const (
 func (s *http2Servers) serve(c net.Conn, now *site) {
 	t, l := now.timeouts, now.limits
 	settings := http2Settings{header: t.Header, idle: t.Idle, bodyIdle: t.BodyIdle, headBytes: l.HeadBytes, streams: min(l.Streams, limits.NarrowStreams), window: limits.NarrowWindow}
-	if Of(c).Widen(l.Wide) {
+	if sockets.Of(c).Widen(l.Wide) {
 		settings.streams, settings.window = l.Streams, limits.WideWindow
 	}
 	h := s.serverFor(settings)

@@ -1,13 +1,15 @@
 package gateway
 
 import (
-	"gatehouse/gateway/upstream"
 	"net/netip"
 	"testing"
+
+	"gatehouse/gateway/sockets"
+	"gatehouse/gateway/upstream"
 )
 
 // theSocket returns the one connection of a client that is open.
-func (tg *testGateway) theSocket(t *testing.T) *Socket {
+func (tg *testGateway) theSocket(t *testing.T) *sockets.Socket {
 	t.Helper()
 	open := tg.server.sockets.All()
 	if len(open) != 1 {

@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/gateway/limits"
 	"gatehouse/gateway/record"
+	"gatehouse/gateway/sockets"
 )
 
 var updateLimits = flag.Bool("update-limits", false, "write docs/limits.md anew")
@@ -47,7 +48,7 @@ func allowances() []allowance {
 		{"connection of a client, with its TLS handshake and the window of a narrow connection", limits.ConnectionMemory, connections, "the least of a quarter of the memory, `limits.connections`, and half of the descriptors that are shared out. Of these one address may have `limits.per_address`, one user half, and `limits.handshakes` may be in their TLS handshake", 0, false, ""},
 		{fmt.Sprintf("connection of HTTP/2 on which nobody has logged in, with the %d requests that it may have under way", limits.NarrowStreams), l.GuestMemory(), part(limits.GuestsPart, l.GuestMemory()),
 			"a twelfth of the memory. More of them wait after their handshake, in their order", l.GuestMemory(), false, ""},
-		{"wide connection of HTTP/2, with a window of 1 MiB and `limits.streams` requests", wideMemory, part(limits.WidePart, wideMemory), fmt.Sprintf("an eighth of the memory, of which one network has 1/%d at most. Further connections are narrow", WideShare), wideMemory - limits.WideWindow, false, ""},
+		{"wide connection of HTTP/2, with a window of 1 MiB and `limits.streams` requests", wideMemory, part(limits.WidePart, wideMemory), fmt.Sprintf("an eighth of the memory, of which one network has 1/%d at most. Further connections are narrow", sockets.WideShare), wideMemory - limits.WideWindow, false, ""},
 		{"stream of a narrow connection", streamMemory, func(limit int) int { return connections(limit) * limits.NarrowStreams }, fmt.Sprintf("%d for each connection", limits.NarrowStreams), 0, false, ""},
 		{"request that no rule has allowed yet, with its head. Requests count that wait for a login, also in the flood control or for the answer to an equal question", head, part(limits.UndecidedPart, head),
 			"an eighth of the memory. From half of that on, only users are let in whose login is remembered, and no backend is asked. When all of it is used, connections are closed that have more than a few such requests", 0, false, ""},
@@ -148,7 +149,7 @@ Not in the table are the program itself, the configuration with its files of use
 - If a client has as many connections to upstreams as one client may have, the gateway reads nothing from its connection for %v, and longer each time, up to %v. It does the same after a login that is put off.
 - While a request waits, a client that has moved no byte of a body for %v is cut off. If there are several, it is one of the client with most connections. A client that moves a little is not cut off for this, but may be by `+"`limits.body_rate`"+`.
 - Bodies over HTTP/2 move by 64 KiB in each round trip: net/http takes in what a window allows before there is a decision, so the window is small, and net/http cannot make it larger afterwards. Over HTTP/1.1 a body is not read before the decision.
-`, sumsTable(), Tenure, SilentTenure, GuestTenure, limits.SlotPatience, 2*MinPause, MaxPause, limits.StuckAfter)
+`, sumsTable(), sockets.Tenure, sockets.SilentTenure, sockets.GuestTenure, limits.SlotPatience, 2*sockets.MinPause, sockets.MaxPause, limits.StuckAfter)
 	return b.Bytes()
 }
 

@@ -7,6 +7,7 @@ import (
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
 	"gatehouse/gateway/rules"
+	"gatehouse/gateway/sockets"
 	"gatehouse/gateway/strict"
 )
 
@@ -124,11 +125,11 @@ func (x *exchange) unanswered(question string, err error) *problem {
 // ownSocket returns the connection that the client has for itself. It is nil for that of
 // a trusted proxy, which speaks for many: what one of them does must not be laid to the
 // others.
-func (x *exchange) ownSocket() *Socket {
+func (x *exchange) ownSocket() *sockets.Socket {
 	if x.site.door.proxies.Contains(x.conn.source) {
 		return nil
 	}
-	return Of(x.conn.conn)
+	return sockets.Of(x.conn.conn)
 }
 
 var errTurnedAway = fault.With("login.connections", errors.New("a request on a connection that its user has too many of"))

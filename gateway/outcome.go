@@ -3,8 +3,9 @@ package gateway
 import (
 	"cmp"
 	"errors"
-	"gatehouse/backend/fault"
 	"net/http"
+
+	"gatehouse/backend/fault"
 )
 
 // Outcomes are what the gateway made of a request, in one word for metrics and

@@ -14,6 +14,7 @@ import (
 
 	"gatehouse/backend/fault"
 	"gatehouse/gateway/flow"
+	"gatehouse/gateway/sockets"
 )
 
 // server accepts clients on any number of listeners. It makes the TLS handshake
@@ -23,7 +24,7 @@ type server struct {
 	http2   *http2Servers
 	log     *slog.Logger
 	sites   *sites
-	sockets *Set
+	sockets *sockets.Set
 	cut     atomic.Bool // requests have been cut off
 
 	over2        atomic.Int64 // connections of HTTP/2
@@ -31,7 +32,7 @@ type server struct {
 }
 
 func newServer(sites *sites, log *slog.Logger) *server {
-	s := &server{sites: sites, sockets: NewSet(), http1: newHTTP1Server(sites, log), log: log}
+	s := &server{sites: sites, sockets: sockets.NewSet(), http1: newHTTP1Server(sites, log), log: log}
 	s.http2 = &http2Servers{sites: sites, log: log, state: s.countHTTP2, servers: map[http2Settings]*http2Server{}}
 	return s
 }
@@ -129,7 +130,7 @@ const (
 
 // admit makes the handshake with a client and hands its connection to the server of
 // the protocol that they agreed on.
-func (s *server) admit(c *Socket) {
+func (s *server) admit(c *sockets.Socket) {
 	if t, ok := c.Conn.(*net.TCPConn); ok {
 		t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: tcpKeepIdle, Interval: tcpKeepInterval, Count: tcpKeepCount})
 	}
@@ -153,7 +154,7 @@ func (s *server) admit(c *Socket) {
 	}
 	if secured.ConnectionState().NegotiatedProtocol == "h2" {
 		if !s.sockets.Receive(c, site.limits.Guests) {
-			s.dismiss(c, ErrNoRoom)
+			s.dismiss(c, sockets.ErrNoRoom)
 			return
 		}
 		s.http2.serve(secured, site)
@@ -163,7 +164,7 @@ func (s *server) admit(c *Socket) {
 }
 
 // dismiss ends a connection that comes to no request.
-func (s *server) dismiss(c *Socket, err error) {
+func (s *server) dismiss(c *sockets.Socket, err error) {
 	s.log.Debug("connection refused", "source", c.RemoteAddr().String(), "error", err)
 	c.Close()
 	s.sites.arrivals.done(c)

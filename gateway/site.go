@@ -15,6 +15,7 @@ import (
 	"gatehouse/gateway/limits"
 	"gatehouse/gateway/record"
 	"gatehouse/gateway/rules"
+	"gatehouse/gateway/sockets"
 	"gatehouse/gateway/upstream"
 )
 
@@ -109,8 +110,8 @@ func newSite(cfg Config, before *site) (*site, error) {
 }
 
 // terms are on what connections are let in while s is the current site.
-func (s *site) terms() Terms {
-	return Terms{Limits: s.limits, Proxies: s.door.proxies, ProxyProtocol: s.proxyProtocol, Handshake: s.timeouts.Handshake, MakeRoom: s.slots.ShedAny}
+func (s *site) terms() sockets.Terms {
+	return sockets.Terms{Limits: s.limits, Proxies: s.door.proxies, ProxyProtocol: s.proxyProtocol, Handshake: s.timeouts.Handshake, MakeRoom: s.slots.ShedAny}
 }
 
 // shareSlots leaves some connections to others where one of several upstreams hangs.

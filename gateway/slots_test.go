@@ -2,10 +2,6 @@ package gateway
 
 import (
 	"errors"
-	"gatehouse/gateway/flow"
-	"gatehouse/gateway/limits"
-	"gatehouse/gateway/upstream"
-	"gatehouse/internal/testkit"
 	"io"
 	"net"
 	"net/http"
@@ -15,6 +11,11 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+
+	"gatehouse/gateway/flow"
+	"gatehouse/gateway/limits"
+	"gatehouse/gateway/upstream"
+	"gatehouse/internal/testkit"
 )
 
 // The whole way, over both protocols: one user holds all that one may, is told to wait

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"gatehouse/gateway/sockets"
 )
 
 // State is how far a gateway has come.
@@ -164,9 +166,9 @@ func (s *server) countHTTP2(c net.Conn, state http.ConnState) {
 	case http.StateNew:
 		s.over2.Add(1)
 	case http.StateActive:
-		Of(c).SetWaiting(false)
+		sockets.Of(c).SetWaiting(false)
 	case http.StateIdle:
-		Of(c).SetWaiting(true)
+		sockets.Of(c).SetWaiting(true)
 	case http.StateClosed:
 		s.over2.Add(-1)
 		s.sites.arrivals.done(c)

@@ -3,9 +3,10 @@ package rules
 import (
 	"errors"
 	"fmt"
-	"gatehouse/backend/fault"
 	"slices"
 	"strings"
+
+	"gatehouse/backend/fault"
 )
 
 // methodSet has a bit for each method of knownMethods.

@@ -1,4 +1,13 @@
-package gateway
+// Package sockets holds the connections of clients from the moment that they are
+// accepted: how many there may be, whose they are, and which of them makes room for the
+// next one. It works below TLS and knows no requests. Whoever serves a connection says
+// what came of it: somebody has logged in on it, a login was refused, it waits for its
+// client.
+//
+// A [Set] lets connections in on the [Terms] of the configuration in force. Each is a
+// [Socket]. [Of] returns nil for a connection that no set has let in, and what is said of
+// a nil socket has no effect.
+package sockets
 
 import (
 	"errors"
@@ -36,6 +45,7 @@ type Set struct {
 	refusals [refusedKinds]atomic.Uint64
 }
 
+// NewSet returns a set without connections.
 func NewSet() *Set {
 	return &Set{
 		open: map[*Socket]struct{}{}, from: tally.Of[netip.Prefix]{}, wideFrom: tally.Of[netip.Prefix]{}, of: tally.Of[upstream.Client]{},

@@ -1,4 +1,4 @@
-package gateway
+package sockets
 
 import (
 	"crypto/tls"
@@ -92,11 +92,11 @@ func (s *Socket) Hold() {
 }
 
 // IsHeld reports whether it is held.
-func (s *Socket) IsHeld() bool { return s.held.Load() > 0 }
+func (s *Socket) IsHeld() bool { return s != nil && s.held.Load() > 0 }
 
 // Resume says that its client got what it asked for.
 func (s *Socket) Resume() {
-	if s != nil && s.IsHeld() {
+	if s.IsHeld() {
 		s.held.Store(0)
 	}
 }

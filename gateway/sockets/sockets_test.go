@@ -1,13 +1,14 @@
-package gateway
+package sockets
 
 import (
-	"gatehouse/gateway/limits"
-	"gatehouse/gateway/strict"
 	"net"
 	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"gatehouse/gateway/limits"
+	"gatehouse/gateway/strict"
 )
 
 // testTerms let in everybody whom a gateway lets in that nobody has limited.

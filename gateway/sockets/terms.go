@@ -1,10 +1,11 @@
-package gateway
+package sockets
 
 import (
-	"gatehouse/gateway/limits"
-	"gatehouse/gateway/strict"
 	"net/netip"
 	"time"
+
+	"gatehouse/gateway/limits"
+	"gatehouse/gateway/strict"
 )
 
 // Terms are on what connections are let in. They are part of a configuration.
