@@ -29,9 +29,9 @@ type http2Servers struct {
 
 // http2Settings are what net/http takes from the server.
 type http2Settings struct {
-	header, idle, bodyIdle time.Duration
-	streams, headBytes     int
-	window                 int
+	header, bodyIdle   time.Duration
+	streams, headBytes int
+	window             int
 }
 
 // http2Server is one of them, and how connections come to it.
@@ -52,10 +52,12 @@ const (
 // more are wanted it closes it.
 func (s *http2Servers) serve(c net.Conn, now *site) {
 	t, l := now.timeouts, now.limits
-	settings := http2Settings{header: t.Header, idle: t.Idle, bodyIdle: t.BodyIdle, headBytes: l.HeadBytes, streams: min(l.Streams, limits.NarrowStreams), window: limits.NarrowWindow}
-	if sockets.Of(c).Widen(l.Wide) {
+	settings := http2Settings{header: t.Header, bodyIdle: t.BodyIdle, headBytes: l.HeadBytes, streams: min(l.Streams, limits.NarrowStreams), window: limits.NarrowWindow}
+	client := sockets.Of(c)
+	if client.Widen(l.Wide) {
 		settings.streams, settings.window = l.Streams, limits.WideWindow
 	}
+	client.EndIdle(c, t.Idle)
 	h := s.serverFor(settings)
 	if h == nil || !h.queue.push(c) {
 		c.Close()
@@ -85,7 +87,6 @@ func (s *http2Servers) newServer(t http2Settings) *http.Server {
 		Protocols:                    protocols,
 		DisableGeneralOptionsHandler: true, // it would answer "OPTIONS *" without asking anybody
 		ReadHeaderTimeout:            t.header,
-		IdleTimeout:                  t.idle,
 		MaxHeaderBytes:               t.headBytes,
 		ConnContext:                  connContext,
 		ConnState:                    s.state,

@@ -2,6 +2,7 @@ package owntoken
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -35,7 +36,7 @@ func writeForEver(path string) {
 	}
 	i := NewIssuer(j, Config{PerUser: 1 << 30, MaxTTL: time.Hour})
 	for n := 0; ; n++ {
-		made, secret, err := i.Create(nil, Order{Kind: Personal, Name: fmt.Sprintf("t%d-%d", os.Getpid(), n), Owner: alice})
+		made, secret, err := i.Create(context.Background(), Order{Kind: Personal, Name: fmt.Sprintf("t%d-%d", os.Getpid(), n), Owner: alice})
 		if err != nil {
 			fmt.Println("error", err)
 			os.Exit(1)
@@ -43,7 +44,7 @@ func writeForEver(path string) {
 		fmt.Println("made", secret)
 		if n%2 == 0 {
 			fmt.Println("revoking", secret)
-			if _, err := i.Revoke(nil, "alice", made.ID); err != nil {
+			if _, err := i.Revoke(context.Background(), "alice", made.ID); err != nil {
 				fmt.Println("error", err)
 				os.Exit(1)
 			}

@@ -21,6 +21,8 @@ type Socket struct {
 
 	unnamed bool // see isUnnamed
 
+	idling atomic.Pointer[idling] // nil for one of HTTP/1, which has another way
+
 	// waits is since when it has been of no use to anybody, in nanoseconds since 1970:
 	// since it came, and, once somebody has vouched for it, since nobody has a request
 	// on it. It is 0 while it is of use.
@@ -108,8 +110,12 @@ const (
 
 // SetWaiting says whether the client is the one to do something.
 func (s *Socket) SetWaiting(waiting bool) {
+	if s == nil {
+		return
+	}
+	s.idling.Load().set(waiting)
 	switch {
-	case s == nil || !s.vouched.Load():
+	case !s.vouched.Load():
 	case waiting:
 		s.waits.Store(time.Now().UnixNano())
 	default:
@@ -155,6 +161,7 @@ func (s *Socket) RemoteAddr() net.Addr { return s.remote }
 
 // Close implements [net.Conn].
 func (s *Socket) Close() error {
+	s.idling.Load().end()
 	s.all.leave(s)
 	return s.Conn.Close()
 }
