@@ -12,7 +12,9 @@ type order func(a, b string) int
 // orders are those of known registries: by the path of directories, where a slash comes
 // before every other character; by bytes; and without regard to case, as the OCI
 // distribution specification orders tags.
-var orders = [...]order{byPath, strings.Compare, byLetter}
+var orders = [...]order{byPath, bytesOrder: strings.Compare, byLetter}
+
+const bytesOrder = 1
 
 func byPath(a, b string) int {
 	i := common(a, b)
@@ -86,15 +88,8 @@ func (s *sequence) beginsBefore(place string) bool {
 	return s.begun
 }
 
-// mayBeginBefore reports whether it does in some order that the names may have.
-func (s *sequence) mayBeginBefore(place string) bool {
-	for i, compare := range orders {
-		if s.begun && !s.broken[i] && compare(s.first, place) <= 0 {
-			return true
-		}
-	}
-	return false
-}
+// inBytes reports whether the names came in the order of bytes.
+func (s *sequence) inBytes() bool { return !s.broken[bytesOrder] }
 
 // order returns the one that all names came in. If there is none, sorted is false and it
 // is the one that they are to be brought into.

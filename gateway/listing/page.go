@@ -67,6 +67,9 @@ func (p *Pager) Page(n int, at Position) (Page, error) {
 		if err != nil {
 			return Page{}, err
 		}
+		if err := p.settle(a, n-len(page.Names)); err != nil {
+			return Page{}, err
+		}
 		kept := 0
 		for _, name := range a.behind(at) {
 			if len(page.Names) == n || bytes > maxPageBytes {
@@ -106,6 +109,7 @@ type answer struct {
 	more  bool // something follows
 	full  bool // that is not what the registry says: it gave as many names as it was asked for
 	met   bool // after is among the names
+	early bool // a name is among them that comes before after in the order of bytes
 	whole bool // they are all that the registry has, whatever it was asked for
 }
 
@@ -116,27 +120,44 @@ func (p *Pager) ask(after string) (*answer, error) {
 	if err != nil || after == "" {
 		return a, err
 	}
-	_, sorted := a.names.order()
-	switch {
+	switch _, sorted := a.names.order(); {
 	case a.met || sorted && a.names.beginsBefore(after):
 		a.whole = true
-	case sorted && a.names.mayBeginBefore(after):
-		// The few names fit several orders, and after has gone. A registry whose list
-		// begins with the same name when it is asked for all of it has no pages.
+	case !sorted:
+		// Either after has gone from a list without an order, or the registry has
+		// an order that is not known here.
 		all, err := p.list("")
 		if err != nil {
 			return nil, err
 		}
-		a.whole = !all.more && all.names.first == a.names.first
-	case !sorted:
-		// Either after has gone from a list without an order, or the registry has
-		// an order that is not known here.
-		if all, err := p.list(""); err != nil || !all.more {
+		if !all.more {
+			p.Keep(-a.kept)
 			all.after, all.whole = after, true
-			return all, err
+			return all, nil
 		}
+		p.Keep(-all.kept)
 	}
 	return a, nil
+}
+
+// settle finds out whether an answer is a page or all that the registry has, where that
+// makes a difference to a page of ours that has room for so many names. All that a registry
+// without pages has is brought into the order of bytes, as it may come in another order
+// each time, by chance in one that fits a page. A registry with pages has nothing behind
+// the last name, and one without them gives everything again.
+func (p *Pager) settle(a *answer, room int) error {
+	compare, sorted := a.names.order()
+	isCut := len(a.shown) > room && !a.names.inBytes()
+	if a.whole || !sorted || a.more && !a.full || !isCut && !a.early {
+		return nil
+	}
+	again, err := p.list(a.names.last)
+	if err != nil {
+		return err
+	}
+	p.Keep(-again.kept)
+	a.whole = again.met || again.names.begun && compare(again.names.first, a.names.last) < 0
+	return nil
 }
 
 func (p *Pager) list(after string) (*answer, error) {
@@ -163,7 +184,7 @@ func (p *Pager) take(a *answer, name string) error {
 	if !p.Kind.Valid(name) {
 		return nil
 	}
-	a.met = a.met || name == a.after
+	a.met, a.early = a.met || name == a.after, a.early || name < a.after
 	a.names.add(name)
 	shown, err := p.Shown(name)
 	if err != nil || !shown {
@@ -183,11 +204,11 @@ const stringSize = 40
 func (a *answer) behind(at Position) []string {
 	compare, sorted := a.names.order()
 	switch isAll := a.whole || a.after == "" && !a.more; {
-	case sorted:
-	case isAll:
+	case a.whole && !a.names.inBytes(), isAll && !sorted:
+		compare = strings.Compare
 		slices.SortFunc(a.shown, compare)
 		a.shown = slices.Compact(a.shown)
-	default:
+	case !sorted:
 		seen := map[string]bool{}
 		a.shown = slices.DeleteFunc(a.shown, func(name string) bool {
 			twice := seen[name]
@@ -196,7 +217,7 @@ func (a *answer) behind(at Position) []string {
 		})
 	}
 	if a.whole {
-		a.shown = behind(a.shown, a.after, compare)
+		a.shown = behind(a.shown, a.after, strings.Compare)
 	}
 	if at.Floor != "" {
 		a.shown = behind(a.shown, at.Floor, compare)

@@ -15,6 +15,7 @@ import (
 type shelf struct {
 	names []string
 	order order       // nil for none, another one each time
+	rand  *rand.Rand  // which one
 	whole bool        // it does not know of pages
 	mute  bool        // it does not say whether more follows
 	most  int         // the largest page; 0 for any
@@ -32,7 +33,7 @@ func (s *shelf) List(n int, last string, each func(string) error) (bool, error) 
 	}
 	names := slices.Clone(s.names)
 	if s.order == nil {
-		rand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+		s.rand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 	} else if !slices.IsSortedFunc(names, s.order) {
 		slices.SortFunc(names, s.order)
 	}
@@ -137,6 +138,7 @@ func TestPagesTogetherAreWhatIsShown(t *testing.T) {
 					isShown[name] = r.IntN(4) >= part
 				}
 				reg, stays := shelf(names), map[string]bool{}
+				reg.rand = r
 				for _, name := range names {
 					stays[name] = r.IntN(10) > 0
 				}
@@ -242,18 +244,33 @@ func TestPageFailsAsAWhole(t *testing.T) {
 // Where the place that a client names has gone, and what is left fits several orders, a
 // registry without pages is told from one that has them.
 func TestPageBehindANameThatHasGone(t *testing.T) {
-	for what, reg := range map[string]*shelf{
-		"no pages": {names: []string{"a/app", "z"}, order: byPath, whole: true},
-		"pages":    {names: []string{"a-a", "a/app", "z"}, order: strings.Compare},
+	for _, c := range []struct {
+		reg        *shelf
+		last, want string
+	}{
+		{&shelf{names: []string{"a-c", "z"}, order: byPath, whole: true}, "a/b", "z"},
+		{&shelf{names: []string{"a-c", "z"}, order: byPath}, "a/b", "a-c z"},
+		{&shelf{names: []string{"a-a", "a/app", "z"}, order: strings.Compare}, "a-b", "a/app z"},
 	} {
-		p := Pager{Kind: Kind{Valid: any}, Registry: reg, Keep: func(int) error { return nil }, Shown: func(string) (bool, error) { return true, nil }}
-		page, err := p.Page(10, Position{After: "a-b"})
-		want := "z"
-		if !reg.whole {
-			want = "a/app z"
+		p := Pager{Kind: Kind{Valid: any}, Registry: c.reg, Keep: func(int) error { return nil }, Shown: func(string) (bool, error) { return true, nil }}
+		page, err := p.Page(10, Position{After: c.last})
+		if got := strings.Join(page.Names, " "); got != c.want || err != nil {
+			t.Errorf("%v behind %s: %q, %v, want %q", c.reg.names, c.last, got, err, c.want)
 		}
-		if got := strings.Join(page.Names, " "); got != want || err != nil {
-			t.Errorf("%s: %q, %v, want %q", what, got, err, want)
+	}
+}
+
+// A few names come in a known order by chance, and in another one the next time.
+func TestShortListInAnotherOrderEachTime(t *testing.T) {
+	all := []string{"a", "a-b", "a/b", "a/b/c", "a.b", "b"}
+	for seed := range uint64(2000) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		names := all[:1+r.IntN(len(all))]
+		got := union(t, &shelf{names: names, whole: true, rand: r}, 1+r.IntN(3), func(string) bool { return true })
+		slices.Sort(got)
+		if want := slices.Sorted(slices.Values(names)); !slices.Equal(got, want) {
+			t.Fatalf("seed %d: %q, want %q", seed, got, want)
 		}
 	}
 }
