@@ -43,6 +43,15 @@ func WithoutUserinfo(message string) string {
 	return userinfo.ReplaceAllString(message, "${1}${2}"+Redacted+"@")
 }
 
+// HasLogin reports whether a value looks like a URL with a user part, or like what is left
+// of one where its scheme is mistyped or missing: a colon or two slashes stand somewhere
+// before an @. A path that begins with a slash does not.
+func HasLogin(value string) bool {
+	i := strings.LastIndexByte(value, '@')
+	isPath := strings.HasPrefix(value, "/") && !strings.HasPrefix(value, "//")
+	return i >= 0 && !isPath && (strings.Contains(value[:i], ":") || strings.Contains(value[:i], "//"))
+}
+
 // HasUserinfo reports whether a value is a URL with a user part, as far as [WithoutUserinfo]
 // would know it in quotes.
 func HasUserinfo(value string) bool {

@@ -134,7 +134,7 @@ func TestCLI1URLInAnotherKeyIsNotShown(t *testing.T) {
 	t.Parallel()
 	const ldapLine, routeLine = `urls = ["ldaps://127.0.0.1:1"]`, `upstream = "http://127.0.0.1:1"`
 	config := filepath.Join(t.TempDir(), "config.toml")
-	for _, url := range []string{"http://u:%s@h", "http://%s@h:1/x", "//u:%s@h", "http;//u:%s@h", "unix:/u:%s@h"} {
+	for _, url := range []string{"http://u:%s@h", "http://%s@h:1/x", "//u:%s@h", "http;//u:%s@h", "unix:/u:%s@h", "u:%s@h", ":%s@h:443", "u:a/%s@h", "u:a b%s@h", "http//u:%s@h", "http//%s@h"} {
 		value := `"` + strings.ReplaceAll(url, "%s", pasted) + `"`
 		for _, text := range []string{
 			leadConfig("audit_log = "+value+"\n", ldapLine, routeLine),
@@ -146,6 +146,19 @@ func TestCLI1URLInAnotherKeyIsNotShown(t *testing.T) {
 			leadConfig("", ldapLine, routeLine+"\ncors_origins = ["+value+"]"),
 			leadConfig("", ldapLine, routeLine+"\nregistry = "+value),
 			leadConfig("", ldapLine, routeLine+"\nhost = "+value),
+			leadConfig("", ldapLine, routeLine+"\nhosts = ["+value+"]"),
+			leadConfig("", ldapLine, routeLine+"\ncors_origins = "+value),
+			leadConfig("", ldapLine, routeLine+"\ncatalog_ttl = "+value),
+			leadConfig("", ldapLine, routeLine+"\ncatalog = "+value),
+			leadConfig("", ldapLine, routeLine+"\npath = "+value),
+			leadConfig("", ldapLine, routeLine+"\nbackend = "+value),
+			leadConfig("", ldapLine, routeLine+"\nkeep_headers = ["+value+"]"),
+			leadConfig("[admin]\nsocket = "+value+"\n", ldapLine, routeLine),
+			leadConfig("[admin]\nlisten = \"127.0.0.1:0\"\nhosts = ["+value+"]\n", ldapLine, routeLine),
+			leadConfig("[health]\npath = "+value+"\n", ldapLine, routeLine),
+			leadConfig("[tls]\ncert_file = "+value+"\n", ldapLine, routeLine),
+			leadConfig("[tokens]\nstate_file = "+value+"\n", ldapLine, routeLine),
+			strings.Replace(leadConfig("", ldapLine, routeLine), "[\"127.0.0.1:0\"]", "["+value+"]", 1),
 		} {
 			put(t, config, text)
 			ended, end := context.WithCancel(t.Context())
@@ -173,6 +186,7 @@ func TestCLI1PastedPasswordInFlagsIsNotShown(t *testing.T) {
 	run(t.Context(), append(serve, "--upstream", "http://127.0.0.1:1", "--cert", filepath.Join(dir, "users"), "--key", pasted), std)
 	run(t.Context(), append(serve, "--upstream", "http://u:"+pasted+"@h:1"), std)
 	run(t.Context(), append(serve, "--upstream", pasted), std)
+	run(t.Context(), append(serve, "--upstream", "http://127.0.0.1:1", "--listen", "u:"+pasted+"@h:1"), std)
 	t.Setenv("GATEHOUSE_TLS_KEY_FILE", pasted)
 	run(t.Context(), append(serve, "--upstream", "http://127.0.0.1:1"), std)
 	if strings.Contains(out.String(), "Wint3r") || !strings.Contains(out.String(), "--upstream") {

@@ -18,23 +18,23 @@ type ldapKeys struct {
 	CertFile          string       `toml:"cert_file"`                                                     // client certificate, in PEM, if the servers want one
 	KeyFile           config.Lead  `toml:"key_file"`                                                      // its private key, in PEM
 
-	BindDN                 string      `toml:"bind_dn"`                  // account that looks users up; without one searches are anonymous
-	BindPasswordFile       config.Lead `toml:"bind_password_file"`       // file with its password, or while that is changed with the old and the new one in a line each; read again when it is needed; not readable by everybody
-	BindPasswordCredential config.Lead `toml:"bind_password_credential"` // systemd credential with its password
-	BindPasswordEnv        config.Lead `toml:"bind_password_env"`        // variable of the environment with its password
-	SASLExternal           bool        `toml:"sasl_external"`            // the client certificate, or the user of the socket, is the account
-	BindTemplate           string      `toml:"bind_template"`            // name to log in as, with {user} in it, where no account looks users up
+	BindDN                 string      `toml:"bind_dn" free:"true"`       // account that looks users up; without one searches are anonymous
+	BindPasswordFile       config.Lead `toml:"bind_password_file"`        // file with its password, or while that is changed with the old and the new one in a line each; read again when it is needed; not readable by everybody
+	BindPasswordCredential config.Lead `toml:"bind_password_credential"`  // systemd credential with its password
+	BindPasswordEnv        config.Lead `toml:"bind_password_env"`         // variable of the environment with its password
+	SASLExternal           bool        `toml:"sasl_external"`             // the client certificate, or the user of the socket, is the account
+	BindTemplate           string      `toml:"bind_template" free:"true"` // name to log in as, with {user} in it, where no account looks users up
 
 	Domains      []string `toml:"domains"`                          // domains that may stand in user@domain and DOMAIN\user; not set: with the preset activedirectory those of user_bases, as the forest calls them (CORP, corp.example), and the suffixes of principal names
 	UserBases    []string `toml:"user_bases"`                       // entries below which users are; [""]: all of a forest of Active Directory, with a global catalog (port 3269) in urls
 	UserScope    string   `toml:"user_scope" oneof:"sub one"`       // how far below the bases users are: anywhere or directly
-	UserFilter   string   `toml:"user_filter"`                      // filter by which a user is found, with {user} (as typed) or {account} (without a domain)
+	UserFilter   string   `toml:"user_filter" free:"true"`          // filter by which a user is found, with {user} (as typed) or {account} (without a domain)
 	UserNameAttr string   `toml:"user_name_attr"`                   // attribute with the name that rules and logs use
 	Dereference  string   `toml:"dereference" oneof:"never always"` // whether searches find what aliases stand for
 
 	GroupMode        string            `toml:"group_mode" oneof:"none memberof search token_groups in_chain"` // how the groups of a user are found
 	GroupBases       []string          `toml:"group_bases"`                                                   // entries below which groups are; not set: user_bases
-	GroupFilter      string            `toml:"group_filter"`                                                  // filter that groups match
+	GroupFilter      string            `toml:"group_filter" free:"true"`                                      // filter that groups match
 	GroupNameAttr    string            `toml:"group_name_attr"`                                               // attribute with the name that rules use, besides the DN; "dn" for that alone
 	GroupMemberAttrs []string          `toml:"group_member_attrs"`                                            // attributes of a group that name its members
 	MemberOfAttr     string            `toml:"member_of_attr"`                                                // attribute of users and groups that names their groups; not read with group_mode = "token_groups"; some directories call it isMemberOf
@@ -60,8 +60,8 @@ type ldapKeys struct {
 
 // filterGroupKeys is one [[backend.filter_group]].
 type filterGroupKeys struct {
-	Name   string `toml:"name"`   // what rules call the group
-	Filter string `toml:"filter"` // filter that its members match
+	Name   string `toml:"name"`               // what rules call the group
+	Filter string `toml:"filter" free:"true"` // filter that its members match
 }
 
 func openLDAP(k ldapKeys, t backendTable) (backend.Backend, error) {

@@ -161,7 +161,7 @@ type Route struct {
 	Challenge string `toml:"challenge" oneof:"basic bearer"` // what clients without credentials are asked for: a password ("basic"), or a token ("bearer"), with which docker can pull without a login and push with one; both are taken in either case
 	TokenURL  URL    `toml:"token_url"`                      // where clients fetch tokens; not set: at the host, the port and the scheme by which they came
 
-	Realm string `toml:"realm"` // what clients show when they ask for a password
+	Realm string `toml:"realm" free:"true"` // what clients show when they ask for a password
 
 	ForwardAuthorization bool     `toml:"forward_authorization"`                     // pass the client's own user name and password on to the upstream
 	UserHeader           string   `toml:"user_header"`                               // header that tells the upstream the name of the user; not set: none
@@ -171,7 +171,7 @@ type Route struct {
 	GroupsHeaderOver     string   `toml:"groups_header_over" oneof:"refuse omit"`    // what happens to a request whose groups do not fit: it is refused, or passed on without the header ("omit"); the list is never shortened
 	RemoveHeaders        []string `toml:"remove_headers"`                            // headers of requests that the upstream does not get, besides those that tell it who somebody is or where a request comes from; one * begins or ends a name
 	KeepHeaders          []string `toml:"keep_headers"`                              // headers that would be removed, and that the upstream gets all the same, each by its exact name
-	ResponseHeaders      []string `toml:"response_headers"`                          // headers that every answer on the route has, as "NAME: VALUE"; they replace those of the upstream, and none that the gateway manages
+	ResponseHeaders      []string `toml:"response_headers" free:"true"`              // headers that every answer on the route has, as "NAME: VALUE"; they replace those of the upstream, and none that the gateway manages
 	CORSOrigins          []string `toml:"cors_origins"`                              // origins of pages, as "https://HOST", whose scripts may read every answer on the route and send it requests, with the logins of those who look at them; not set: the upstream decides
 
 	Catalog string `toml:"catalog" oneof:"filtered all"` // which repositories the list of a registry shows, to whom the rules let see it: those that the user may pull ("filtered") or every one ("all"); not set: filtered where a rule for pull is about some repositories and not about others
@@ -213,9 +213,9 @@ type RouteTimeouts struct {
 
 // Rule is one [[route.rule]].
 type Rule struct {
-	Name    string   `toml:"name"`    // what logs and refusals call the rule
-	Methods []string `toml:"methods"` // methods that the rule is about; not set: all; GET covers HEAD
-	Paths   []string `toml:"paths"`   // patterns of paths that the rule is about; not set: all; * is one segment, ** any number
+	Name    string   `toml:"name" free:"true"` // what logs and refusals call the rule
+	Methods []string `toml:"methods"`          // methods that the rule is about; not set: all; GET covers HEAD
+	Paths   []string `toml:"paths"`            // patterns of paths that the rule is about; not set: all; * is one segment, ** any number
 
 	Repositories []string `toml:"repositories"` // patterns of repositories that the rule is about, in place of paths; not set: all; * is one segment, ** any number, {user} the name of the user, {group} that of any group of the user
 	Actions      []string `toml:"actions"`      // what the rule is about, in place of methods: "pull", "push", "delete", "catalog" or "extension"; not set, with repositories: pull, push and delete
@@ -227,13 +227,13 @@ type Rule struct {
 
 // Test is one [[test]]: a question about the rules, and its answer.
 type Test struct {
-	User    string   `toml:"user"`                            // who sends the request, as typed into a login, or BACKEND:NAME; not set: somebody who has not logged in
-	Groups  []string `toml:"groups"`                          // groups of the user; not set: none
+	User    string   `toml:"user" free:"true"`                // who sends the request, as typed into a login, or BACKEND:NAME; not set: somebody who has not logged in
+	Groups  []string `toml:"groups" free:"true"`              // groups of the user; not set: none
 	Backend string   `toml:"backend"`                         // backend that vouches for the user, where there are several
 	Via     string   `toml:"via" oneof:"password token"`      // how the user comes; not set: by a password
 	From    string   `toml:"from"`                            // address of the client
 	Host    string   `toml:"host"`                            // host that the request names; not set: the one of the route
-	Request string   `toml:"request"`                         // "METHOD PATH", or login, catalog, or pull, push, delete or tags with a repository
+	Request string   `toml:"request" free:"true"`             // "METHOD PATH", or login, catalog, or pull, push, delete or tags with a repository
 	Expect  string   `toml:"expect" oneof:"allow deny login"` // what becomes of it; login: the answer is 401
-	Rule    string   `toml:"rule"`                            // rule that decides; not set: any
+	Rule    string   `toml:"rule" free:"true"`                // rule that decides; not set: any
 }

@@ -38,7 +38,7 @@ func (h *hider) scalar(from int, t reflect.Type) bool {
 		ok = !bytes.Contains(h.source[from:h.pos], []byte("://"))
 	}
 	text := strings.Trim(string(h.source[from:h.pos]), `"'`)
-	if strings.Contains(text, "://") || shown.HasUserinfo(text) {
+	if strings.Contains(text, "://") || shown.HasUserinfo(text) || t != reflect.TypeFor[[]any]() && shown.HasLogin(text) {
 		t = reflect.TypeFor[URL]()
 	}
 	end := h.pos

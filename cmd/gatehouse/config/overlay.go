@@ -172,10 +172,12 @@ func (c *Document) set(layer map[string]any, key, variable, text string) {
 // and notes where the value of key comes from.
 func (c *Document) accept(key, name string, n *node) bool {
 	c.Origin.set[key] = name
-	if n.kind == unstable.Array {
-		return true // of strings; what they say is checked with the file's
+	f := settingField(key)
+	err := checkLogin(n, f)
+	if err == nil && n.kind != unstable.Array { // of strings; what they say is checked with the file's
+		err = checkScalar(n, f)
 	}
-	if err := checkScalar(n, settingField(key)); err != nil {
+	if err != nil {
 		c.Report.Errorf(Place{Name: name}, "%v", err)
 		return false
 	}
@@ -204,11 +206,12 @@ func (c *Document) changedFlags(flags *pflag.FlagSet) map[string]*pflag.Flag {
 func textValue(f reflect.StructField, text string) (*node, any) {
 	switch {
 	case f.Type.Kind() == reflect.Slice:
-		list := strings.Split(text, ",")
+		list, n := strings.Split(text, ","), &node{kind: unstable.Array}
 		for i, item := range list {
 			list[i] = strings.TrimSpace(item)
+			n.items = append(n.items, &node{kind: unstable.String, text: list[i]})
 		}
-		return &node{kind: unstable.Array}, list
+		return n, list
 	case f.Type.Kind() == reflect.Bool && (text == "true" || text == "false"):
 		return &node{kind: unstable.Bool, text: text}, text == "true"
 	default:

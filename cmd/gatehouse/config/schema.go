@@ -98,7 +98,9 @@ func placeAdvice(key, name string) string {
 
 // value checks that n can be the value of the field f, whose full key is name.
 func (s *schema) value(n *node, name string, f reflect.StructField) {
-	switch {
+	switch err := checkLogin(n, f); {
+	case err != nil:
+		s.wrong(n, "%s: %v", f.Tag.Get("toml"), err)
 	case f.Type == reflect.TypeFor[[]Backend]():
 		s.tables(n, name, s.backend)
 	case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct:
