@@ -9,16 +9,23 @@ import (
 // DidYouMean returns a question that names the word of known nearest to word,
 // or nothing where none is near. Letter case does not count.
 func DidYouMean(word string, known []string) string {
-	best, distance := "", min(4, len(word)/3+2)
-	for _, k := range known {
-		if d := editDistance(strings.ToLower(word), strings.ToLower(k)); d < distance {
-			best, distance = k, d
-		}
-	}
+	best := Nearest(word, known, min(3, len(word)/3+1))
 	if best == "" {
 		return ""
 	}
 	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+// Nearest returns the word of known that is nearest to word, and nothing where more than
+// so many letters differ. Letter case does not count.
+func Nearest(word string, known []string, differ int) string {
+	best := ""
+	for _, k := range known {
+		if d := editDistance(strings.ToLower(word), strings.ToLower(k)); d <= differ {
+			best, differ = k, d-1
+		}
+	}
+	return best
 }
 
 // editDistance counts the insertions, deletions and replacements between a and b.

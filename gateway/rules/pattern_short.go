@@ -44,7 +44,14 @@ func (s shortPath) String() string {
 func (p *Policy) shortPaths(r *rule) []shortPath {
 	var all []shortPath
 	for i, q := range r.paths {
-		if i >= len(r.Paths) || p.isAsked(r, q) {
+		if i >= len(r.Paths) {
+			continue
+		}
+		if want, why := p.misspelt(q); why != "" {
+			all = append(all, shortPath{r.Paths[i], want, why})
+			continue
+		}
+		if p.isAsked(r, q) {
 			continue
 		}
 		if want, why := p.meantBy(r, r.Paths[i], q); why != "" {

@@ -38,6 +38,18 @@ func TestCLI4PathsThatNoClientAsksFor(t *testing.T) {
 		{"/v2/team", []string{"OPTIONS"}, ""},
 		{"/v2/_zot/ext/search", []string{"GET"}, ""},
 		{"/v2/token", []string{"GET"}, ""},
+		{"/v2/**/manifest/*", nil, "manifest is probably manifests; write /v2/**/manifests/*"},
+		{"/v2/app/mainfests/latest", []string{"GET"}, "/v2/app/manifests/latest"},
+		{"/v2/**/blob/*", nil, "/v2/**/blobs/*"},
+		{"/v2/**/blobs/upload/**", push, "/v2/**/blobs/uploads/**"},
+		{"/v2/**/tag/list", nil, "/v2/**/tags/list"},
+		{"/v2/**/tags/lists", nil, "/v2/**/tags/list"},
+		{"/v2/**/referers/*", nil, "/v2/**/referrers/*"},
+		{"/v2/catalog", []string{"GET"}, "/v2/_catalog"},
+		{"/v2/manifest/**", nil, ""}, // a repository
+		{"/v2/team/blob/**", nil, ""},
+		{"/v2/lists/manifests/*", nil, ""},
+		{"/ui/manifest/*", nil, ""},
 		{"/ui/team", nil, ""},
 		{"/**/team", nil, ""},
 	} {
