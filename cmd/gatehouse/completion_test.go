@@ -21,6 +21,7 @@ func TestCompletionKnowsValues(t *testing.T) {
 		{`explain --host ""`, []string{"other.example"}},
 		{`explain -o ""`, []string{"json", "text"}},
 		{`doctor --output j`, []string{"json"}},
+		{`check --sug`, []string{"--suggest\tprint the rules by repositories and actions, where that makes no difference"}},
 		{`can-i p`, []string{"pull", "push"}},
 		{`explain GET /o`, []string{"/other/"}},
 		{`explain push ""`, nil},
