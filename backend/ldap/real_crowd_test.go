@@ -72,6 +72,11 @@ func (c crowd) ldif(class string, lines func(name string) string) string {
 	return b.String()
 }
 
+// memberOf returns what the server would keep in the entry of the user.
+func (c crowd) memberOf() string {
+	return "memberOf: " + strings.Join(c.groups, "\nmemberOf: ") + "\n"
+}
+
 func nothingElse(string) string { return "" }
 
 // check logs the user in twice, of whom nothing is remembered. The first time, the
@@ -135,7 +140,7 @@ func ownTime(t testing.TB) time.Duration {
 
 func TestSlapdUserInManyGroups(t *testing.T) {
 	c := newCrowd(t, uidDN("crowd"), "ou=groups,"+base)
-	s := startSlapdWith(t, fmt.Sprintf("dn: %s\nobjectClass: inetOrgPerson\nuid: crowd\ncn: crowd\nsn: crowd\nuserPassword: %s\n\n", c.user, realPass)+
+	s := startSlapdWith(t, fmt.Sprintf("dn: %s\nobjectClass: inetOrgPerson\nuid: crowd\ncn: crowd\nsn: crowd\nuserPassword: %s\n%s\n", c.user, realPass, c.memberOf())+
 		c.ldif("groupOfNames", nothingElse))
 	c.server = &s.process
 	c.check(t, s.config(t))
@@ -144,10 +149,7 @@ func TestSlapdUserInManyGroups(t *testing.T) {
 func TestDS389UserInManyGroups(t *testing.T) {
 	c := newCrowd(t, "uid=crowd,ou=people,ou=corp,"+base, "ou=groups,ou=corp,"+base)
 	text := string(readText(t, "testdata/389ds.ldif")) + "\n" + fmt.Sprintf("dn: %s\nobjectClass: inetOrgPerson\nobjectClass: inetUser\nuid: crowd\ncn: crowd\nsn: crowd\nuserPassword: %s\n", c.user, realPass)
-	for _, dn := range c.groups {
-		text += "memberOf: " + dn + "\n"
-	}
-	s := startDS389With(t, text+"\n"+c.ldif("groupOfNames", nothingElse))
+	s := startDS389With(t, text+c.memberOf()+"\n"+c.ldif("groupOfNames", nothingElse))
 	c.server = &s.process
 	c.check(t, s.config("389ds", "cn=svc,ou=system,"+base, "ou=corp,"+base))
 }
