@@ -79,6 +79,21 @@ var (
 	ErrThrottled = fault.Kind("flood.throttled", "too many failed logins")
 )
 
+// Refuse returns a refusal of a kind, such as [ErrLocked], that says why in words which
+// leave nothing for the text of the kind to add.
+func Refuse(kind error, why string) error { return &refusal{kind, why} }
+
+type refusal struct {
+	kind error
+	why  string
+}
+
+// Error returns why.
+func (r *refusal) Error() string { return r.why }
+
+// Unwrap returns the kind.
+func (r *refusal) Unwrap() error { return r.kind }
+
 // Refused reports whether err is a definitive answer about the credentials, as
 // against a failure to get one. It is none if it says in any way that a backend
 // could not be asked.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -28,7 +27,7 @@ func (s accountState) refusal() error {
 	if !s.until.IsZero() {
 		text += " until " + s.until.UTC().Format(time.RFC3339)
 	}
-	return fault.With(cmp.Or(codeOfState[s.text], "ldap.user.refused"), fmt.Errorf("%s: %w", text, backend.ErrLocked))
+	return fault.With(cmp.Or(codeOfState[s.text], "ldap.user.refused"), backend.Refuse(backend.ErrLocked, text))
 }
 
 // accountState returns why an account may not be used, as far as the service account

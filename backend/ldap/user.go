@@ -237,7 +237,7 @@ func (b *Backend) enoughUsers() int {
 // errAmbiguous is the refusal of a name that several entries have. It does not
 // let a chain go on: there is such a user here.
 var errAmbiguous = fault.With("ldap.user.ambiguous",
-	fmt.Errorf("more than one entry has this name; narrow user_filter or user_bases: %w", backend.ErrWrongPassword))
+	backend.Refuse(backend.ErrWrongPassword, "more than one entry has this name; narrow user_filter or user_bases"))
 
 // isOnlyOne fails unless no other user has the name of the one found. Who logs in
 // by something else, such as an address, must not pass for somebody of the same

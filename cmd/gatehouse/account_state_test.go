@@ -46,6 +46,9 @@ func TestCLI2EveryCommandKnowsTheStateOfAnAccount(t *testing.T) {
 			if code != 1 || !strings.Contains(unwrapped(stdout), a.want) {
 				t.Errorf("%s: exit code %d, want 1 and %q in\n%s%s", args, code, a.want, stdout, stderr)
 			}
+			if strings.Contains(unwrapped(stdout), a.want+": account") {
+				t.Errorf("%s says it twice:\n%s", args, stdout)
+			}
 			if strings.Contains(stdout, "would allow  log in") || strings.Contains(stdout, "allow it: log in") {
 				t.Errorf("%s advises to log in:\n%s", args, stdout)
 			}

@@ -93,7 +93,7 @@ func TestRefusalsAreTheSameBytes(t *testing.T) {
 	if n := i.directory.Count(ldaptest.Bind); n == 0 {
 		t.Error("the directory was asked about no password")
 	}
-	if !strings.Contains(i.output.String(), `account may not log in`) {
+	if !strings.Contains(i.output.String(), `the account is locked`) {
 		t.Error("the log does not say that the account is locked")
 	}
 }
