@@ -38,7 +38,8 @@ var serviceAccount = []Entry{
 var directoryUsers = []Entry{
 	{"ldap.user.unknown", "No entry below `user_bases` matches `user_filter`.", "nothing, if the name is wrong. Otherwise compare `user_filter` and `user_bases` with the entry: `gatehouse doctor --user NAME` says what would match"},
 	{"ldap.user.ambiguous", "More than one entry matches the name. Nobody can log in with it.", "narrow `user_bases` or `user_filter` until one entry is left"},
-	{"ldap.user.unusable", "The entry of the user has no usable name, or several.", "correct the entry, or set `user_name_attr` to an attribute with one value that can be searched for"},
+	{"ldap.user.misnamed", "The attribute with the name of the user (`user_name_attr`) has several values, and the name of the entry does not begin with one of them, or its value can be no name. Nobody can log in as this entry.", "leave one value, or set `user_name_attr` to an attribute with one"},
+	{"ldap.user.unusable", "The entry of the user has no name in `user_name_attr`, or the account may not read it, or nobody is found by it.", "correct the entry, or set `user_name_attr` to an attribute with one value that can be searched for"},
 	{"ldap.user.no_anchor", "A user logged in before. The entry no longer shows the identifier that tells it from a new entry with the same name.", "let the service account read `entryUUID`, `nsUniqueId`, `ipaUniqueID` or `objectGUID`, whichever the directory has, at every server of `urls`"},
 	{"ldap.user.known_by_dn", "Entries of users show no identifier that tells an entry from a new one with the same name. Users are known by their DN alone.", "let the service account read `entryUUID`, `nsUniqueId`, `ipaUniqueID` or `objectGUID`, whichever the directory has"},
 	{"ldap.user.unreadable", "A user logged in before. The entry exists, but the service account may no longer read it, or not the attributes of `user_filter`.", "give the account back the right to read and search the entries of users"},

@@ -41,6 +41,7 @@ var reasons = map[Code]Reason{
 
 	"ldap.user.unknown":          "unknown_user",
 	"ldap.user.ambiguous":        "wrong_password",
+	"ldap.user.misnamed":         "wrong_password",
 	"ldap.user.wrong_password":   "wrong_password",
 	"ldap.user.locked":           "locked",
 	"ldap.user.disabled":         "locked",

@@ -259,13 +259,17 @@ func (b *Backend) isOnlyOne(ctx context.Context, e *ldap.Entry) error {
 	return nil
 }
 
-// identity returns who an entry is.
+// identity returns who an entry is. One that shows no one name is refused: nobody could
+// say whom a rule means by it.
 func (b *Backend) identity(e *ldap.Entry) (backend.Identity, error) {
 	if strings.TrimSpace(e.DN) == "" {
 		return backend.Identity{}, fault.With("ldap.user.unusable", errors.New("the entry found has no name"))
 	}
 	name, err := singleName(e, b.config.UserNameAttr)
-	if err != nil {
+	switch {
+	case err != nil && len(values(e, b.config.UserNameAttr)) > 0:
+		return backend.Identity{}, fault.With("ldap.user.misnamed", backend.Refuse(backend.ErrWrongPassword, fmt.Sprintf("entry %q: %v", e.DN, err)))
+	case err != nil: // there may be one that the account may not read
 		return backend.Identity{}, fault.With("ldap.user.unusable", fmt.Errorf("entry %q: %w", e.DN, err))
 	}
 	return backend.Identity{User: fold(name), Handle: e.DN, Anchor: b.anchorOf(e, ""), Changed: changedOf(e, ""), Expires: b.expiresOf(e, "", time.Now())}, nil
@@ -287,7 +291,7 @@ func singleName(e *ldap.Entry, attribute string) (string, error) {
 		}
 	}
 	if len(names) != 1 {
-		return "", fmt.Errorf("user_name_attr %s: want one value, there are %d", attribute, len(names))
+		return "", fmt.Errorf("user_name_attr %s: want one value, or one that the entry is named by; there are %d", attribute, len(values(e, attribute)))
 	}
 	if !validName(names[0]) {
 		return "", fmt.Errorf("user_name_attr %s: its value cannot be a name", attribute)
