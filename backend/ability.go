@@ -79,6 +79,21 @@ type Confirmer interface {
 	Confirm(ctx context.Context, id Identity) (Identity, error)
 }
 
+// A Follower can say what a Revalidator is good for.
+type Follower interface {
+	// Follows reports whether Revalidate can tell for as long as one likes whether id
+	// still counts: it needs no password, and tells the account from another one that was
+	// made anew under its name. It is cheap, and asks nobody.
+	Follows(id Identity) bool
+}
+
+// A Throttler bounds how many logins fail.
+type Throttler interface {
+	// Fail counts a login that was refused before it came here, which refusal says why.
+	// It returns that, or an error that wraps [ErrThrottled] if too many have failed.
+	Fail(ctx context.Context, refusal error) error
+}
+
 // A Reporter can say how it is.
 type Reporter interface {
 	// Status is cheap, and asks nobody.

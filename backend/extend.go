@@ -19,6 +19,8 @@ type Extended interface {
 	Resolver
 	Revalidator
 	Confirmer
+	Follower
+	Throttler
 	Reporter
 	Namesaker
 }
@@ -28,8 +30,8 @@ type inner = Extended
 
 // Extend returns b with all abilities. One that b has not does the least: its version
 // is always 0, names are spelled as they are typed, the [Resolver] and the
-// [Revalidator] fail with [errors.ErrUnsupported], the [Status] is the zero value, and no
-// groups share a name.
+// [Revalidator] fail with [errors.ErrUnsupported], no user is followed, any number of
+// logins may fail, the [Status] is the zero value, and no groups share a name.
 func Extend(b Backend) Extended {
 	if e, ok := b.(Extended); ok {
 		return e
@@ -40,6 +42,8 @@ func Extend(b Backend) Extended {
 		Canonicalizer: ability[Canonicalizer](b, unable{}),
 		Resolver:      ability[Resolver](b, unable{}),
 		Revalidator:   ability[Revalidator](b, unable{}),
+		Follower:      ability[Follower](b, unable{}),
+		Throttler:     ability[Throttler](b, unable{}),
 		Reporter:      ability[Reporter](b, unable{}),
 		Namesaker:     ability[Namesaker](b, unable{}),
 	}
@@ -65,6 +69,8 @@ type extension struct {
 	Resolver
 	Revalidator
 	Confirmer
+	Follower
+	Throttler
 	Reporter
 	Namesaker
 }
@@ -77,6 +83,9 @@ func (unable) CanonicalUser(name string) string  { return name }
 func (unable) CanonicalGroup(name string) string { return name }
 func (unable) Status() Status                    { return Status{} }
 func (unable) Namesakes(_, _ string) []string    { return nil }
+func (unable) Follows(Identity) bool             { return false }
+
+func (unable) Fail(_ context.Context, refusal error) error { return refusal }
 
 func (unable) Resolve(context.Context, string) (Identity, error) {
 	return Identity{}, errors.ErrUnsupported

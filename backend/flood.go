@@ -127,14 +127,28 @@ func (f *Flood) Authenticate(ctx context.Context, user, password string) (Identi
 	defer begin()
 	waiting, cancel := context.WithTimeoutCause(wanted, patience, errImpatient)
 	defer cancel()
-	source := sourceOf(ctx)
+	return f.pay(waiting, sourceOf(ctx), func() (Identity, error) {
+		return f.inTurn(waiting, begin, func() (Identity, error) { return ask(ctx) })
+	})
+}
+
+// Fail counts a failure of the source that ctx names, as Authenticate does.
+func (f *Flood) Fail(ctx context.Context, refusal error) error {
+	waiting, cancel := context.WithTimeoutCause(ctx, patience, errImpatient)
+	defer cancel()
+	_, err := f.pay(waiting, sourceOf(ctx), func() (Identity, error) { return Identity{}, ErrWrongPassword })
+	if Refused(err) {
+		return refusal
+	}
+	return err
+}
+
+// pay asks a question for a token of its source and one of all. Until it has both, waiting
+// is how long it may take.
+func (f *Flood) pay(waiting context.Context, source netip.Prefix, ask func() (Identity, error)) (Identity, error) {
 	own := f.enter(source)
 	defer f.leave(source, own)
-	return own.pay(waiting, func() (Identity, error) {
-		return f.total.pay(waiting, func() (Identity, error) {
-			return f.inTurn(waiting, begin, func() (Identity, error) { return ask(ctx) })
-		})
-	})
+	return own.pay(waiting, func() (Identity, error) { return f.total.pay(waiting, ask) })
 }
 
 // inTurn asks a question when not too many others are being asked.

@@ -83,6 +83,31 @@ func TestFloodLimitsTheFailuresOfASource(t *testing.T) {
 	})
 }
 
+// What was refused elsewhere counts like a login that failed here, and a login that is right
+// is still asked about.
+func TestFloodCountsFailuresThatItIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFlood(t, newFake(people()), backend.FloodConfig{PerSource: 60, SourceBurst: 10, Total: 1000, TotalBurst: 1000})
+		c := newCache(t, f, backend.CacheConfig{})
+		ctx := backend.WithCall(t.Context(), &backend.Call{Source: netip.MustParseAddr("192.0.2.1")})
+		refusal := errors.New("refused elsewhere")
+		for i := range 12 {
+			want := refusal
+			if i >= 10 {
+				want = backend.ErrThrottled
+			}
+			if got := c.Fail(ctx, refusal); !errors.Is(got, want) {
+				t.Errorf("failure %d: got %v, want %v", i, got, want)
+			}
+		}
+		wantPassed(t, c, "192.0.2.1", 0)
+		wantPassed(t, c, "192.0.2.2", 10)
+		if got := backend.Extend(newFake(nil)).Fail(ctx, refusal); got != refusal {
+			t.Errorf("where nothing is limited: got %v", got)
+		}
+	})
+}
+
 func TestFloodCountsANetworkOfIPv6AsOneSource(t *testing.T) {
 	f := newFlood(t, newFake(people()), backend.FloodConfig{PerSource: 1, SourceBurst: 10, Total: 1000, TotalBurst: 1000})
 	for _, source := range []struct {

@@ -87,6 +87,8 @@ func (a able) Revalidate(_ context.Context, id backend.Identity) (backend.Identi
 	return id, nil
 }
 
+func (able) Follows(id backend.Identity) bool { return id.Handle != "" }
+
 func (able) Status() backend.Status { return backend.Status{Degraded: true} }
 
 func (able) Spelling(source string) backend.Canonicalizer { return able{newFake(nil)} }
@@ -99,6 +101,9 @@ func TestNamedSignsWhatIsSaidWithoutAPassword(t *testing.T) {
 	}
 	if _, err := backend.Extend(b).Revalidate(t.Context(), id); err != nil {
 		t.Errorf("revalidate: %v", err)
+	}
+	if !backend.Extend(b).Follows(id) || backend.Extend(b).Follows(backend.Identity{}) || backend.Extend(newFake(nil)).Follows(id) {
+		t.Error("who is followed is not what the backend says")
 	}
 	if !backend.Extend(b).Status().Degraded {
 		t.Error("it hides that the backend is degraded")

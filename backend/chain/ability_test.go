@@ -108,6 +108,13 @@ func TestRevalidationAsksWhoeverVouched(t *testing.T) {
 			t.Errorf("asked about (-want +got):\n%s", diff)
 		}
 	}
+	for other, want := range map[backend.Identity]bool{
+		id: true, {User: "alice", Source: "corp"}: false, {User: "alice", Handle: "uid=alice", Source: "local"}: false, {User: "alice", Handle: "uid=alice"}: false,
+	} {
+		if got := b.Follows(other); got != want {
+			t.Errorf("%+v is followed: %v", other, got)
+		}
+	}
 	corp.about = nil
 	_, err := b.Revalidate(t.Context(), backend.Identity{User: "alice", Source: "local"})
 	if !errors.Is(err, errors.ErrUnsupported) || len(corp.about) > 0 {

@@ -73,6 +73,8 @@ func (d *directory) Revalidate(_ context.Context, id backend.Identity) (backend.
 	return id, d.gone
 }
 
+func (d *directory) Follows(id backend.Identity) bool { return id.Handle != "" }
+
 func (d *directory) CanonicalUser(name string) string  { return strings.ToLower(name) }
 func (d *directory) CanonicalGroup(name string) string { return strings.ToLower(name) }
 func (d *directory) Version(user string) uint64        { return d.version[user] }

@@ -129,6 +129,12 @@ func (p part) groupsOf(ctx context.Context, user string) ([]string, error) {
 	return p.Backend.Groups(ctx, id)
 }
 
+// Follows asks the member that vouched for id.
+func (b *Backend) Follows(id backend.Identity) bool {
+	m := b.member(id.Source)
+	return m != nil && m.Backend.Follows(id)
+}
+
 // Revalidate asks the member that vouched for id.
 func (b *Backend) Revalidate(ctx context.Context, id backend.Identity) (backend.Identity, error) {
 	m, err := b.voucher(id)

@@ -214,6 +214,9 @@ func TestRevalidateKnowsTheLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !r.Follows(id) || r.Follows(backend.Identity{User: "alice"}) {
+		t.Error("the line is what a login can be followed by")
+	}
 	if now, err := r.Revalidate(t.Context(), id); err != nil || now != id {
 		t.Errorf("got %+v, %v", now, err)
 	}

@@ -3,6 +3,8 @@ package htpasswd
 import (
 	"maps"
 	"slices"
+
+	"gatehouse/backend"
 )
 
 // UserNames returns the names of all users of the users file, in no order.
@@ -26,3 +28,7 @@ func (b *Backend) Strangers() []string {
 	slices.Sort(names)
 	return names
 }
+
+// Follows reports whether id was let in by a line of the users file, which names the
+// account and the password.
+func (b *Backend) Follows(id backend.Identity) bool { return id.Handle != "" }

@@ -45,6 +45,9 @@ func TestLDAP2MovedUserKeepsLoginAndGroups(t *testing.T) {
 				t.Errorf("groups of the login before the move: got %q, %v, want dev among them", groups, err)
 			}
 			now, err := b.Revalidate(t.Context(), id)
+			if !b.Follows(id) {
+				t.Error("it is said to be followed by nobody")
+			}
 			want := id
 			want.Handle = elsewhere("alice")
 			if err != nil || now != want {
@@ -113,6 +116,9 @@ func TestPlaceIsTheAnchorWhereThereIsNoOther(t *testing.T) {
 	id := loggedIn(t, b)
 	if want := "dn:" + uidDN("alice"); id.Anchor != want {
 		t.Fatalf("got anchor %q, want %q", id.Anchor, want)
+	}
+	if b.Follows(id) {
+		t.Error("whoever is known by name alone is not told from a successor")
 	}
 	groups, err := b.Groups(t.Context(), id)
 	wantGroups(t, groups, err, "all", "dev")

@@ -43,6 +43,13 @@ func (b *Backend) Revalidate(ctx context.Context, id backend.Identity) (backend.
 	return now, nil
 }
 
+// Follows reports whether there is a service account that can look at the entry of id, and
+// whether that is known by more than its name.
+func (b *Backend) Follows(id backend.Identity) bool {
+	_, anchored := anchorFilter(id.Anchor)
+	return b.config.hasAccount() && anchored
+}
+
 // isPlaceOfUsers reports whether users are searched for where an entry is.
 func (b *Backend) isPlaceOfUsers(name string) bool {
 	own, err := parseDN(name)
