@@ -8,6 +8,7 @@ import (
 	"gatehouse/backend/fault"
 	"gatehouse/gateway/oci"
 	"gatehouse/gateway/record"
+	"gatehouse/gateway/token"
 )
 
 // Bounds of what an upstream adds to a record.
@@ -64,6 +65,9 @@ func (x *exchange) auditRecord() record.Decision {
 	}
 	if x.token.opened || x.issued {
 		r.Token, r.Grace = x.token.ID.String(), x.token.grace
+	}
+	if x.refresh != (token.ID{}) {
+		r.Refresh = x.refresh.String()
 	}
 	if x.who.LoggedIn {
 		r.Via = x.via()

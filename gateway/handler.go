@@ -16,6 +16,7 @@ import (
 	"gatehouse/gateway/flow"
 	"gatehouse/gateway/limits"
 	"gatehouse/gateway/rules"
+	"gatehouse/gateway/token"
 	"gatehouse/gateway/upstream"
 )
 
@@ -36,6 +37,7 @@ type exchange struct {
 	call     backend.Call        // goes with the question for the login
 	claimed  string              // the user name that was sent, before anybody vouched for it
 	token    shownToken
+	refresh  token.ID // of the refresh token that was sent or issued; zero for none
 	decision rules.Decision
 	passed   bool // nothing was left that might refuse it
 	answered bool // by the gateway in the place of the upstream, before a rule was asked

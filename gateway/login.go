@@ -9,6 +9,7 @@ import (
 	"gatehouse/gateway/rules"
 	"gatehouse/gateway/sockets"
 	"gatehouse/gateway/strict"
+	"gatehouse/gateway/token"
 )
 
 // authorize lets a request pass that a rule allows, and finds out no more about
@@ -82,6 +83,9 @@ func (x *exchange) login() *problem {
 // loginByPassword finds out whose the password is.
 func (x *exchange) loginByPassword(user, password string) *problem {
 	x.claimed = user
+	if x.route.tokens.Tokens != nil && token.Is(password) { // which is no guess of anybody's password
+		return x.failLogin(errTokenAsPassword)
+	}
 	if x.ownSocket().IsTurnedAway() {
 		x.abort(errTurnedAway) // the first request on it was told why
 	}

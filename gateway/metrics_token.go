@@ -24,6 +24,7 @@ const (
 // What a token was asked for with.
 const (
 	grantPassword  = "password"
+	grantRefresh   = "refresh"
 	grantAnonymous = "anonymous"
 )
 
@@ -35,7 +36,7 @@ func newTokenMetrics() tokenMetrics {
 		issued:  newCounters("tokens_total", "Requests for a token, by what it was asked for with, and whether there was one.", "grant", "result"),
 		checked: newCounters("tokens_checks_total", "Tokens that came with requests for which somebody has to log in, by what came of them.", "result"),
 	}
-	for _, grant := range []string{grantPassword, grantAnonymous} {
+	for _, grant := range []string{grantPassword, grantRefresh, grantAnonymous} {
 		m.issued.WithLabelValues(grant, "issued")
 		m.issued.WithLabelValues(grant, "refused")
 	}

@@ -31,12 +31,8 @@ func (x *exchange) answerTokenRequest() *problem {
 	if p := x.checkTokenRequest(ask); p != nil {
 		return p
 	}
-	grant := grantAnonymous
-	if ask.user != "" || len(x.r.Header["Authorization"]) > 0 {
-		grant = grantPassword
-	}
-	defer func() { x.countTokenRequest(grant) }()
-	if p := x.loginForToken(grant, ask); p != nil {
+	defer func() { x.countTokenRequest(ask.grant) }()
+	if p := x.loginForToken(ask); p != nil {
 		return p
 	}
 	return x.issueToken(ask)
@@ -61,12 +57,14 @@ func (x *exchange) checkTokenRequest(ask tokenRequest) *problem {
 }
 
 // loginForToken finds out who wants a token.
-func (x *exchange) loginForToken(grant string, ask tokenRequest) *problem {
+func (x *exchange) loginForToken(ask tokenRequest) *problem {
 	defer func(begin time.Time) { x.loginTook += time.Since(begin) }(time.Now())
-	if grant == grantAnonymous {
-		if !x.route.policy.LetsInStrangers(x.from.addr) {
-			return unauthorized(nil)
-		}
+	switch {
+	case ask.grant == grantRefresh:
+		return x.loginByRefresh(ask)
+	case ask.grant == grantAnonymous && !x.route.policy.LetsInStrangers(x.from.addr):
+		return unauthorized(nil)
+	case ask.grant == grantAnonymous:
 		return nil
 	}
 	if ask.user == "" {
@@ -93,24 +91,39 @@ func (x *exchange) issueToken(ask tokenRequest) *problem {
 		return p
 	}
 	desk := &x.route.tokens
-	t := token.Token{ID: token.NewID(), Issued: x.start.Unix(), Expires: x.start.Add(desk.TTL).Unix(), Service: desk.service(x.host), Scopes: granted}
-	if x.who.LoggedIn {
-		t.Identity = x.who.Identity
-	}
+	t := x.newToken(desk.TTL)
+	t.Scopes = granted
 	text, err := desk.Keys.Seal(token.Access, t)
+	kept := ""
+	if err == nil {
+		kept, err = x.refreshToken(ask)
+	}
 	switch {
 	case errors.Is(err, token.ErrTooLong):
 		return tooManyScopes()
 	case err != nil:
 		return unavailable("no token can be made at the moment; please try again", err)
 	}
-	body, _ := json.Marshal(map[string]any{ // which always encodes
+	answer := map[string]any{
 		"token": text, "access_token": text, "token_type": "Bearer", "expires_in": int64(desk.TTL / time.Second),
 		"issued_at": x.start.UTC().Format(time.RFC3339), "scope": string(granted),
-	})
+	}
+	if kept != "" {
+		answer["refresh_token"] = kept
+	}
+	body, _ := json.Marshal(answer) // which always encodes
 	x.token.Token = t
 	x.sendToken(append(body, '\n'))
 	return nil
+}
+
+// newToken returns a token of whoever asks for one, for this place, which is good for ttl.
+func (x *exchange) newToken(ttl time.Duration) token.Token {
+	t := token.Token{ID: token.NewID(), Issued: x.start.Unix(), Expires: x.start.Add(ttl).Unix(), Service: x.route.tokens.service(x.host)}
+	if x.who.LoggedIn {
+		t.Identity = x.who.Identity
+	}
+	return t
 }
 
 // sendToken answers with a token. No page on another host may read it, whatever else it may
@@ -134,8 +147,11 @@ func (x *exchange) sendToken(body []byte) {
 func tooManyScopes() *problem { return badRequest("ask for fewer repositories at once") }
 
 // grant returns those of the scopes for which the rules may let the user do something. It
-// is no error if that is less than was asked for: the request itself is told why.
+// is no error if that is less than was asked for: the request itself is told why. The rules
+// are asked as they will be by requests with the token.
 func (x *exchange) grant(asked []string) (token.Scopes, *problem) {
+	defer func(byToken bool) { x.who.ByToken = byToken }(x.who.ByToken)
+	x.who.ByToken = x.who.LoggedIn
 	list, err := token.ParseScopes(asked)
 	if err != nil {
 		return "", tooManyScopes()

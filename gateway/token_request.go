@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,10 +16,13 @@ import (
 // specifications "Token Authentication" and "OAuth2 Token Authentication" of the
 // distribution project.
 type tokenRequest struct {
+	grant          string // by what right
 	scopes         []string
 	service        string
 	account        string
+	offline        bool   // a refresh token, too
 	user, password string // in a form
+	refresh        string // in a form
 }
 
 // maxTokenForm is the size of the largest form, of which the scopes take most.
@@ -51,9 +53,18 @@ func (x *exchange) readTokenRequest() (ask tokenRequest, p *problem) {
 	ask.scopes = params.QueryValues("scope")
 	ask.service, _ = params.Query("service")
 	ask.account, _ = params.Query("account")
-	if x.r.Method == http.MethodPost {
-		return ask, x.readGrant(params, &ask)
+	ask.grant = grantAnonymous
+	if len(x.r.Header["Authorization"]) > 0 {
+		ask.grant = grantPassword
 	}
+	if x.r.Method == http.MethodPost {
+		access, _ := params.Query("access_type")
+		ask.offline = access == "offline"
+		p = x.readGrant(params, &ask)
+		return ask, p
+	}
+	offline, _ := params.Query("offline_token")
+	ask.offline = offline == "true"
 	return ask, nil
 }
 
@@ -61,27 +72,27 @@ func (x *exchange) readTokenRequest() (ask tokenRequest, p *problem) {
 func (x *exchange) readGrant(form strict.Target, ask *tokenRequest) *problem {
 	user, hasUser := form.Query("username")
 	password, hasPassword := form.Query("password")
+	refresh, hasRefresh := form.Query("refresh_token")
 	switch grant, _ := form.Query("grant_type"); {
-	case grant == "refresh_token":
-		p := unauthorized(errNoRefresh)
-		p.message = `this gateway knows no such refresh token: run "docker logout" for this host, and then log in again`
-		return p
-	case grant != "password":
-		return badRequest("the form has no grant_type, or one that this gateway does not know: password is the only one")
-	case (hasUser || hasPassword) && len(x.r.Header["Authorization"]) > 0:
+	case (hasUser || hasPassword || hasRefresh) && len(x.r.Header["Authorization"]) > 0:
 		return badRequest("the request has credentials both in the Authorization field and in the form")
+	case hasRefresh && (hasUser || hasPassword), hasRefresh != (grant == "refresh_token"):
+		return badRequest("a form has either a user name and a password, or a refresh token with the grant_type refresh_token")
+	case hasRefresh:
+		ask.grant, ask.refresh = grantRefresh, refresh
+		return nil
+	case grant != "password":
+		return badRequest("the form has no grant_type, or one that this gateway does not know: there are password and refresh_token")
 	case !hasUser && !hasPassword:
 		return nil
 	}
-	x.inForm = true
+	x.inForm, ask.grant = true, grantPassword
 	var err error
 	if ask.user, ask.password, err = strict.Credentials(user, password); err != nil {
 		return unauthorized(fault.With("login.malformed", err))
 	}
 	return nil
 }
-
-var errNoRefresh = fault.With("token.malformed", errors.New("a refresh token was sent, and there are none"))
 
 // readForm reads the form in the body, whose fields are those of the target that it returns.
 func (x *exchange) readForm() (form strict.Target, p *problem) {

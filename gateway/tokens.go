@@ -29,6 +29,10 @@ type Tokens struct {
 	// UploadGrace is how long after that it may finish an upload that has begun; 0 for
 	// not at all.
 	UploadGrace time.Duration
+
+	// IdentityTTL is how long a refresh token is good, by which a client gets further
+	// tokens without the password; 0: there are none.
+	IdentityTTL time.Duration
 }
 
 const defaultTokenTTL = time.Hour
@@ -36,7 +40,7 @@ const defaultTokenTTL = time.Hour
 // tokenDesk is where a route issues tokens and takes them. The zero value does neither.
 type tokenDesk struct {
 	*Tokens
-	confirmer backend.Confirmer
+	accounts  backend.Extended
 	sources   []string // whose users may come with a token
 	announced bool     // it is what clients are asked for, and so issued here
 	url       string   // where clients fetch them, if that is not here
@@ -58,7 +62,7 @@ func newTokenDesk(r Route, all []Route, t *Tokens) (d tokenDesk, err error) {
 	if set.TTL == 0 {
 		set.TTL = defaultTokenTTL
 	}
-	d = tokenDesk{Tokens: &set, confirmer: backend.Extend(r.Backend), sources: r.Backends, announced: r.Challenge == BearerChallenge, url: r.TokenURL, root: root}
+	d = tokenDesk{Tokens: &set, accounts: backend.Extend(r.Backend), sources: r.Backends, announced: r.Challenge == BearerChallenge, url: r.TokenURL, root: root}
 	base := r.tokenBase(root)
 	d.path = base + "token"
 	if base != oci.DefaultRoot {
@@ -101,6 +105,21 @@ func (d *tokenDesk) vouchesFor(source string) bool {
 	return source == "" && len(d.sources) == 0 || slices.Contains(d.sources, source)
 }
 
+// open returns what a token says that was made for here and has not been revoked. It does
+// not look at the time. Of one that is not taken for such a reason it returns the rest, too.
+func (d *tokenDesk) open(p token.Purpose, text, host string) (token.Token, error) {
+	t, err := d.Keys.Open(p, text)
+	switch {
+	case err != nil:
+		return t, err
+	case !d.isFor(t.Service, host) || !t.IsAnonymous() && !d.vouchesFor(t.Identity.Source):
+		return t, errTokenPlace
+	case d.Revoked.Covers(t):
+		return t, errTokenRevoked
+	}
+	return t, nil
+}
+
 // shownToken is what a request came with.
 type shownToken struct {
 	token.Token
@@ -136,15 +155,9 @@ func (x *exchange) openToken(text string) error {
 		return nil
 	}
 	desk := &x.route.tokens
-	t, err := desk.Keys.Open(token.Access, text)
+	t, err := desk.open(token.Access, text, x.host)
 	if err != nil {
 		return err
-	}
-	if !desk.isFor(t.Service, x.host) || !t.IsAnonymous() && !desk.vouchesFor(t.Identity.Source) {
-		return errTokenPlace
-	}
-	if desk.Revoked.Covers(t) {
-		return errTokenRevoked
 	}
 	over := t.ExpiredSince(x.start)
 	grace := over >= 0
@@ -172,9 +185,7 @@ func (x *exchange) loginByToken(text string) *problem {
 	if x.token.IsAnonymous() {
 		return unauthorized(nil)
 	}
-	x.claimed = x.token.Identity.User
-	x.call.Source, x.call.Remembered = x.from.addr, x.isCrowded()
-	id, err := x.route.tokens.confirmer.Confirm(backend.WithCall(x.ctx, &x.call), x.token.Identity)
+	id, err := x.confirm(x.token.Identity)
 	switch {
 	case err == nil:
 		x.who.ByToken = true
@@ -184,6 +195,13 @@ func (x *exchange) loginByToken(text string) *problem {
 		return invalidToken(fault.With("token.refused", err))
 	}
 	return x.unanswered("token", err)
+}
+
+// confirm asks the backend who id is by now, which a token says has logged in.
+func (x *exchange) confirm(id backend.Identity) (backend.Identity, error) {
+	x.claimed = id.User
+	x.call.Source, x.call.Remembered = x.from.addr, x.isCrowded()
+	return x.route.tokens.accounts.Confirm(backend.WithCall(x.ctx, &x.call), id)
 }
 
 // checkScope refuses what the rules allow and the token that came with it was not made

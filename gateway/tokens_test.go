@@ -23,7 +23,10 @@ type accounts struct {
 	people
 	failure atomic.Pointer[error] // of what is asked about an account; nil for none
 	logins  atomic.Int64
+	blind   atomic.Bool // it cannot tell without a password
 }
+
+func (a *accounts) Follows(backend.Identity) bool { return !a.blind.Load() }
 
 func (a *accounts) Authenticate(ctx context.Context, user, password string) (backend.Identity, error) {
 	a.logins.Add(1)
@@ -111,6 +114,7 @@ type tokenAnswer struct {
 	ExpiresIn   int    `json:"expires_in"`
 	IssuedAt    string `json:"issued_at"`
 	Scope       string `json:"scope"`
+	Refresh     string `json:"refresh_token"`
 }
 
 // tokenFor fetches a token for a user, or nobody.
@@ -192,25 +196,23 @@ func TestBearerAnswers(t *testing.T) {
 // sealed makes a token as the gateway does.
 func (g *tokenGate) sealed(t *testing.T, change func(*token.Token)) string {
 	t.Helper()
+	return g.sealedFor(t, token.Access, change)
+}
+
+func (g *tokenGate) sealedFor(t *testing.T, p token.Purpose, change func(*token.Token)) string {
+	t.Helper()
 	tok := token.Token{
 		ID: token.NewID(), Issued: time.Now().Unix(), Expires: time.Now().Add(time.Hour).Unix(), Service: "127.0.0.1",
 		Identity: backend.Identity{User: "push", Source: "people"}, Scopes: "repository:team/a:pull,push",
 	}
 	change(&tok)
-	text, err := g.keys.Seal(token.Access, tok)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
+	return sealedWith(t, g.keys, p, tok)
 }
 
 // T1, T2, T12: what a genuine token is good for, and until when.
 func TestT2TokenIsForOnePlaceAndTime(t *testing.T) {
 	g := newTokenGate(t, nil)
-	other, err := newKeyring(t).Seal(token.Access, token.Token{Service: "127.0.0.1", Expires: 1 << 40})
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := sealedWith(t, newKeyring(t), token.Access, token.Token{Service: "127.0.0.1", Expires: 1 << 40})
 	ago := func(d time.Duration) int64 { return time.Now().Add(-d).Unix() }
 	upload := "/v2/team/a/blobs/uploads/1"
 	for i, tt := range []struct {

@@ -133,7 +133,7 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 			Connections: 21, PerAddress: 22, Handshakes: 23, Streams: 24, HeadBytes: 8192, HeadFields: 25, BodyRate: 26, BodyWindow: 27 * time.Second,
 			UpstreamConnections: 28, UpstreamPerClient: 29, UpstreamQueue: 30,
 		},
-		Tokens:         &gateway.Tokens{TTL: 31 * time.Minute, UploadGrace: 32 * time.Hour},
+		Tokens:         &gateway.Tokens{TTL: 31 * time.Minute, UploadGrace: 32 * time.Hour, IdentityTTL: 33 * time.Hour},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
 		ProxyProtocol:  true,
 		Routes: []gateway.Route{{

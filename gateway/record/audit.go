@@ -21,6 +21,7 @@ type Decision struct {
 	Claimed    string       `json:"claimed,omitempty"`             // the name that was sent, where nobody vouched for it
 	Via        string       `json:"via,omitempty"`                 // how the user came: with a password, or a token
 	Token      string       `json:"token,omitempty"`               // ID of the token that came with the request, or was issued
+	Refresh    string       `json:"refresh_token,omitempty"`       // ID of the refresh token that the token was asked for with, or that was issued with it
 	Grace      bool         `json:"grace,omitempty"`               // it had expired, and finished an upload
 	Backend    string       `json:"backend,omitempty"`
 	Cache      string       `json:"cache,omitempty"`

@@ -19,15 +19,17 @@ type Purpose int
 // The purposes of tokens.
 const (
 	Access   Purpose = iota // it comes with requests
-	purposes         = iota
+	Refresh                 // a client keeps it in place of a password, and gets tokens for requests by it
+	purposes = iota
 )
 
 // prefixes begin the tokens of each purpose, so that people and scanners of secrets know
-// what they have found.
-var prefixes = [purposes]string{"gtha_"}
+// what they have found. None of them begins a token that is kept in a store: those have a
+// form of their own, and one prefix would have two.
+var prefixes = [purposes]string{"gtha_", "gthr_"}
 
 // String returns the name of the purpose, which keys are derived by.
-func (p Purpose) String() string { return [purposes]string{"access"}[p] }
+func (p Purpose) String() string { return [purposes]string{"access", "refresh"}[p] }
 
 // MaxLength is the length of the longest token. Some servers and proxies take no header of
 // more than 8 KiB.
@@ -46,7 +48,7 @@ type Token struct {
 	// Identity is who logged in. It is the zero value if nobody did.
 	Identity backend.Identity
 
-	// Scopes are what the token may be used for.
+	// Scopes are what the token may be used for. One for [Refresh] has none.
 	Scopes Scopes
 }
 

@@ -34,7 +34,7 @@ func (a *Assembly) tokens() *gateway.Tokens {
 	if keys == nil || revoked == nil {
 		return nil
 	}
-	return &gateway.Tokens{Keys: keys, Revoked: revoked, TTL: c.Tokens.TTL.Duration, UploadGrace: c.Tokens.UploadGrace.Duration}
+	return &gateway.Tokens{Keys: keys, Revoked: revoked, TTL: c.Tokens.TTL.Duration, UploadGrace: c.Tokens.UploadGrace.Duration, IdentityTTL: c.Tokens.IdentityTTL.Duration}
 }
 
 // keyring returns the keys for tokens, nil if they cannot be used.
@@ -85,6 +85,9 @@ func (a *Assembly) revocations() *token.Revocations {
 	at := a.Config.Origin.At("tokens", "state_file")
 	path := a.Config.Origin.File(a.Config.Tokens.StateFile, "tokens", "state_file")
 	a.checkPlace(at, path, 0)
+	if path == "" && a.Config.Tokens.IdentityTTL.Duration > 0 {
+		a.Report.Errorf(a.Config.Origin.At("tokens", "identity_ttl"), "identity_ttl needs a state_file: without one, a login that gatehouse revoke has ended counts again after a restart")
+	}
 	if same := watch.Sum(sha256.Sum256([]byte(path))); !a.takeOver(revokedHolding, same) {
 		r, err := token.OpenRevocations(path)
 		if err != nil {

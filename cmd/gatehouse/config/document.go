@@ -81,12 +81,13 @@ type Flood struct {
 
 // Tokens is [tokens].
 type Tokens struct {
-	KeyFile       Lead     `toml:"key_file"`                         // file with a line KID:BASE64 for each key, as gatehouse token key prints them: the first seals tokens, all open them; read again when it changes; without any key there is a random one, and tokens end with the process
-	KeyCredential Lead     `toml:"key_credential"`                   // systemd credential with such lines
-	KeyEnv        Lead     `toml:"key_env"`                          // variable of the environment with such lines
-	StateFile     string   `toml:"state_file"`                       // file in which the gateway keeps what gatehouse revoke has ended; not set: that ends with the process
-	TTL           Duration `toml:"ttl" min:"5m" max:"24h"`           // how long a token is good; some clients use one for five minutes whatever they are told
-	UploadGrace   Duration `toml:"upload_grace" min:"0s" max:"168h"` // how long after that it may finish an upload that has begun; 0s: not at all
+	KeyFile       Lead     `toml:"key_file"`                          // file with a line KID:BASE64 for each key, as gatehouse token key prints them: the first seals tokens, all open them; read again when it changes; without any key there is a random one, and tokens end with the process
+	KeyCredential Lead     `toml:"key_credential"`                    // systemd credential with such lines
+	KeyEnv        Lead     `toml:"key_env"`                           // variable of the environment with such lines
+	StateFile     string   `toml:"state_file"`                        // file in which the gateway keeps what gatehouse revoke has ended; not set: that ends with the process
+	TTL           Duration `toml:"ttl" min:"5m" max:"24h"`            // how long a token is good; some clients use one for five minutes whatever they are told
+	UploadGrace   Duration `toml:"upload_grace" min:"0s" max:"168h"`  // how long after that it may finish an upload that has begun; 0s: not at all
+	IdentityTTL   Duration `toml:"identity_ttl" min:"0s" max:"8760h"` // how long docker login is good, which then keeps a token and no password, such as 720h; 0s: it keeps the password; needs state_file
 }
 
 // Refusals is [refusals], which holds for every backend that a route names.
