@@ -101,6 +101,41 @@ func (f outage) Authenticate(context.Context, string, string) (backend.Identity,
 }
 func (f outage) Groups(context.Context, backend.Identity) ([]string, error) { return nil, f }
 
+// What a template stood for is known later, and so is what became of a list.
+func TestRefusalsByTemplatesAndListsSayWhy(t *testing.T) {
+	r := recipeRoute(t, catalogUpstream(t, []string{"teams/devs/app"}, nil).URL)
+	r.Rules = []rules.Rule{
+		{Name: "team", Repositories: []string{"teams/{group}/**"}, Require: mustRequire(t, "valid-user")},
+		{Name: "own", Repositories: []string{"users/{user}/**"}, Require: mustRequire(t, "valid-user")},
+		{Name: "list", Actions: []string{"catalog"}, Require: mustRequire(t, "user alice")},
+	}
+	tg := startGateway(t, nil, r)
+	why := func(method, path string, status int) Refusal {
+		t.Helper()
+		resp := tg.do(t, "alice", method, path, nil)
+		if resp.StatusCode != status {
+			t.Fatalf("%s: status %d, want %d", path, resp.StatusCode, status)
+		}
+		said, ok := tg.Why(refusedID(t, resp))
+		if !ok {
+			t.Fatalf("%s: not found", path)
+		}
+		return said
+	}
+	said := why("DELETE", "/v2/teams/other/app/manifests/1", 403)
+	if !strings.Contains(said.Answer.Message, "teams/devs/**") || !strings.Contains(said.Answer.Message, "users/alice/**") {
+		t.Errorf("message %q", said.Answer.Message)
+	}
+	if len(said.Who.Groups) != 1 || said.Answer.Trace.Decision.Rule != "" {
+		t.Errorf("user %+v, trace %+v", said.Who, said.Answer.Trace)
+	}
+	r.Backend = groupless{everyone}
+	tg = startGateway(t, nil, r)
+	if said = why("GET", "/v2/_catalog", 503); said.Answer.Verdict == rules.Allowed && said.Cause == "" || said.Target != "/v2/_catalog" {
+		t.Errorf("a list without groups: %+v", said)
+	}
+}
+
 // The rules may be others by the time that somebody asks why.
 func TestRefusalIsExplainedByTheRulesThatDecided(t *testing.T) {
 	up := newCapture(t)

@@ -206,6 +206,21 @@ func TestFloorLeavesOutWhatComesBefore(t *testing.T) {
 	}
 }
 
+// No rule can be about a name that breaks the grammar, and nobody is asked about it.
+func TestNamesOutOfGrammarAreNotShown(t *testing.T) {
+	reg := &shelf{names: []string{"a", "a%2fb", "../a", "Team/a", "b"}, order: strings.Compare}
+	valid := func(name string) bool { return name == strings.ToLower(name) && !strings.ContainsAny(name, ".%") }
+	p := Pager{Kind: Kind{Valid: valid}, Registry: reg, Keep: func(int) error { return nil }, Shown: func(name string) (bool, error) {
+		if !valid(name) {
+			t.Errorf("the rules are asked about %q", name)
+		}
+		return true, nil
+	}}
+	if page, err := p.Page(10, Position{}); !slices.Equal(page.Names, []string{"a", "b"}) || err != nil {
+		t.Errorf("%q, %v", page.Names, err)
+	}
+}
+
 // endless is a registry that says each time that more follows.
 type endless []string
 
