@@ -68,6 +68,7 @@ type options struct {
 	hash       string
 	accessLog  bool
 	gatehouse  string
+	before     string
 	profile    string
 	profileOf  string
 }
@@ -91,6 +92,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.hash, "hash", "bcrypt", "hash of the htpasswd file: bcrypt (cost 5, as htpasswd -B) or apr1")
 	f.BoolVar(&o.accessLog, "access-log", true, "let every server write its access log")
 	f.StringVar(&o.gatehouse, "gatehouse", "", "gatehouse binary to measure (default: built from this module)")
+	f.StringVar(&o.before, "before", "", "another gatehouse binary to measure beside it")
 	f.StringVar(&o.profile, "profile", "", "only write a CPU profile of gatehouse to this file")
 	f.StringVar(&o.profileOf, "profile-of", "small", "what to profile: small, pull, push or handshake")
 	if err := f.Parse(args); err != nil {

@@ -26,6 +26,9 @@ type kind struct {
 	silent   bool   // writes no access log and counts nothing; measured only if it is named
 }
 
+// before is another gatehouse, which is measured beside this one where -before names it.
+const before = "gatehouse-before"
+
 // direct is the upstream itself, in clear text: what no proxy can be below.
 const direct = "direct"
 
@@ -34,6 +37,7 @@ func kinds() []kind {
 	return []kind{
 		{name: "gatehouse", version: []string{"version"}, args: []string{"serve", "--config"}, config: gatehouseConfig},
 		{name: "gatehouse-silent", version: []string{"version"}, args: []string{"serve", "--config"}, config: gatehouseConfig, silent: true},
+		{name: before, version: []string{"version"}, args: []string{"serve", "--config"}, config: gatehouseConfig},
 		{name: "apache", binaries: []string{"apache2", "httpd"}, version: []string{"-v"}, args: []string{"-D", "FOREGROUND", "-f"}, config: apacheConfig},
 		{name: "nginx", binaries: []string{"nginx"}, version: []string{"-v"}, args: []string{"-e", "stderr", "-c"}, config: nginxConfig},
 		{name: "haproxy", binaries: []string{"haproxy"}, version: []string{"-v"}, args: []string{"-db", "-f"}, config: haproxyConfig},
@@ -99,7 +103,7 @@ func startField(ctx context.Context, l *lab, o options) (*field, error) {
 		return f, err
 	}
 	for _, k := range kinds() {
-		if !o.wants(k.name) || k.silent && len(o.only) == 0 {
+		if !o.wants(k.name) || k.silent && len(o.only) == 0 || k.name == before && o.before == "" {
 			continue
 		}
 		binary, err := k.find(ctx, l, o)
@@ -144,6 +148,9 @@ func startUpstream(l *lab) (*process, error) {
 
 // find names the program of a kind; its error says why the kind is left out.
 func (k kind) find(ctx context.Context, l *lab, o options) (string, error) {
+	if k.name == before {
+		return filepath.Abs(o.before)
+	}
 	if len(k.binaries) == 0 {
 		return findGatehouse(ctx, l, o)
 	}
