@@ -24,10 +24,12 @@ func (x *exchange) guardMount() *problem {
 	}
 	x.mountFrom = m.From
 	allowed, p := x.mayMount(m)
-	if p != nil {
+	switch {
+	case p != nil:
 		return p
-	}
-	if !allowed {
+	case allowed && !x.inScope(m.From, oci.Pull):
+		return insufficientScope()
+	case !allowed:
 		x.mountFrom = ""
 		x.target = x.target.WithoutQuery("mount", "from")
 	}
@@ -56,7 +58,7 @@ func (x *exchange) mayMount(m rules.Mount) (bool, *problem) {
 		q := x.route.policy.Ask(rules.Request{Method: http.MethodGet, Path: source, Source: x.from.addr})
 		return x.judge(&q)
 	})
-	return p == nil && d.Verdict == rules.Allowed && x.inScope(m.From, oci.Pull), p
+	return p == nil && d.Verdict == rules.Allowed, p
 }
 
 // root returns the root of the registry that the request is for, as far as that is

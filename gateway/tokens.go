@@ -217,6 +217,12 @@ func (x *exchange) checkScope() *problem {
 		return nil
 	}
 	x.countToken(tokenScope)
+	return insufficientScope()
+}
+
+// insufficientScope is the answer to a token that was made for something else. Its challenge
+// has what the request needs.
+func insufficientScope() *problem {
 	p := unauthorized(errTokenScope)
 	p.message, p.tokenError = "the token was made for something else; please ask for another one", "insufficient_scope"
 	return p

@@ -152,6 +152,8 @@ func TestBearerAnswers(t *testing.T) {
 		g := newTokenGate(t, change)
 		anonymous, pull := g.tokenFor(t, "", "repository:public/a:pull"), g.tokenFor(t, "pull", "repository:team/a:pull,push", "registry:catalog:*")
 		push, narrow := g.tokenFor(t, "push", "repository:team/a:*"), g.tokenFor(t, "push", "repository:team/a:pull")
+		both := g.tokenFor(t, "push", "repository:team/a:pull,push", "repository:team/b:pull")
+		blob := "sha256:" + strings.Repeat("0", 64)
 		realm := `Bearer realm="https?://` + regexp.QuoteMeta(g.addr) + `/v2/token",service="127.0.0.1"`
 		basicRealm := `Basic realm="Registry Authentication", charset="UTF-8"`
 		for _, tt := range []struct {
@@ -169,7 +171,7 @@ func TestBearerAnswers(t *testing.T) {
 			{"public pull, anonymous token", "GET", "/v2/public/a/manifests/1", bearer(anonymous.Token), 200, ""},
 			{"pull without anything", "GET", "/v2/team/a/manifests/1", "", 401, realm + `,scope="repository:team/a:pull"`},
 			{"push without anything", "POST", "/v2/team/a/blobs/uploads/", "", 401, realm + `,scope="repository:team/a:pull,push"`},
-			{"mount without anything", "POST", "/v2/team/a/blobs/uploads/?mount=sha256:" + strings.Repeat("0", 64) + "&from=team/b", "", 401, realm + `,scope="repository:team/a:pull,push repository:team/b:pull"`},
+			{"mount without anything", "POST", "/v2/team/a/blobs/uploads/?mount=" + blob + "&from=team/b", "", 401, realm + `,scope="repository:team/a:pull,push repository:team/b:pull"`},
 			{"delete without anything", "DELETE", "/v2/team/a/manifests/1", "", 401, realm + `,scope="repository:team/a:pull,delete"`},
 			{"list without anything", "GET", "/v2/_catalog", "", 401, realm + `,scope="registry:catalog:\*"`},
 			{"pull, anonymous token", "GET", "/v2/team/a/manifests/1", bearer(anonymous.Token), 401, realm + `,scope="repository:team/a:pull"`},
@@ -180,6 +182,8 @@ func TestBearerAnswers(t *testing.T) {
 			{"delete", "DELETE", "/v2/team/a/manifests/1", bearer(push.Token), 200, ""},
 			{"push, token for pull", "POST", "/v2/team/a/blobs/uploads/", bearer(narrow.Token), 401, realm + `,scope="repository:team/a:pull,push",error="insufficient_scope"`},
 			{"another repository", "GET", "/v2/team/b/manifests/1", bearer(push.Token), 401, realm + `,scope="repository:team/b:pull",error="insufficient_scope"`},
+			{"mount, token for the target", "POST", "/v2/team/a/blobs/uploads/?mount=" + blob + "&from=team/b", bearer(push.Token), 401, realm + `,scope="repository:team/a:pull,push repository:team/b:pull",error="insufficient_scope"`},
+			{"mount, token for both", "POST", "/v2/team/a/blobs/uploads/?mount=" + blob + "&from=team/b", bearer(both.Token), 200, ""},
 			{"list, token for a repository", "GET", "/v2/_catalog", bearer(push.Token), 401, realm + `,scope="registry:catalog:\*",error="insufficient_scope"`},
 			{"not ours", "GET", "/v2/team/a/manifests/1", bearer("eyJhbGciOiJub25lIn0.e30."), 401, realm + `,scope="repository:team/a:pull",error="invalid_token"`},
 			{"two tokens", "GET", "/v2/team/a/manifests/1", bearer(push.Token + "," + push.Token), 401, realm + `,scope="repository:team/a:pull",error="invalid_token"`},
