@@ -28,11 +28,16 @@ func TestConformanceIsThatOfTheRegistry(t *testing.T) {
 			for what, f := range map[string]front{
 				"by methods":                      newRecipe(t).gatehouse(t, registry.start(t)),
 				"by actions, with filtered lists": filtering(t, registry.start(t)),
+				"for tokens":                      newRecipe(t).serveTokens(t, registry.start(t)),
 			} {
 				behind := conformance(t, "OCI_TLS=enabled", "OCI_REGISTRY="+f.addr, "SSL_CERT_FILE="+f.certificate.certFile,
 					"OCI_USERNAME="+pusher, "OCI_PASSWORD="+pusherPassword)
 				if diff := gocmp.Diff(bare, behind); diff != "" {
 					t.Errorf("rules %s: the suite sees a difference (-bare +behind gatehouse):\n%s", what, diff)
+				}
+				fetched := strings.Count(f.output.String(), `"target":"/v2/token?`)
+				if t.Logf("rules %s: %d tokens were fetched", what, fetched); (fetched > 0) != (what == "for tokens") {
+					t.Error("the suite logs in by another way")
 				}
 			}
 			if len(bare) < 600 {
