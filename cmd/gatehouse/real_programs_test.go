@@ -18,12 +18,12 @@ func TestEveryProgramIsInstalled(t *testing.T) {
 	needs(t, slices.Sorted(maps.Keys(programs))...)
 }
 
-// TestCIInstallsWhatTestsRun: what a test tells people to install, .ci/install installs,
-// and no test runs a program without telling, nor a line for a shell, in which programs
-// are easily overlooked: commandLine looks for them.
+// TestCIInstallsWhatTestsRun: what a test tells people to install, .ci/install installs, or
+// .ci/long where a test runs only there. No test runs a program without telling, nor a line
+// for a shell, in which programs are easily overlooked: commandLine looks for them.
 func TestCIInstallsWhatTestsRun(t *testing.T) {
 	t.Parallel()
-	installed := strings.Fields(readFile(t, "../../.ci/install"))
+	installed := strings.Fields(readFile(t, "../../.ci/install") + readFile(t, "../../.ci/long"))
 	advice := regexp.MustCompile("(?:apt-get|go) install ([^\"`,\n]+)")
 	run := regexp.MustCompile(`exec\.(?:LookPath|Command)\("([^"/]+)"`)
 	line := regexp.MustCompile(`(?:exec\.Command\(|command\(t, )"sh", "-c", [a-z]`)

@@ -89,6 +89,7 @@ type recipeClient struct {
 type imageOfClient struct {
 	layout, digest string // an OCI layout
 	rootfs         string // a tar file
+	chart          string // of helm
 	scratch        string // a folder for what it pulls
 }
 

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // recipe is the folder that an administrator of the recipe has: a certificate,
@@ -153,6 +154,13 @@ http:
 // name that resolves to 127.0.0.0/8, which names behind a proxy do not.
 func tunnel(t *testing.T, c certificate, addrs map[string]string) []string {
 	t.Helper()
+	return slowTunnel(t, c, addrs, 0)
+}
+
+// slowTunnel is a tunnel in which each connection takes so many bytes a second from its
+// client; 0 for any number.
+func slowTunnel(t *testing.T, c certificate, addrs map[string]string, rate int) []string {
+	t.Helper()
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, _, _ := net.SplitHostPort(r.Host)
 		addr, known := addrs[name]
@@ -160,7 +168,7 @@ func tunnel(t *testing.T, c certificate, addrs map[string]string) []string {
 			http.Error(w, "no way to "+r.Host, http.StatusForbidden)
 			return
 		}
-		join(w, addr)
+		join(w, addr, rate)
 	}))
 	t.Cleanup(proxy.Close)
 	u, err := url.Parse(proxy.URL)
@@ -170,8 +178,9 @@ func tunnel(t *testing.T, c certificate, addrs map[string]string) []string {
 	return []string{"HTTPS_PROXY=http://" + u.Host, "HTTP_PROXY=http://" + u.Host, "SSL_CERT_FILE=" + c.certFile, "SSL_CERT_DIR=" + t.TempDir()}
 }
 
-// join answers a CONNECT and copies both ways between its client and addr.
-func join(w http.ResponseWriter, addr string) {
+// join answers a CONNECT and copies both ways between its client and addr, of what the
+// client sends so many bytes a second.
+func join(w http.ResponseWriter, addr string, rate int) {
 	server, err := net.Dial("tcp", addr)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
@@ -183,14 +192,27 @@ func join(w http.ResponseWriter, addr string) {
 		return
 	}
 	fmt.Fprint(client, "HTTP/1.1 200 OK\r\n\r\n")
-	halve := func(dst, src net.Conn) {
-		io.Copy(dst, src)
+	halve := func(dst, src net.Conn, rate int) {
+		io.Copy(pacedWriter{dst, rate}, src)
 		dst.(*net.TCPConn).CloseWrite()
 	}
-	go halve(server, client)
+	go halve(server, client, rate)
 	go func() {
-		halve(client, server)
+		halve(client, server, 0)
 		server.Close()
 		client.Close()
 	}()
+}
+
+// pacedWriter takes so many bytes a second; any number if that is 0.
+type pacedWriter struct {
+	io.Writer
+	rate int
+}
+
+func (w pacedWriter) Write(b []byte) (int, error) {
+	if w.rate > 0 {
+		time.Sleep(time.Duration(len(b)) * time.Second / time.Duration(w.rate))
+	}
+	return w.Writer.Write(b)
 }

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -36,9 +37,12 @@ var programs = map[string]string{
 	"apache2":                 "apt-get install apache2",
 	"awk":                     "apt-get install mawk",
 	"bash":                    "apt-get install bash",
+	"buildah":                 "apt-get install buildah, and run the tests as root",
 	"chromium":                "apt-get install chromium fonts-dejavu-core",
 	"conformance":             "go install github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111",
+	"containerd":              "apt-get install containerd, and run the tests as root",
 	"crane":                   "go install github.com/google/go-containerregistry/cmd/crane@v0.22.1",
+	"ctr":                     "apt-get install containerd",
 	"curl":                    "apt-get install curl",
 	"docker":                  "apt-get install docker.io",
 	"docker-registry":         "apt-get install docker-registry",
@@ -62,10 +66,20 @@ var programs = map[string]string{
 	"slapd":                   "apt-get install slapd",
 	"systemd-analyze":         "apt-get install systemd",
 	"systemd-socket-activate": "apt-get install systemd",
+	"tar":                     "apt-get install tar",
+}
+
+// longPrograms are what the tests run besides with the settings of .ci/long, which takes
+// minutes to install them.
+var longPrograms = map[string]string{
+	"buildctl":  "run the lines about buildkit in .ci/long",
+	"buildkitd": "run the lines about buildkit in .ci/long, and run the tests as root",
+	"helm":      "go install helm.sh/helm/v3/cmd/helm@v3.22.0",
+	"runc":      "apt-get install runc",
 }
 
 // asRoot are those of them that work for root alone, as the tests start them.
-var asRoot = []string{"dockerd", "podman"}
+var asRoot = []string{"buildah", "buildkitd", "containerd", "dockerd", "podman"}
 
 // The users of the recipe: one may pull, the other may also push.
 const (
@@ -93,7 +107,7 @@ func needs(t *testing.T, names ...string) {
 	t.Helper()
 	for _, name := range names {
 		if _, err := exec.LookPath(name); err != nil || slices.Contains(asRoot, name) && os.Getuid() != 0 {
-			testkit.Missing(t, "this test needs "+name+": "+programs[name])
+			testkit.Missing(t, "this test needs "+name+": "+cmp.Or(programs[name], longPrograms[name]))
 		}
 	}
 }
