@@ -17,6 +17,9 @@ func (x *exchange) ask(ctx context.Context, method, target string, types []strin
 	if err != nil {
 		return nil, fault.With("request.panic", err) // such a target would have been refused
 	}
+	if err := x.sign(); err != nil {
+		return nil, err
+	}
 	head := x.appendLine(nil, method, t)
 	head = x.appendClientFields(head, func(name string) bool {
 		plain := plainName(name)
@@ -27,7 +30,7 @@ func (x *exchange) ask(ctx context.Context, method, target string, types []strin
 		head = appendField(head, "Accept", strings.Join(types, ", "))
 	}
 	head = append(x.appendOwnFields(head), "\r\n"...)
-	return x.route.upstream.RoundTrip(ctx, &upstream.Request{Method: method, Head: head})
+	return x.trusted(x.route.upstream.RoundTrip(ctx, &upstream.Request{Method: method, Head: head}))
 }
 
 // ofOneAnswer are fields about the body of a request, and those by which a client asks for

@@ -26,7 +26,15 @@ func (w nullWriter) Flush()                      {}
 // BenchmarkServeHTTP is what a small pull costs without the client's connection:
 // rules, login, the exchange with an upstream on loopback and the access record.
 func BenchmarkServeHTTP(b *testing.B) {
-	benchServe(b, everyone, func(*token.Keyring) string { return basic("pull") })
+	benchServe(b, apacheRecipe(b), everyone, func(*token.Keyring) string { return basic("pull") })
+}
+
+// BenchmarkServeSigned is that with a token for the upstream, which is one that was signed
+// a moment ago.
+func BenchmarkServeSigned(b *testing.B) {
+	route := apacheRecipe(b)
+	route.UpstreamTokens = newTokenSigner(b)
+	benchServe(b, route, everyone, func(*token.Keyring) string { return basic("pull") })
 }
 
 // BenchmarkServeRemembered is that with the login remembered, by a password and by a token.
@@ -35,9 +43,11 @@ func BenchmarkServeRemembered(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Run("password", func(b *testing.B) { benchServe(b, cache, func(*token.Keyring) string { return basic("pull") }) })
+	b.Run("password", func(b *testing.B) {
+		benchServe(b, apacheRecipe(b), cache, func(*token.Keyring) string { return basic("pull") })
+	})
 	b.Run("token", func(b *testing.B) {
-		benchServe(b, cache, func(keys *token.Keyring) string {
+		benchServe(b, apacheRecipe(b), cache, func(keys *token.Keyring) string {
 			text, err := keys.Seal(token.Access, token.Token{
 				ID: token.NewID(), Expires: 1 << 40, Service: "registry.test", Scopes: "repository:library/app:pull",
 				Identity: backend.Identity{User: "pull", Source: "people"},
@@ -50,14 +60,13 @@ func BenchmarkServeRemembered(b *testing.B) {
 	})
 }
 
-func benchServe(b *testing.B, users backend.Backend, authorization func(*token.Keyring) string) {
+func benchServe(b *testing.B, route Route, users backend.Backend, authorization func(*token.Keyring) string) {
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "500")
 		w.Header().Set("Docker-Content-Digest", "sha256:0123456789abcdef")
 		w.Write(make([]byte, 500))
 	}))
 	defer service.Close()
-	route := apacheRecipe(b)
 	route.Backend, route.Backends, route.Upstream = users, []string{"people"}, upstream.Config{URL: service.URL}
 	keys := newKeyring(b)
 	g, err := New(Config{Listen: []string{"127.0.0.1:0"}, Routes: []Route{route}, AccessOut: io.Discard, Tokens: &Tokens{Keys: keys}})

@@ -14,6 +14,7 @@ import (
 	"gatehouse/gateway/oci"
 	"gatehouse/gateway/record"
 	"gatehouse/gateway/rules"
+	"gatehouse/gateway/signing"
 	"gatehouse/gateway/upstream"
 )
 
@@ -150,6 +151,11 @@ type Route struct {
 
 	// Upstream is where requests go that are allowed.
 	Upstream upstream.Config
+
+	// UpstreamTokens signs tokens for a registry that has token authentication of its
+	// own: for each request one for what was decided, in place of the client's
+	// credentials. Nil for none.
+	UpstreamTokens *signing.Signer
 
 	// ForwardAuthorization passes the client's credentials to the upstream.
 	ForwardAuthorization bool

@@ -14,6 +14,7 @@
 //	login.go     who asks, and what package rules says of it
 //	mount.go     the second repository of a cross-repository mount
 //	audit.go     the record of the decision, before it is carried out
+//	sign.go      the token for a registry that wants one, which package signing makes
 //	forward.go   to the upstream and back, body by body; package upstream asks it, and
 //	             bounds the number of connections
 //	access.go    one record of it, which package record writes

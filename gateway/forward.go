@@ -43,14 +43,23 @@ func (x *exchange) forward() *problem {
 	}
 	head := flow.Heads.Get().(*[]byte)
 	defer flow.Heads.Put(head)
-	asked := time.Now()
-	answer, err := x.route.upstream.RoundTrip(x.ctx, x.outgoing(head))
-	x.upstreamTook = time.Since(asked)
+	answer, err := x.send(head)
 	if err != nil {
 		return x.upstreamProblem(err)
 	}
 	defer answer.Close()
 	return x.passOn(answer)
+}
+
+// send sends the request to the upstream, with its head in buf.
+func (x *exchange) send(buf *[]byte) (*upstream.Response, error) {
+	if err := x.sign(); err != nil {
+		return nil, err
+	}
+	asked := time.Now()
+	answer, err := x.trusted(x.route.upstream.RoundTrip(x.ctx, x.outgoing(buf)))
+	x.upstreamTook = time.Since(asked)
+	return answer, err
 }
 
 // passOn sends the answer of the upstream to the client.
@@ -134,6 +143,8 @@ func (x *exchange) upstreamProblem(err error) *problem {
 		p := unavailable("the service behind the gateway did not answer in time; please try again", err)
 		p.status = http.StatusGatewayTimeout
 		return p
+	case errors.Is(err, errDistrusted):
+		return x.distrusted(err)
 	case errors.Is(err, upstream.ErrAnswer):
 		return badGateway("the service behind the gateway gave an answer that is not valid HTTP", err)
 	}
@@ -154,6 +165,8 @@ func (x *exchange) examineAnswer(a *upstream.Response) *problem {
 		// the password wherever the upstream likes. Without one it is an
 		// application's own answer, such as to a form.
 		return ownLogin("401 with a challenge: it needs credentials, or forward_authorization")
+	case x.showsToken(a.Header):
+		return badGateway("the service behind the gateway gave an answer that must not be passed on", errTokenShown)
 	case !x.mapBack(a):
 		return badGateway("the service behind the gateway leads to a place that is not behind this route",
 			fault.With("upstream.answer.elsewhere", errors.New("upstream answer has a Location or Link outside the path of the upstream")))
@@ -183,8 +196,12 @@ func (x *exchange) copyBody(a *upstream.Response) error {
 	if !a.Arrived {
 		pass = x.sender()
 	}
+	mark := x.bodyMark(a)
 	for {
 		n, err := a.Read(*buf)
+		if mark.in((*buf)[:n]) {
+			return errTokenShown
+		}
 		if n > 0 {
 			m, err := pass((*buf)[:n])
 			x.sent += int64(m)

@@ -47,6 +47,8 @@ type exchange struct {
 	groups      string // value of the header that tells the upstream of them
 	tellsGroups bool   // it has that header
 
+	signed string // credentials for the upstream, where the gateway signs them for each request
+
 	mountFrom string // the repository that a blob is taken from; empty where none is
 	uploadOf  string // the repository of an upload that goes on at a place of the upstream's own
 

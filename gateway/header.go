@@ -62,6 +62,8 @@ func (x *exchange) appendOwnFields(b []byte) []byte {
 	b = appendField(b, "X-Forwarded-Proto", x.from.proto)
 	b = appendField(b, "X-Request-Id", x.id)
 	switch {
+	case x.route.signer != nil: // the client's own goes nowhere
+		b = appendField(b, "Authorization", x.signed)
 	case x.route.upstream.Authorization != "":
 		b = appendField(b, "Authorization", x.route.upstream.Authorization)
 	case x.route.forwardAuthorization && x.r.Header.Get("Authorization") != "" && !x.sentOwnToken():

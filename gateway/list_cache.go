@@ -54,7 +54,7 @@ func (r Route) CheckCatalogTTL() error {
 }
 
 // isKept reports whether the registry's list is kept for all.
-func (r *listedRegistry) isKept() bool { return r.x.route.catalogTTL > 0 && r.kind == catalogKind }
+func (r *listedRegistry) isKept() bool { return r.x.asksForAll() }
 
 // List implements [listing.Registry]: out of what is kept, or by asking the upstream.
 func (r *listedRegistry) List(n int, last string, each func(name string) error) (more bool, err error) {

@@ -15,6 +15,7 @@ import (
 	"gatehouse/gateway/limits"
 	"gatehouse/gateway/record"
 	"gatehouse/gateway/rules"
+	"gatehouse/gateway/signing"
 	"gatehouse/gateway/sockets"
 	"gatehouse/gateway/upstream"
 )
@@ -51,6 +52,7 @@ type route struct {
 	policy               *rules.Policy
 	backend              backend.Backend
 	upstream             *upstream.Pool
+	signer               *signing.Signer // of tokens for the upstream; nil for none
 	realm                string
 	tokens               tokenDesk
 	userHeader           string
@@ -136,7 +138,7 @@ func (s *site) newRoute(r Route, all []Route, before *site) (*route, error) {
 	if r.ForwardAuthorization && r.Upstream.HasCredentials() {
 		return nil, errors.New("the upstream can get the client's credentials or its own, not both")
 	}
-	if err := errors.Join(r.checkHeaders(), r.CheckCatalog(), r.CheckCatalogTTL()); err != nil {
+	if err := errors.Join(r.CheckUpstreamTokens(), r.checkHeaders(), r.CheckCatalog(), r.CheckCatalogTTL()); err != nil {
 		return nil, err
 	}
 	groups, err := newGroupsHeader(r)
@@ -163,7 +165,7 @@ func (s *site) newRoute(r Route, all []Route, before *site) (*route, error) {
 	}
 	return &route{
 		name:   r.Name(),
-		policy: policy, backend: r.Backend, upstream: upstream,
+		policy: policy, backend: r.Backend, upstream: upstream, signer: r.UpstreamTokens,
 		realm:      cmp.Or(r.Realm, "Registry Authentication"),
 		tokens:     tokens,
 		userHeader: plainOf(r.UserHeader), groups: groups, fields: newFieldFilter(r),
