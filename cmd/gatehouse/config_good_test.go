@@ -21,6 +21,7 @@ import (
 	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
 	"gatehouse/gateway/limits"
+	"gatehouse/gateway/signing"
 	"gatehouse/gateway/upstream"
 )
 
@@ -110,6 +111,11 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 		}
 		cfg.Routes[i].Backend, cfg.Routes[i].Rules = nil, nil
 	}
+	signer := cfg.Routes[2].UpstreamTokens
+	if signer == nil || signer.Name() != (signing.Name{Issuer: "gate", Service: "signed"}) {
+		t.Fatal("nothing signs tokens for the third route, or by another name")
+	}
+	cfg.Routes[2].UpstreamTokens = nil
 	if cfg.Tokens == nil || cfg.Tokens.Keys == nil || cfg.Tokens.Revoked == nil {
 		t.Fatal("there are no keys for tokens, or nothing keeps those that are revoked")
 	}
@@ -153,6 +159,9 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 				URL: "unix:" + filepath.Join(dir, "good/registry.sock"), IdleTimeout: 30 * time.Second,
 				Timeouts: upstream.Timeouts{Connect: 35 * time.Second, Response: 36 * time.Minute, UploadResponse: 37 * time.Minute},
 			},
+		}, {
+			Hosts: []string{"signed.example"}, Path: "/v2/", Realm: "Registry Authentication", Challenge: "basic", Backends: []string{"local"},
+			Upstream: upstream.Config{URL: "http://127.0.0.1:5001", IdleTimeout: 30 * time.Second},
 		}},
 	}
 	if diff := cmp.Diff(want, cfg, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {

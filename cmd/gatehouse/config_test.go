@@ -45,6 +45,10 @@ func workspace(t testing.TB, more ...string) (dir string) {
 	writePEM(t, filepath.Join(dir, "files/key.pem"), "PRIVATE KEY", marshalKey(t, key))
 	writePEM(t, filepath.Join(dir, "files/other-key.pem"), "PRIVATE KEY", marshalKey(t, other))
 	now := time.Now()
+	for name, ends := range map[string]time.Time{"token": now.AddDate(1, 0, 0), "token-ending": now.AddDate(0, 0, 50), "token-ended": now.AddDate(0, 0, -1)} {
+		writeTokenKey(t, filepath.Join(dir, "files", name+".pem"), key, selfSigned(t, key, ends))
+	}
+	writeTokenKey(t, filepath.Join(dir, "files/token-mixed.pem"), other, selfSigned(t, key, now.AddDate(1, 0, 0)))
 	writePEM(t, filepath.Join(dir, "files/cert.pem"), "CERTIFICATE", selfSigned(t, key, now.AddDate(1, 0, 0)))
 	writePEM(t, filepath.Join(dir, "files/expiring.pem"), "CERTIFICATE", selfSigned(t, key, now.AddDate(0, 0, 7)))
 	writePEM(t, filepath.Join(dir, "files/expired.pem"), "CERTIFICATE", selfSigned(t, key, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)))
@@ -88,6 +92,16 @@ func selfSigned(t testing.TB, key *ecdsa.PrivateKey, end time.Time) []byte {
 func writePEM(t testing.TB, path, kind string, der []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// writeTokenKey writes a key and a certificate into one file.
+func writeTokenKey(t testing.TB, path string, key *ecdsa.PrivateKey, certificate []byte) {
+	t.Helper()
+	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: marshalKey(t, key)})
+	text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})...)
+	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -117,6 +117,7 @@ func assembleAfter(c *config.Document, before *Assembly, s Surroundings) *Assemb
 		a.Gateway.Routes = append(a.Gateway.Routes, a.route(i))
 	}
 	a.checkChallenges()
+	a.checkSigners()
 	a.checkHealth()
 	a.expectGroups()
 	a.before = nil // it has one before it, too
@@ -140,6 +141,7 @@ func (a *Assembly) route(i int) gateway.Route {
 		TokenURL:             r.TokenURL.Reveal(),
 		Backend:              a.served(r.Backend),
 		Backends:             c.Sources(r.Backend),
+		UpstreamTokens:       a.signer(i),
 		ForwardAuthorization: r.ForwardAuthorization,
 		UserHeader:           r.UserHeader,
 		GroupsHeader:         r.GroupsHeader,

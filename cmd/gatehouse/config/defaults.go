@@ -63,7 +63,11 @@ func defaultTimeouts() Timeouts {
 
 // The defaults of a [[route]].
 const (
-	DefaultRealm               = "Registry Authentication" // of realm
-	DefaultChallenge           = "basic"                   // of challenge
-	DefaultUpstreamIdleTimeout = 30 * time.Second          // of upstream_idle_timeout
+	DefaultRealm     = "Registry Authentication" // of realm
+	DefaultChallenge = "basic"                   // of challenge
+
+	DefaultUpstreamTokenIssuer  = "gatehouse" // of upstream_token_issuer
+	DefaultUpstreamTokenService = "registry"  // of upstream_token_service
+
+	DefaultUpstreamIdleTimeout = 30 * time.Second // of upstream_idle_timeout
 )

@@ -190,6 +190,11 @@ type Route struct {
 	UpstreamPasswordFile       Lead     `toml:"upstream_password_file"`                      // file with its password; not readable by everybody
 	UpstreamPasswordCredential Lead     `toml:"upstream_password_credential"`                // systemd credential with its password
 	UpstreamPasswordEnv        Lead     `toml:"upstream_password_env"`                       // variable of the environment with its password
+	UpstreamTokenKeyFile       Lead     `toml:"upstream_token_key_file"`                     // file with a private key and its certificate, in PEM, with which the gateway signs a token for each request, for a registry with "auth: token"; not readable by everybody
+	UpstreamTokenKeyCredential Lead     `toml:"upstream_token_key_credential"`               // systemd credential with these
+	UpstreamTokenKeyEnv        Lead     `toml:"upstream_token_key_env"`                      // variable of the environment with these
+	UpstreamTokenIssuer        string   `toml:"upstream_token_issuer"`                       // who signs these tokens, as the registry has it under issuer
+	UpstreamTokenService       string   `toml:"upstream_token_service"`                      // whom they are for, as the registry has it under service
 	UpstreamIdleTimeout        Duration `toml:"upstream_idle_timeout" min:"100ms" max:"24h"` // how long an unused connection is kept; must be shorter than the upstream keeps it
 
 	Timeouts RouteTimeouts `toml:"timeouts"` // timeouts of this route, in place of those in [timeouts]; not set: as there
