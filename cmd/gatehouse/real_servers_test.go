@@ -129,6 +129,12 @@ func (r registryProgram) start(t *testing.T) string {
 // startBelow is start for a registry of which all paths begin with prefix.
 func (r registryProgram) startBelow(t *testing.T, prefix string) string {
 	t.Helper()
+	return r.startWith(t, prefix, "")
+}
+
+// startWith is startBelow with more of the configuration of the registry.
+func (r registryProgram) startWith(t *testing.T, prefix, more string) string {
+	t.Helper()
 	dir, addr := t.TempDir(), freeAddr(t)
 	config := filepath.Join(dir, "config.yml")
 	writeFile(t, config, fmt.Appendf(nil, `version: 0.1
@@ -140,7 +146,7 @@ http:
   addr: %s
   prefix: %s
   secret: the same for every start
-`, filepath.Join(dir, "store"), addr, prefix), 0o644)
+%s`, filepath.Join(dir, "store"), addr, prefix, more), 0o644)
 	start(t, r.command(t, config)).listening(t, addr)
 	return "http://" + addr
 }
