@@ -196,7 +196,7 @@ func TestT1RefreshTokenEndsWithTheAccount(t *testing.T) {
 	checkAnswer(t, "the account is there", g.refreshed(t, kept), 200, "")
 
 	late := answerOfToken(t, g.refreshed(t, kept)).Token
-	if err := revoked.Revoke("push", time.Now()); !errors.Is(err, token.ErrNotKept) {
+	if err := revoked.RevokeUser([]string{"push"}, time.Now()); !errors.Is(err, token.ErrNotKept) {
 		t.Fatal(err)
 	}
 	checkAnswer(t, "revoked", g.refreshed(t, kept), 401, `Bearer .*`)

@@ -119,7 +119,7 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 	if cfg.Tokens == nil || cfg.Tokens.Keys == nil || cfg.Tokens.Revoked == nil {
 		t.Fatal("there are no keys for tokens, or nothing keeps those that are revoked")
 	}
-	if err := cfg.Tokens.Revoked.Revoke("alice", time.Now()); err != nil {
+	if err := cfg.Tokens.Revoked.RevokeAll(time.Now()); err != nil {
 		t.Error(err)
 	} else if _, err := os.Stat(file("token-state.json")); err != nil {
 		t.Errorf("what was revoked is kept elsewhere: %v", err)

@@ -111,11 +111,19 @@ func purge(c *backend.Cache, user string) {
 
 // revoke ends the tokens that a user has, or those of everybody for an empty name.
 func (d *daemon) revoke(user string) error {
-	tokens := d.current.Load().Gateway.Tokens
-	if tokens == nil {
+	a := d.current.Load()
+	tokens := a.Gateway.Tokens
+	switch {
+	case tokens == nil:
 		return errors.New("this gateway has no tokens: its configuration has no [tokens]")
+	case user == "":
+		return tokens.Revoked.RevokeAll(time.Now())
 	}
-	return tokens.Revoked.Revoke(user, time.Now())
+	names, err := a.Spellings(user)
+	if err != nil {
+		return err
+	}
+	return tokens.Revoked.RevokeUser(names, time.Now())
 }
 
 // why returns what there is to say about a refusal.

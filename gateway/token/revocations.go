@@ -1,35 +1,47 @@
 package token
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"maps"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
-
-// maxState bounds the file of Revocations.
-const maxState = 16 << 20
 
 // Revocations say which tokens no longer count although they have not expired: those that
 // were issued to a user, or to anybody, up to a moment. Any number of goroutines may use
 // them at once.
 type Revocations struct {
-	path string // of the file that keeps them; empty for none
-
-	mu    sync.RWMutex
-	state revoked
+	path    string     // of the file that keeps them; empty for none
+	writing sync.Mutex // held while the file is replaced, which no request waits for
+	adding  sync.Mutex // held while state becomes another one
+	state   atomic.Pointer[revoked]
 }
 
-// revoked is what the file has. Times are in seconds since 1970. Names are in lower case:
-// it is better to revoke the tokens of a namesake as well than to miss a spelling.
+// revoked is what the file has, and does not change. Times are in seconds since 1970.
 type revoked struct {
 	All   int64            `json:"all,omitempty"`
-	Users map[string]int64 `json:"users,omitempty"`
+	Users map[string]int64 `json:"users,omitempty"` // by folded name
+}
+
+// folded returns what all spellings of a name have in common that differ in case alone: it
+// is better to revoke the tokens of a namesake as well than to miss a spelling. Some letters
+// have two small ones, so that turning a name into small letters alone is not enough.
+func folded(name string) string { return strings.ToLower(strings.ToUpper(name)) }
+
+// with returns what s and more say together, which is the later time of each.
+func (s revoked) with(more revoked) revoked {
+	all := revoked{All: max(s.All, more.All), Users: map[string]int64{}}
+	for _, users := range []map[string]int64{s.Users, more.Users} {
+		for name, at := range users {
+			all.Users[name] = max(at, all.Users[name])
+		}
+	}
+	// A clock that was set back makes an older time the later one to be told.
+	maps.DeleteFunc(all.Users, func(_ string, at int64) bool { return at <= all.All })
+	return all
 }
 
 // ErrNotKept says that a revocation counts and ends with the process.
@@ -38,88 +50,70 @@ var ErrNotKept = errors.New("the tokens are revoked, but this is kept nowhere an
 // OpenRevocations returns what the file at path keeps; that need not exist yet. With an
 // empty path nothing is kept.
 func OpenRevocations(path string) (*Revocations, error) {
-	r := &Revocations{path: path, state: revoked{Users: map[string]int64{}}}
-	if path == "" {
-		return r, nil
+	r := &Revocations{path: path}
+	state := revoked{}
+	if path != "" {
+		var err error
+		if state, err = readRevoked(path); err != nil {
+			return nil, err
+		}
 	}
-	f, err := os.Open(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return r, nil
-	case err != nil:
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular() || info.Size() > maxState:
-		return nil, errors.New("it is no file, or larger than 16 MiB")
-	}
-	decoder := json.NewDecoder(f)
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&r.state); err != nil || decoder.More() || !r.state.isValid() {
-		return nil, errors.New("it is not what the gateway writes there; with another file all revocations are forgotten, so put the file back, or remove it and revoke again with: gatehouse revoke --all")
-	}
-	if r.state.Users == nil {
-		r.state.Users = map[string]int64{}
-	}
+	r.state.Store(&state)
 	return r, nil
 }
 
-func (s revoked) isValid() bool {
-	valid := s.All >= 0
-	for name, at := range s.Users {
-		valid = valid && name != "" && name == strings.ToLower(name) && at > 0
+// RevokeUser ends all tokens that were issued so far to users of any of the names. If that
+// cannot be kept the error wraps [ErrNotKept], and it counts until the process ends.
+func (r *Revocations) RevokeUser(names []string, now time.Time) error {
+	more := revoked{Users: map[string]int64{}}
+	for _, name := range names {
+		if name != "" { // which nobody has
+			more.Users[folded(name)] = now.Unix()
+		}
 	}
-	return valid
+	return r.revoke(more)
 }
 
-// Revoke ends all tokens issued so far, or those of one user if user is not empty. If that
-// cannot be kept the error is or wraps [ErrNotKept], and it counts until the process ends.
-func (r *Revocations) Revoke(user string, now time.Time) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	at := now.Unix()
-	if user == "" {
-		r.state = revoked{All: max(at, r.state.All), Users: map[string]int64{}}
-	} else {
-		name := strings.ToLower(user)
-		r.state.Users[name] = max(at, r.state.Users[name])
-	}
+// RevokeAll does so for the tokens of everybody.
+func (r *Revocations) RevokeAll(now time.Time) error { return r.revoke(revoked{All: now.Unix()}) }
+
+func (r *Revocations) revoke(more revoked) error {
+	r.add(more) // counts before anything is written, which may take its time
 	if r.path == "" {
 		return fmt.Errorf("%w: set state_file under [tokens]", ErrNotKept)
 	}
-	if err := r.write(); err != nil {
+	if err := r.keep(); err != nil {
 		return fmt.Errorf("%w: %w", ErrNotKept, err)
 	}
 	return nil
 }
 
-// write replaces the file. A crash leaves the old one or the new one.
-func (r *Revocations) write() error {
-	text, err := json.Marshal(r.state)
-	if err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(r.path), "."+filepath.Base(r.path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // in vain once it has the other name
-	_, err = f.Write(append(text, '\n'))
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), r.path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(r.path))
+// add has more count, beside what counts already, and returns both.
+func (r *Revocations) add(more revoked) revoked {
+	r.adding.Lock()
+	defer r.adding.Unlock()
+	all := r.state.Load().with(more)
+	r.state.Store(&all)
+	return all
+}
+
+// keep writes what counts into the file, beside what another process has written there.
+func (r *Revocations) keep() error {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	path := targetOf(r.path)
+	dir, err := lockFolderOf(path)
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
+	kept, err := readRevoked(path)
+	if err != nil {
+		return err
+	}
+	if err := r.add(kept).write(path); err != nil {
+		return err
+	}
 	return dir.Sync()
 }
 
@@ -129,11 +123,10 @@ func (r *Revocations) Covers(t Token) bool {
 	if r == nil {
 		return false
 	}
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	at := r.state.All
-	if len(r.state.Users) > 0 { // which spares a name in lower case for each request
-		at = max(at, r.state.Users[strings.ToLower(t.Identity.User)])
+	state := r.state.Load()
+	at := state.All
+	if len(state.Users) > 0 { // which spares folding a name for each request
+		at = max(at, state.Users[folded(t.Identity.User)])
 	}
 	return t.Issued <= at
 }

@@ -86,6 +86,22 @@ func (a *Assembly) spelled(i int, source string, group bool, name string) string
 	return spelling.CanonicalUser(name)
 }
 
+// Spellings returns the names by which the backends know somebody who logs in as user, or
+// why nobody does.
+func (a *Assembly) Spellings(user string) ([]string, error) {
+	user, err := strict.UserName(user)
+	if err != nil {
+		return nil, fmt.Errorf("no login can have the name: %w", err)
+	}
+	names := []string{user} // as a backend knew it that has gone meanwhile
+	for _, name := range a.Config.BackendNames() {
+		if b := a.Named(name); b != nil {
+			names = append(names, backend.Extend(b).CanonicalUser(user))
+		}
+	}
+	return names, nil
+}
+
 // impossible says why nobody has the name of n, whatever the backends know.
 func (a *Assembly) impossible(source string, n rules.Name, name string) string {
 	if strings.HasPrefix(name, "$") {

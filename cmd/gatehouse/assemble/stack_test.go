@@ -66,3 +66,18 @@ func TestReloadIsRefusedForFilesThatBackendsFollow(t *testing.T) {
 		t.Errorf("with a broken ca_file: %v", err)
 	}
 }
+
+// Whoever ends the tokens of a user types the name as people log in with it.
+func TestSpellingsOfAUser(t *testing.T) {
+	a := assembleText(t, guardedDir(t), strings.Replace(guardedConfig, "preset =", "domains = [\"corp.example\", \"CORP\"]\npreset =", 1), nil)
+	for typed, name := range map[string]string{"CORP\\Alice": "alice", "Alice@corp.example": "alice", "e\u0301mile": "\u00e9mile", "OTHER\\alice": "other\\alice"} {
+		if got, err := a.Spellings(typed); err != nil || !slices.Contains(got, name) {
+			t.Errorf("%q: got %q, %v, want %q among them", typed, got, err, name)
+		}
+	}
+	for _, typed := range []string{"", " alice", "a:b", "a\x00", "\xff", strings.Repeat("a", 2000)} {
+		if got, err := a.Spellings(typed); err == nil {
+			t.Errorf("%q: got %q", typed, got)
+		}
+	}
+}
