@@ -15,6 +15,7 @@ const (
 	tokenMalformed  = "malformed"
 	tokenUnknownKey = "unknown_key"
 	tokenExpired    = "expired"
+	tokenEarly      = "early"
 	tokenOtherHost  = "other_host"
 	tokenRefused    = "refused"
 	tokenRevoked    = "revoked"
@@ -40,7 +41,7 @@ func newTokenMetrics() tokenMetrics {
 		m.issued.WithLabelValues(grant, "issued")
 		m.issued.WithLabelValues(grant, "refused")
 	}
-	for _, result := range []string{tokenOK, tokenMalformed, tokenUnknownKey, tokenExpired, tokenOtherHost, tokenRefused, tokenRevoked, tokenScope} {
+	for _, result := range []string{tokenOK, tokenMalformed, tokenUnknownKey, tokenExpired, tokenEarly, tokenOtherHost, tokenRefused, tokenRevoked, tokenScope} {
 		m.checked.WithLabelValues(result)
 	}
 	return m
@@ -71,6 +72,8 @@ func checkResult(err error) string {
 		return tokenUnknownKey
 	case fault.Of(err) == "token.expired":
 		return tokenExpired
+	case fault.Of(err) == "token.early":
+		return tokenEarly
 	case fault.Of(err) == "token.other_host":
 		return tokenOtherHost
 	case fault.Of(err) == "token.revoked":

@@ -73,7 +73,7 @@ func (x *exchange) loginForToken(ask tokenRequest) *problem {
 			return unauthorized(fault.With("login.malformed", err))
 		}
 	}
-	if ask.account != "" && ask.account != ask.user {
+	if account, err := strict.UserName(ask.account); ask.account != "" && (err != nil || account != ask.user) {
 		return badRequest("the account is not the user who logs in")
 	}
 	return x.loginByPassword(ask.user, ask.password)

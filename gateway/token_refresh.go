@@ -62,7 +62,7 @@ func (x *exchange) loginByRefresh(ask tokenRequest) *problem {
 // there are.
 func (x *exchange) openRefreshToken(text string) (token.Token, error) {
 	desk := &x.route.tokens
-	t, err := desk.open(token.Refresh, text, x.host)
+	t, err := desk.open(token.Refresh, text, x.host, x.start)
 	x.refresh, x.claimed = t.ID, t.Identity.User
 	switch {
 	case err != nil:

@@ -51,6 +51,10 @@ func TestTokenRequests(t *testing.T) {
 			{"another scheme", "GET", "", "Negotiate x", "", 401, "", basicRealm},
 			{"a token for a token", "GET", "", bearer("gtha_x"), "", 401, "", `Bearer .*`},
 			{"another account", "GET", "account=pull", basic("push"), "", 400, "", ""},
+			{"an account in composed form and a user in parts", "GET", "account=%C3%A9mile", "Basic ZcyBbWlsZTpw", "", 401, "", basicRealm},
+			{"an account in parts", "GET", "account=e%CC%81mile", "Basic w6ltaWxlOnA=", "", 401, "", basicRealm},
+			{"an account that nobody can have", "GET", "account=+pull", basic("pull"), "", 400, "", ""},
+			{"an account in other letters", "GET", "account=Pull", basic("pull"), "", 400, "", ""},
 			{"another service", "GET", "service=127.0.0.2", basic("push"), "", 400, "", ""},
 			{"password in the query", "GET", "username=push&password=push-secret", "", "", 400, "", ""},
 			{"password in the query of a form", "POST", "Password=push-secret", "", login, 400, "", ""},
@@ -69,6 +73,12 @@ func TestTokenRequests(t *testing.T) {
 			{"form, refresh token", "POST", "", "", form("grant_type", "refresh_token", "refresh_token", "x"), 401, "", `Bearer .*`},
 			{"form, not encoded", "POST", "", "", "grant_type=password;x", 400, "", ""},
 			{"no form", "POST", "", "", "", 400, "", ""},
+			{"a form after a byte order mark", "POST", "", "", "\ufeff" + login, 400, "", ""},
+			{"a form with semicolons", "POST", "", "", strings.ReplaceAll(login, "&", ";"), 400, "", ""},
+			{"a form of two lines", "POST", "", "", login + "\r\n" + login, 400, "", ""},
+			{"a form with encoded names", "POST", "", "", strings.Replace(login, "password=push", "p%61ssword=push", 1), 200, "repository:team/a:pull,push repository:team/b:pull", ""},
+			{"a form with an encoded name twice", "POST", "", "", login + "&p%61ssword=push-secret", 400, "", ""},
+			{"a form that is compressed", "POST", "", "", "\x1f\x8b\x08\x00\x00", 400, "", ""},
 			{"another method", "PUT", "", basic("push"), "", 405, "", ""},
 			{"preflight", "OPTIONS", "", "", "", 405, "", ""},
 		} {
@@ -86,6 +96,10 @@ func TestTokenRequests(t *testing.T) {
 			if got := resp.Header.Get("Cache-Control"); got != "no-store" || resp.Header.Get(allowOrigin) != "" {
 				t.Errorf("%s: Cache-Control %q, %v", tt.name, got, resp.Header)
 			}
+		}
+		for _, field := range []string{"", "multipart/form-data; boundary=x", "text/plain", "application/json", "application/x-www-form-urlencodedx"} {
+			resp := g.send(t, "POST", "/v2/token", "", login, "Content-Type: "+field)
+			checkAnswer(t, "a form of the type "+field, resp, 400, "")
 		}
 		if got := g.up.text(); got != "" {
 			t.Errorf("the upstream got %q", got)

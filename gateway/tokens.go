@@ -106,8 +106,8 @@ func (d *tokenDesk) vouchesFor(source string) bool {
 }
 
 // open returns what a token says that was made for here and has not been revoked. It does
-// not look at the time. Of one that is not taken for such a reason it returns the rest, too.
-func (d *tokenDesk) open(p token.Purpose, text, host string) (token.Token, error) {
+// not look whether it has expired. Of one that is not taken for such a reason it returns the rest, too.
+func (d *tokenDesk) open(p token.Purpose, text, host string, now time.Time) (token.Token, error) {
 	t, err := d.Keys.Open(p, text)
 	switch {
 	case err != nil:
@@ -116,6 +116,8 @@ func (d *tokenDesk) open(p token.Purpose, text, host string) (token.Token, error
 		return t, errTokenPlace
 	case d.Revoked.Covers(t):
 		return t, errTokenRevoked
+	case t.Issued > now.Add(maxSkew).Unix(): // which no revocation of today would reach
+		return t, errTokenEarly
 	}
 	return t, nil
 }
@@ -130,10 +132,14 @@ type shownToken struct {
 // Errors about tokens. Those of opening one are in package token.
 var (
 	errTokenExpired = fault.With("token.expired", errors.New("the token has expired"))
+	errTokenEarly   = fault.With("token.early", errors.New("the token was issued in the future: the clocks of gateways differ by more than a minute"))
 	errTokenPlace   = fault.With("token.other_host", errors.New("the token was made for another host, path or backend"))
 	errTokenRevoked = fault.With("token.revoked", errors.New("the token was revoked"))
 	errTokenScope   = fault.With("token.scope", errors.New("the token was not made for this"))
 )
+
+// maxSkew is by how much the clocks of gateways with one key may differ.
+const maxSkew = time.Minute
 
 // invalidToken is the answer to a token that is none, or not any more.
 func invalidToken(cause error) *problem {
@@ -155,7 +161,7 @@ func (x *exchange) openToken(text string) error {
 		return nil
 	}
 	desk := &x.route.tokens
-	t, err := desk.open(token.Access, text, x.host)
+	t, err := desk.open(token.Access, text, x.host, x.start)
 	if err != nil {
 		return err
 	}

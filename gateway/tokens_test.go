@@ -226,6 +226,8 @@ func TestT2TokenIsForOnePlaceAndTime(t *testing.T) {
 	}{
 		{"genuine", "GET", "/v2/team/a/manifests/1", func(*token.Token) {}, ""},
 		{"a clock that is ahead", "GET", "/v2/team/a/manifests/1", func(tok *token.Token) { tok.Issued = ago(-time.Minute) }, ""},
+		{"a clock that is far ahead", "GET", "/v2/team/a/manifests/1", func(tok *token.Token) { tok.Issued = ago(-2 * time.Minute) }, "token.early"},
+		{"a clock that is behind", "GET", "/v2/team/a/manifests/1", func(tok *token.Token) { tok.Issued = ago(time.Minute) }, ""},
 		{"another host", "GET", "/v2/team/a/manifests/1", func(tok *token.Token) { tok.Service = "127.0.0.2" }, "token.other_host"},
 		{"another path", "GET", "/v2/team/a/manifests/1", func(tok *token.Token) { tok.Service = "127.0.0.1/v2/team" }, "token.other_host"},
 		{"a longer host", "GET", "/v2/team/a/manifests/1", func(tok *token.Token) { tok.Service = "127.0.0.11" }, "token.other_host"},
