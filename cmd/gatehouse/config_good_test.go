@@ -167,7 +167,7 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 	if diff := cmp.Diff(want, cfg, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("gateway.Config (-want +got):\n%s", diff)
 	}
-	if got, want := rules[0].Position, filepath.Join(dir, "good/everything.toml")+":91"; got != want {
+	if got, want := rules[0].Position, filepath.Join(dir, "good/everything.toml")+":92"; got != want {
 		t.Errorf("position of the first rule: got %s, want %s", got, want)
 	}
 	if diff := cmp.Diff([]string{"/v2/team/*/manifests/*", "/v2/team/**"}, rules[0].Paths); diff != "" {

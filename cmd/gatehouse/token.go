@@ -36,7 +36,7 @@ secret: whoever has it can make tokens for anybody. The name at its beginning is
 
 To change the key, add a new line at the end of the file of every replica. When all
 have it, move it to the beginning. Take the old line out when no token of it is in
-use any more: after ttl and upload_grace.
+use any more: after ttl and upload_grace, and after identity_ttl if that is set.
 
 With --upstream it prints another sort of key, for the upstream_token_key_file of a
 route: a P-256 key with a certificate that is good for 20 years, both in PEM. The

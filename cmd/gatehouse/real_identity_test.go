@@ -1,0 +1,130 @@
+package main_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"gatehouse/internal/testkit"
+)
+
+// keptTexts have docker login keep a token with a gateway of serveTokens.
+var keptTexts = []string{
+	`key_file = "token-keys"`, "key_file = \"token-keys\"\nstate_file = \"state.json\"\nidentity_ttl = \"720h\"",
+	"@BACKEND@", "[admin]\nsocket = \"admin.sock\"\n",
+}
+
+// keptLogin checks that what docker login has written for a host has a token and no
+// password, and returns it.
+func keptLogin(t *testing.T, file, host, user string) string {
+	t.Helper()
+	text := readFile(t, file)
+	var config struct {
+		Auths map[string]struct{ Auth, IdentityToken string }
+	}
+	if err := json.Unmarshal([]byte(text), &config); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	kept := config.Auths[host]
+	auth, err := base64.StdEncoding.DecodeString(kept.Auth)
+	if name, password, _ := strings.Cut(string(auth), ":"); err != nil || name != user || password != "" || !strings.HasPrefix(kept.IdentityToken, "gthr_") {
+		t.Fatalf("docker login keeps %s", text)
+	}
+	return kept.IdentityToken
+}
+
+// endedLogin is what clients show of a login that has ended. Regctl asks for a token without
+// a login then, and shows what comes of that.
+func endedLogin(client string) string {
+	if client == "regctl" {
+		return "unauthorized"
+	}
+	return `run "docker logout" for it, and log in again`
+}
+
+// All clients get on with the file that docker login writes, until gatehouse revoke ends
+// what it has, or the account ends.
+func TestDockerLoginKeepsNoPassword(t *testing.T) {
+	needs(t, "docker", "dockerd", registries[0].program)
+	r := newRecipe(t)
+	f := r.serveTokens(t, registries[0].start(t), keptTexts...)
+	env := tunnel(t, f.certificate, map[string]string{"registry.test": f.addr})
+	folder := t.TempDir()
+	runs := clientsOf(t, env, folder)
+	login := func() {
+		t.Helper()
+		for _, words := range [][]string{{"docker", "logout", "registry.test"}, {"docker", "login", "-u", pusher, "-p", pusherPassword, "registry.test"}} {
+			if output, err := runs["docker"].run(alice, words); err != nil {
+				t.Fatalf("%q: %v\n%s", words, err, output)
+			}
+		}
+		kept := keptLogin(t, filepath.Join(folder, "config.json"), "registry.test", pusher)
+		if strings.Contains(f.output.String(), kept) {
+			t.Error("the token stands in the log")
+		}
+	}
+	// each has every client do something, and checks whether it can.
+	each := func(what string, works bool) {
+		t.Helper()
+		for name, run := range runs {
+			output, err := run.last(what)
+			if shown := strings.Contains(strings.ReplaceAll(output, `\"`, `"`), endedLogin(name)); (err == nil) != works || !works && !shown {
+				t.Errorf("%s of %s: %v\n%s", what, name, err, output)
+			}
+		}
+	}
+	login()
+	each("push", true)
+	each("pull", true)
+
+	if out, code := r.revoke(t, "--user", pusher); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	each("pull", false)
+	each("push", false)
+
+	testkit.Await(t, "a login of a later second counts", func() bool {
+		login()
+		_, err := runs["docker"].last("pull")
+		return err == nil
+	})
+	each("pull", true)
+	writeFile(t, r.usersFile, []byte(htpasswdLine(t, puller, pullerPassword)), 0o644)
+	testkit.Await(t, "the account has gone", func() bool {
+		_, err := runs["docker"].last("pull")
+		return err != nil
+	})
+	each("pull", false)
+}
+
+// clientsOf returns the clients of the recipes that there are, which all have their logins
+// in one folder.
+func clientsOf(t *testing.T, env []string, folder string) map[string]*recipeRun {
+	t.Helper()
+	runs := map[string]*recipeRun{}
+	for _, c := range recipeClients {
+		needs(t, c.programs...)
+		runs[c.name] = newRecipeRun(t, c, env)
+		runs[c.name].config[alice] = folder
+	}
+	return runs
+}
+
+// last runs the commands for something of an image of the client's own, and returns what
+// came of the last.
+func (r *recipeRun) last(what string) (output string, err error) {
+	r.t.Helper()
+	r.image.scratch = r.t.TempDir()
+	name := "registry.test/team/" + r.client.name
+	commands := r.client.commands(what, r.image, name, name)
+	if r.client.name == "docker" && what == "pull" {
+		commands = slices.Insert(commands, 0, []string{"docker", "rmi", "-f", name + ":1"})
+	}
+	for _, words := range commands {
+		output, err = r.run(alice, words)
+	}
+	return output, err
+}
