@@ -46,7 +46,7 @@ var packages = map[string][]string{
 	"gateway/listing":  {"backend/fault", "gateway/snippet"},
 	"gateway/oci":      {},
 	"gateway/record":   {"backend/fault", "backend/shown", "internal/testkit"},
-	"gateway/rules":    {"backend", "backend/fault", "gateway/oci", "gateway/snippet", "gateway/strict"},
+	"gateway/rules":    {"backend", "backend/fault", "backend/spell", "gateway/oci", "gateway/snippet", "gateway/strict"},
 	"gateway/signing":  {"backend/fault"},
 	"gateway/snippet":  {},
 	"gateway/sockets":  {"gateway/limits", "gateway/strict", "gateway/tally", "gateway/upstream"},
