@@ -54,7 +54,10 @@ func NewIssuer(s Store, c Config) *Issuer { return &Issuer{store: s, config: c, 
 
 // The errors that say why somebody gets no token.
 var (
-	ErrName    = errors.New("there is a token of that name already: take another name, or rotate that one")
+	// ErrName says that the owner has one of that name.
+	ErrName = errors.New("there is a token of that name already: take another name, or rotate that one")
+
+	// ErrTooMany says that the owner has as many as one may have.
 	ErrTooMany = errors.New("there are as many tokens as one may have: revoke one that is not needed")
 )
 

@@ -83,9 +83,16 @@ func (l Limits) LetsFrom(addr netip.Addr) bool {
 
 // The errors that say why a token lets nobody in. Each is a refusal, see [backend.Refused].
 var (
-	ErrNone    = fault.With("token.own.unknown", fmt.Errorf("there is no such token: %w", backend.ErrWrongPassword))
-	ErrOther   = fault.With("token.own.other_user", fmt.Errorf("the token is not of this user: %w", backend.ErrWrongPassword))
+	// ErrNone says that nobody has made such a token.
+	ErrNone = fault.With("token.own.unknown", fmt.Errorf("there is no such token: %w", backend.ErrWrongPassword))
+
+	// ErrOther says that somebody else owns it.
+	ErrOther = fault.With("token.own.other_user", fmt.Errorf("the token is not of this user: %w", backend.ErrWrongPassword))
+
+	// ErrExpired says that its time is over.
 	ErrExpired = fault.With("token.own.expired", fmt.Errorf("the token has expired: %w", backend.ErrWrongPassword))
+
+	// ErrRevoked says that it was revoked.
 	ErrRevoked = fault.With("token.own.revoked", fmt.Errorf("the token was revoked: %w", backend.ErrWrongPassword))
 )
 

@@ -52,7 +52,7 @@ var packages = map[string][]string{
 	"gateway/sockets":  {"gateway/limits", "gateway/strict", "gateway/tally", "gateway/upstream"},
 	"gateway/strict":   {"backend/shown"},
 	"gateway/tally":    {},
-	"gateway/token":    {"backend", "backend/fault", "backend/watch", "gateway/oci"},
+	"gateway/token":    {"backend", "backend/fault", "backend/watch", "gateway/oci", "internal/testkit"},
 	"gateway/upstream": {"backend/fault", "backend/idle", "backend/shown", "backend/watch", "gateway/flow", "gateway/strict", "gateway/tally", "internal/testkit"},
 	"gateway/admin":    {"backend", "backend/fault", "backend/memory", "backend/shown", "gateway", "gateway/strict", "internal/testkit"},
 	"cmd/gatehouse":    {"cmd/gatehouse/assemble", "cmd/gatehouse/config", "cmd/gatehouse/explain", "backend", "backend/fault", "backend/memory", "backend/shown", "backend/watch", "backend/htpasswd", "backend/ldap/ldaptest", "gateway", "gateway/admin", "gateway/limits", "gateway/record", "gateway/rules", "gateway/signing", "gateway/strict", "gateway/token", "gateway/upstream", "internal/testkit"},

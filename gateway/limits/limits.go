@@ -34,7 +34,7 @@ type Limits struct {
 	BodyWindow time.Duration // default 60 s
 }
 
-// bounds are limits as far as there is room for them, and what follows from them.
+// Bounds are limits as far as there is room for them, and what follows from them.
 type Bounds struct {
 	Limits
 	Undecided int // requests that no rule has allowed yet; see crowd
@@ -60,6 +60,7 @@ type reduction struct {
 	configured, granted int
 }
 
+// SetDefaults gives each field that is 0 its default.
 func (l *Limits) SetDefaults() {
 	for _, d := range []struct {
 		value *int
@@ -74,7 +75,7 @@ func (l *Limits) SetDefaults() {
 	l.BodyWindow = cmp.Or(l.BodyWindow, time.Minute)
 }
 
-// bounded returns what there is room for of l, which is complete.
+// Bounded returns what there is room for of l, which is complete.
 func (l Limits) Bounded() Bounds {
 	b := Bounds{Limits: l}
 	files := sharedFiles()
@@ -93,13 +94,15 @@ func (l Limits) Bounded() Bounds {
 	return b
 }
 
-// undecidedMemory is what a request takes before there is a decision about it.
+// UndecidedMemory is what a request takes before there is a decision about it.
 func (l Limits) UndecidedMemory() int { return requestMemory + l.HeadBytes }
 
-// guestMemory is what a connection of HTTP/2 takes on which nobody has logged in, with
-// all of its requests. wideMemory is that of a wide one.
+// GuestMemory is what a connection of HTTP/2 takes on which nobody has logged in, with
+// all of its requests.
 func (l Limits) GuestMemory() int { return ConnectionMemory/2 + NarrowStreams*l.UndecidedMemory() }
-func (l Limits) WideMemory() int  { return WideWindow + l.Streams*l.UndecidedMemory() }
+
+// WideMemory is what a wide connection of HTTP/2 takes, with all of its requests.
+func (l Limits) WideMemory() int { return WideWindow + l.Streams*l.UndecidedMemory() }
 
 // reduce makes a value what file descriptors and memory have room for.
 func (b *Bounds) reduce(key string, value *int, files, memory int) {
@@ -113,7 +116,7 @@ func (b *Bounds) reduce(key string, value *int, files, memory int) {
 	}
 }
 
-// tell writes what was reduced into the log.
+// Tell writes what was reduced into the log.
 func (b *Bounds) Tell(log *slog.Logger) {
 	for _, r := range b.reduced {
 		log.Warn("there is room for fewer connections than the configuration says", "key", "limits."+r.key,
@@ -140,5 +143,5 @@ func sharedFiles() int {
 	return SharedOf(int(min(files.Cur, 1<<30)))
 }
 
-// sharedOf returns how many of all descriptors are for connections.
+// SharedOf returns how many of all descriptors are for connections.
 func SharedOf(all int) int { return max(4, all-max(minReserved, min(all/8, maxReserved))) }

@@ -17,27 +17,27 @@ const (
 
 // Which part of the memory limit each of them may have in the sum.
 const (
-	ConnectionsPart = 4
-	ExchangesPart   = 4
-	UndecidedPart   = 8
-	WidePart        = 8
-	GuestsPart      = 12
-	HeldPart        = 16
-	HashesPart      = 4
+	ConnectionsPart = 4  // connections of clients
+	ExchangesPart   = 4  // requests that an upstream answers
+	UndecidedPart   = 8  // requests that no rule has allowed yet
+	WidePart        = 8  // wide connections of HTTP/2
+	GuestsPart      = 12 // those on which nobody has logged in
+	HeldPart        = 16 // manifests that are held until it is known whether they may be sent
+	HashesPart      = 4  // password hashes that are computed
 )
 
 // A connection of HTTP/2 is wide while there is memory for it: it has the streams that
 // the configuration says. The window of a stream is narrow in any case.
 const (
-	WideWindow    = 1 << 20
-	NarrowWindow  = 64 << 10
-	NarrowStreams = 4
+	WideWindow    = 1 << 20  // bytes of a wide connection that nobody has read
+	NarrowWindow  = 64 << 10 // bytes of any other, or of one stream
+	NarrowStreams = 4        // streams of a connection that is not wide
 )
 
 // assumedMemory is the limit where nobody has set one.
 const assumedMemory = float64(1 << 30)
 
-// memoryLimit returns the memory limit in force.
+// Memory returns the memory limit in force.
 func Memory() float64 {
 	limit := memory.Limit()
 	if limit == math.MaxInt64 {
@@ -46,7 +46,7 @@ func Memory() float64 {
 	return float64(limit)
 }
 
-// affordable returns how many things of that size a part of the memory has room for.
+// Affordable returns how many things of that size a part of the memory has room for.
 func Affordable(part, size int) int {
 	limit := Memory()
 	if math.IsInf(limit, 1) {

@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
+// ErrTooSlow ends a request whose client is slower than Limits.BodyRate.
 var ErrTooSlow = errors.New("the client moves the body too slowly")
 
-// rate finds out clients that hold a request by moving its body a byte at a time.
+// Rate finds out clients that hold a request by moving its body a byte at a time.
 // Only time that is spent waiting for the client counts, so that one is not cut off
 // for what an upstream does.
 type Rate struct {
@@ -16,11 +17,12 @@ type Rate struct {
 	left      time.Duration // that the client may still be behind
 }
 
+// NewRate returns a Rate of a request that begins.
 func NewRate(l Limits) Rate {
 	return Rate{perSecond: l.BodyRate, window: l.BodyWindow, left: l.BodyWindow}
 }
 
-// moved takes in that n bytes took that long. Bytes earn time again. A client that
+// Moved takes in that n bytes took that long. Bytes earn time again. A client that
 // was silent for a while and goes on is not slow: Timeouts.BodyIdle is about that,
 // so that one silence counts for no more than half a window.
 func (r *Rate) Moved(n int, took time.Duration) error {

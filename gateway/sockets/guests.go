@@ -15,6 +15,7 @@ import (
 // remembered. Where many wait, one who keeps the gateway waiting must not hold them up.
 const GuestTenure = 250 * time.Millisecond
 
+// ErrNoRoom says that a connection had to go before it was a guest.
 var ErrNoRoom = errors.New("it was closed while it waited for room")
 
 // Receive waits until c may be a guest, of whom there may be limit. Whoever came first

@@ -104,8 +104,8 @@ func (s *Socket) Resume() {
 }
 
 const (
-	MinPause = 100 * time.Millisecond
-	MaxPause = 4 * time.Second // less than a client is told to wait
+	MinPause = 100 * time.Millisecond // half of the first one
+	MaxPause = 4 * time.Second        // less than a client is told to wait
 )
 
 // SetWaiting says whether the client is the one to do something.
