@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/spf13/cobra"
@@ -21,6 +22,7 @@ import (
 
 	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
+	"gatehouse/gateway/token"
 )
 
 // newDemoCommand returns "gatehouse demo".
@@ -84,6 +86,9 @@ func demo(cmd *cobra.Command, listen string, directory bool) error {
 		return fmt.Errorf("users of the demo: %w", err)
 	}
 	defer stopUsers()
+	if err := os.WriteFile(filepath.Join(dir, "token-keys"), []byte(token.NewKey(time.Now()).Line()+"\n"), 0o600); err != nil {
+		return err
+	}
 	if err := os.WriteFile(place.config(), []byte(place.configText()), 0o600); err != nil {
 		return err
 	}
@@ -104,10 +109,29 @@ func (p demoPlace) config() string { return filepath.Join(p.dir, "config.toml") 
 // of the demo.
 func (p demoPlace) configText() string {
 	head := strings.NewReplacer(`"127.0.0.1:5043"`, fmt.Sprintf("%q", p.address)).Replace(demoHead)
-	route := strings.NewReplacer(`"http://127.0.0.1:5000"`, `"unix:registry.sock"`, `"local"`, `"users"`).Replace(demoRoute)
+	route := strings.NewReplacer(`"http://127.0.0.1:5000"`, `"unix:registry.sock"`, `"local"`+"\n", `"users"`+"\n"+demoPublic).Replace(demoRoute)
 	return "access_log = \"common\"\nlog_level = \"warn\"\n" + head +
-		fmt.Sprintf("[admin]\nsocket = \"admin.sock\"\nlisten = %q\n\n", p.admin) + p.backend + route
+		fmt.Sprintf("[admin]\nsocket = \"admin.sock\"\nlisten = %q\n\n", p.admin) + demoTokens + p.backend + route
 }
+
+// demoTokens and demoPublic have everybody pull demo/hello without a login, and docker login
+// keep a token in place of the password.
+const (
+	demoTokens = `[tokens]
+key_file = "token-keys"
+state_file = "token-state.json"
+identity_ttl = "720h"
+
+`
+	demoPublic = `challenge = "bearer"
+
+  [[route.rule]]
+  name = "public"
+  repositories = ["demo/**"]
+  actions = ["pull"]
+  require = ["all granted"]
+`
+)
 
 // run serves the configuration as serve does, so that all other commands can ask about
 // it.
@@ -193,7 +217,7 @@ const demoCost = 10
 // text says what to type. Every line that begins with two blanks and a program works
 // as it stands.
 func (p demoPlace) text() string {
-	names := strings.NewReplacer("ADDRESS", p.address, "ADMIN", p.admin, "PASSWORD", demoPassword, "GATEHOUSE", ownName(), "CONFIG", p.config(), "DIR", p.dir)
+	names := strings.NewReplacer("ADDRESS", p.address, "ADMIN", p.admin, "PASSWORD", demoPassword, "GATEHOUSE", ownName(), "FILE", p.config(), "DIR", p.dir)
 	return names.Replace(strings.Replace(demoText, "LOOK", p.look, 1))
 }
 
@@ -207,20 +231,21 @@ try, in another terminal:
   curl -i http://ADDRESS/v2/                                             # 401: who are you?
   curl -u bob:PASSWORD http://ADDRESS/v2/_catalog; echo                      # bob may read
   curl -u bob:PASSWORD -X POST http://ADDRESS/v2/demo/hello/blobs/uploads/    # and not push: 403, and why
+  skopeo inspect --tls-verify=false docker://ADDRESS/demo/hello:1             # everybody may read demo/
   skopeo copy --src-tls-verify=false --src-creds bob:PASSWORD docker://ADDRESS/demo/hello:1 dir:gatehouse-demo-hello
   skopeo copy --dest-tls-verify=false --dest-creds alice:PASSWORD dir:gatehouse-demo-hello docker://ADDRESS/team/hello:1
   skopeo copy --dest-tls-verify=false --dest-creds bob:PASSWORD dir:gatehouse-demo-hello docker://ADDRESS/team/hello:2    # denied
-  docker login -u alice -p PASSWORD ADDRESS
   docker pull ADDRESS/demo/hello:1
+  docker login -u alice -p PASSWORD ADDRESS && cat "${DOCKER_CONFIG:-$HOME/.docker}/config.json"    # a token, and no password
   docker tag ADDRESS/demo/hello:1 ADDRESS/team/hello:3
   docker push ADDRESS/team/hello:3
 
-ask the gateway, which runs with CONFIG:
-  GATEHOUSE explain --config CONFIG --live --user bob push team/hello
-  GATEHOUSE can-i --config CONFIG --live --as bob --list
-  GATEHOUSE whoami --config CONFIG alice
-  GATEHOUSE status --config CONFIG
-  GATEHOUSE why --config CONFIG "$(curl -s -u bob:PASSWORD -X POST http://ADDRESS/v2/demo/hello/blobs/uploads/ | grep -o 'id [0-9A-Z]*')"    # or any other id
+ask the gateway, which runs with FILE:
+  GATEHOUSE explain --config FILE --live --user bob push team/hello
+  GATEHOUSE can-i --config FILE --live --as bob --list
+  GATEHOUSE whoami --config FILE alice
+  GATEHOUSE status --config FILE
+  GATEHOUSE why --config FILE "$(curl -s -u bob:PASSWORD -X POST http://ADDRESS/v2/demo/hello/blobs/uploads/ | grep -o 'id [0-9A-Z]*')"    # or any other id
 LOOK
 status page: http://ADMIN/
 

@@ -46,7 +46,7 @@ func startDemoDirectory(p *demoPlace) (stop func(), err error) {
 	}
 	url := server.URL("ldaps")
 	p.backend = fmt.Sprintf(demoDirectory, url, demoBase, demoAccount)
-	p.look = fmt.Sprintf(`  GATEHOUSE doctor --config CONFIG                                       # they are in the directory %[1]s
+	p.look = fmt.Sprintf(`  GATEHOUSE doctor --config FILE                                       # they are in the directory %[1]s
   LDAPTLS_CACERT=DIR/ca.pem ldapsearch -LLL -x -H %[1]s -D %[2]s -w PASSWORD -b %[3]s`, url, demoAccount, demoBase)
 	return server.Close, nil
 }
