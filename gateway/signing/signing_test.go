@@ -89,7 +89,7 @@ func opened(t testing.TB, s *Signer, authorization string) (claims, jose.Header)
 	if !ok {
 		t.Fatalf("%q is no bearer token", authorization)
 	}
-	signed, err := jose.ParseSigned(text, []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.RS256, jose.EdDSA})
+	signed, err := jose.ParseSignedCompact(text, []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.RS256, jose.EdDSA})
 	if err != nil {
 		t.Fatal(err)
 	}
