@@ -13,7 +13,7 @@ import (
 func newTokenCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
-		Short: "Make keys for tokens, and show a registry how to trust them",
+		Short: "Make keys for tokens, look at tokens, and show a registry how to trust them",
 		Long: `Clients of a route with challenge = "bearer" send tokens in place of passwords. The
 gateway seals these with a key, so that nobody else can make one or read one. A registry
 that has "auth: token" gets tokens of another sort from the gateway, which it signs for
@@ -21,7 +21,7 @@ each request.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newTokenKeyCommand(), newTokenUpstreamConfigCommand())
+	cmd.AddCommand(newTokenKeyCommand(), newTokenShowCommand(), newTokenUpstreamConfigCommand())
 	return cmd
 }
 
