@@ -37,7 +37,7 @@ func leadKeys(t reflect.Type) (leads, urls []string) {
 // fails here.
 func TestKeysThatLeadToSecretsHaveTheirType(t *testing.T) {
 	named := regexp.MustCompile(`(pass|secret|token|key|cred|_env$).*`)
-	harmless := regexp.MustCompile(`^(token_groups|token_url|keep_headers)$`)
+	harmless := regexp.MustCompile(`^(token_groups|token_url|upstream_token_issuer|upstream_token_service|keep_headers)$`)
 	types := []reflect.Type{reflect.TypeFor[config.TLS](), reflect.TypeFor[config.Route](), reflect.TypeFor[config.Admin](), reflect.TypeFor[config.Settings]()}
 	for _, k := range assemble.Kinds() {
 		types = append(types, k.Keys)

@@ -86,7 +86,7 @@ func demo(cmd *cobra.Command, listen string, directory bool) error {
 		return fmt.Errorf("users of the demo: %w", err)
 	}
 	defer stopUsers()
-	if err := os.WriteFile(filepath.Join(dir, "token-keys"), []byte(token.NewKey(time.Now()).Line()+"\n"), 0o600); err != nil {
+	if err := place.writeKey(); err != nil {
 		return err
 	}
 	if err := os.WriteFile(place.config(), []byte(place.configText()), 0o600); err != nil {
@@ -112,6 +112,11 @@ func (p demoPlace) configText() string {
 	route := strings.NewReplacer(`"http://127.0.0.1:5000"`, `"unix:registry.sock"`, `"local"`+"\n", `"users"`+"\n"+demoPublic).Replace(demoRoute)
 	return "access_log = \"common\"\nlog_level = \"warn\"\n" + head +
 		fmt.Sprintf("[admin]\nsocket = \"admin.sock\"\nlisten = %q\n\n", p.admin) + demoTokens + p.backend + route
+}
+
+// writeKey writes the key that tokens are sealed with.
+func (p demoPlace) writeKey() error {
+	return os.WriteFile(filepath.Join(p.dir, "token-keys"), []byte(token.NewKey(time.Now()).Line()+"\n"), 0o600)
 }
 
 // demoTokens and demoPublic have everybody pull demo/hello without a login, and docker login

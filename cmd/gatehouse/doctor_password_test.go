@@ -15,6 +15,7 @@ func TestDoctorAsksOnATerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stop()
+	succeed(t, place.writeKey())
 	config := place.config()
 	put(t, config, place.configText())
 	for name, tt := range map[string]struct {

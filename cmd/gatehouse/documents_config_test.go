@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"gatehouse/cmd/gatehouse/config"
+	"gatehouse/gateway/signing"
 	"gatehouse/gateway/token"
 )
 
@@ -25,6 +26,10 @@ func documentFolder(t *testing.T) (dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	signer, err := signing.NewKey(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
 	var users strings.Builder
 	for _, name := range []string{"alice", "bob", "ci-bot", "admin"} {
 		fmt.Fprintf(&users, "%s:%s\n", name, hash)
@@ -33,7 +38,7 @@ func documentFolder(t *testing.T) (dir string) {
 		for file, text := range map[string]string{
 			"httpd.htpasswd": users.String(), "robots.htpasswd": users.String(),
 			"httpd.groups": "pusher: alice ci-bot\ndevs: bob\n", "robots.groups": "pusher: ci-bot admin\n",
-			"ldap-password": "a password\n", "token-keys": token.NewKey(time.Now()).Line() + "\n",
+			"ldap-password": "a password\n", "token-keys": token.NewKey(time.Now()).Line() + "\n", "registry-token.pem": signer,
 		} {
 			name := filepath.Join(dir, folder, file)
 			if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {

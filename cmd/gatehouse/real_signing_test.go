@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
+
+	"gatehouse/internal/testkit"
 )
 
 // signingConfig is a gateway whose registry takes signed tokens alone.
@@ -228,9 +230,9 @@ func TestRegistryThatRefusesSignedTokens(t *testing.T) {
 			if resp.StatusCode != 502 || resp.Header.Get("WWW-Authenticate") != "" || !strings.Contains(body, "does not trust the gateway") {
 				t.Errorf("%s, %v, %s", resp.Status, resp.Header, body)
 			}
-			if !strings.Contains(s.output.String(), "compare its configuration with gatehouse token upstream-config") {
-				t.Errorf("the log does not say what to do:\n%s", s.output.String())
-			}
+			testkit.Await(t, "the log says what to do", func() bool {
+				return strings.Contains(s.output.String(), "compare its configuration with gatehouse token upstream-config")
+			})
 		})
 	}
 }

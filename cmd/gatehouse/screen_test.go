@@ -72,6 +72,7 @@ func TestDoctorKeepsToTheTerminal(t *testing.T) {
 	stop, err := startDemoDirectory(&place)
 	succeed(t, err)
 	defer stop()
+	succeed(t, place.writeKey())
 	put(t, place.config(), strings.Replace(place.configText(), "group pusher", "group pushers", 1)) // which is none
 	colours := regexp.MustCompile("\x1b\\[[0-9]*m")
 	t.Setenv("TERM", "xterm")
@@ -102,6 +103,7 @@ func TestDoctorIsBrief(t *testing.T) {
 	stop, err := startDemoDirectory(&place)
 	succeed(t, err)
 	defer stop()
+	succeed(t, place.writeKey())
 	put(t, place.config(), place.configText())
 	_, brief, _ := invoke(t, "doctor --config "+place.config())
 	_, verbose, _ := invoke(t, "doctor -v --config "+place.config())
