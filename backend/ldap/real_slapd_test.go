@@ -140,6 +140,7 @@ func (s *slapd) config(t testing.TB) Config {
 		Preset: "openldap", URLs: []string{s.ldapsURL}, CAFile: filepath.Join(s.dir, "ca.pem"),
 		BindDN: svcDN, BindPassword: func() (string, error) { return realSvcPass, nil },
 		UserBases: []string{base}, GroupBases: []string{"ou=groups," + base},
+		LoginTimeout: 2 * time.Minute, // half of which is for the look at all groups, on however busy a machine
 	}
 }
 
