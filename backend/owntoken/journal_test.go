@@ -223,7 +223,7 @@ func TestFullDisk(t *testing.T) {
 	made, secret := create(t, i, "ci")
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
-		t.Skip("this system has no /dev/full")
+		t.Fatal(err)
 	}
 	defer full.Close()
 	whole := j.file
