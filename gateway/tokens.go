@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
+	"gatehouse/backend/owntoken"
 	"gatehouse/gateway/oci"
 	"gatehouse/gateway/rules"
 	"gatehouse/gateway/strict"
@@ -33,6 +34,14 @@ type Tokens struct {
 	// IdentityTTL is how long a refresh token is good, by which a client gets further
 	// tokens without the password; 0: there are none.
 	IdentityTTL time.Duration
+
+	// Own are the tokens that accounts own, which are taken in place of a password; nil
+	// for none.
+	Own *owntoken.Issuer
+
+	// SelfService is the path of the page on which users make tokens of their own; empty
+	// for none.
+	SelfService string
 }
 
 const defaultTokenTTL = time.Hour
