@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"gatehouse/backend"
 )
 
 // Config bounds the tokens that an [Issuer] makes.
@@ -19,6 +22,10 @@ type Config struct {
 	// MaxTTL is the longest time for which a token of a person is good, and RobotMaxTTL
 	// that for one of a robot. No token is for ever.
 	MaxTTL, RobotMaxTTL time.Duration
+
+	// AllowDNAnchor lets accounts own tokens of which nothing is known but the name of
+	// their entry. Whoever gets that name later gets the tokens, too.
+	AllowDNAnchor bool
 }
 
 // maxTTL is the longest time for which a token of kind k is good.
@@ -59,7 +66,44 @@ var (
 
 	// ErrTooMany says that the owner has as many as one may have.
 	ErrTooMany = errors.New("there are as many tokens as one may have: revoke one that is not needed")
+
+	// ErrTwo says that one of that name takes the place of another already.
+	ErrTwo = errors.New("there are two tokens of that name, of which one takes the place of the other: revoke the older one, or wait until it has ended")
+
+	// ErrNoAnchor says that an account can own none, since a later one of the same name
+	// could not be told from it.
+	ErrNoAnchor = errors.New("the backend shows nothing that tells the account from a later one of the same name, which would get its tokens")
+
+	// ErrDNAnchor says the same of an account of which the name of its entry is known.
+	ErrDNAnchor = errors.New("the directory shows nothing of the account but the name of its entry, and whoever gets that name later would get its tokens: let the service account read the attribute that names an entry for good, or set allow_dn_anchor")
 )
+
+// CheckOwner reports why an account can own no tokens, nil if it can.
+func (i *Issuer) CheckOwner(o Owner) error {
+	switch {
+	case o.User == "": // a group, which has no account
+		return nil
+	case o.Anchor == "":
+		return ErrNoAnchor
+	case strings.HasPrefix(o.Anchor, "dn:") && !i.config.AllowDNAnchor:
+		return ErrDNAnchor
+	}
+	return nil
+}
+
+// Bounds returns the bounds of the tokens that i makes.
+func (i *Issuer) Bounds() Config { return i.config }
+
+// List returns the tokens of an account that have not ended, of all kinds, the oldest first.
+func (i *Issuer) List(ctx context.Context, o Owner) ([]Token, error) {
+	all, err := i.store.ByOwner(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(t Token) bool {
+		return t.Owner.Identity().SameAs(o.Identity()) != backend.Same || t.At(i.now()) != nil
+	}), nil
+}
 
 // Create makes a token, and returns it with its secret, which nobody can be told a second
 // time. The token outlasts a crash by then.
@@ -70,6 +114,9 @@ func (i *Issuer) Create(ctx context.Context, o Order) (Token, string, error) {
 	t := Token{
 		ID: newID(), Kind: o.Kind, Name: o.Name, Owner: o.Owner, Limits: o.Limits,
 		Created: now, By: o.By, Request: o.Request,
+	}
+	if err := i.CheckOwner(o.Owner); err != nil {
+		return Token{}, "", err
 	}
 	ttl, err := i.ttl(o)
 	if err != nil {
@@ -110,13 +157,8 @@ func (i *Issuer) ttl(o Order) (time.Duration, error) {
 
 // live returns the tokens of the same kind and owner as t that have not ended.
 func (i *Issuer) live(ctx context.Context, t Token) ([]Token, error) {
-	all, err := i.store.ByOwner(ctx, t.Owner)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(all, func(other Token) bool {
-		return other.Kind != t.Kind || other.Owner.Anchor != t.Owner.Anchor || other.At(i.now()) != nil
-	}), nil
+	all, err := i.List(ctx, t.Owner)
+	return slices.DeleteFunc(all, func(other Token) bool { return other.Kind != t.Kind }), err
 }
 
 // keep adds t to c, and has the store keep that.
@@ -130,7 +172,9 @@ func (i *Issuer) keep(ctx context.Context, t Token, c Change) (Token, string, er
 }
 
 // Rotate makes another token in place of the one with an ID, with the same name, limits and
-// length of life. The old one is good for overlap longer, and no longer than it was.
+// length of life. The old one is good for overlap longer, and no longer than it was. For so
+// long neither of the two can be rotated, so that there are never more than two of a name,
+// and whoever asks twice gets one.
 func (i *Issuer) Rotate(ctx context.Context, id string, overlap time.Duration, by, request string) (Token, string, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -138,11 +182,17 @@ func (i *Issuer) Rotate(ctx context.Context, id string, overlap time.Duration, b
 	if err == nil {
 		err = old.At(i.now())
 	}
+	var others []Token
+	if err == nil {
+		others, err = i.live(ctx, old)
+	}
 	switch {
 	case err != nil:
 		return Token{}, "", err
 	case overlap < 0:
 		return Token{}, "", errors.New("an overlap cannot be negative")
+	case slices.ContainsFunc(others, func(other Token) bool { return other.Name == old.Name && other.ID != old.ID }):
+		return Token{}, "", ErrTwo
 	}
 	now := i.moment()
 	t := old

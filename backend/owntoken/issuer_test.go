@@ -97,17 +97,88 @@ func TestRotationKeepsTheOldTokenForTheOverlap(t *testing.T) {
 			}
 		}
 	}
+	for _, id := range []string{old.ID, fresh.ID} {
+		if _, _, err := i.Rotate(t.Context(), id, time.Hour, "alice", ""); !errors.Is(err, ErrTwo) {
+			t.Errorf("rotated one of two: %v", err)
+		}
+	}
+	if _, err := i.Revoke(t.Context(), "alice", old.ID); err != nil {
+		t.Fatal(err)
+	}
 	if _, _, err := i.Rotate(t.Context(), fresh.ID, 0, "alice", ""); err != nil {
 		t.Fatal(err)
 	}
 	if found, _ := i.Find(t.Context(), secret); found.At(time.Now().Add(time.Second)) == nil {
 		t.Error("without an overlap the old one goes on")
 	}
-	if _, err := i.Revoke(t.Context(), "alice", old.ID); err != nil {
-		t.Fatal(err)
-	}
 	if _, _, err := i.Rotate(t.Context(), old.ID, 0, "alice", ""); !errors.Is(err, ErrRevoked) {
 		t.Errorf("rotated a revoked one: %v", err)
+	}
+}
+
+// Two who rotate one token at once get one between them.
+func TestRotationAtOnceMakesOneToken(t *testing.T) {
+	_, i := open(t, filepath.Join(t.TempDir(), "tokens.jsonl"))
+	old, _, err := i.Create(t.Context(), Order{Kind: Personal, Name: "ci", Owner: alice})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var made atomic.Int64
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if _, _, err := i.Rotate(t.Context(), old.ID, time.Hour, "alice", ""); err == nil {
+				made.Add(1)
+			} else if !errors.Is(err, ErrTwo) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if left, err := i.List(t.Context(), alice); made.Load() != 1 || len(left) != 2 || err != nil {
+		t.Errorf("%d were made, and there are %d, %v", made.Load(), len(left), err)
+	}
+}
+
+// A later account of the same name must not be one that nobody can tell from the first.
+func TestAccountsWithoutAnAnchorOwnNone(t *testing.T) {
+	j, i := open(t, filepath.Join(t.TempDir(), "tokens.jsonl"))
+	nameless, named := alice, alice
+	nameless.Anchor, named.Anchor = "", "dn:uid=alice,dc=example"
+	for want, o := range map[error]Owner{ErrNoAnchor: nameless, ErrDNAnchor: named} {
+		if _, _, err := i.Create(t.Context(), Order{Kind: Personal, Name: "a", Owner: o}); !errors.Is(err, want) || !errors.Is(i.CheckOwner(o), want) {
+			t.Errorf("%q: %v, want %v", o.Anchor, err, want)
+		}
+	}
+	lenient := i.Bounds()
+	lenient.AllowDNAnchor = true
+	i = NewIssuer(j, lenient)
+	if _, _, err := i.Create(t.Context(), Order{Kind: Personal, Name: "a", Owner: named}); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := i.Create(t.Context(), Order{Kind: Personal, Name: "a", Owner: nameless}); !errors.Is(err, ErrNoAnchor) {
+		t.Errorf("without any anchor: %v", err)
+	}
+}
+
+// The list is of the account, not of its name.
+func TestListIsOfOneAccount(t *testing.T) {
+	_, i := open(t, filepath.Join(t.TempDir(), "tokens.jsonl"))
+	create(t, i, "kept")
+	gone, _, err := i.Create(t.Context(), Order{Kind: Personal, Name: "gone", Owner: alice})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := alice
+	again.Anchor = "entryUUID:2"
+	if _, _, err := i.Create(t.Context(), Order{Kind: Personal, Name: "other", Owner: again}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := i.Revoke(t.Context(), "alice", gone.ID); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := i.List(t.Context(), alice); err != nil || len(list) != 1 || list[0].Name != "kept" {
+		t.Errorf("%v, %v", list, err)
 	}
 }
 

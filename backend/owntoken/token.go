@@ -110,9 +110,9 @@ func (t *Token) At(now time.Time) error {
 // maxName is the length of the longest name of a token, in bytes.
 const maxName = 64
 
-// checkName reports why a token cannot be called name. Names stand in logs, commands and
+// CheckName reports why a token cannot be called name. Names stand in logs, commands and
 // forms, where no shell and no page may take a part of them for its own.
-func checkName(name string) error {
+func CheckName(name string) error {
 	if name == "" || len(name) > maxName {
 		return fmt.Errorf("a token needs a name of 1 to %d characters", maxName)
 	}
@@ -124,7 +124,7 @@ func checkName(name string) error {
 
 // check reports why t cannot be kept.
 func (t *Token) check() error {
-	if err := checkName(t.Name); err != nil {
+	if err := CheckName(t.Name); err != nil {
 		return err
 	}
 	switch {
