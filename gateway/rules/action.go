@@ -55,13 +55,20 @@ func compileActions(names []string) (actionSet, error) {
 	var set actionSet
 	var errs []error
 	for i, name := range names {
-		bit := bitOf(oci.Action(name))
-		if bit == 0 {
-			errs = append(errs, fault.At(fmt.Errorf("actions[%d]: %q: no action; %s", i, name, actionAdvice(name)), i))
+		if err := CheckAction(name); err != nil {
+			errs = append(errs, fault.At(fmt.Errorf("actions[%d]: %w", i, err), i))
 		}
-		set |= bit
+		set |= bitOf(oci.Action(name))
 	}
 	return set, errors.Join(errs...)
+}
+
+// CheckAction reports why no rule can be about an action of that name.
+func CheckAction(name string) error {
+	if bitOf(oci.Action(name)) == 0 {
+		return fmt.Errorf("%q: no action; %s", name, actionAdvice(name))
+	}
+	return nil
 }
 
 // meantActions are the actions that other words are tried for.

@@ -26,6 +26,12 @@ func parseRepository(text string) (Pattern, error) {
 	return compact(text), nil
 }
 
+// CheckRepository reports why text is no pattern of names of repositories, as rules have it.
+func CheckRepository(text string) error {
+	_, err := parseRepository(text)
+	return err
+}
+
 func checkRepository(text string) error {
 	switch {
 	case text == "":
