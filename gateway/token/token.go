@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	"gatehouse/backend"
@@ -83,8 +84,8 @@ var (
 	ErrTooLong = errors.New("the token would be longer than 4 KiB")
 )
 
-// strictBase64 takes one spelling of each token.
-var strictBase64 = base64.RawURLEncoding.Strict()
+// buffers hold what a token is decoded into before it is opened, and so while it is opened.
+var buffers = sync.Pool{New: func() any { return new([MaxLength]byte) }}
 
 const (
 	format    = 1 // of what is sealed
@@ -105,7 +106,7 @@ func (r *Keyring) Seal(p Purpose, t Token) (string, error) {
 	rand.Read(head[kid:])
 	key := &r.keys[r.first][p]
 	sealed := key.aead.Seal(head, head[kid:], t.encode(), key.context)
-	text := prefixes[p] + strictBase64.EncodeToString(sealed)
+	text := prefixes[p] + base64.RawURLEncoding.EncodeToString(sealed)
 	if len(text) > MaxLength {
 		return "", ErrTooLong
 	}
@@ -126,11 +127,13 @@ func Is(text string) bool {
 // look at the time, nor at anything else that it says.
 func (r *Keyring) Open(p Purpose, text string) (Token, error) {
 	encoded, ok := strings.CutPrefix(text, prefixes[p])
-	if !ok || len(text) > MaxLength || strings.ContainsAny(encoded, "\r\n") { // which the decoder skips
+	if !ok || len(text) > MaxLength {
 		return Token{}, ErrMalformed
 	}
-	sealed, err := strictBase64.DecodeString(encoded)
-	if err != nil || len(sealed) == 0 {
+	buffer := buffers.Get().(*[MaxLength]byte) // 3 bytes of it for 4 of the text
+	defer buffers.Put(buffer)
+	sealed, ok := decodeBase64(buffer[:], encoded)
+	if !ok || len(sealed) == 0 {
 		return Token{}, ErrMalformed
 	}
 	kid := 1 + int(sealed[0])
@@ -149,12 +152,6 @@ func (r *Keyring) Open(p Purpose, text string) (Token, error) {
 	return decode(string(plain))
 }
 
-// texts are the parts of t that are texts, in the order in which they are sealed.
-func (t *Token) texts() [8]*string {
-	id := &t.Identity
-	return [...]*string{&t.Service, &id.User, &id.Handle, &id.Source, &id.Anchor, &id.Changed, &id.Expires, (*string)(&t.Scopes)}
-}
-
 func (t Token) encode() []byte {
 	b := append(make([]byte, 0, 256), format)
 	b = append(b, t.ID[:]...)
@@ -165,9 +162,10 @@ func (t Token) encode() []byte {
 		grace = 1
 	}
 	b = append(b, grace)
-	for _, text := range t.texts() {
-		b = binary.AppendUvarint(b, uint64(len(*text)))
-		b = append(b, *text...)
+	id := &t.Identity
+	for _, text := range [...]string{t.Service, id.User, id.Handle, id.Source, id.Anchor, id.Changed, id.Expires, string(t.Scopes)} {
+		b = binary.AppendUvarint(b, uint64(len(text)))
+		b = append(b, text...)
 	}
 	return b
 }
@@ -176,21 +174,19 @@ func (t Token) encode() []byte {
 const fixedSize = 1 + len(ID{}) + 8 + 8 + 1
 
 // decode reads what encode has written. The texts of the token are parts of s.
-func decode(s string) (t Token, err error) {
+func decode(s string) (Token, error) {
 	if len(s) < fixedSize || s[0] != format || s[fixedSize-1] > 1 {
 		return Token{}, ErrMalformed
 	}
-	times := s[1+copy(t.ID[:], s[1:]):]
-	t.Issued, t.Expires = number(times), number(times[8:])
-	t.Identity.OnGrace = s[fixedSize-1] == 1
-	rest := s[fixedSize:]
-	for _, text := range t.texts() {
-		var ok bool
-		if *text, rest, ok = cutText(rest); !ok {
-			return Token{}, ErrMalformed
-		}
+	var id ID
+	times := s[1+copy(id[:], s[1:]):]
+	r := reader{rest: s[fixedSize:]}
+	t := Token{
+		ID: id, Issued: number(times), Expires: number(times[8:]), Service: r.text(),
+		Identity: backend.Identity{User: r.text(), Handle: r.text(), Source: r.text(), Anchor: r.text(), Changed: r.text(), Expires: r.text(), OnGrace: s[fixedSize-1] == 1},
+		Scopes:   Scopes(r.text()),
 	}
-	if rest != "" {
+	if r.short || r.rest != "" {
 		return Token{}, ErrMalformed
 	}
 	return t, nil
@@ -204,17 +200,25 @@ func number(s string) (n int64) {
 	return n
 }
 
-// cutText cuts a text with its length before it off s.
-func cutText(s string) (text, rest string, ok bool) {
-	var n uint64
+// reader reads texts with their lengths before them.
+type reader struct {
+	rest  string
+	short bool // a text was not all there
+}
+
+func (r *reader) text() string {
+	s, n := r.rest, 0
 	for i := 0; i < len(s) && i < binary.MaxVarintLen16; i++ {
-		n |= uint64(s[i]&0x7f) << (7 * i)
-		if s[i] < 0x80 {
-			if s = s[i+1:]; uint64(len(s)) < n {
-				return "", "", false
-			}
-			return s[:n], s[n:], true
+		n |= int(s[i]&0x7f) << (7 * i)
+		if s[i] >= 0x80 {
+			continue
 		}
+		if s = s[i+1:]; n <= len(s) {
+			r.rest = s[n:]
+			return s[:n]
+		}
+		break
 	}
-	return "", "", false
+	r.short = true
+	return ""
 }

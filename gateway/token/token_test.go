@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -181,19 +182,37 @@ func TestOpenAllocatesNoMoreThanTwice(t *testing.T) {
 		if _, err := r.Open(Access, text); err != nil {
 			t.Fatal(err)
 		}
-	}); n > 2 {
-		t.Errorf("%v allocations, want 2 at most", n)
+	}); n > 1 {
+		t.Errorf("%v allocations, want 1", n)
 	}
 }
 
+// processTime returns how long the process has worked so far, in nanoseconds. Other
+// processes on the machine change it less than the clock.
+func processTime() int64 {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		panic(err)
+	}
+	return used.Utime.Nano() + used.Stime.Nano()
+}
+
 func BenchmarkOpen(b *testing.B) {
-	r := keyring(b, NewKey(time.Now()))
-	text := seal(b, r, sample())
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := r.Open(Access, text); err != nil {
-			b.Fatal(err)
-		}
+	local := sample()
+	local.Identity = backend.Identity{User: "alice", Source: "local"}
+	for name, tok := range map[string]Token{"directory": sample(), "password file": local} {
+		b.Run(name, func(b *testing.B) {
+			r := keyring(b, NewKey(time.Now()))
+			text := seal(b, r, tok)
+			b.ReportAllocs()
+			begin := processTime()
+			for b.Loop() {
+				if _, err := r.Open(Access, text); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(processTime()-begin)/float64(b.N), "cpu-ns/op")
+		})
 	}
 }
 
