@@ -3,36 +3,13 @@ package gateway
 import (
 	"fmt"
 	"net/http"
-	"slices"
-	"strings"
-
-	"gatehouse/gateway/rules"
 )
 
 // CheckHealthPath returns what is wrong with path as the one under which the service
 // port says whether the gateway serves, nil if nothing is. It must take no request away
 // from a registry, from a route or from a rule that is about it.
 func CheckHealthPath(path string, routes []Route) error {
-	p, err := rules.ParsePattern(path)
-	switch {
-	case err != nil:
-		return err
-	case path == "/" || p.HasWildcard():
-		return fmt.Errorf("%q is not one path below /: name one that nothing else has, such as /-/healthz", path)
-	case slices.ContainsFunc(p, func(s string) bool { return strings.EqualFold(s, "v2") }):
-		return fmt.Errorf("%q has the segment v2, below which registries are: name a path without it, such as /-/healthz", path)
-	}
-	for _, r := range routes {
-		if rules.TrimSlashes(r.Path) == rules.TrimSlashes(path) {
-			return fmt.Errorf("%q is the path of a route, whose requests would never reach it: name another one, such as /-/healthz", path)
-		}
-		for _, rule := range r.Rules {
-			if rule.Describes(path) {
-				return fmt.Errorf("%q lies in the paths of the rule %q, which would not be asked about it: name another path, or take it out of the rule", path, rule.Name)
-			}
-		}
-	}
-	return nil
+	return checkReservedPath(path, "/-/healthz", routes)
 }
 
 // checkHealth checks the health path of a configuration, if it has one.

@@ -70,7 +70,7 @@ type route struct {
 // newSite compiles cfg. What it has in common with the site before it, if there is
 // one, they share.
 func newSite(cfg Config, before *site) (*site, error) {
-	if err := checkHealth(cfg); err != nil {
+	if err := errors.Join(checkHealth(cfg), checkSelfService(cfg)); err != nil {
 		return nil, err
 	}
 	router, err := newRouter(cfg.Routes)

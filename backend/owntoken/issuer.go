@@ -49,15 +49,22 @@ type Order struct {
 
 // Issuer makes tokens, and ends them. Any number of goroutines may use one at once.
 type Issuer struct {
-	store  Store
-	config Config
-	now    func() time.Time
+	store Store
+	now   func() time.Time
 
-	mu sync.Mutex // so that two at once do not get more tokens than one may have
+	mu     sync.Mutex // so that two at once do not get more tokens than one may have
+	config Config
 }
 
 // NewIssuer returns an Issuer of the tokens in s.
 func NewIssuer(s Store, c Config) *Issuer { return &Issuer{store: s, config: c, now: time.Now} }
+
+// Configure has c bound the tokens that are made from now on. Those that there are stay.
+func (i *Issuer) Configure(c Config) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.config = c
+}
 
 // The errors that say why somebody gets no token.
 var (

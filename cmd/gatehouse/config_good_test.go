@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pelletier/go-toml/v2"
 
+	"gatehouse/backend/owntoken"
 	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/gateway"
@@ -104,6 +105,12 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 	defer a.Close()
 	cfg := a.Gateway
 	file := func(name string) string { return filepath.Join(dir, "files", name) }
+	if got, want := a.OwnTokens(), (owntoken.Config{PerUser: 36, MaxTTL: 34 * time.Hour, RobotMaxTTL: 35 * time.Hour}); got != want || a.StorePath() != file("tokens.jsonl") {
+		t.Errorf("tokens that accounts own: got %+v in %s, want %+v", got, a.StorePath(), want)
+	}
+	if _, err := os.Stat(file("tokens.jsonl")); err == nil {
+		t.Error("the file of the tokens is made by more than the program that serves")
+	}
 	rules := cfg.Routes[0].Rules
 	for i := range cfg.Routes {
 		if cfg.Routes[i].Backend == nil {
@@ -139,7 +146,7 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 			Connections: 21, PerAddress: 22, Handshakes: 23, Streams: 24, HeadBytes: 8192, HeadFields: 25, BodyRate: 26, BodyWindow: 27 * time.Second,
 			UpstreamConnections: 28, UpstreamPerClient: 29, UpstreamQueue: 30,
 		},
-		Tokens:         &gateway.Tokens{TTL: 31 * time.Minute, UploadGrace: 32 * time.Hour, IdentityTTL: 33 * time.Hour},
+		Tokens:         &gateway.Tokens{TTL: 31 * time.Minute, UploadGrace: 32 * time.Hour, IdentityTTL: 33 * time.Hour, SelfService: "/-/tokens"},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
 		ProxyProtocol:  true,
 		Routes: []gateway.Route{{
@@ -167,7 +174,7 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 	if diff := cmp.Diff(want, cfg, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("gateway.Config (-want +got):\n%s", diff)
 	}
-	if got, want := rules[0].Position, filepath.Join(dir, "good/everything.toml")+":92"; got != want {
+	if got, want := rules[0].Position, filepath.Join(dir, "good/everything.toml")+":99"; got != want {
 		t.Errorf("position of the first rule: got %s, want %s", got, want)
 	}
 	if diff := cmp.Diff([]string{"/v2/team/*/manifests/*", "/v2/team/**"}, rules[0].Paths); diff != "" {

@@ -29,6 +29,7 @@ type daemon struct {
 	metrics *gateway.Metrics
 	gateway *gateway.Gateway
 	files   *fileWatch
+	own     *ownTokens // nil where there are none
 
 	hangups chan os.Signal
 	asked   chan chan<- error // for a reload, by those who wait for what comes of it
@@ -79,6 +80,7 @@ func (d *daemon) follow(ctx context.Context) {
 	defer watching.Wait()
 	watching.Go(func() { d.files.run(ctx) })
 	watching.Go(func() { d.watchNamesakes(ctx) })
+	watching.Go(func() { d.keepUses(ctx) })
 	for {
 		select {
 		case <-ctx.Done():
@@ -124,4 +126,5 @@ func (d *daemon) close() {
 	for a := range d.open {
 		d.discard(a)
 	}
+	d.closeOwnTokens()
 }

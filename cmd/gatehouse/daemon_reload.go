@@ -114,6 +114,9 @@ func (d *daemon) use(a *assemble.Assembly) (err error) {
 	if err := d.checkFixed(a.Config); err != nil {
 		return err
 	}
+	if err := d.useOwnTokens(a); err != nil {
+		return err
+	}
 	cfg := a.Gateway
 	cfg.AccessOut = d.access
 	audit, err := d.auditLog(a)
@@ -133,6 +136,9 @@ func (d *daemon) use(a *assemble.Assembly) (err error) {
 	d.open[a] = audit
 	d.current.Store(a)
 	d.metrics.SetBackends(a.BackendInfo())
+	if d.own != nil {
+		d.own.issuer.Configure(a.OwnTokens())
+	}
 	select {
 	case d.renewed <- struct{}{}:
 	default:

@@ -35,9 +35,9 @@ says; a second signal ends it at once.
 The configuration is read again when it changes, when a file that it names changes,
 at SIGHUP, and by "gatehouse reload". All of it is put into use at once. Requests
 that run already end under the old configuration. After an error the old
-configuration stays in use, and the log says why. Three changes need a restart:
-other addresses to listen on, the change between TLS and plain HTTP, and [admin].
-SIGHUP also opens the audit log anew.
+configuration stays in use, and the log says why. Four changes need a restart:
+other addresses to listen on, the change between TLS and plain HTTP, [admin], and
+another store_file. SIGHUP also opens the audit log anew.
 
 With --upstream and --users it needs no configuration file: every user of the
 password file may pull, and the members of the group "pusher" may push.`,

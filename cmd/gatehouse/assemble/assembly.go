@@ -119,6 +119,7 @@ func assembleAfter(c *config.Document, before *Assembly, s Surroundings) *Assemb
 	a.checkChallenges()
 	a.checkSigners()
 	a.checkHealth()
+	a.checkOwnTokens()
 	a.expectGroups()
 	a.before = nil // it has one before it, too
 	// Without values that cannot be read, tests would ask other rules than those meant.

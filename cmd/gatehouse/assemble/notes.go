@@ -21,6 +21,7 @@ func (a *Assembly) Notes() config.Report {
 			notes.Warnf(a.at(i, "path"), "%s", text)
 		}
 	}
+	a.noteOwnTokens(&notes)
 	return notes
 }
 

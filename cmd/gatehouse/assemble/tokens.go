@@ -34,7 +34,10 @@ func (a *Assembly) tokens() *gateway.Tokens {
 	if keys == nil || revoked == nil {
 		return nil
 	}
-	return &gateway.Tokens{Keys: keys, Revoked: revoked, TTL: c.Tokens.TTL.Duration, UploadGrace: c.Tokens.UploadGrace.Duration, IdentityTTL: c.Tokens.IdentityTTL.Duration}
+	return &gateway.Tokens{
+		Keys: keys, Revoked: revoked, TTL: c.Tokens.TTL.Duration, UploadGrace: c.Tokens.UploadGrace.Duration, IdentityTTL: c.Tokens.IdentityTTL.Duration,
+		SelfService: c.Tokens.SelfService,
+	}
 }
 
 // keyring returns the keys for tokens, nil if they cannot be used.

@@ -25,6 +25,10 @@ func Defaults() Settings {
 		Tokens: Tokens{
 			TTL:         Duration{time.Hour},
 			UploadGrace: Duration{12 * time.Hour},
+			MaxTTL:      Duration{90 * 24 * time.Hour},
+			RobotMaxTTL: Duration{365 * 24 * time.Hour},
+			PerUser:     20,
+			DiesWith:    []string{"gone", "disabled", "expired"},
 		},
 		Refusals: Refusals{
 			Floor:   Duration{100 * time.Millisecond},

@@ -84,10 +84,18 @@ type Tokens struct {
 	KeyFile       Lead     `toml:"key_file"`                          // file with a line KID:BASE64 for each key, as gatehouse token key prints them: the first seals tokens, all open them; read again when it changes; without any key there is a random one, and tokens end with the process
 	KeyCredential Lead     `toml:"key_credential"`                    // systemd credential with such lines
 	KeyEnv        Lead     `toml:"key_env"`                           // variable of the environment with such lines
-	StateFile     string   `toml:"state_file"`                        // file in which the gateway keeps what gatehouse revoke has ended; not set: that ends with the process
+	StateFile     string   `toml:"state_file" written:"true"`         // file in which the gateway keeps what gatehouse revoke has ended; not set: that ends with the process
 	TTL           Duration `toml:"ttl" min:"5m" max:"24h"`            // how long a token is good; some clients use one for five minutes whatever they are told
 	UploadGrace   Duration `toml:"upload_grace" min:"0s" max:"168h"`  // how long after that it may finish an upload that has begun; 0s: not at all
 	IdentityTTL   Duration `toml:"identity_ttl" min:"0s" max:"8760h"` // how long docker login is good, which then keeps a token and no password, such as 720h; 0s: it keeps the password; needs state_file
+
+	StoreFile     string   `toml:"store_file" written:"true"`           // file in which the gateway keeps the tokens that people and robots have in place of passwords; a change needs a restart; not set: there are none
+	MaxTTL        Duration `toml:"max_ttl" min:"1h" max:"26280h"`       // longest time for which the token of a person is good
+	RobotMaxTTL   Duration `toml:"robot_max_ttl" min:"1h" max:"26280h"` // longest time for which the token of a robot is good
+	PerUser       int      `toml:"per_user" min:"1" max:"1000"`         // tokens of each kind that one owner can have at once
+	SelfService   string   `toml:"self_service"`                        // path of the page on which people make tokens of their own, such as "/-/tokens"; needs store_file; not set: none
+	DiesWith      []string `toml:"dies_with"`                           // states of the owner's account in which a token is refused: "gone", "disabled", "expired", "locked" by wrong passwords, "password_expired" or "must_change"
+	AllowDNAnchor bool     `toml:"allow_dn_anchor"`                     // let accounts have tokens of which the directory shows nothing but the name: who gets the name of somebody who has left gets that one's tokens, too
 }
 
 // Refusals is [refusals], which holds for every backend that a route names.

@@ -66,7 +66,11 @@ func (c *Document) FilesOf(i int, scope FileScope) []string {
 func (c *Document) filesIn(v reflect.Value, path ...any) []string {
 	var files []string
 	for i := range v.NumField() {
-		at := append(slices.Clone(path), v.Type().Field(i).Tag.Get("toml"))
+		tag := v.Type().Field(i).Tag
+		if tag.Get("written") != "" { // by the gateway, which would follow itself
+			continue
+		}
+		at := append(slices.Clone(path), tag.Get("toml"))
 		switch field := v.Field(i); field.Kind() {
 		case reflect.String:
 			files = append(files, c.fileAt(field.String(), at...)...)

@@ -1,0 +1,93 @@
+package assemble
+
+import (
+	"slices"
+	"strings"
+
+	"gatehouse/backend"
+	"gatehouse/backend/owntoken"
+	"gatehouse/backend/spell"
+	"gatehouse/cmd/gatehouse/config"
+	"gatehouse/gateway"
+)
+
+// standings are the states of an account with which tokens can end, the first of them always.
+var standings = []string{"gone", "disabled", "expired", "locked", "password_expired", "must_change"}
+
+// StorePath returns the path of the file with the tokens that accounts own, empty for none.
+func (a *Assembly) StorePath() string {
+	return a.Config.Origin.File(a.Config.Tokens.StoreFile, "tokens", "store_file")
+}
+
+// OwnTokens returns what bounds the tokens that accounts own.
+func (a *Assembly) OwnTokens() owntoken.Config {
+	t := a.Config.Tokens
+	return owntoken.Config{PerUser: t.PerUser, MaxTTL: t.MaxTTL.Duration, RobotMaxTTL: t.RobotMaxTTL.Duration}
+}
+
+// checkOwnTokens checks what [tokens] says of those that accounts own, when the routes are
+// known. It opens nothing: one process at a time has the file.
+func (a *Assembly) checkOwnTokens() {
+	t, origin := a.Config.Tokens, a.Config.Origin
+	if !origin.Has("tokens") {
+		return
+	}
+	a.checkDiesWith(t.DiesWith)
+	if t.SelfService != "" {
+		if err := gateway.CheckSelfServicePath(t.SelfService, a.Config.Health.Path, a.Gateway.Routes); err != nil {
+			a.Report.Errorf(origin.At("tokens", "self_service"), "%v", err)
+		}
+	}
+	switch {
+	case t.StoreFile != "" && a.StorePath() == origin.File(t.StateFile, "tokens", "state_file"):
+		a.Report.Errorf(origin.At("tokens", "store_file"), "store_file and state_file are the same file, and hold different things: name another one")
+	case t.StoreFile != "":
+		a.checkPlace(origin.At("tokens", "store_file"), a.StorePath(), 0)
+		a.warnOfUnfollowed()
+	case t.SelfService != "":
+		a.Report.Errorf(origin.At("tokens", "self_service"), "self_service needs a store_file, in which the tokens are kept that people make on that page")
+	}
+}
+
+// checkDiesWith checks the states of accounts with which their tokens end.
+func (a *Assembly) checkDiesWith(states []string) {
+	at := func(path ...any) config.Place {
+		return a.Config.Origin.At(append([]any{"tokens", "dies_with"}, path...)...)
+	}
+	for i, state := range states {
+		switch {
+		case !slices.Contains(standings, state):
+			a.Report.Errorf(at(i), "unknown state %q (known: %s)%s", state, strings.Join(standings, ", "), spell.DidYouMean(state, standings))
+		case slices.Contains(states[:i], state):
+			a.Report.Errorf(at(i), "%q is there twice: take one of them out", state)
+		}
+	}
+	if !slices.Contains(states, standings[0]) {
+		a.Report.Errorf(at(), "dies_with lacks %q: a token must not outlive its account; add it", standings[0])
+	}
+}
+
+// warnOfUnfollowed names the backends whose users can have no tokens.
+func (a *Assembly) warnOfUnfollowed() {
+	someone := backend.Identity{User: "user", Handle: "handle", Anchor: "kind:value"}
+	for i, table := range a.Config.Backends {
+		leaf := a.Stack(table.Name()).Leaf
+		if leaf == nil || a.Config.IsComposite(table) || backend.Extend(leaf).Follows(someone) {
+			continue
+		}
+		a.Report.Warnf(a.Config.Origin.At("backend", i, "name"), "users of the backend %q can have no tokens: without a service account nobody can see what becomes of an account; set bind_dn", table.Name())
+	}
+}
+
+// noteOwnTokens says what the choices mean that were made for tokens.
+func (a *Assembly) noteOwnTokens(notes *config.Report) {
+	t, origin := a.Config.Tokens, a.Config.Origin
+	if t.StoreFile != "" && t.AllowDNAnchor {
+		notes.Warnf(origin.At("tokens", "allow_dn_anchor"), "%s", dnAnchorText)
+	}
+	if t.StoreFile == "" && t.IdentityTTL.Duration > 0 {
+		notes.Warnf(origin.At("tokens", "identity_ttl"), "without a store_file nobody can list what docker login keeps, or end one of them alone")
+	}
+}
+
+const dnAnchorText = "where a directory shows none of entryUUID, objectGUID, nsUniqueId and ipaUniqueID, an account is known by its name alone: its tokens end when it is moved, and an account that is made anew under the name has the tokens of the one before; revoke the tokens of whoever leaves"
