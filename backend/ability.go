@@ -67,7 +67,8 @@ type Revalidator interface {
 	// [Refused] if there is no such account any more, it may not log in, or its
 	// password was changed since ([ErrOutdated]), with one that wraps
 	// ErrUnavailable if that could not be found out, and with
-	// [errors.ErrUnsupported] if it never can be.
+	// [errors.ErrUnsupported] if it never can be. With a refusal that says how the
+	// account stands, see [StandingOf], it may return who the user is all the same.
 	Revalidate(ctx context.Context, id Identity) (Identity, error)
 }
 
@@ -77,6 +78,10 @@ type Confirmer interface {
 	// Confirm returns who id is by now. Its errors are those of Authenticate. An
 	// Identity that the backend can tell nothing of without a password counts.
 	Confirm(ctx context.Context, id Identity) (Identity, error)
+
+	// ConfirmAccount does so for somebody who can prove that the account of id is theirs,
+	// whatever its password. id needs no more than what says which account it is.
+	ConfirmAccount(ctx context.Context, id Identity) (Identity, error)
 }
 
 // A Follower can say what a Revalidator is good for.

@@ -98,7 +98,7 @@ func (c *Cache) Authenticate(ctx context.Context, user, password string) (Identi
 		return c.answer(ctx, CacheNegative, Identity{}, f.err)
 	case expired:
 		ask := func(ctx context.Context) (Identity, error) { return c.askLogin(ctx, k, a) }
-		return c.renew(ctx, f.id, renewal{line{askingLogin, f.id.Source}, k, user, ask})
+		return c.renew(ctx, f, renewal{line{askingLogin, f.id.Source}, k, user, ask})
 	}
 	if call := CallOf(ctx); call != nil && call.Remembered {
 		return c.answer(ctx, CacheMiss, Identity{}, errNotRemembered)

@@ -22,7 +22,7 @@ func (c *Cache) confirm(ctx context.Context, f finding, version uint64) (waited 
 		c.meanwhile(ctx, l, func(ctx context.Context) error { return c.check(ctx, f.id, version) })
 		return false, nil
 	case f.check == soon:
-		c.checkMeanwhile(ctx, f.id, version)
+		c.checkMeanwhile(ctx, f.id, func(ctx context.Context) error { return c.check(ctx, f.id, version) })
 		return false, nil
 	}
 	err = c.check(ctx, f.id, version)
@@ -55,24 +55,33 @@ func (c *Cache) revalidate(ctx context.Context, e *era, id Identity, version uin
 	if err == nil && c.store.knowsGroups(id) {
 		_, err = c.readGroups(ctx, e, id, version)
 	}
+	c.countCheck(err)
 	switch {
 	case err == nil:
-		c.counted.confirmed.Add(1)
 		c.store.confirm(e, id, asked, false)
 	case errors.Is(err, errors.ErrUnsupported):
 		c.store.confirm(e, id, asked, true)
 	case errors.Is(err, ErrOutdated):
-		c.counted.revoked.Add(1)
 		c.store.outdate(id)
 	case lasting(err):
-		c.counted.revoked.Add(1)
 		c.store.dismiss(id)
+	}
+	return err
+}
+
+// countCheck counts a question whether a login still counts by what came of it.
+func (c *Cache) countCheck(err error) {
+	switch {
+	case err == nil:
+		c.counted.confirmed.Add(1)
+	case errors.Is(err, errors.ErrUnsupported):
+	case lasting(err):
+		c.counted.revoked.Add(1)
 	case errors.Is(err, ErrUnavailable):
 		c.counted.unasked.Add(1)
 	default:
 		c.counted.unchecked.Add(1)
 	}
-	return err
 }
 
 // follow has the logins of id be those of now, which the Backend says the user is by
@@ -104,14 +113,14 @@ func leavesToPassword(err error) bool { return lasting(err) && !errors.Is(err, E
 
 // checkMeanwhile checks a login behind the back of its caller, unless that is being
 // done or there are too many such checks.
-func (c *Cache) checkMeanwhile(ctx context.Context, id Identity, version uint64) {
+func (c *Cache) checkMeanwhile(ctx context.Context, id Identity, check func(context.Context) error) {
 	if !c.checks.begin(id) {
 		return
 	}
 	ctx = detached(ctx, context.Background())
 	go func() {
 		defer c.checks.end(id)
-		c.outages.heed(line{askingCheck, id.Source}, c.check(ctx, id, version))
+		c.outages.heed(line{askingCheck, id.Source}, check(ctx))
 	}()
 }
 

@@ -36,6 +36,10 @@ type CacheConfig struct {
 
 	// Timeout bounds one question to the Backend. Default 10 s.
 	Timeout time.Duration
+
+	// DiesWith are the states of an account that end what [Cache.Confirm] and
+	// [Cache.ConfirmAccount] count. Default [Gone], [Disabled] and [Expired].
+	DiesWith []Standing
 }
 
 // complete returns c with its defaults, or what is wrong with it.
@@ -50,5 +54,8 @@ func (c CacheConfig) complete() (CacheConfig, error) {
 	c.NegativeTTL = cmp.Or(c.NegativeTTL, 30*time.Second)
 	c.Revalidate = cmp.Or(c.Revalidate, time.Minute)
 	c.Timeout = cmp.Or(c.Timeout, 10*time.Second)
-	return c, nil
+	if len(c.DiesWith) == 0 {
+		c.DiesWith = defaultDiesWith
+	}
+	return c, CheckStandings(c.DiesWith)
 }

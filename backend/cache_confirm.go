@@ -4,37 +4,53 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
+
+// A proof is what somebody can prove without a password.
+type proof struct {
+	id Identity
+
+	// account says that it outlives the password that it was made with.
+	account bool
+}
 
 // Confirm returns who id is by now, which is an Identity of an earlier login that somebody
 // can prove without the password. It remembers the answer as it does that of a login: for
 // CacheConfig.TTL, with a check within CacheConfig.Revalidate, and while the Backend is
 // unavailable for CacheConfig.Stale longer.
 func (c *Cache) Confirm(ctx context.Context, id Identity) (Identity, error) {
+	return c.prove(ctx, proof{id: id})
+}
+
+// ConfirmAccount does the same for somebody who can prove that the account of id is theirs,
+// whatever its password.
+func (c *Cache) ConfirmAccount(ctx context.Context, id Identity) (Identity, error) {
+	return c.prove(ctx, proof{id, true})
+}
+
+func (c *Cache) prove(ctx context.Context, p proof) (Identity, error) {
 	if err := ctx.Err(); err != nil {
 		return Identity{}, fmt.Errorf("%w: not asked: %w", ErrUnavailable, err)
 	}
-	version := c.Version(id.User)
-	k := c.proofs.identity(id)
-	f := c.store.login(k, version)
-	if f.check != never {
-		waited, err := c.confirm(ctx, f, version)
-		if err != nil { // which there is no password to leave it to
-			return c.answer(ctx, CacheMiss, Identity{}, err)
-		}
-		if waited { // and it may have been forgotten meanwhile
-			f = c.store.login(k, version)
-		}
-	}
-	ask := func(ctx context.Context) (Identity, error) { return c.askProof(ctx, k, id, version) }
-	switch f.state {
-	case current:
-		return c.answer(ctx, CacheHit, f.id, nil)
-	case refused:
+	version := c.Version(p.id.User)
+	k := c.proofs.proof(p)
+	ask := func(ctx context.Context) (Identity, error) { return c.askProof(ctx, k, p, version) }
+	r := renewal{line{askingCheck, p.id.Source}, k, p.id.User, ask}
+	switch f := c.store.login(k, version); {
+	case f.state == refused:
 		return c.answer(ctx, CacheNegative, Identity{}, f.err)
-	case expired:
-		return c.renew(ctx, f.id, renewal{line{askingCheck, id.Source}, k, id.User, ask})
+	case f.state == current && f.check == never:
+		return c.answer(ctx, CacheHit, f.id, nil)
+	case f.state == current && f.check == soon:
+		c.checkMeanwhile(ctx, f.id, func(ctx context.Context) error {
+			_, err := ask(ctx)
+			return err
+		})
+		return c.answer(ctx, CacheHit, f.id, nil)
+	case f.state == current, f.state == expired:
+		return c.renew(ctx, f, r)
 	}
 	if call := CallOf(ctx); call != nil && call.Remembered {
 		return c.answer(ctx, CacheMiss, Identity{}, errNotRemembered)
@@ -43,41 +59,66 @@ func (c *Cache) Confirm(ctx context.Context, id Identity) (Identity, error) {
 	return c.answer(ctx, CacheMiss, found, err)
 }
 
-// askProof has the Backend say whether id still counts.
-func (c *Cache) askProof(ctx context.Context, k key, id Identity, version uint64) (Identity, error) {
+// askProof has the Backend say whether a proof still counts, and for the groups again if
+// they are known.
+func (c *Cache) askProof(ctx context.Context, k key, p proof, version uint64) (Identity, error) {
 	now, timeout := c.store.now()
 	f := flight[Identity]{&now.logins, flightKey(version, string(k[:])), timeout, &c.counted.shared}
 	return f.ask(ctx, func(ctx context.Context) (Identity, error) {
 		// An equal flight may have landed since the caller looked.
-		switch f := c.store.login(k, version); f.state {
-		case current, refused:
+		if f := c.store.login(k, version); f.state == refused || f.state == current && f.check == never {
 			return f.id, f.err
 		}
 		asked := time.Now()
-		found, err := revalidated(ctx, c.inner, id)
-		if err != nil || c.Version(id.User) == version {
+		found, err := p.stands(ctx, c.inner, c.store.diesWith())
+		if err == nil && c.store.knowsGroups(found) {
+			_, err = c.readGroups(ctx, now, found, version)
+		}
+		c.countCheck(err)
+		if err != nil || c.Version(p.id.User) == version {
 			c.store.keepLogin(now, k, outcome{id: found, err: err, asked: asked, version: version})
 		}
 		return found, err
 	})
 }
 
-// revalidated returns who id is by now. One that the Backend cannot tell more of counts as
-// it is. One that has another name by now would be somebody else to rules.
-func revalidated(ctx context.Context, r Revalidator, id Identity) (Identity, error) {
-	now, err := r.Revalidate(ctx, id)
+// stands returns who the account is by now, if the proof still counts: the account stands in
+// no way that ends it, and is the same, with the same name. One that the backend can tell
+// nothing of counts as it is.
+func (p proof) stands(ctx context.Context, r Revalidator, diesWith []Standing) (Identity, error) {
+	now, err := r.Revalidate(ctx, p.id)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
-		return id, nil
-	case err != nil:
+		return p.id, nil
+	case err != nil && (now == Identity{} || !p.outlives(err, diesWith)):
 		return Identity{}, err
+	case now.SameAs(p.id) == Different:
+		return Identity{}, ErrReplaced
+	case !p.account && PasswordChanged(p.id, now):
+		return Identity{}, ErrOutdated
 	}
-	return sameName(id, now)
+	if !p.account && p.id.Changed != "" {
+		now.Changed = p.id.Changed // a server that lags behind shows an earlier one, or none
+	}
+	return sameName(p.id, now)
+}
+
+// outlives reports whether the proof counts although a backend has refused the account.
+func (p proof) outlives(refusal error, diesWith []Standing) bool {
+	if errors.Is(refusal, ErrOutdated) {
+		return p.account
+	}
+	s := StandingOf(refusal)
+	return slices.Contains(chosen, s) && !slices.Contains(diesWith, s)
 }
 
 // uncached is the Confirmer of a Backend that remembers nothing.
 type uncached struct{ Revalidator }
 
 func (u uncached) Confirm(ctx context.Context, id Identity) (Identity, error) {
-	return revalidated(ctx, u.Revalidator, id)
+	return proof{id: id}.stands(ctx, u.Revalidator, defaultDiesWith)
+}
+
+func (u uncached) ConfirmAccount(ctx context.Context, id Identity) (Identity, error) {
+	return proof{id, true}.stands(ctx, u.Revalidator, defaultDiesWith)
 }

@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// renewal is a question about a login that has expired.
+// renewal is a question about a login that has expired, or has to be checked.
 type renewal struct {
 	line
 	key  key
@@ -13,25 +13,33 @@ type renewal struct {
 	ask  func(context.Context) (Identity, error)
 }
 
-// renew asks about the login of id, which counts on if there is no answer.
-func (c *Cache) renew(ctx context.Context, id Identity, r renewal) (Identity, error) {
+// renew asks about the login that was found, which counts on if there is no answer.
+func (c *Cache) renew(ctx context.Context, f finding, r renewal) (Identity, error) {
 	l := r.line
 	if c.outages.on(l) {
 		c.meanwhile(ctx, l, func(ctx context.Context) error {
 			_, err := r.ask(ctx)
 			return err
 		})
-		return c.answer(ctx, CacheStale, id, nil)
+		return c.answer(ctx, f.state.shown(), f.id, nil)
 	}
 	id, err := r.ask(ctx)
 	if c.heed(ctx, l, err) {
 		// What it was a while ago is not what it is now: there may have been a
 		// purge, or another version.
-		if f := c.store.login(r.key, c.Version(r.user)); f.state == expired {
-			return c.answer(ctx, CacheStale, f.id, nil)
+		if f := c.store.login(r.key, c.Version(r.user)); f.state == expired || f.state == current {
+			return c.answer(ctx, f.state.shown(), f.id, nil)
 		}
 	}
 	return c.answer(ctx, CacheMiss, id, err)
+}
+
+// shown returns the part that a Cache had in an answer by a login in that state.
+func (s state) shown() CacheState {
+	if s == current {
+		return CacheHit
+	}
+	return CacheStale
 }
 
 // renewGroups does for groups what renew does for a login.

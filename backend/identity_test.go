@@ -47,6 +47,7 @@ type registrar struct {
 	is       map[string]backend.Identity
 	now      map[backend.Identity]backend.Identity // who they are by now, of those that were moved
 	failure  error                                 // of Revalidate
+	refusal  error                                 // of Revalidate, with who they are by now
 	logins   int
 	checks   int
 }
@@ -85,9 +86,9 @@ func (r *registrar) Revalidate(_ context.Context, id backend.Identity) (backend.
 		return backend.Identity{}, r.failure
 	}
 	if now, ok := r.now[id]; ok {
-		return now, nil
+		return now, r.refusal
 	}
-	return id, nil
+	return id, r.refusal
 }
 
 func (r *registrar) set(change func()) {

@@ -51,11 +51,14 @@ func (k *keyer) password(id Identity, password string) key {
 	return k.login(string(appendParts(nil, id.User, id.Source)), password)
 }
 
-// identity makes a key for whoever can prove that id logged in.
-func (k *keyer) identity(id Identity) key {
+// proof makes a key for whoever can prove p.
+func (k *keyer) proof(p proof) key {
 	m := k.macs.Get().(*mac)
 	defer k.macs.Put(m)
-	return m.of(id.parts()...)
+	if p.account {
+		return m.of("account", p.id.User, p.id.Handle, p.id.Source, p.id.Anchor)
+	}
+	return m.of(p.id.parts()...)
 }
 
 // A mac is an HMAC that is used again and again, and holds nothing of the last

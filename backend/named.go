@@ -48,7 +48,11 @@ func (n *named) Groups(ctx context.Context, id Identity) ([]string, error) {
 }
 
 func (n *named) Revalidate(ctx context.Context, id Identity) (Identity, error) {
-	return n.sign(n.inner.Revalidate(ctx, id))
+	now, err := n.inner.Revalidate(ctx, id)
+	if err != nil {
+		return now, n.label(err)
+	}
+	return n.sign(now, nil)
 }
 
 func (n *named) label(err error) error { return fmt.Errorf("backend %q: %w", n.name, err) }

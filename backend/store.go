@@ -84,6 +84,13 @@ func (s *store) configure(cfg CacheConfig) {
 	s.groups.configure(cfg.Size, cfg.GroupsTTL, cfg.Stale)
 }
 
+// diesWith returns the states of an account that end proofs of it.
+func (s *store) diesWith() []Standing {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.config.DiesWith
+}
+
 // now returns the era in which a question begins, and how long it may take.
 func (s *store) now() (*era, time.Duration) {
 	s.mu.Lock()

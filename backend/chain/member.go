@@ -141,5 +141,9 @@ func (b *Backend) Revalidate(ctx context.Context, id backend.Identity) (backend.
 	if err != nil {
 		return backend.Identity{}, err
 	}
-	return m.stamp(m.Backend.Revalidate(ctx, id))
+	now, err := m.Backend.Revalidate(ctx, id)
+	if now != (backend.Identity{}) { // as it may be with a refusal, too
+		now.Source = m.Name
+	}
+	return now, err
 }

@@ -69,7 +69,7 @@ func newRig(t *testing.T, users, groups string) *rig {
 func (r *rig) login(t *testing.T, user, password string) error {
 	t.Helper()
 	id, err := r.Authenticate(t.Context(), user, password)
-	if err == nil && (id != backend.Identity{User: user, Handle: id.Handle} || id.Handle == "") {
+	if err == nil && (id != backend.Identity{User: user, Handle: id.Handle, Anchor: id.Anchor} || id.Handle == "" || id.Anchor == "") {
 		t.Errorf("user %q is %+v", user, id)
 	}
 	if err != nil && id != (backend.Identity{}) {

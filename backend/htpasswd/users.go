@@ -3,9 +3,12 @@ package htpasswd
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
+
+	"gatehouse/backend"
 )
 
 // users is the content of a users file.
@@ -35,6 +38,13 @@ func (u *users) hash(name string) hash {
 func (u *users) mark(name string) string {
 	sum := sha256.Sum256([]byte(u.hashes[name]))
 	return "line:" + base64.RawStdEncoding.EncodeToString(sum[:12])
+}
+
+// identity returns whom the line of a name is about. The anchor is of the name and the hash:
+// a file has nothing else by which one user of a name can be told from a later one.
+func (u *users) identity(name string) backend.Identity {
+	sum := sha256.Sum256([]byte(name + "\x00" + u.hashes[name]))
+	return backend.Identity{User: name, Handle: u.mark(name), Anchor: "sha256:" + hex.EncodeToString(sum[:])}
 }
 
 // parseUsers reads a file as Apache's mod_authn_file does: NAME:HASH, further

@@ -18,8 +18,9 @@ import (
 
 // accountState is why an account may not be used.
 type accountState struct {
-	text  string    // one of the states of a refusal; empty if it may be used
-	until time.Time // when that is over, if it is known
+	text   string    // one of the states of a refusal; empty if it may be used
+	until  time.Time // when that is over, if it is known
+	byHand bool      // somebody who administers the account has locked it
 }
 
 func (s accountState) refusal() error {
@@ -27,7 +28,22 @@ func (s accountState) refusal() error {
 	if !s.until.IsZero() {
 		text += " until " + s.until.UTC().Format(time.RFC3339)
 	}
-	return fault.With(cmp.Or(codeOfState[s.text], "ldap.user.refused"), backend.Refuse(backend.ErrLocked, text))
+	return backend.Stand(s.standing(), fault.With(cmp.Or(codeOfState[s.text], "ldap.user.refused"), backend.Refuse(backend.ErrLocked, text)))
+}
+
+// standing returns s as others know it.
+func (s accountState) standing() backend.Standing {
+	if s.byHand {
+		return backend.Disabled
+	}
+	return standingOfState[s.text]
+}
+
+// standingOfState says which of the states that an account is in whatever the password each
+// of them is.
+var standingOfState = map[string]backend.Standing{
+	stateDisabled: backend.Disabled, stateExpired: backend.Expired, stateLocked: backend.Locked,
+	statePasswordExpired: backend.PasswordExpired, statePasswordChange: backend.MustChange,
 }
 
 // accountState returns why an account may not be used, as far as the service account
@@ -39,7 +55,7 @@ func (b *Backend) accountState(ctx context.Context, e *ldap.Entry, now time.Time
 	case s.text == "":
 		return b.lockState(ctx, e, now)
 	case s.text == stateLocked && s.until.IsZero():
-		return accountState{s.text, b.lockEndOfAD(ctx, e)}, nil
+		return accountState{text: s.text, until: b.lockEndOfAD(ctx, e)}, nil
 	default:
 		return s, nil
 	}
@@ -82,7 +98,9 @@ func (b *Backend) lockState(ctx context.Context, e *ldap.Entry, now time.Time) (
 	switch {
 	case since == "":
 		return accountState{}, nil
-	case since == lockedForGood || err != nil:
+	case since == lockedForGood:
+		return accountState{text: stateLocked, byHand: true}, nil
+	case err != nil:
 		return accountState{text: stateLocked}, nil
 	}
 	q := query{base: policy, scope: ldap.ScopeBaseObject, filter: "(objectClass=*)", attributes: []string{"pwdLockoutDuration"}}
@@ -98,7 +116,7 @@ func (b *Backend) lockState(ctx context.Context, e *ldap.Entry, now time.Time) (
 	case now.After(end):
 		return accountState{}, nil
 	default:
-		return accountState{stateLocked, end}, nil
+		return accountState{text: stateLocked, until: end}, nil
 	}
 	return accountState{text: stateLocked}, nil
 }
@@ -151,8 +169,10 @@ const (
 	uacPasswordExpired = 0x800000
 )
 
-// stateOf returns why an account may not be used, as far as its entry tells by itself. It says no more than the bind of the user would, with
-// the right password. What it cannot make sense of forbids.
+// stateOf returns why an account may not be used, as far as its entry tells by itself. It
+// says no more than the bind of the user would, with the right password. What it cannot make
+// sense of forbids. Of several states it is the one by which most ends: a stranger who locks
+// an account that has expired must not have it count as locked alone.
 func stateOf(e *ldap.Entry, now time.Time) accountState {
 	bits := func(attribute string, mask int64) bool {
 		text := first(e, attribute)
@@ -164,6 +184,8 @@ func stateOf(e *ldap.Entry, now time.Time) accountState {
 	switch {
 	case bits("userAccountControl", uacDisabled), isTrue("nsAccountLock"):
 		return accountState{text: stateDisabled}
+	case hasExpiredInAD(first(e, "accountExpires"), now), after("pwdEndTime"), after("krbPrincipalExpiration"):
+		return accountState{text: stateExpired}
 	case bits("msDS-User-Account-Control-Computed", uacLockedOut):
 		return accountState{text: stateLocked}
 	case isLockedBy389(first(e, "accountUnlockTime"), now):
@@ -171,13 +193,11 @@ func stateOf(e *ldap.Entry, now time.Time) accountState {
 		if end.Unix() == 0 {
 			end = time.Time{}
 		}
-		return accountState{stateLocked, end}
+		return accountState{text: stateLocked, until: end}
 	case bits("msDS-User-Account-Control-Computed", uacPasswordExpired) && first(e, "pwdLastSet") == "0", isTrue("pwdReset"):
 		return accountState{text: statePasswordChange}
 	case bits("msDS-User-Account-Control-Computed", uacPasswordExpired):
 		return accountState{text: statePasswordExpired}
-	case hasExpiredInAD(first(e, "accountExpires"), now), after("pwdEndTime"), after("krbPrincipalExpiration"):
-		return accountState{text: stateExpired}
 	}
 	return accountState{}
 }

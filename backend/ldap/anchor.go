@@ -113,7 +113,7 @@ func (b *Backend) checkSame(e *ldap.Entry, id backend.Identity) error {
 	case same == backend.Unrelated:
 		return fmt.Errorf("entry %q: %w", e.DN, errNoAnchor)
 	}
-	return fmt.Errorf("entry %q is of another account, which was made anew under the name: %w", e.DN, backend.ErrUnknownUser)
+	return fmt.Errorf("entry %q: %w", e.DN, backend.ErrReplaced)
 }
 
 // entryOf returns the entry of a user who logged in before, with the attributes that

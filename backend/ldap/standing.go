@@ -31,13 +31,13 @@ func (b *Backend) Revalidate(ctx context.Context, id backend.Identity) (backend.
 	ctx, cancel := context.WithTimeout(ctx, b.config.LoginTimeout)
 	defer cancel()
 	ctx = b.sameRoute(ctx, id.Handle)
-	now := id
 	e, err := b.entryOf(ctx, id, stateAttributes()...)
+	now := backend.Identity{}
 	if err == nil {
 		now, err = b.stands(ctx, e, id)
 	}
 	if err != nil {
-		return backend.Identity{}, fmt.Errorf("user %q: %w", id.User, err)
+		return now, fmt.Errorf("user %q: %w", id.User, err)
 	}
 	b.using(now.Handle, began)
 	return now, nil
@@ -117,17 +117,17 @@ func (b *Backend) missing(ctx context.Context, name string, cause error) error {
 func (b *Backend) stands(ctx context.Context, e *ldap.Entry, id backend.Identity) (backend.Identity, error) {
 	now, err := b.identityAs(e, id)
 	if err != nil {
-		return now, err
+		return backend.Identity{}, err
 	}
 	if now.User != id.User {
-		return now, fmt.Errorf("entry %q has another name: %w", e.DN, backend.ErrUnknownUser)
+		return backend.Identity{}, fmt.Errorf("entry %q has another name: %w", e.DN, backend.ErrUnknownUser)
 	}
 	state, err := b.accountState(ctx, e, time.Now())
 	switch {
 	case state.text != "":
 		return now, state.refusal()
 	case err != nil:
-		return now, err
+		return backend.Identity{}, err
 	case backend.PasswordChanged(id, now):
 		return now, backend.ErrOutdated
 	case id.Changed != "":

@@ -192,3 +192,34 @@ func TestFilterForAnyone(t *testing.T) {
 		}
 	}
 }
+
+// What tokens end by does not depend on which of several states a directory shows: whoever
+// locks an account with guesses must not hide that it has expired or is switched off.
+func TestStandingIsThatByWhichMostEnds(t *testing.T) {
+	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	past := "20260101000000Z"
+	for _, tt := range []struct {
+		name string
+		has  map[string][]string
+		want backend.Standing
+	}{
+		{"disabled and locked in AD", map[string][]string{"userAccountControl": {"514"}, "msDS-User-Account-Control-Computed": {"16"}}, backend.Disabled},
+		{"expired and locked in AD", map[string][]string{"accountExpires": {"132000000000000000"}, "msDS-User-Account-Control-Computed": {"16"}}, backend.Expired},
+		{"expired, and its password has", map[string][]string{"pwdEndTime": {past}, "pwdReset": {"TRUE"}}, backend.Expired},
+		{"locked in AD", map[string][]string{"msDS-User-Account-Control-Computed": {"16"}}, backend.Locked},
+		{"password expired in AD", map[string][]string{"msDS-User-Account-Control-Computed": {"8388608"}, "pwdLastSet": {"132000000000000000"}}, backend.PasswordExpired},
+		{"password to be changed in AD", map[string][]string{"msDS-User-Account-Control-Computed": {"8388608"}, "pwdLastSet": {"0"}}, backend.MustChange},
+		{"disabled in 389", map[string][]string{"nsAccountLock": {"true"}}, backend.Disabled},
+		{"nothing", nil, ""},
+	} {
+		if got := stateOf(ldap.NewEntry("uid=alice", tt.has), now).standing(); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+	if got := (accountState{text: stateLocked, byHand: true}).standing(); got != backend.Disabled {
+		t.Errorf("a lock that an administrator set is %q", got)
+	}
+	if got := backend.StandingOf(fmt.Errorf("user: %w", accountState{text: stateLocked}.refusal())); got != backend.Locked {
+		t.Errorf("the refusal says %q", got)
+	}
+}
