@@ -49,21 +49,23 @@ type Order struct {
 
 // Issuer makes tokens, and ends them. Any number of goroutines may use one at once.
 type Issuer struct {
-	store Store
-	now   func() time.Time
-
-	mu     sync.Mutex // so that two at once do not get more tokens than one may have
+	store  Store
 	config Config
+	now    func() time.Time
+
+	mu *sync.Mutex // so that two at once do not get more tokens than one may have
 }
 
 // NewIssuer returns an Issuer of the tokens in s.
-func NewIssuer(s Store, c Config) *Issuer { return &Issuer{store: s, config: c, now: time.Now} }
+func NewIssuer(s Store, c Config) *Issuer {
+	return &Issuer{store: s, config: c, now: time.Now, mu: new(sync.Mutex)}
+}
 
-// Configure has c bound the tokens that are made from now on. Those that there are stay.
-func (i *Issuer) Configure(c Config) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.config = c
+// With returns an Issuer of the same tokens with other bounds. The two may be used at once.
+func (i *Issuer) With(c Config) *Issuer {
+	other := *i
+	other.config = c
+	return &other
 }
 
 // The errors that say why somebody gets no token.
@@ -130,7 +132,7 @@ func (i *Issuer) Create(ctx context.Context, o Order) (Token, string, error) {
 		return Token{}, "", err
 	}
 	t.Expires = now.Add(ttl)
-	if err := t.check(); err != nil {
+	if err := errors.Join(t.check(), i.checkRobot(ctx, t)); err != nil {
 		return Token{}, "", err
 	}
 	others, err := i.live(ctx, t)
@@ -166,6 +168,24 @@ func (i *Issuer) ttl(o Order) (time.Duration, error) {
 func (i *Issuer) live(ctx context.Context, t Token) ([]Token, error) {
 	all, err := i.List(ctx, t.Owner)
 	return slices.DeleteFunc(all, func(other Token) bool { return other.Kind != t.Kind }), err
+}
+
+// checkRobot refuses a robot of a name that another owner's has. Rules know robots by their
+// names, whoever owns them.
+func (i *Issuer) checkRobot(ctx context.Context, t Token) error {
+	if t.Kind != Robot {
+		return nil
+	}
+	all, err := i.store.All(ctx)
+	if err != nil {
+		return err
+	}
+	for _, other := range all {
+		if other.Kind == Robot && other.Name == t.Name && other.Owner.key() != t.Owner.key() && other.At(i.now()) == nil {
+			return fmt.Errorf("%w, of another owner (id %s)", ErrName, other.ID)
+		}
+	}
+	return nil
 }
 
 // keep adds t to c, and has the store keep that.

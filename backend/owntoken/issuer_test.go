@@ -199,3 +199,42 @@ func TestLimitsByNetwork(t *testing.T) {
 		t.Error("an empty list of networks is no limit")
 	}
 }
+
+// Rules know robots by their names: two of one name would have the rights of each other.
+func TestRobotsHaveTheirNamesAlone(t *testing.T) {
+	_, i := open(t, filepath.Join(t.TempDir(), "tokens.jsonl"))
+	team := Owner{Backend: "corp", Group: "team"}
+	first, _, err := i.Create(t.Context(), Order{Kind: Robot, Name: "team-ci", Owner: team})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []Owner{team, {Backend: "corp", Group: "other"}, {Backend: "other", Group: "team"}, alice} {
+		if _, _, err := i.Create(t.Context(), Order{Kind: Robot, Name: "team-ci", Owner: o}); !errors.Is(err, ErrName) {
+			t.Errorf("another of that name for %+v: %v", o, err)
+		}
+	}
+	if _, _, err := i.Create(t.Context(), Order{Kind: Personal, Name: "team-ci", Owner: alice}); err != nil {
+		t.Errorf("a person's token of that name: %v", err)
+	}
+	if _, _, err := i.Rotate(t.Context(), first.ID, time.Hour, "", ""); err != nil {
+		t.Errorf("rotated: %v", err)
+	}
+	for _, name := range []string{"Team", "robot$ci", "a b", "-a", "a-", "a..b", "a+b", "é"} {
+		if _, _, err := i.Create(t.Context(), Order{Kind: Robot, Name: name, Owner: team}); err == nil {
+			t.Errorf("there is a robot called %q", name)
+		}
+	}
+}
+
+// A reload changes the bounds, and not the tokens.
+func TestBoundsCanBeChanged(t *testing.T) {
+	_, i := open(t, filepath.Join(t.TempDir(), "tokens.jsonl"))
+	create(t, i, "one")
+	tight := i.With(Config{PerUser: 1, MaxTTL: time.Hour, RobotMaxTTL: time.Hour})
+	if _, _, err := tight.Create(t.Context(), Order{Kind: Personal, Name: "two", Owner: alice}); !errors.Is(err, ErrTooMany) {
+		t.Errorf("one more than there may be: %v", err)
+	}
+	if _, _, err := i.Create(t.Context(), Order{Kind: Personal, Name: "two", Owner: alice}); err != nil {
+		t.Error(err)
+	}
+}

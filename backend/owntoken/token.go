@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -122,12 +123,18 @@ func CheckName(name string) error {
 	return nil
 }
 
+// robotName matches the names that robots can have, which are those that a segment of the
+// name of a repository can have.
+var robotName = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*$`)
+
 // check reports why t cannot be kept.
 func (t *Token) check() error {
 	if err := CheckName(t.Name); err != nil {
 		return err
 	}
 	switch {
+	case t.Kind == Robot && !robotName.MatchString(t.Name):
+		return fmt.Errorf("%q is no name of a robot: it has lower-case letters and digits, with one of \".\", \"_\" and \"-\" between them, such as \"team-ci\"", t.Name)
 	case t.ID == "":
 		return errors.New("a token needs an id")
 	case prefixes[t.Kind] == "":

@@ -105,7 +105,7 @@ func TestEveryKeyArrivesWhereItBelongs(t *testing.T) {
 	defer a.Close()
 	cfg := a.Gateway
 	file := func(name string) string { return filepath.Join(dir, "files", name) }
-	if got, want := a.OwnTokens(), (owntoken.Config{PerUser: 36, MaxTTL: 34 * time.Hour, RobotMaxTTL: 35 * time.Hour}); got != want || a.StorePath() != file("tokens.jsonl") {
+	if got, want := a.OwnTokens(), (owntoken.Config{PerUser: 36, MaxTTL: 34 * time.Hour, RobotMaxTTL: 35 * time.Hour, AllowDNAnchor: true}); got != want || a.StorePath() != file("tokens.jsonl") {
 		t.Errorf("tokens that accounts own: got %+v in %s, want %+v", got, a.StorePath(), want)
 	}
 	if _, err := os.Stat(file("tokens.jsonl")); err == nil {

@@ -136,9 +136,6 @@ func (d *daemon) use(a *assemble.Assembly) (err error) {
 	d.open[a] = audit
 	d.current.Store(a)
 	d.metrics.SetBackends(a.BackendInfo())
-	if d.own != nil {
-		d.own.issuer.Configure(a.OwnTokens())
-	}
 	select {
 	case d.renewed <- struct{}{}:
 	default:

@@ -38,7 +38,7 @@ func (d *daemon) useOwnTokens(a *assemble.Assembly) error {
 		return fmt.Errorf("%s: changing store_file %w", at, gateway.ErrNeedsRestart)
 	}
 	if d.own != nil {
-		a.Gateway.Tokens.Own = d.own.issuer
+		a.Gateway.Tokens.Own = d.own.issuer.With(a.OwnTokens())
 	}
 	return nil
 }

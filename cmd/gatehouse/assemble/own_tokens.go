@@ -22,7 +22,7 @@ func (a *Assembly) StorePath() string {
 // OwnTokens returns what bounds the tokens that accounts own.
 func (a *Assembly) OwnTokens() owntoken.Config {
 	t := a.Config.Tokens
-	return owntoken.Config{PerUser: t.PerUser, MaxTTL: t.MaxTTL.Duration, RobotMaxTTL: t.RobotMaxTTL.Duration}
+	return owntoken.Config{PerUser: t.PerUser, MaxTTL: t.MaxTTL.Duration, RobotMaxTTL: t.RobotMaxTTL.Duration, AllowDNAnchor: t.AllowDNAnchor}
 }
 
 // checkOwnTokens checks what [tokens] says of those that accounts own, when the routes are
