@@ -76,6 +76,10 @@ var (
 	// ErrTooMany says that the owner has as many as one may have.
 	ErrTooMany = errors.New("there are as many tokens as one may have: revoke one that is not needed")
 
+	// ErrTooOften says that the owner has made too many within a day, whatever became of
+	// them: each of them is kept for a while.
+	ErrTooOften = errors.New("too many tokens were made within a day: come back tomorrow")
+
 	// ErrTwo says that one of that name takes the place of another already.
 	ErrTwo = errors.New("there are two tokens of that name, of which one takes the place of the other: revoke the older one, or wait until it has ended")
 
@@ -144,6 +148,9 @@ func (i *Issuer) Create(ctx context.Context, o Order) (Token, string, error) {
 	case len(others) >= i.config.PerUser:
 		return Token{}, "", fmt.Errorf("%w (%d)", ErrTooMany, i.config.PerUser)
 	}
+	if err := i.checkOften(ctx, t); err != nil {
+		return Token{}, "", err
+	}
 	return i.keep(ctx, t, Change{At: now, By: o.By})
 }
 
@@ -162,6 +169,28 @@ func (i *Issuer) ttl(o Order) (time.Duration, error) {
 		return longest, nil
 	}
 	return o.TTL, nil
+}
+
+// dailyShare is how many times as many tokens an owner can make in a day as one may have.
+const dailyShare = 5
+
+// checkOften reports that the owner of t has made too many tokens of that kind since
+// yesterday. Clients make those that they keep after a login, and have no such bound.
+func (i *Issuer) checkOften(ctx context.Context, t Token) error {
+	all, err := i.store.ByOwner(ctx, t.Owner)
+	if err != nil || t.Kind == Identity {
+		return err
+	}
+	recent := 0
+	for _, other := range all {
+		if other.Kind == t.Kind && i.now().Sub(other.Created) < 24*time.Hour {
+			recent++
+		}
+	}
+	if recent >= dailyShare*i.config.PerUser {
+		return ErrTooOften
+	}
+	return nil
 }
 
 // live returns the tokens of the same kind and owner as t that have not ended.
@@ -220,6 +249,9 @@ func (i *Issuer) Rotate(ctx context.Context, id string, overlap time.Duration, b
 		return Token{}, "", errors.New("an overlap cannot be negative")
 	case slices.ContainsFunc(others, func(other Token) bool { return other.Name == old.Name && other.ID != old.ID }):
 		return Token{}, "", ErrTwo
+	}
+	if err := i.checkOften(ctx, old); err != nil {
+		return Token{}, "", err
 	}
 	now := i.moment()
 	t := old

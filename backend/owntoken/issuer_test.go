@@ -161,6 +161,38 @@ func TestAccountsWithoutAnAnchorOwnNone(t *testing.T) {
 	}
 }
 
+// What has ended is kept for a while, so that the number of those made has a bound, too.
+func TestNobodyMakesTokensWithoutEnd(t *testing.T) {
+	_, i := open(t, filepath.Join(t.TempDir(), "tokens.jsonl"))
+	made := 0
+	for ; made < 1000; made++ {
+		t1, _, err := i.Create(t.Context(), Order{Kind: Personal, Name: "a", Owner: alice})
+		if errors.Is(err, ErrTooOften) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := i.Revoke(t.Context(), "alice", t1.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if made != 100 {
+		t.Errorf("made %d", made)
+	}
+	i.now = func() time.Time { return time.Now().Add(25 * time.Hour) }
+	fresh, _, err := i.Create(t.Context(), Order{Kind: Personal, Name: "a", Owner: alice})
+	if err != nil {
+		t.Fatalf("the next day: %v", err)
+	}
+	for made = 1; made < 1000 && err == nil; made++ {
+		fresh, _, err = i.Rotate(t.Context(), fresh.ID, 0, "alice", "")
+	}
+	if !errors.Is(err, ErrTooOften) || made != 101 {
+		t.Errorf("rotated %d times, %v", made, err)
+	}
+}
+
 // The list is of the account, not of its name.
 func TestListIsOfOneAccount(t *testing.T) {
 	_, i := open(t, filepath.Join(t.TempDir(), "tokens.jsonl"))

@@ -249,6 +249,7 @@ func TestJournalIsCompactedAtTheStart(t *testing.T) {
 	j, i := open(t, path)
 	_, keptSecret := create(t, i, "kept")
 	i.now = func() time.Time { return time.Now().Add(-200 * 24 * time.Hour) }
+	i.config.PerUser = 1000
 	for n := range 700 {
 		made, _, err := i.Create(t.Context(), Order{Kind: Robot, Name: fmt.Sprint("r", n), Owner: alice, TTL: time.Hour})
 		if err != nil {
