@@ -23,6 +23,9 @@ func (x *exchange) stamp(h http.Header) {
 		x.route.origins.share(h, only(x.r.Header["Origin"]))
 	}
 	h["X-Request-Id"] = []string{x.id}
+	if x.pageAt != nil {
+		withoutCORS(h)
+	}
 	if x.forRegistry() {
 		h[apiVersion] = []string{"registry/2.0"}
 	}

@@ -63,12 +63,7 @@ func (x *exchange) auditRecord() record.Decision {
 		Reason:   x.reason(),
 		Bytes:    x.sent,
 	}
-	if x.token.opened || x.issued {
-		r.Token, r.Grace = x.token.ID.String(), x.token.grace
-	}
-	if x.refresh != (token.ID{}) {
-		r.Refresh = x.refresh.String()
-	}
+	x.describeTokens(&r)
 	if x.who.LoggedIn {
 		r.Via = x.via()
 		r.User, r.Groups = x.who.Identity.User, x.route.policy.NamedOf(x.who)
@@ -91,6 +86,19 @@ func (x *exchange) auditRecord() record.Decision {
 		}
 	}
 	return r
+}
+
+// describeTokens says which tokens the request came with, or got.
+func (x *exchange) describeTokens(r *record.Decision) {
+	if x.token.opened || x.issued {
+		r.Token, r.Grace = x.token.ID.String(), x.token.grace
+	}
+	if x.ownToken != "" {
+		r.Token = x.ownToken
+	}
+	if x.refresh != (token.ID{}) {
+		r.Refresh = x.refresh.String()
+	}
 }
 
 // via says how the user who has logged in came.

@@ -26,7 +26,7 @@ func (x *exchange) challenge(p *problem) string {
 	switch {
 	case x.route == nil:
 		return basicChallenge("")
-	case !x.route.tokens.announced || x.sentPassword() || x.host == "" || x.r.Host == "":
+	case x.pageAt != nil, !x.route.tokens.announced, x.sentPassword(), x.host == "", x.r.Host == "":
 		return basicChallenge(x.route.realm)
 	}
 	var b strings.Builder

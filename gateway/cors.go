@@ -123,6 +123,15 @@ func only(values []string) string {
 	return values[0]
 }
 
+// withoutCORS takes out of h what would let a page read the answer.
+func withoutCORS(h http.Header) {
+	for name := range h {
+		if strings.HasPrefix(plainName(name), corsPrefix) {
+			delete(h, name)
+		}
+	}
+}
+
 // share sets the fields by which a browser lets the page that asked read the answer. A
 // cache must not give the answer for one page to another, whichever page it was.
 func (o origins) share(h http.Header, origin string) {

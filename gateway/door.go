@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gatehouse/backend/fault"
+	"gatehouse/gateway/selfservice"
 	"gatehouse/gateway/strict"
 )
 
@@ -18,14 +19,18 @@ type door struct {
 	router    *router
 	proxies   strict.Networks
 	maxFields int
+
+	page        *selfservice.Page // on which users make tokens; nil if there is none
+	takesTokens []bool            // by index of the route; nil without a page
 }
 
 // entry is what the door finds out about a request.
 type entry struct {
 	from   origin
 	target strict.Target
-	host   string // canonical
-	index  int    // of the route
+	host   string             // canonical
+	index  int                // of the route
+	pageAt *selfservice.Place // it is for the page on which users make tokens; nil if not
 }
 
 // read refuses what is malformed. Of several faults it tells the one that comes first in
@@ -230,6 +235,12 @@ func (d *door) findRoute(c *clientConn, e *entry) *problem {
 	sni := c.serverName
 	if sni != "" && sni != e.host && d.router.namesHosts() && !d.proxies.Contains(c.speaker) {
 		return misdirected(sni, e.host)
+	}
+	if at, ok := d.page.Place(e.target.Path); ok {
+		if e.index = d.pageRoute(e.host); e.index >= 0 {
+			e.pageAt = &at
+			return nil
+		}
 	}
 	e.index = d.router.lookup(e.host, e.target.Path)
 	switch {

@@ -39,10 +39,11 @@ type exchange struct {
 	token    shownToken
 	refresh  token.ID // of the refresh token that was sent or issued; zero for none
 	decision rules.Decision
-	passed   bool // nothing was left that might refuse it
-	answered bool // by the gateway in the place of the upstream, before a rule was asked
-	issued   bool // a token, which is such an answer
-	inForm   bool // credentials stood in a form
+	passed   bool   // nothing was left that might refuse it
+	answered bool   // by the gateway in the place of the upstream, before a rule was asked
+	issued   bool   // a token, which is such an answer
+	ownToken string // ID of the token that was made or ended on the page for that
+	inForm   bool   // credentials stood in a form
 
 	groups      string // value of the header that tells the upstream of them
 	tellsGroups bool   // it has that header
@@ -119,7 +120,7 @@ func (x *exchange) run(ctx context.Context, refusal *problem) (completed bool) {
 // problem ends it, or that answers.
 func (x *exchange) serve() *problem {
 	for _, step := range []func(*exchange) *problem{
-		(*exchange).locate, (*exchange).answerTokenRequest, (*exchange).answerPreflight, (*exchange).authorize, (*exchange).guardMount, (*exchange).tellGroups, (*exchange).promiseAudit, (*exchange).forward,
+		(*exchange).locate, (*exchange).answerPage, (*exchange).answerTokenRequest, (*exchange).answerPreflight, (*exchange).authorize, (*exchange).guardMount, (*exchange).tellGroups, (*exchange).promiseAudit, (*exchange).forward,
 	} {
 		if p := step(x); p != nil || x.answered {
 			return p
@@ -229,7 +230,11 @@ func (x *exchange) refuse(p *problem) {
 	if p.last || x.conn.http1 != nil && p.endsConnection() {
 		h.Set("Connection", "close")
 	}
-	x.answerHere(p.body(x.id))
+	body := p.body(x.id)
+	if x.pageAt != nil {
+		body = x.refusalAtPage(h, p)
+	}
+	x.answerHere(body)
 }
 
 // answerHere answers in the place of an upstream. The status is known, and the fields

@@ -25,7 +25,7 @@ func (x *exchange) outcome() string {
 	switch {
 	case x.route == nil:
 		return outcomeInvalid
-	case x.issued:
+	case x.issued, x.pageAt != nil && x.answered:
 		return outcomeAllowed
 	case x.answered:
 		return outcomePreflight
@@ -37,7 +37,7 @@ func (x *exchange) outcome() string {
 		return outcomeDenied
 	case x.status == http.StatusTooManyRequests:
 		return outcomeLimited
-	case x.status == http.StatusBadRequest:
+	case x.status == http.StatusBadRequest, x.pageAt != nil && x.status < http.StatusInternalServerError:
 		return outcomeInvalid
 	}
 	return outcomeUndecided

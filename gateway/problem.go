@@ -26,6 +26,7 @@ type problem struct {
 	code    string
 	message string
 	detail  map[string]string
+	page    []byte // what a browser is shown, where that is more than the message
 	cause   error
 	fault   fault.Code // where there is no cause
 

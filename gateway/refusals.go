@@ -90,7 +90,7 @@ func (k *refusals) keep(x *exchange, p *problem) {
 	if p.cause != nil {
 		r.Cause = kept(p.cause.Error())
 	}
-	if x.route != nil {
+	if x.route != nil && x.pageAt == nil { // where no rule is asked
 		r.policy = x.route.policy
 		r.Who = r.policy.WithNamesakes(r.Who, x.route.backend)
 	}

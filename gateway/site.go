@@ -77,8 +77,12 @@ func newSite(cfg Config, before *site) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
+	page, err := newPage(cfg.Tokens)
+	if err != nil {
+		return nil, err
+	}
 	s := &site{
-		door:      door{router, cfg.TrustedProxies, cfg.Limits.HeadFields},
+		door:      door{router: router, proxies: cfg.TrustedProxies, maxFields: cfg.Limits.HeadFields, page: page},
 		log:       cfg.Log,
 		timeouts:  cfg.Timeouts,
 		limits:    cfg.Limits.Bounded(),
@@ -98,6 +102,7 @@ func newSite(cfg Config, before *site) (*site, error) {
 			continue
 		}
 		s.routes = append(s.routes, compiled)
+		s.door.takesTokens = append(s.door.takesTokens, compiled.tokens.Tokens != nil)
 	}
 	access, err := record.NewAccessLog(cfg.AccessLog, cfg.AccessOut)
 	if err := errors.Join(append(errs, err)...); err != nil {

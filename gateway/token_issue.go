@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"gatehouse/backend/fault"
@@ -133,11 +132,7 @@ func (x *exchange) sendToken(body []byte) {
 	x.endIfUnread()
 	h := x.w.Header()
 	x.stamp(h)
-	for name := range h {
-		if strings.HasPrefix(name, corsPrefix) {
-			delete(h, name)
-		}
-	}
+	withoutCORS(h)
 	h.Set("Content-Type", "application/json")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")

@@ -61,5 +61,11 @@ var tokens = []Entry{
 	{"token.own.other_user", "A token came as the password of somebody who does not own it (401).", "have the client use the name of the owner, or the owner make another token: somebody else may have seen this one"},
 	{"token.own.expired", "A token of a person or robot has expired (401).", "have its owner make another one, and give that to whatever uses it"},
 	{"token.own.revoked", "A token of a person or robot was revoked (401).", "take it out of whatever still uses it"},
+	{"token.page.token", "Somebody came with a token to the page on which users make tokens (403).", "have the user log in there with the password: a token cannot make tokens"},
+	{"token.page.cross_site", "A page of another site sent a form to the page on which users make tokens (403). Nothing was done.", "find out what the user had open, if it happens again. Behind a proxy that is one of `trusted_proxies`, have it say by `X-Forwarded-Host` which host the user asked"},
+	{"token.page.form", "The form for a token cannot be carried out (400). The answer says which field is wrong.", "nothing: the user is told"},
+	{"token.page.conflict", "A user has a token of that name already, or has made as many as one may (409).", "nothing, or raise `per_user` under `[tokens]`"},
+	{"token.page.unknown", "A user wanted to rotate or revoke a token that has ended, or that somebody else owns (404).", "nothing, if it is rare"},
+	{"token.page.no_anchor", "A user can have no tokens, because nothing tells the account from a later one of the same name (403).", "let the service account of the directory read the attribute that names an entry for good; `gatehouse doctor` says which"},
 	{"token.keys.malformed", "The keys for tokens cannot be used. At the start gatehouse does not run. Later the old keys stay in use.", "correct the lines that the text names: KID:BASE64, as `gatehouse token key` prints them"},
 }

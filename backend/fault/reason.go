@@ -77,6 +77,7 @@ var reasons = map[Code]Reason{
 
 	"token":       "invalid_token",
 	"token.scope": "insufficient_scope",
+	"token.page":  "bad_request",
 	"token.keys":  "",
 
 	"audit": "unaudited",

@@ -40,7 +40,7 @@ var packages = map[string][]string{
 	"backend/chain":    {"backend"},
 	"backend/htpasswd": {"backend", "backend/fault", "backend/watch", "internal/testkit"},
 	"backend/ldap":     {"backend", "backend/fault", "backend/idle", "backend/memory", "backend/shown", "backend/spell", "backend/watch", "backend/ldap/ldaptest", "internal/testkit"},
-	"gateway":          {"backend", "backend/fault", "backend/memory", "backend/owntoken", "backend/shown", "backend/watch", "gateway/flow", "gateway/limits", "gateway/listing", "gateway/oci", "gateway/record", "gateway/rules", "gateway/signing", "gateway/sockets", "gateway/strict", "gateway/tally", "gateway/token", "gateway/upstream", "internal/testkit"},
+	"gateway":          {"backend", "backend/fault", "backend/memory", "backend/owntoken", "backend/shown", "backend/watch", "gateway/flow", "gateway/limits", "gateway/listing", "gateway/oci", "gateway/record", "gateway/rules", "gateway/selfservice", "gateway/signing", "gateway/sockets", "gateway/strict", "gateway/tally", "gateway/token", "gateway/upstream", "internal/testkit"},
 	"gateway/flow":     {},
 	"gateway/limits":   {"backend/memory", "gateway/flow", "gateway/upstream"},
 	"gateway/listing":  {"backend/fault", "gateway/snippet"},
@@ -48,6 +48,9 @@ var packages = map[string][]string{
 	"gateway/record":   {"backend/fault", "backend/shown", "internal/testkit"},
 	"gateway/rules":    {"backend", "backend/fault", "backend/spell", "gateway/oci", "gateway/snippet", "gateway/strict"},
 	"gateway/signing":  {"backend/fault"},
+
+	"gateway/selfservice": {"backend", "backend/owntoken", "backend/shown", "gateway/rules", "gateway/strict"},
+
 	"gateway/snippet":  {},
 	"gateway/sockets":  {"gateway/limits", "gateway/strict", "gateway/tally", "gateway/upstream"},
 	"gateway/strict":   {"backend/shown"},
