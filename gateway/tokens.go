@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"errors"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -219,35 +218,6 @@ func (x *exchange) confirm(id backend.Identity) (backend.Identity, error) {
 	return x.route.tokens.accounts.Confirm(backend.WithCall(x.ctx, &x.call), id)
 }
 
-// checkScope refuses what the rules allow and the token that came with it was not made
-// for.
-func (x *exchange) checkScope() *problem {
-	if !x.who.ByToken {
-		return nil
-	}
-	e := x.endpoint()
-	action := scopeAction(e, x.r.Method)
-	if action == "" || x.inScope(e.Repository, action) {
-		x.countToken(tokenOK)
-		return nil
-	}
-	x.countToken(tokenScope)
-	return insufficientScope()
-}
-
-// insufficientScope is the answer to a token that was made for something else. Its challenge
-// has what the request needs.
-func insufficientScope() *problem {
-	p := unauthorized(errTokenScope)
-	p.message, p.tokenError = "the token was made for something else; please ask for another one", "insufficient_scope"
-	return p
-}
-
-// inScope reports whether no token keeps the user from an action in a repository.
-func (x *exchange) inScope(repository string, action oci.Action) bool {
-	return !x.who.ByToken || x.token.Scopes.Allow(repository, action)
-}
-
 // pingsAsStranger reports whether a client that does not log in asks whether there is a
 // registry, as regctl does with the token that it has.
 func (x *exchange) pingsAsStranger() bool {
@@ -257,23 +227,3 @@ func (x *exchange) pingsAsStranger() bool {
 // isPing reports whether the request is for the root of the registry, where clients find
 // out how to log in.
 func (x *exchange) isPing() bool { return x.endpoint().Action(x.r.Method) == oci.Login }
-
-// scopeAction returns the action that a token needs for a request, empty if there are no
-// scopes for such.
-func scopeAction(e oci.Endpoint, method string) oci.Action {
-	action := e.Action(method)
-	switch {
-	case action == oci.Extend && e.Repository != "" && (method == http.MethodGet || method == http.MethodHead):
-		return oci.Pull
-	case action == oci.Extend && e.Repository != "":
-		return oci.Push
-	case action == oci.Extend, action == oci.Login:
-		return ""
-	}
-	return action
-}
-
-// scopeText returns a scope as it is written.
-func scopeText(repository string, actions []oci.Action) string {
-	return token.Scope{Repository: repository, Actions: actions}.String()
-}
