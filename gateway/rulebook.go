@@ -21,6 +21,10 @@ type Rulebook struct {
 	// HealthPath is that of the [Config]. It may be set before the first question.
 	HealthPath string
 
+	// Tokens are those of the [Config], for questions about requests that come with one.
+	// They may be set before the first question.
+	Tokens *Tokens
+
 	door     door
 	policies []*rules.Policy   // of the routes, by index
 	backends []backend.Backend // likewise
@@ -80,6 +84,9 @@ type Question struct {
 
 	Who rules.Subject
 
+	// Bearer is the token that it comes with; nil for none.
+	Bearer *Bearer
+
 	// BackendDown says that whatever is not known of Who cannot be found out.
 	BackendDown bool
 }
@@ -117,6 +124,11 @@ type Answer struct {
 	// Readable says that the page on another host whose script asks, as the field
 	// Origin of the question names it, may read the answer.
 	Readable bool
+
+	// TokenErr says why the token that it comes with is not taken; nil if it is, or if
+	// nobody looks at it. Grace says that it has expired and may finish an upload.
+	TokenErr error
+	Grace    bool
 }
 
 // RouteFor returns the index of the route that would take a request for target at
@@ -146,6 +158,14 @@ func (b *Rulebook) Explain(q Question) Answer {
 	if origins.preflight(q.Method, q.Header) {
 		return Answer{Verdict: rules.Allowed, Status: http.StatusNoContent, Readable: true}
 	}
+	if q.Bearer != nil {
+		return b.explainBearer(q, at)
+	}
+	return b.explainRequest(q, at)
+}
+
+// explainRequest answers a request that has come to a route and is for its upstream.
+func (b *Rulebook) explainRequest(q Question, at entry) Answer {
 	q.Who = b.policies[at.index].WithNamesakes(q.Who, b.backends[at.index])
 	var trace rules.Trace
 	req := rules.Request{Method: q.Method, Path: at.target.Path, Source: q.Source}
@@ -156,7 +176,10 @@ func (b *Rulebook) Explain(q Question) Answer {
 	var a Answer
 	switch {
 	case d.Verdict == rules.Allowed:
-		if a = b.explainMount(q, at); a.Verdict == rules.Allowed {
+		if a = b.checkScope(q, at); a.Verdict == rules.Allowed {
+			a = b.explainMount(q, at)
+		}
+		if a.Verdict == rules.Allowed {
 			a = b.explainGroups(q, at, a, &trace)
 		}
 		if a.Verdict == rules.Allowed {
@@ -171,7 +194,7 @@ func (b *Rulebook) Explain(q Question) Answer {
 	default:
 		a = q.answer(b.policies[at.index], req, d)
 	}
-	a.Trace, a.Readable = trace, origins[only(q.Header["Origin"])]
+	a.Trace, a.Readable = trace, b.origins[at.index][only(q.Header["Origin"])]
 	return a
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"gatehouse/backend"
+	"gatehouse/gateway/oci"
 	"gatehouse/gateway/rules"
 )
 
@@ -27,6 +28,11 @@ func (b *Rulebook) explainMount(q Question, at entry) Answer {
 		req.Path = source
 		return policy.Decide(req, q.Who, nil), nil
 	})
+	if d.Verdict == rules.Allowed && q.Bearer != nil && q.Who.ByToken && !q.Bearer.Token.Scopes.Allow(m.From, oci.Pull) {
+		var a Answer
+		a.refuseToken(insufficientScope())
+		return a
+	}
 	if d.Verdict == rules.Allowed || d.Verdict == rules.Denied {
 		return Answer{Verdict: rules.Allowed, MountIgnored: d.Verdict == rules.Denied}
 	}

@@ -13,9 +13,7 @@ func (x *exchange) checkScope() *problem {
 	if !x.who.ByToken {
 		return nil
 	}
-	e := x.endpoint()
-	action := scopeAction(e, x.r.Method)
-	if action == "" || x.inScope(e.Repository, action) {
+	if isMadeFor(x.token.Token, x.endpoint(), x.r.Method) {
 		x.countToken(tokenOK)
 		return nil
 	}
@@ -29,6 +27,12 @@ func insufficientScope() *problem {
 	p := unauthorized(errTokenScope)
 	p.message, p.tokenError = "the token was made for something else; please ask for another one", "insufficient_scope"
 	return p
+}
+
+// isMadeFor reports whether a request is in the scope of t, if there are scopes for such.
+func isMadeFor(t token.Token, e oci.Endpoint, method string) bool {
+	action := scopeAction(e, method)
+	return action == "" || t.Scopes.Allow(e.Repository, action)
 }
 
 // inScope reports whether no token keeps the user from an action in a repository.

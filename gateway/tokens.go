@@ -117,17 +117,36 @@ func (d *tokenDesk) vouchesFor(source string) bool {
 // not look whether it has expired. Of one that is not taken for such a reason it returns the rest, too.
 func (d *tokenDesk) open(p token.Purpose, text, host string, now time.Time) (token.Token, error) {
 	t, err := d.Keys.Open(p, text)
-	switch {
-	case err != nil:
-		return t, err
-	case !d.isFor(t.Service, host) || !t.IsAnonymous() && !d.vouchesFor(t.Identity.Source):
-		return t, errTokenPlace
-	case d.Revoked.Covers(t):
-		return t, errTokenRevoked
-	case t.Issued > now.Add(maxSkew).Unix(): // which no revocation of today would reach
-		return t, errTokenEarly
+	if err == nil {
+		err = d.check(t, host, now)
 	}
-	return t, nil
+	return t, err
+}
+
+// check reports why a token that could be opened is not taken at host.
+func (d *tokenDesk) check(t token.Token, host string, now time.Time) error {
+	switch {
+	case !d.isFor(t.Service, host) || !t.IsAnonymous() && !d.vouchesFor(t.Identity.Source):
+		return errTokenPlace
+	case d.Revoked.Covers(t):
+		return errTokenRevoked
+	case t.Issued > now.Add(maxSkew).Unix(): // which no revocation of today would reach
+		return errTokenEarly
+	}
+	return nil
+}
+
+// checkAge reports whether t has expired and still may be used for a request, to finish an
+// upload. It fails if t has expired and may not.
+func (d *tokenDesk) checkAge(t token.Token, e oci.Endpoint, method string, now time.Time) (grace bool, err error) {
+	over := t.ExpiredSince(now)
+	switch {
+	case over < 0:
+		return false, nil
+	case over >= d.UploadGrace || !finishesUpload(t, e, method):
+		return false, errTokenExpired
+	}
+	return true, nil
 }
 
 // shownToken is what a request came with.
@@ -173,20 +192,18 @@ func (x *exchange) openToken(text string) error {
 	if err != nil {
 		return err
 	}
-	over := t.ExpiredSince(x.start)
-	grace := over >= 0
-	if grace && (over >= desk.UploadGrace || !x.finishesUpload(t)) {
-		return errTokenExpired
+	grace, err := desk.checkAge(t, x.endpoint(), x.r.Method, x.start)
+	if err != nil {
+		return err
 	}
 	x.token = shownToken{Token: t, opened: true, grace: grace}
 	return nil
 }
 
-// finishesUpload reports whether the request goes on with an upload that t was made for. One
+// finishesUpload reports whether a request goes on with an upload that t was made for. One
 // that begins is none of that.
-func (x *exchange) finishesUpload(t token.Token) bool {
-	e := x.endpoint()
-	return e.Kind == oci.Upload && e.Action(x.r.Method) == oci.Push && t.Scopes.Allow(e.Repository, oci.Push)
+func finishesUpload(t token.Token, e oci.Endpoint, method string) bool {
+	return e.Kind == oci.Upload && e.Action(method) == oci.Push && t.Scopes.Allow(e.Repository, oci.Push)
 }
 
 // loginByToken finds out who the user is by a token. The backend says whether the account

@@ -9,11 +9,15 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"gatehouse/backend/fault"
 	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/explain"
+	"gatehouse/gateway"
+	"gatehouse/gateway/token"
 )
 
 // newExplainCommand returns "gatehouse explain".
@@ -35,17 +39,24 @@ else those in the group files of the configuration, and with --live those that a
 directory says. A user of one of several backends is written BACKEND:NAME, as in
 rules.
 
+With --token the request comes with a token: the user is whoever that names, and the
+host, unless --host says another, the one that it was made for. The token is read from
+a file, or from the standard input, because an argument could be read by every user of
+the machine. It is opened with the keys of the configuration and is never printed.
+
 The exit code is 0 if the request is let through, 1 if it is not, 2 for wrong
 usage or a configuration that cannot be used, and 4 if the decision depends on
 something that is not known or could not be looked up.`,
 		Example: `  gatehouse explain --user bob --group devs PUT /v2/team/app/manifests/1
   gatehouse explain --user bob --live push team/app:1
-  gatehouse explain --user corp:bob --groups "" --from 10.1.2.3 delete team/app`,
+  gatehouse explain --user corp:bob --groups "" --from 10.1.2.3 delete team/app
+  gatehouse explain --token - --live --host registry.example push team/app:1 < token`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
 	o.flags(cmd, "user")
 	cmd.Flags().StringVar(&o.origin, "origin", "", "the origin of the page whose script asks, such as https://ui.example; with OPTIONS, before it does")
+	cmd.Flags().StringVar(&o.token, "token", "", "a file with the token that the request comes with; - for the standard input")
 	cmd.Flags().StringVar(&o.mountFrom, "mount-from", "", "for push: a repository that layers are taken from")
 	outputFlag(cmd.Flags(), &o.output, "output format: text or json")
 	return cmd
@@ -55,6 +66,7 @@ something that is not known or could not be looked up.`,
 type askOptions struct {
 	who    explain.Claimant
 	list   []string // of --groups
+	token  string   // the file of one; empty for none
 	live   bool
 	host   string
 	source string
@@ -86,6 +98,9 @@ func (o *askOptions) inquiry(cmd *cobra.Command) (*explain.Inquiry, *assemble.As
 	q, err := explain.New(a.Setting())
 	if err == nil {
 		err = o.complete(cmd)
+	}
+	if err == nil && o.token != "" {
+		err = o.comeWithToken(cmd, a)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, a.Close())
@@ -123,11 +138,34 @@ func assembleRules(cmd *cobra.Command) (*assemble.Assembly, error) {
 	return a, nil
 }
 
+// comeWithToken has the one who asks come with a token, and be whom that names.
+func (o *askOptions) comeWithToken(cmd *cobra.Command, a *assemble.Assembly) error {
+	tokens := a.Gateway.Tokens
+	if tokens == nil {
+		return cmp.Or(a.Report.Err(), errors.New("there is no [tokens] table, by which tokens could be opened"))
+	}
+	text, err := readToken(cmd, []string{o.token})
+	if err != nil {
+		return err
+	}
+	t, purpose, err := openAnyToken(tokens.Keys, text)
+	if err == nil && purpose != token.Access {
+		t, err = token.Token{}, fault.With("token.malformed", errors.New("it is a refresh token, by which clients get tokens for requests, and which is good for nothing else"))
+	}
+	o.who = o.who.With(gateway.Bearer{Token: t, Err: err, At: time.Now()})
+	if o.host == "" {
+		o.host, _, _ = strings.Cut(t.Service, "/")
+	}
+	return nil
+}
+
 // complete checks what flags say of who asks, and completes it.
 func (o *askOptions) complete(cmd *cobra.Command) error {
 	named := cmd.Flags().Changed("groups") || cmd.Flags().Changed("group")
 	switch {
-	case o.who.Name == "" && (named || o.live || o.who.Backend != ""):
+	case o.token != "" && (o.who.Name != "" || o.who.Backend != ""):
+		return errors.New("the token says who the user is: name none")
+	case o.token == "" && o.who.Name == "" && (named || o.live || o.who.Backend != ""):
 		return errors.New("there is nobody to have groups or a backend: name a user too")
 	case named && o.live:
 		return errors.New("with --live the backend says which groups there are: name none")

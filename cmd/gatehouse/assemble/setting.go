@@ -9,7 +9,7 @@ import (
 
 // Setting returns what there is to ask about.
 func (a *Assembly) Setting() explain.Setting {
-	return explain.Setting{Routes: a.Gateway.Routes, HealthPath: a.Gateway.HealthPath, Backends: a}
+	return explain.Setting{Routes: a.Gateway.Routes, HealthPath: a.Gateway.HealthPath, Tokens: a.Gateway.Tokens, Backends: a}
 }
 
 // BackendOf returns the name of the backend of the route at an index.

@@ -42,6 +42,7 @@ type Explanation struct {
 	Purpose string `json:"purpose,omitempty"` // what a client makes the request for
 	Aside   bool   `json:"aside,omitempty"`   // it is the login of an operation that works without
 	User    User   `json:"user"`
+	Token   *Token `json:"token,omitempty"` // that it comes with
 
 	Verdict Verdict `json:"verdict"`
 	Health  bool    `json:"health,omitempty"` // it is a check by a load balancer
@@ -95,7 +96,7 @@ type Check struct {
 func explanationOf(q gateway.Question, a gateway.Answer) Explanation {
 	d := a.Trace.Decision
 	e := Explanation{
-		Method: q.Method, Target: q.Target, Host: q.Host, From: q.Source.String(), User: userOf(q.Who),
+		Method: q.Method, Target: q.Target, Host: q.Host, From: q.Source.String(), User: userOf(q.Who), Token: tokenOf(q, a),
 		Verdict: verdictOf(a), Health: a.Health, Status: a.Status, Code: a.Code, Message: a.Message, Signed: a.Signed,
 		Rule: d.Rule, Requires: d.Requires,
 	}
@@ -177,7 +178,7 @@ func agreed(all []Explanation) Explanation {
 // undecided returns e where it is not known what the client will see.
 func (e Explanation) undecided(notes ...string) Explanation {
 	return Explanation{
-		Method: e.Method, Target: e.Target, Host: e.Host, From: e.From, User: e.User,
+		Method: e.Method, Target: e.Target, Host: e.Host, From: e.From, User: e.User, Token: e.Token,
 		Verdict: Undecided, Notes: notes,
 	}
 }

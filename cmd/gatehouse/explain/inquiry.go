@@ -52,7 +52,7 @@ func New(s Setting) (*Inquiry, error) {
 	if err != nil {
 		return nil, err
 	}
-	book.HealthPath = s.HealthPath
+	book.HealthPath, book.Tokens = s.HealthPath, s.Tokens
 	for _, r := range s.Routes {
 		if r.Backend == nil {
 			return nil, fmt.Errorf("the route %q has no backend that could be opened", r.Name())
@@ -176,7 +176,7 @@ func (q *Inquiry) ask(ctx context.Context, r Request) (Explanation, error) {
 	}
 	var all []Explanation
 	for _, who := range t.subjects {
-		question := gateway.Question{Method: r.method, Target: r.target, Host: host, Source: q.from, Header: askedBy(q.origin), Who: who, BackendDown: t.down}
+		question := gateway.Question{Method: r.method, Target: r.target, Host: host, Source: q.from, Header: askedBy(q.origin), Who: who, Bearer: heardOf(q.who.Token, t), BackendDown: t.down}
 		all = append(all, explanationOf(question, q.book.Explain(question)))
 	}
 	e := agreed(all)
@@ -214,10 +214,17 @@ func (q *Inquiry) hear(ctx context.Context, route int) (testimony, error) {
 		q.setting.Backends.FindOut(ctx) // who cannot be asked fails below
 	}
 	w, name := q.witness, q.setting.Backends.BackendOf(route)
-	if !q.live && !q.who.GroupsKnown && q.setting.Backends.InFiles(name) {
+	inFiles := !q.live && !q.who.GroupsKnown && q.setting.Backends.InFiles(name)
+	if inFiles {
 		w = reader{}
 	}
-	t, err := q.who.hear(ctx, w, routeBackend{name, r.Backend, r.Backends})
+	on := routeBackend{name, r.Backend, r.Backends}
+	if q.who.Token != nil {
+		t := q.who.hearToken(ctx, q.live || inFiles, on)
+		q.heard[route] = t
+		return t, nil
+	}
+	t, err := q.who.hear(ctx, w, on)
 	q.heard[route] = t
 	return t, err
 }

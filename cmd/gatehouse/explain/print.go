@@ -69,6 +69,9 @@ func (e Explanation) print(out io.Writer, who, id string) error {
 	fmt.Fprintf(out, "%s: %s\n", shown.Text(heading), e.Verdict.words())
 	e.printRules(out)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, line := range e.Token.lines() {
+		fmt.Fprintf(w, "%s\t%s\n", line[0], shown.Text(line[1]))
+	}
 	fmt.Fprintf(w, "decided by\t%s\n", shown.Text(e.decision()))
 	for i, way := range e.WouldAllow {
 		fmt.Fprintf(w, "%s\t%s\n", first(i, "would allow"), shown.Text(way))

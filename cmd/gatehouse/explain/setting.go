@@ -20,6 +20,7 @@ import (
 type Setting struct {
 	Routes     []gateway.Route
 	HealthPath string
+	Tokens     *gateway.Tokens // nil if it issues none
 	Backends   Backends
 }
 

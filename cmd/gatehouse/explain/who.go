@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/spell"
+	"gatehouse/gateway"
 	"gatehouse/gateway/rules"
 	"gatehouse/gateway/strict"
 )
@@ -21,7 +22,8 @@ type Claimant struct {
 	Groups      []string
 	GroupsKnown bool
 
-	ByToken bool // comes with a token, and not with a password
+	ByToken bool            // comes with a token, and not with a password
+	Token   *gateway.Bearer // with this one, which says who it is; nil if none is given
 }
 
 // witness tells what a gateway would find out of a claimant with a name that a
@@ -44,6 +46,7 @@ type testimony struct {
 	down     bool            // the backend gives no answer, and would give a client none
 	unknown  bool            // who it is could not be found out, which a login would
 	barred   bool            // it is known that no login would let the claimant in
+	refusal  error           // why the backend does not let the owner of a token go on
 	note     string          // for people; empty if there is nothing to say
 }
 
