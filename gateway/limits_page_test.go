@@ -32,10 +32,11 @@ func always(n int) func(int) int { return func(int) int { return n } }
 
 // Sizes that no constant has, measured and rounded up.
 const (
-	queuedMemory = 16 << 10 // of a request that waits for an upstream: stacks and its head
-	idleMemory   = 8 << 10  // of a connection to an upstream that nobody uses
-	streamMemory = 12 << 10 // stacks of a stream
-	hashMemory   = 64 << 20 // of a password hash, as its file says; bcrypt and SHA-crypt take none
+	queuedMemory  = 16 << 10 // of a request that waits for an upstream: stacks and its head
+	idleMemory    = 8 << 10  // of a connection to an upstream that nobody uses
+	streamMemory  = 12 << 10 // stacks of a stream
+	networkMemory = 1 << 9   // of a network that is remembered
+	hashMemory    = 64 << 20 // of a password hash, as its file says; bcrypt and SHA-crypt take none
 )
 
 func allowances() []allowance {
@@ -47,7 +48,7 @@ func allowances() []allowance {
 	return []allowance{
 		{"connection of a client, with its TLS handshake and the window of a narrow connection", limits.ConnectionMemory, connections, "the least of a quarter of the memory, `limits.connections`, and half of the descriptors that are shared out. Of these one address may have `limits.per_address`, one user half, and `limits.handshakes` may be in their TLS handshake", 0, false, ""},
 		{fmt.Sprintf("connection of HTTP/2 on which nobody has logged in, with the %d requests that it may have under way", limits.NarrowStreams), l.GuestMemory(), part(limits.GuestsPart, l.GuestMemory()),
-			"a twelfth of the memory. More of them wait after their handshake, in their order", l.GuestMemory(), false, ""},
+			"a twelfth of the memory. More of them wait after their handshake", l.GuestMemory(), false, ""},
 		{"wide connection of HTTP/2, with a window of 1 MiB and `limits.streams` requests", wideMemory, part(limits.WidePart, wideMemory), fmt.Sprintf("an eighth of the memory, of which one network has 1/%d at most. Further connections are narrow", sockets.WideShare), wideMemory - limits.WideWindow, false, ""},
 		{"stream of a narrow connection", streamMemory, func(limit int) int { return connections(limit) * limits.NarrowStreams }, fmt.Sprintf("%d for each connection", limits.NarrowStreams), 0, false, ""},
 		{"request that no rule has allowed yet, with its head. Requests count that wait for a login, also in the flood control or for the answer to an equal question", head, part(limits.UndecidedPart, head),
@@ -61,6 +62,7 @@ func allowances() []allowance {
 		{"page of a catalog that is kept (`catalog_ttl`)", maxKeptNames, always(maxKeptPages), "fixed", 0, false, ""},
 		{"place where an upload goes on that the OCI specification does not know", maxUploadPath + 512, always(maxUploadPlaces), fmt.Sprintf("fixed; one client has %d at most, and of more its oldest are forgotten", maxClientPlaces), 0, false, ""},
 		{"refusal that is kept for `gatehouse why`", 6 * maxKeptText, always(refusalKinds * keptRefusals), "fixed", 0, false, ""},
+		{"network whose standing is remembered", networkMemory, always(2 * sockets.RememberedNetworks), fmt.Sprintf("fixed: %d of each standing", sockets.RememberedNetworks), 0, false, ""},
 		{"queue of the access log, and what is being written of it", record.MaxAccessBytes, always(2), "fixed; what is over is dropped and counted", 0, false, ""},
 		{"queue of the audit log, and what is being written of it", record.MaxAuditBytes, always(2), "fixed; what is over is dropped and counted, or refused with `audit_required`", 0, false, ""},
 	}
@@ -140,16 +142,20 @@ Not in the table are the program itself, the configuration with its files of use
 
 ## Who makes room
 
-- If a client connects and there are as many connections as there may be, another one is closed for it. Connections on which only bad logins were tried are closed first, then those that have sent nothing.
+- The gateway remembers the *standing* of networks (an address, or a /64 of IPv6): *welcome* are those from which somebody got what he asked for, *unwelcome* are those from which only refusals came, or a user who has more connections than he may. Whose standing is better goes first where there is no room for all.
+- If a client connects and there are as many connections as there may be, another one is closed for it. Connections on which only bad logins were tried are closed first, then unwelcome ones, then those that have sent nothing.
   Then comes the connection that has been of no use for longest: nobody has logged in on it since it came, or it waits for its client. If more than half of all connections are without a login, only these are closed.
-  A request that was allowed is not cut off for this. A new connection is left alone for %v, or for %v if it sends nothing.
-- If there are as many connections of HTTP/2 without a login as there may be, one of them is closed for the next one, in the same order. Each is left alone for %v.
+  A request that was allowed is not cut off for this. A new connection is left alone for %v, or for %v if it sends nothing, but for one whose standing is better.
+- If there are as many connections of HTTP/2 without a login as there may be, one of them is closed for the next one, in the same order. Each is left alone for %v. Of those that wait, the ones with the better standing go first, but every fourth turn is for the worst.
+- TLS handshakes of unwelcome connections begin one after the other, %v apart, and wait for %v at most.
 - A user who has half of all connections gets a 503 that says so on the next one, and that one is closed.
 - A request that finds no connection to its upstream waits for %v at most. Then it is answered with 503 and `+"`Retry-After`"+`. Of the requests that wait, one of the client with fewest connections to upstreams goes first.
-- If a client has as many connections to upstreams as one client may have, the gateway reads nothing from its connection for %v, and longer each time, up to %v. It does the same after a login that is put off.
+- If a client has as many connections to upstreams as one client may have, the gateway reads nothing from its connection for %v, and longer each time, up to %v. It does the same after a login that is put off. Of several such connections of one user it reads one after the other, %v apart or %v behind a wide one, and each after %v at most.
+  This ends with the next request of the connection that gets what it asks for. It does not happen to connections of trusted proxies.
 - While a request waits, a client that has moved no byte of a body for %v is cut off. If there are several, it is one of the client with most connections. A client that moves a little is not cut off for this, but may be by `+"`limits.body_rate`"+`.
 - Bodies over HTTP/2 move by 64 KiB in each round trip: net/http takes in what a window allows before there is a decision, so the window is small, and net/http cannot make it larger afterwards. Over HTTP/1.1 a body is not read before the decision.
-`, sumsTable(), sockets.Tenure, sockets.SilentTenure, sockets.GuestTenure, limits.SlotPatience, 2*sockets.MinPause, sockets.MaxPause, limits.StuckAfter)
+`, sumsTable(), sockets.Tenure, sockets.SilentTenure, sockets.GuestTenure, sockets.ShakeGap, sockets.MaxShakeWait,
+		limits.SlotPatience, 2*sockets.MinPause, sockets.MaxPause, sockets.NarrowGap, sockets.WideGap, sockets.MaxTurn, limits.StuckAfter)
 	return b.Bytes()
 }
 

@@ -62,6 +62,7 @@ var (
 	descMaxConnections = newDesc("max_connections", "Connections of clients that there may be.")
 	descRefused        = newDesc("connections_refused_total", "Connections that were closed before they had said anything, by reason.", "reason")
 	descShed           = newDesc("connections_shed_total", "Connections that were closed while they waited for their client, to make room for others.")
+	descDelayed        = newDesc("connections_delayed_total", "Waits of connections that ask for more than is theirs, by what for.", "what")
 	descSlowBodies     = newDesc("slow_bodies_total", "Requests that were cut off because the client moved a body too slowly.")
 	descMemoryLimit    = newDesc("memory_limit_bytes", "Memory that the program tries to stay within; +Inf for no limit.")
 	descUndecided      = newDesc("requests_undecided", "Requests that no rule has allowed yet, and refusals that have not been taken.")
@@ -84,7 +85,7 @@ func newDesc(name, help string, labels ...string) *prometheus.Desc {
 
 // Describe implements [prometheus.Collector].
 func (c collector) Describe(to chan<- *prometheus.Desc) {
-	own := []*prometheus.Desc{descConnections, descMaxConnections, descRefused, descShed, descSlowBodies, descUndecided, descMaxUndecided, descCrowded,
+	own := []*prometheus.Desc{descConnections, descMaxConnections, descRefused, descShed, descDelayed, descSlowBodies, descUndecided, descMaxUndecided, descCrowded,
 		descUpstreams, descMaxUpstreams, descBusy, descStuck, descMemoryLimit, descAccept, descDropped, descCertificate, descDegraded, descUp, descPool}
 	for _, d := range slices.Concat(own, cacheDescs, guardDescs) {
 		to <- d
@@ -130,6 +131,9 @@ func collectGateway(to chan<- prometheus.Metric, s Stats) {
 		to <- counter(descRefused, n, reason)
 	}
 	to <- counter(descShed, s.Shed)
+	for what, n := range s.Delayed {
+		to <- counter(descDelayed, n, what)
+	}
 	to <- counter(descSlowBodies, s.SlowBodies)
 	to <- gauge(descUndecided, float64(s.Undecided))
 	to <- gauge(descMaxUndecided, float64(s.MaxUndecided))

@@ -144,7 +144,10 @@ func (s *server) admit(c *sockets.Socket) {
 		return
 	}
 	secured := tls.Server(c, site.cert.config.Load())
-	s.sockets.BeginHandshake(c, site.limits.Handshakes)
+	if !s.sockets.BeginHandshake(c, site.limits.Handshakes) {
+		s.dismiss(c, sockets.ErrNoRoom)
+		return
+	}
 	err := handshake(secured, site.timeouts.Handshake)
 	s.sockets.EndHandshake(c)
 	if err != nil {

@@ -61,6 +61,10 @@ type Stats struct {
 	AccessDropped uint64 // access records that were lost
 	AuditDropped  uint64 // audit records that were lost
 
+	// Delayed counts how often connections have waited that ask for more than is theirs, by
+	// what for: "handshake" or "requests".
+	Delayed map[string]uint64
+
 	// Refused counts the connections that were closed before they had said
 	// anything, by reason: "total", "address" or "proxy_header".
 	Refused map[string]uint64
@@ -92,6 +96,7 @@ func (g *Gateway) Stats() Stats {
 		AccessDropped:    g.access.Lost(),
 		Shed:             g.server.sockets.Shed(),
 		Refused:          g.server.sockets.Refused(),
+		Delayed:          g.server.sockets.Delayed(),
 	}
 	s.Connections, s.Handshakes = g.server.sockets.Counts()
 	k := &g.sites.crowd

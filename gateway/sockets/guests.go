@@ -18,12 +18,13 @@ const GuestTenure = 250 * time.Millisecond
 // ErrNoRoom says that a connection had to go before it was a guest.
 var ErrNoRoom = errors.New("it was closed while it waited for room")
 
-// Receive waits until c may be a guest, of whom there may be limit. Whoever came first
-// goes first. It reports false if c was closed meanwhile.
+// Receive waits until c may be a guest, of whom there may be limit. Whoever has the better
+// standing goes first, and then whoever came first. It reports false if c was closed
+// meanwhile.
 func (s *Set) Receive(c *Socket, limit int) bool {
-	c.waits.Store(0)          // it waits for the gateway
-	s.guestLine <- struct{}{} // senders on a channel go in their order
-	defer func() { <-s.guestLine }()
+	c.waits.Store(0) // it waits for the gateway
+	s.guestLine.enter(s.standingOf(c))
+	defer s.guestLine.leave()
 	for {
 		if open, received := s.tryReceive(c, limit); received || !open {
 			return received
@@ -42,13 +43,19 @@ func (s *Set) tryReceive(c *Socket, limit int) (open, received bool) {
 	if _, open = s.open[c]; !open {
 		return false, false
 	}
-	if s.guests >= limit && s.closeSome(func(c *Socket) bool { return c.guest }, func(c *Socket) bool { return c.isSettling(GuestTenure) }) == 0 {
+	if s.guests >= limit && s.closeSome(func(c *Socket) bool { return c.guest }, c.spares(GuestTenure)) == 0 {
 		return true, false
 	}
 	c.guest = true
 	s.guests++
 	c.waits.Store(time.Now().UnixNano()) // its tenure begins
 	return true, true
+}
+
+func (s *Set) standingOf(c *Socket) standing {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return c.standing
 }
 
 // partWith makes c no guest any more: somebody has logged in on it, or it is closed. It

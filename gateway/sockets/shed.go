@@ -3,11 +3,12 @@ package sockets
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // closeSome closes some of the sockets that are meant, and returns how many: those first on
-// which only bad logins were tried, then those that have sent nothing, and then those that
-// have waited longest. Where strangers have more than half of all, only they make room.
+// which only bad logins were tried, then those that are unwelcome, then those that have sent
+// nothing, and then those that have waited longest. Where strangers have more than half of all, only they make room.
 // One that is spared ends the list: those behind it have more of a right to their place.
 // It is called with mu held.
 func (s *Set) closeSome(meant, spared func(*Socket) bool) int {
@@ -53,10 +54,18 @@ func (s *Socket) rankToShed() int {
 	case s.vouched.Load():
 	case s.refused.Load() > 0:
 		return 0
-	case !s.spoke.Load():
+	case s.standing == unwelcome:
 		return 1
+	case !s.spoke.Load():
+		return 2
 	}
-	return 2
+	return 3
+}
+
+// spares returns which sockets do not make room for s: those that have just come, if their
+// standing is not worse.
+func (s *Socket) spares(tenure time.Duration) func(*Socket) bool {
+	return func(c *Socket) bool { return c.standing >= s.standing && c.isSettling(tenure) }
 }
 
 // MakeRoom closes some of those that wait, where file descriptors have run out.

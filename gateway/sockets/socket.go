@@ -36,6 +36,7 @@ type Socket struct {
 
 	// Guarded by all.mu.
 	network     netip.Prefix // that it counts for; the zero value for none
+	standing    standing     // of where it comes from, when it came
 	handshaking bool
 	wide        bool // has a wide window
 	guest       bool
@@ -63,7 +64,11 @@ func (s *Socket) Vouch() {
 	}
 	s.waits.Store(0)
 	s.all.partWith(s)
+	s.all.reputation.praise(s.home())
 }
+
+// home returns the network that it comes from, which need not be one that it counts for.
+func (s *Socket) home() netip.Prefix { return NetworkOf(AddrOf(s)) }
 
 // Refuse notes that a login on it was refused, and with later that the client was told to
 // come back.
@@ -75,6 +80,9 @@ func (s *Socket) Refuse(later bool) {
 	if later {
 		s.Hold()
 	}
+	s.all.mu.Lock()
+	defer s.all.mu.Unlock()
+	s.all.reputation.blame(s.home())
 }
 
 // IsTurnedAway reports whether its user has too many others.
@@ -83,30 +91,6 @@ func (s *Socket) IsTurnedAway() bool { return s != nil && s.turnedAway.Load() }
 // IsUnnamed reports whether a proxy has handed it on without naming the client. The
 // address is the proxy's then, and what is said on it is not.
 func (s *Socket) IsUnnamed() bool { return s != nil && s.unnamed }
-
-// Hold has nothing read from s for a moment, which grows each time until resume. An
-// honest client does not notice; one that floods the gateway waits instead of costing
-// others their turn.
-func (s *Socket) Hold() {
-	if s != nil {
-		s.pause.Store(time.Now().Add(min(MinPause<<min(s.held.Add(1), 8), MaxPause)).UnixNano())
-	}
-}
-
-// IsHeld reports whether it is held.
-func (s *Socket) IsHeld() bool { return s != nil && s.held.Load() > 0 }
-
-// Resume says that its client got what it asked for.
-func (s *Socket) Resume() {
-	if s.IsHeld() {
-		s.held.Store(0)
-	}
-}
-
-const (
-	MinPause = 100 * time.Millisecond // half of the first one
-	MaxPause = 4 * time.Second        // less than a client is told to wait
-)
 
 // SetWaiting says whether the client is the one to do something.
 func (s *Socket) SetWaiting(waiting bool) {
@@ -135,17 +119,13 @@ func (s *Socket) isSettling(tenure time.Duration) bool {
 
 // Read implements [net.Conn].
 func (s *Socket) Read(p []byte) (int, error) {
-	if until := s.pause.Load(); until != 0 {
-		select {
-		case <-time.After(time.Until(time.Unix(0, until))):
-		case <-s.left: // or it would keep its memory meanwhile
-		}
-		s.pause.CompareAndSwap(until, 0)
-	}
 	if len(s.early) == 0 {
 		n, err := s.Conn.Read(p)
 		if n > 0 && !s.spoke.Load() {
 			s.spoke.Store(true)
+		}
+		if err == nil {
+			s.awaitRead() // also where it was held while this waited for the client
 		}
 		return n, err
 	}

@@ -34,14 +34,18 @@ type Set struct {
 	open        map[*Socket]struct{}
 	from        tally.Of[netip.Prefix]
 	of          tally.Of[upstream.Client]
+	nextTurn    map[upstream.Client]time.Time // see [Socket.Hold]
 	handshaking int
-	wide        int // that have a wide window
+	nextShake   time.Time // see [Set.BeginHandshake]
+	wide        int       // that have a wide window
 	wideFrom    tally.Of[netip.Prefix]
 	guests      int
-	guestLine   chan struct{} // held by the one who is to be received next
+	guestLine   line          // of those who are to be received
 	guestLeft   chan struct{} // told when a guest has left
+	reputation  reputation    // of networks
 
 	shed     atomic.Uint64 // to make room
+	delayed  [delayedKinds]atomic.Uint64
 	refusals [refusedKinds]atomic.Uint64
 }
 
@@ -49,7 +53,7 @@ type Set struct {
 func NewSet() *Set {
 	return &Set{
 		open: map[*Socket]struct{}{}, from: tally.Of[netip.Prefix]{}, wideFrom: tally.Of[netip.Prefix]{}, of: tally.Of[upstream.Client]{},
-		guestLine: make(chan struct{}, 1), guestLeft: make(chan struct{}, 1),
+		nextTurn: map[upstream.Client]time.Time{}, guestLeft: make(chan struct{}, 1), reputation: newReputation(),
 	}
 }
 
@@ -72,7 +76,8 @@ const roomPause = 20 * time.Millisecond
 
 // Enter takes in a connection that was accepted. It returns nil for one too many,
 // which it closes, after a moment in which room might have come. Nobody else is
-// accepted meanwhile: those wait in the queue of the kernel, in their order.
+// accepted meanwhile: those wait in the queue of the kernel, in their order. Those who are
+// unwelcome do not keep them waiting.
 func (s *Set) Enter(c net.Conn, now Terms) *Socket {
 	sock := &Socket{Conn: c, all: s, remote: c.RemoteAddr(), left: make(chan struct{})}
 	sock.waits.Store(time.Now().UnixNano())
@@ -81,7 +86,7 @@ func (s *Set) Enter(c net.Conn, now Terms) *Socket {
 		switch reason := s.place(sock, network, now); {
 		case reason == placed:
 			return sock
-		case reason == refusedTotal && time.Since(began) < Tenure:
+		case reason == refusedTotal && sock.standing != unwelcome && time.Since(began) < Tenure:
 		default:
 			s.refuse(c, reason)
 			return nil
@@ -99,7 +104,8 @@ func (s *Set) place(sock *Socket, network netip.Prefix, now Terms) (refused int)
 	if s.isCrowded(network, now.Limits) {
 		return refusedAddress
 	}
-	if len(s.open) >= now.Limits.Connections && s.closeSome((*Socket).isWaiting, func(c *Socket) bool { return c.isSettling(Tenure) }) == 0 {
+	sock.standing = s.reputation.of(sock.home())
+	if len(s.open) >= now.Limits.Connections && s.closeSome((*Socket).isWaiting, sock.spares(Tenure)) == 0 {
 		now.MakeRoom()
 		return refusedTotal
 	}
@@ -129,6 +135,7 @@ func (s *Set) readdress(c *Socket, addr net.Addr, now Terms) error {
 	if _, ok := s.open[c]; ok {
 		s.discount(c)
 		s.count(c, network)
+		c.standing = s.reputation.of(c.home())
 	}
 	return nil
 }
@@ -167,7 +174,9 @@ func (s *Set) remove(c *Socket) {
 		s.wideFrom.Drop(c.network)
 	}
 	if c.owner != (upstream.Client{}) {
-		s.of.Drop(c.owner)
+		if s.of.Drop(c.owner); s.of[c.owner] == 0 {
+			delete(s.nextTurn, c.owner)
+		}
 	}
 }
 
@@ -186,6 +195,7 @@ func (s *Socket) Claim(user upstream.Client, limit int) bool {
 		s.all.refusals[refusedUser].Add(1)
 		s.turnedAway.Store(true)
 		s.refused.Add(1) // and it makes room first
+		s.all.reputation.banish(s.home())
 		return false
 	default:
 		s.owner = user
@@ -214,43 +224,6 @@ func (s *Socket) Widen(limit int) bool {
 	s.wide = true
 	return true
 }
-
-// setHandshaking is called with mu held.
-func (s *Set) setHandshaking(c *Socket, yes bool) {
-	switch {
-	case c.handshaking == yes:
-		return
-	case yes:
-		s.handshaking++
-	default:
-		s.handshaking--
-	}
-	c.handshaking = yes
-}
-
-// BeginHandshake makes room among the handshakes that are under way, of which there
-// may be limit.
-func (s *Set) BeginHandshake(c *Socket, limit int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.handshaking >= limit {
-		s.closeSome(func(c *Socket) bool { return c.handshaking }, nobody)
-	}
-	if _, ok := s.open[c]; ok {
-		s.setHandshaking(c, true)
-	}
-}
-
-// EndHandshake says that c has made its handshake. It has as long for its first request
-// as it had for that.
-func (s *Set) EndHandshake(c *Socket) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.setHandshaking(c, false)
-	c.waits.Store(time.Now().UnixNano())
-}
-
-func nobody(*Socket) bool { return false }
 
 // All returns those that are open.
 func (s *Set) All() []*Socket {

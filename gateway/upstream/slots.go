@@ -115,7 +115,8 @@ func NewSlots() *Slots {
 }
 
 // Acquire takes s for c, and waits for it if need be. The caller releases it, but not after
-// an error, which is ErrNoSlot or that of ctx.
+// an error, which is ErrNoSlot, that of ctx, or, where it was given up because of what its
+// client has, both.
 func (k *Slots) Acquire(ctx context.Context, s *Slot, c Claim) error {
 	s.claim = c
 	s.ended.Store(false)
@@ -133,6 +134,8 @@ func (k *Slots) Acquire(ctx context.Context, s *Slot, c Claim) error {
 	if errors.Is(err, ErrNoSlot) {
 		k.refused[met].Add(1)
 		err = slotErrors[met]
+	} else if err != nil && met == tooManyOfClient {
+		err = fmt.Errorf("%w: %w", err, ErrClientSlots)
 	}
 	return err
 }

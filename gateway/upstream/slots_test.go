@@ -186,6 +186,24 @@ func TestSlotOfACallerThatHasGone(t *testing.T) {
 	})
 }
 
+// Whoever gives up a request that waits because of what its client has is known as the one
+// who has too much: its client may ask again and again.
+func TestSEC3CallerThatHasGoneHadTooMuch(t *testing.T) {
+	for user, want := range map[string]bool{"a": true, "b": false} {
+		synctest.Test(t, func(t *testing.T) {
+			k := newSlotTable(2, 1, 1, 3)
+			k.take(t, 1, "a", "1")
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(time.Second, cancel)
+			late := k.holder(user, map[bool]string{true: "2", false: "1"}[want])
+			err := k.Acquire(ctx, &late.slot, late.claim)
+			if !errors.Is(err, context.Canceled) || errors.Is(err, ErrClientSlots) != want {
+				t.Errorf("of %s: got %v", user, err)
+			}
+		})
+	}
+}
+
 // Of clients that stand in the way and move nothing, one of that with most is ended.
 func TestSEC3StuckClientsMakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

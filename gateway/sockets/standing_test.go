@@ -1,0 +1,148 @@
+package sockets
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gatehouse/gateway/upstream"
+)
+
+// What happened on connections from there decides the standing of a network.
+func TestStandingOfNetworks(t *testing.T) {
+	login := func(c *Socket) { c.Vouch() }
+	refusal := func(c *Socket) { c.Refuse(false) }
+	surplus := func(c *Socket) { c.Claim(upstream.Client{User: "alice"}, 0) }
+	for name, tt := range map[string]struct {
+		happens []func(*Socket)
+		want    standing
+	}{
+		"nothing":                     {nil, unknown},
+		"a login":                     {[]func(*Socket){login}, welcome},
+		"a refusal":                   {[]func(*Socket){refusal}, unwelcome},
+		"a refusal after a login":     {[]func(*Socket){login, refusal}, welcome},
+		"a login after a refusal":     {[]func(*Socket){refusal, login}, welcome},
+		"too many of a user":          {[]func(*Socket){login, surplus}, unwelcome},
+		"a login after too many":      {[]func(*Socket){surplus, login}, welcome},
+		"too many after too many, in": {[]func(*Socket){surplus, surplus, login, surplus}, unwelcome},
+	} {
+		s, now := NewSet(), testTerms()
+		for _, happens := range tt.happens {
+			happens(enterFrom(s, now, "192.0.2.1", 1)[0])
+		}
+		if got := enterFrom(s, now, "192.0.2.1", 1)[0].standing; got != tt.want {
+			t.Errorf("%s: %d, want %d", name, got, tt.want)
+		}
+		if got := enterFrom(s, now, "192.0.2.2", 1)[0].standing; got != unknown {
+			t.Errorf("%s: another network has %d", name, got)
+		}
+	}
+}
+
+// Strangers cannot make the list of networks grow, nor push out those that are welcome.
+func TestSEC2RememberedNetworksAreLimited(t *testing.T) {
+	r := newReputation()
+	honest := netip.MustParsePrefix("192.0.2.1/32")
+	r.praise(honest)
+	for i := range 3 * RememberedNetworks {
+		r.blame(netip.MustParsePrefix(fmt.Sprintf("2001:db8:%x:%x::/64", i>>16, i&0xffff)))
+	}
+	if r.bad.Len() != RememberedNetworks || r.of(honest) != welcome {
+		t.Errorf("%d are remembered, want %d; the welcome one has %d", r.bad.Len(), RememberedNetworks, r.of(honest))
+	}
+}
+
+// Whoever is unwelcome makes room at once for others, waits for nobody's place, and keeps
+// nobody waiting.
+func TestSEC3UnwelcomeConnectionsKeepNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := testTerms()
+		now.Limits.Connections = 3
+		s := NewSet()
+		enterFrom(s, now, "192.0.2.1", 1)[0].Close()
+		s.reputation.blame(netip.MustParsePrefix("192.0.2.1/32"))
+		began := time.Now()
+		in := enterFrom(s, now, "192.0.2.1", 3)
+		if late := enterFrom(s, now, "192.0.2.1", 1); len(late) != 0 {
+			t.Error("one that is unwelcome pushed out another one")
+		}
+		if late := enterFrom(s, now, "192.0.2.2", 1); len(late) != 1 || !isClosed(in[0]) {
+			t.Errorf("%d others were let in, want 1 in place of the oldest", len(late))
+		}
+		if waited := time.Since(began); waited > 0 {
+			t.Errorf("it took %v", waited)
+		}
+	})
+}
+
+// Guests with a better standing are received first, and those with the worst not last for
+// ever.
+func TestSEC2WelcomeGuestsAreReceivedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l line
+		l.enter(unknown) // and has its turn
+		came := make(chan standing, 10)
+		for _, of := range []standing{unwelcome, unknown, welcome, unwelcome, unknown, welcome} {
+			go func() { l.enter(of); came <- of }()
+			synctest.Wait()
+		}
+		for i, want := range []standing{welcome, welcome, unknown, unwelcome, unknown, unwelcome} {
+			l.leave()
+			if got := <-came; got != want {
+				t.Errorf("turn %d is for %d, want %d", i, got, want)
+			}
+		}
+		l.leave()
+		l.enter(unwelcome) // nobody waits
+	})
+}
+
+// A guest with a better standing does not wait until others have had their time.
+func TestSEC2UnwelcomeGuestMakesRoomAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, now := NewSet(), testTerms()
+		s.reputation.blame(netip.MustParsePrefix("192.0.2.1/32"))
+		bad := enterFrom(s, now, "192.0.2.1", 2)
+		good := enterFrom(s, now, "192.0.2.2", 1)[0]
+		began := time.Now()
+		s.Receive(bad[0], 1)
+		if s.Receive(good, 1); !isClosed(bad[0]) || time.Since(began) > 0 {
+			t.Errorf("after %v the first is closed: %v", time.Since(began), isClosed(bad[0]))
+		}
+	})
+}
+
+// Handshakes of those who are unwelcome begin one after the other, and hinder nobody's.
+func TestSEC3UnwelcomeHandshakesTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, now := NewSet(), testTerms()
+		s.reputation.blame(netip.MustParsePrefix("192.0.2.1/32"))
+		began := time.Now()
+		for i, c := range enterFrom(s, now, "192.0.2.1", 3) {
+			if i == 2 {
+				time.AfterFunc(ShakeGap/2, func() { c.Close() })
+			}
+			if open := s.BeginHandshake(c, 10); open == (i == 2) {
+				t.Errorf("handshake %d begins: %v", i, open)
+			}
+			if i == 1 && time.Since(began) != ShakeGap {
+				t.Errorf("the second began after %v, want %v", time.Since(began), ShakeGap)
+			}
+		}
+		began = time.Now()
+		if s.BeginHandshake(enterFrom(s, now, "192.0.2.2", 1)[0], 10); time.Since(began) > 0 {
+			t.Errorf("another one waited for %v", time.Since(began))
+		}
+		last := enterFrom(s, now, "192.0.2.1", 1)[0]
+		for range 10 * int(MaxShakeWait/ShakeGap) {
+			if wait := s.untilShake(last, time.Now()); wait > MaxShakeWait {
+				t.Fatalf("one waits for %v", wait)
+			}
+		}
+		if got := s.Delayed()["handshake"]; got != 2 {
+			t.Errorf("%d have waited, want 2", got)
+		}
+	})
+}
