@@ -25,10 +25,15 @@ import (
 // greedyPath is where the upstream has more than anybody takes.
 const greedyPath = "/v2/app/blobs/large"
 
-// greedyPause is after how long a connection that was ended is made again. To make it at
-// once costs the processors of this machine, which the attacker has a part of, and shows
-// nothing about places.
-const greedyPause = 5 * time.Second
+// greedySieges are the kinds of this attack, and after how long a connection is made again
+// that was ended.
+var greedySieges = map[string]time.Duration{
+	"downloads by streams":           5 * time.Second,
+	"downloads by connections":       5 * time.Second,
+	"uploads by connections":         5 * time.Second,
+	"downloads by streams again":     20 * time.Millisecond,
+	"downloads by connections again": 20 * time.Millisecond,
+}
 
 func greedyLogin() string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(pusher+":"+pusherPassword))
@@ -90,9 +95,13 @@ func (a attacker) say1(line, fields string) net.Conn {
 	if err != nil {
 		return nil
 	}
+	a.head1(c, line, fields)
+	return c
+}
+
+func (a attacker) head1(c net.Conn, line, fields string) {
 	a.requests.Add(1)
 	fmt.Fprintf(c, "%s HTTP/1.1\r\nHost: registry.test\r\nAuthorization: %s\r\n%s\r\n", line, greedyLogin(), fields)
-	return c
 }
 
 // plentiful is a registry whose blob is larger than any buffer on the way.
@@ -142,7 +151,7 @@ func TestSEC3GreedyUserDisturbsNobody(t *testing.T) {
 	const few = 40
 	connections, seconds := scale(t, strangersVariable, few), time.Duration(scale(t, secondsVariable, 1))*time.Second
 	for _, files := range []int{1024, 16384} {
-		for _, kind := range []string{"downloads by streams", "downloads by connections", "uploads by connections"} {
+		for kind, pause := range greedySieges {
 			t.Run(fmt.Sprintf("%d descriptors, %s", files, kind), func(t *testing.T) {
 				if connections == few {
 					t.Parallel() // nothing is measured
@@ -155,7 +164,7 @@ func TestSEC3GreedyUserDisturbsNobody(t *testing.T) {
 				f.listening(t, addr)
 				before := f.pulls(t, time.Now().Add(seconds))
 
-				g := siege{Kind: kind, Addr: addr, CertFile: r.certificate.certFile, Connections: connections, End: time.Now().Add(2 * seconds), Pause: greedyPause}
+				g := siege{Kind: kind, Addr: addr, CertFile: r.certificate.certFile, Connections: connections, End: time.Now().Add(2 * seconds), Pause: pause}
 				result := g.start(t)
 				time.Sleep(seconds) // until all have connected
 				f.cmd.Process.Signal(syscall.SIGHUP)
