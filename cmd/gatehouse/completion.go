@@ -13,6 +13,7 @@ import (
 	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
 	"gatehouse/cmd/gatehouse/explain"
+	"gatehouse/gateway/rules"
 )
 
 // completer returns what a shell may complete words to: the values of a flag, or the
@@ -28,6 +29,9 @@ var flagValues = map[string]completer{
 	"as":      fromRosters(backend.Roster.UserNames),
 	"group":   fromRosters(backend.Roster.GroupNames),
 	"groups":  fromRosters(backend.Roster.GroupNames),
+	"action":  fixed(rules.Actions...),
+
+	"all-of-source": fromConfig((*config.Document).BackendNames),
 }
 
 // argValues has the commands whose arguments are known, by their names. Of others that
@@ -37,6 +41,11 @@ var argValues = map[string]completer{
 	"can-i":   completeQuestion,
 	"whoami":  firstArg(fromRosters(backend.Roster.UserNames)),
 	"probe":   firstArg(fromConfig((*config.Document).BackendNames)),
+
+	// Which tokens there are is known to the gateway that runs alone.
+	"create": fixed(),
+	"rotate": fixed(),
+	"revoke": fixed(),
 }
 
 // completeValues has a command and all below it complete values, where they are known

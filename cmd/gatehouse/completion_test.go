@@ -28,6 +28,10 @@ func TestCompletionKnowsValues(t *testing.T) {
 		{`whoami ""`, []string{"alice", "bob", "ci-bot"}},
 		{`whoami bob ""`, nil},
 		{`backend probe l`, []string{"local"}},
+		{`token create laptop --user a`, []string{"alice"}},
+		{`token create x --action p`, []string{"pull", "push"}},
+		{`token revoke --all-of-source l`, []string{"local"}},
+		{`token rotate ""`, nil},
 		{`explain --config none.toml --user ""`, nil},
 	} {
 		code, out, diagnostics := invoke(t, "__complete "+tt.line)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -84,31 +85,49 @@ func configuredSocket(cmd *cobra.Command) (string, error) {
 // get asks for what is under path and decodes it into answer. It fails with
 // [errNotThere] where there is nothing.
 func (c *control) get(ctx context.Context, path string, answer any) error {
-	return c.do(ctx, http.MethodGet, path, answer)
+	return c.do(ctx, http.MethodGet, path, nil, answer)
 }
 
 // post has the gateway do what path says and decodes what came of it into answer,
 // which may be nil.
 func (c *control) post(ctx context.Context, path string, answer any) error {
-	return c.do(ctx, http.MethodPost, path, answer)
+	return c.do(ctx, http.MethodPost, path, nil, answer)
 }
 
 // postFrom has the running gateway of cmd do what path says, as [control.post] does.
 func postFrom(cmd *cobra.Command, path string, answer any) error {
+	return tell(cmd, path, nil, answer)
+}
+
+// tell is postFrom with a question, which is sent in JSON unless it is nil.
+func tell(cmd *cobra.Command, path string, question, answer any) error {
 	c, err := newControl(cmd)
 	if err != nil {
 		return err
 	}
-	return c.post(cmd.Context(), path, answer)
+	return c.do(cmd.Context(), http.MethodPost, path, question, answer)
 }
 
-// do fails with an [exitError]: 1 where the gateway says no, 4 where it says
-// nothing.
-func (c *control) do(ctx context.Context, method, path string, answer any) error {
-	r, err := http.NewRequestWithContext(ctx, method, c.base+path, nil)
+// do fails with an [exitError]: 1 where the gateway says no, 2 where it says that the
+// question makes no sense, 4 where it says nothing.
+func (c *control) do(ctx context.Context, method, path string, question, answer any) error {
+	var body io.Reader
+	if question != nil {
+		text, err := json.Marshal(question)
+		if err != nil {
+			return &exitError{2, err}
+		}
+		body = bytes.NewReader(text)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
 		return &exitError{2, err}
 	}
+	return c.send(r, answer)
+}
+
+// send sends a request, and decodes the answer into answer, which may be nil.
+func (c *control) send(r *http.Request, answer any) error {
 	resp, err := c.client.Do(r)
 	if err != nil {
 		return &exitError{4, fmt.Errorf("ask the gateway at %s: %w; is it running, and may this user write to the socket?", c.socket, errors.Unwrap(err))}
@@ -122,6 +141,8 @@ func (c *control) do(ctx context.Context, method, path string, answer any) error
 		return &exitError{1, errNotThere}
 	case resp.StatusCode >= http.StatusInternalServerError:
 		return &exitError{4, c.refusal(resp, body)}
+	case resp.StatusCode == http.StatusBadRequest:
+		return &exitError{2, c.refusal(resp, body)}
 	case resp.StatusCode >= http.StatusBadRequest:
 		return &exitError{1, c.refusal(resp, body)}
 	case answer == nil:

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
-	"time"
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
@@ -42,7 +41,7 @@ func (d *daemon) startAdmin() (stop func(), err error) {
 		Listen: c.Admin.Listen, InsecureRemote: c.Admin.InsecureRemote, Hosts: c.Admin.Hosts, Socket: c.AdminSocket(),
 		PProf: c.Admin.PProf, ShowUsers: c.Admin.ShowUsers,
 		Version: readVersion().Version, Gateway: d.gateway, Metrics: d.metrics, Configuration: d.describe,
-		Reload: d.Reload, Purge: d.purge, Revoke: d.revoke, Probe: d.probe, Why: d.why, Log: d.log,
+		Reload: d.Reload, Purge: d.purge, Tokens: tokenDesk{d}, Probe: d.probe, Why: d.why, Log: d.log,
 	})
 	if err != nil {
 		return nil, err
@@ -107,23 +106,6 @@ func purge(c *backend.Cache, user string) {
 	} else {
 		c.PurgeUser(user)
 	}
-}
-
-// revoke ends the tokens that a user has, or those of everybody for an empty name.
-func (d *daemon) revoke(user string) error {
-	a := d.current.Load()
-	tokens := a.Gateway.Tokens
-	switch {
-	case tokens == nil:
-		return errors.New("this gateway has no tokens: its configuration has no [tokens]")
-	case user == "":
-		return tokens.Revoked.RevokeAll(time.Now())
-	}
-	names, err := a.Spellings(user)
-	if err != nil {
-		return err
-	}
-	return tokens.Revoked.RevokeUser(names, time.Now())
 }
 
 // why returns what there is to say about a refusal.

@@ -57,8 +57,8 @@ var packages = map[string][]string{
 	"gateway/tally":    {},
 	"gateway/token":    {"backend", "backend/fault", "backend/watch", "gateway/oci", "internal/testkit"},
 	"gateway/upstream": {"backend/fault", "backend/idle", "backend/shown", "backend/watch", "gateway/flow", "gateway/strict", "gateway/tally", "internal/testkit"},
-	"gateway/admin":    {"backend", "backend/fault", "backend/memory", "backend/shown", "gateway", "gateway/strict", "internal/testkit"},
-	"cmd/gatehouse":    {"cmd/gatehouse/assemble", "cmd/gatehouse/config", "cmd/gatehouse/explain", "backend", "backend/fault", "backend/memory", "backend/owntoken", "backend/shown", "backend/watch", "backend/htpasswd", "backend/ldap/ldaptest", "gateway", "gateway/admin", "gateway/limits", "gateway/record", "gateway/rules", "gateway/signing", "gateway/strict", "gateway/token", "gateway/upstream", "internal/testkit"},
+	"gateway/admin":    {"backend", "backend/fault", "backend/memory", "backend/owntoken", "backend/shown", "gateway", "gateway/strict", "internal/testkit"},
+	"cmd/gatehouse":    {"cmd/gatehouse/assemble", "cmd/gatehouse/config", "cmd/gatehouse/explain", "backend", "backend/fault", "backend/memory", "backend/owntoken", "backend/shown", "backend/spell", "backend/watch", "backend/htpasswd", "backend/ldap/ldaptest", "gateway", "gateway/admin", "gateway/limits", "gateway/record", "gateway/rules", "gateway/signing", "gateway/strict", "gateway/token", "gateway/upstream", "internal/testkit"},
 	"internal/testkit": {},
 
 	"cmd/gatehouse/assemble": {"backend", "backend/chain", "backend/fault", "backend/htpasswd", "backend/ldap", "backend/owntoken", "backend/spell", "backend/watch", "cmd/gatehouse/config", "cmd/gatehouse/explain", "gateway", "gateway/limits", "gateway/record", "gateway/rules", "gateway/signing", "gateway/strict", "gateway/token", "gateway/upstream", "backend/ldap/ldaptest"},

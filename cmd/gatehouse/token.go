@@ -13,15 +13,18 @@ import (
 func newTokenCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
-		Short: "Make keys for tokens, look at tokens, and show a registry how to trust them",
-		Long: `Clients of a route with challenge = "bearer" send tokens in place of passwords. The
+		Short: "Make and end tokens of people and robots, make keys for tokens, and look at tokens",
+		Long: `People and robots log in with a token in place of a password. The gateway keeps these in
+the store_file of [tokens], and create, list, rotate and revoke ask the one that runs.
+
+Clients of a route with challenge = "bearer" send tokens in place of passwords. The
 gateway seals these with a key, so that nobody else can make one or read one. A registry
 that has "auth: token" gets tokens of another sort from the gateway, which it signs for
 each request.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newTokenKeyCommand(), newTokenShowCommand(), newTokenUpstreamConfigCommand())
+	cmd.AddCommand(newTokenCreateCommand(), newTokenListCommand(), newTokenRotateCommand(), newRevokeCommand(), newTokenKeyCommand(), newTokenShowCommand(), newTokenUpstreamConfigCommand())
 	return cmd
 }
 

@@ -15,27 +15,34 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
+	"gatehouse/backend/owntoken"
 	"gatehouse/backend/shown"
 	"gatehouse/cmd/gatehouse/assemble"
+	"gatehouse/gateway/admin"
 	"gatehouse/gateway/token"
 )
 
 func newTokenShowCommand() *cobra.Command {
 	var o tokenShowOptions
 	cmd := &cobra.Command{
-		Use:   "show [FILE]",
+		Use:   "show [FILE | ID]",
 		Short: "Say whose a token is, what it is for, and whether it counts",
-		Long: `show opens a token with the keys of the configuration, and says who logged in for it,
-until when and for what it is good, and whether the account still is what it was. It
-reads the token from FILE, or from the standard input: an argument could be read by
-every user of the machine. It never prints the token.
+		Long: `show says whose a token is, until when and for what it is good, and whether the account
+still is what it was. It reads the token from FILE, or from the standard input: an argument
+could be read by every user of the machine. It never prints the token. The token of a
+person or robot can be named by its ID, too, which is no secret.
+
+A token that the gateway has issued to a client is opened with the keys of the
+configuration. About that of a person or robot the gateway is asked that runs on this
+machine, over the control socket that [admin] names.
 
 The exit code is 0 if the token counts, 1 if not, 2 if there is no configuration that
 can be used, and 4 if the backend could not be asked.`,
-		Example: "  gatehouse token show --config config.toml < token",
+		Example: "  gatehouse token show --config config.toml < token\n  gatehouse token show 3f2a9c0d81b7e645",
 		Args:    cobra.MaximumNArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
+	controlFlags(cmd)
 	outputFlag(cmd.Flags(), &o.output, "output format: text or json")
 	return cmd
 }
@@ -58,10 +65,48 @@ type shownToken struct {
 }
 
 func (o tokenShowOptions) run(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 && isTokenID(args[0]) {
+		return o.showOwn(cmd, args[0])
+	}
 	text, err := readToken(cmd, args)
 	if err != nil {
 		return err
 	}
+	if owntoken.Looks(text) {
+		return o.showOwn(cmd, text)
+	}
+	return o.showIssued(cmd, text)
+}
+
+// isTokenID reports whether an argument is the ID of a token, and not the path of a file.
+func isTokenID(arg string) bool {
+	_, err := os.Lstat(arg)
+	return len(arg) == 16 && strings.Trim(arg, "0123456789abcdef") == "" && err != nil
+}
+
+// showOwn asks the gateway about the token of a person or robot with an ID or a secret.
+func (o tokenShowOptions) showOwn(cmd *cobra.Command, what string) error {
+	var found admin.ShownToken
+	if err := tell(cmd, "/tokens/show", admin.TokenQuestion{Token: what}, &found); err != nil {
+		return err
+	}
+	var err error
+	if o.output == outputJSON {
+		err = printJSON(cmd.OutOrStdout(), found)
+	} else {
+		err = printOwnToken(cmd.OutOrStdout(), found)
+	}
+	switch {
+	case err != nil || found.Counts:
+		return err
+	case found.Unknown:
+		return &exitError{4, errors.New(found.Why)}
+	}
+	return &exitError{1, fault.With(fault.Code(found.Code), errors.New(found.Why))}
+}
+
+// showIssued opens a token that the gateway has issued to a client.
+func (o tokenShowOptions) showIssued(cmd *cobra.Command, text string) error {
 	a, err := assembleTokens(cmd)
 	if err != nil {
 		return &exitError{2, err}
@@ -95,7 +140,7 @@ func (o tokenShowOptions) run(cmd *cobra.Command, args []string) error {
 func readToken(cmd *cobra.Command, args []string) (string, error) {
 	in := cmd.InOrStdin()
 	if len(args) > 0 && args[0] != "-" {
-		if token.Is(args[0]) {
+		if token.Is(args[0]) || owntoken.Looks(args[0]) {
 			return "", &exitError{2, errors.New("a token in the arguments can be read by every user of this machine, and stays in the shell's history: give it on the standard input, or in a file")}
 		}
 		f, err := os.Open(args[0])

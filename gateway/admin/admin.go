@@ -16,7 +16,10 @@
 //
 //	POST /reload        reads the configuration again
 //	POST /purge         forgets remembered logins, of all or of ?user=NAME
-//	POST /revoke        ends tokens, of ?user=NAME or with ?all of everybody
+//	POST /revoke        ends tokens
+//	POST /tokens        makes a token that an account owns, POST /tokens/rotate
+//	                    another in its place; POST /tokens/list and /tokens/show
+//	                    tell of those that there are
 //	GET  /why/ID        explains a refusal
 //	GET  /debug/pprof/  profiles, if they are switched on
 //
@@ -76,15 +79,16 @@ type Config struct {
 
 	// Reload reads the configuration again and returns when it is in use, or
 	// with what is wrong with it. Purge forgets the remembered logins of a user,
-	// or of all for an empty name, in so many caches. Revoke ends the tokens of a
-	// user, or all for an empty name. Probe tries the servers of
+	// or of all for an empty name, in so many caches. Probe tries the servers of
 	// the backend called name and returns what is to be shown of that as JSON, Why
 	// the same of the refusal with that id. A nil one is not served.
 	Reload func(ctx context.Context) error
 	Purge  func(user string) (int, error)
-	Revoke func(user string) error
 	Probe  func(ctx context.Context, name string) (any, bool)
 	Why    func(id string) (any, bool)
+
+	// Tokens are made and ended over the socket; nil: they are not.
+	Tokens Tokens
 
 	// Log takes what goes wrong. Default: nothing.
 	Log *slog.Logger
@@ -175,6 +179,7 @@ func (s *Server) newServer(h http.Handler) *http.Server {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelError),
+		ConnContext:       withPeer,
 	}
 }
 

@@ -13,8 +13,8 @@ func (s *Server) addControl(mux *http.ServeMux) {
 	if s.cfg.Purge != nil {
 		mux.HandleFunc("POST /purge", s.purge)
 	}
-	if s.cfg.Revoke != nil {
-		mux.HandleFunc("POST /revoke", s.revoke)
+	if s.cfg.Tokens != nil {
+		s.addTokens(mux)
 	}
 	if s.cfg.Probe != nil {
 		mux.HandleFunc("POST /probe/{name}", s.probe)
@@ -48,22 +48,6 @@ func (s *Server) purge(w http.ResponseWriter, r *http.Request) {
 	}
 	s.cfg.Log.Info("remembered logins purged", "all", user == "", "caches", caches)
 	reply(w, http.StatusOK, map[string]any{"user": user, "caches": caches})
-}
-
-func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
-	query := r.URL.Query()
-	user, all := query.Get("user"), query.Has("all")
-	if (user == "") != all {
-		fail(w, http.StatusBadRequest, "tell whose tokens are to be revoked: ?user=NAME, or ?all for those of everybody")
-		return
-	}
-	err := s.cfg.Revoke(user)
-	s.cfg.Log.Info("tokens revoked", "all", all, "user", user, "error", err)
-	if err != nil {
-		failWith(w, http.StatusInternalServerError, err)
-		return
-	}
-	reply(w, http.StatusOK, map[string]any{"user": user})
 }
 
 func (s *Server) probe(w http.ResponseWriter, r *http.Request) {

@@ -46,12 +46,15 @@ type Decision struct {
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // Encode calls use with d as a line, which use must not keep.
-func (d Decision) Encode(use func(record []byte)) {
+func (d Decision) Encode(use func(record []byte)) { encode(d, use) }
+
+// encode calls use with a record as a line, which use must not keep.
+func encode(what any, use func(record []byte)) {
 	b := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(b)
 	b.Reset()
 	encoder := json.NewEncoder(b)
 	encoder.SetEscapeHTML(false)
-	encoder.Encode(d) // of which nothing can fail
+	encoder.Encode(what) // of which nothing can fail
 	use(shown.JSON(b.Bytes()))
 }

@@ -83,5 +83,6 @@ func cacheConfig(c *config.Document) backend.CacheConfig {
 		Stale:       c.Cache.Stale.Duration,
 		Revalidate:  cmp.Or(c.Cache.Revalidate.Duration, -1),
 		Timeout:     c.Timeouts.Login.Duration,
+		DiesWith:    diesWith(c),
 	}
 }

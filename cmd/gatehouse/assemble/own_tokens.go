@@ -12,7 +12,20 @@ import (
 )
 
 // standings are the states of an account with which tokens can end, the first of them always.
-var standings = []string{"gone", "disabled", "expired", "locked", "password_expired", "must_change"}
+var standings = []backend.Standing{backend.Gone, backend.Disabled, backend.Expired, backend.Locked, backend.PasswordExpired, backend.MustChange}
+
+// diesWith returns the states of an account with which tokens end.
+func diesWith(c *config.Document) (states []backend.Standing) {
+	for _, state := range c.Tokens.DiesWith {
+		if s := backend.Standing(state); slices.Contains(standings, s) { // another one is in the report
+			states = append(states, s)
+		}
+	}
+	if !slices.Contains(states, backend.Gone) {
+		states = append(states, backend.Gone)
+	}
+	return states
+}
 
 // StorePath returns the path of the file with the tokens that accounts own, empty for none.
 func (a *Assembly) StorePath() string {
@@ -23,6 +36,18 @@ func (a *Assembly) StorePath() string {
 func (a *Assembly) OwnTokens() owntoken.Config {
 	t := a.Config.Tokens
 	return owntoken.Config{PerUser: t.PerUser, MaxTTL: t.MaxTTL.Duration, RobotMaxTTL: t.RobotMaxTTL.Duration, AllowDNAnchor: t.AllowDNAnchor}
+}
+
+// HostsOf returns names of hosts at which users of a backend can log in, none for any.
+func (a *Assembly) HostsOf(name string) (hosts []string) {
+	for _, r := range a.Gateway.Routes {
+		for _, host := range r.Hosts {
+			if slices.Contains(r.Backends, name) && !strings.HasPrefix(host, "*") && !slices.Contains(hosts, host) {
+				hosts = append(hosts, host)
+			}
+		}
+	}
+	return hosts
 }
 
 // checkOwnTokens checks what [tokens] says of those that accounts own, when the routes are
@@ -51,19 +76,23 @@ func (a *Assembly) checkOwnTokens() {
 
 // checkDiesWith checks the states of accounts with which their tokens end.
 func (a *Assembly) checkDiesWith(states []string) {
+	known := make([]string, len(standings))
+	for i, s := range standings {
+		known[i] = string(s)
+	}
 	at := func(path ...any) config.Place {
 		return a.Config.Origin.At(append([]any{"tokens", "dies_with"}, path...)...)
 	}
 	for i, state := range states {
 		switch {
-		case !slices.Contains(standings, state):
-			a.Report.Errorf(at(i), "unknown state %q (known: %s)%s", state, strings.Join(standings, ", "), spell.DidYouMean(state, standings))
+		case !slices.Contains(known, state):
+			a.Report.Errorf(at(i), "unknown state %q (known: %s)%s", state, strings.Join(known, ", "), spell.DidYouMean(state, known))
 		case slices.Contains(states[:i], state):
 			a.Report.Errorf(at(i), "%q is there twice: take one of them out", state)
 		}
 	}
-	if !slices.Contains(states, standings[0]) {
-		a.Report.Errorf(at(), "dies_with lacks %q: a token must not outlive its account; add it", standings[0])
+	if !slices.Contains(states, known[0]) {
+		a.Report.Errorf(at(), "dies_with lacks %q: a token must not outlive its account; add it", known[0])
 	}
 }
 
