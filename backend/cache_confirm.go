@@ -83,11 +83,13 @@ func (c *Cache) askProof(ctx context.Context, k key, p proof, version uint64) (I
 }
 
 // stands returns who the account is by now, if the proof still counts: the account stands in
-// no way that ends it, and is the same, with the same name. One that the backend can tell
-// nothing of counts as it is.
+// no way that ends it, and is the same, with the same name. A login of which the backend
+// can tell nothing counts as it is.
 func (p proof) stands(ctx context.Context, r Revalidator, diesWith []Standing) (Identity, error) {
 	now, err := r.Revalidate(ctx, p.id)
 	switch {
+	case errors.Is(err, errors.ErrUnsupported) && p.account: // which would count for ever
+		return Identity{}, fmt.Errorf("%w: nobody can tell whether the account is still there: %w", ErrUnavailable, err)
 	case errors.Is(err, errors.ErrUnsupported):
 		return p.id, nil
 	case err != nil && (now == Identity{} || !p.outlives(err, diesWith)):

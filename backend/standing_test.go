@@ -126,6 +126,17 @@ func TestConfirmAccountOutlivesThePasswordAlone(t *testing.T) {
 	}
 }
 
+// What never ends by itself has no end where nobody can look at the account.
+func TestConfirmAccountNeedsAnAnswer(t *testing.T) {
+	r := newRegistrar(kim, "pw")
+	c := newCache(t, r, backend.CacheConfig{})
+	r.failure = errors.ErrUnsupported
+	if _, err := c.ConfirmAccount(t.Context(), kim); !errors.Is(err, backend.ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+	confirm(t, c, kim, "")
+}
+
 // A login and what outlives it are told apart, though they are of one account.
 func TestConfirmKeepsLoginsAndAccountsApart(t *testing.T) {
 	r := newRegistrar(kim, "pw")

@@ -26,6 +26,9 @@ func (x *exchange) stamp(h http.Header) {
 	if x.pageAt != nil {
 		withoutCORS(h)
 	}
+	if warning := x.own.warning(x.start); warning != "" {
+		h.Add("Warning", warning)
+	}
 	if x.forRegistry() {
 		h[apiVersion] = []string{"registry/2.0"}
 	}

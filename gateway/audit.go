@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"gatehouse/backend/fault"
 	"gatehouse/gateway/oci"
 	"gatehouse/gateway/record"
+	"gatehouse/gateway/rules"
 	"gatehouse/gateway/token"
 )
 
@@ -65,7 +67,7 @@ func (x *exchange) auditRecord() record.Decision {
 	}
 	x.describeTokens(&r)
 	if x.who.LoggedIn {
-		r.Via = x.via()
+		r.Via = string(cmp.Or(x.who.Via, rules.ByPassword))
 		r.User, r.Groups = x.who.Identity.User, x.route.policy.NamedOf(x.who)
 		r.ExpiresIn = secondsUntil(x.who.Identity.Expires, x.start)
 	} else {
@@ -96,17 +98,12 @@ func (x *exchange) describeTokens(r *record.Decision) {
 	if x.ownToken != "" {
 		r.Token = x.ownToken
 	}
+	if x.own != nil {
+		r.Own = x.own.ID
+	}
 	if x.refresh != (token.ID{}) {
 		r.Refresh = x.refresh.String()
 	}
-}
-
-// via says how the user who has logged in came.
-func (x *exchange) via() string {
-	if x.who.ByToken {
-		return "token"
-	}
-	return "password"
 }
 
 // describeContent says what of a registry the request is about.

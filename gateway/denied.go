@@ -43,6 +43,15 @@ func denied(p *rules.Policy, req rules.Request, who rules.Subject, d rules.Decis
 		name = who.Identity.User
 	}
 	refusal.message = strings.TrimSpace(name + " may not " + action + " " + repository)
+	refusal.detail = map[string]string{"rule": d.Rule, "requires": d.Requires, "action": action}
+	if repository != "" {
+		refusal.detail["repository"] = repository
+	}
+	if p.HelpsToken(req, who) {
+		refusal.tokenHelps = refusal.message + " with " + who.Via.Words()
+		refusal.message = refusal.tokenHelps + ": log in with a token"
+		return refusal
+	}
 	if d.Requires == "" {
 		refusal.message += ": no rule allows it"
 	} else {
@@ -50,10 +59,6 @@ func denied(p *rules.Policy, req rules.Request, who rules.Subject, d rules.Decis
 	}
 	if where := p.Elsewhere(req, who); len(where) > 0 {
 		refusal.message += fmt.Sprintf("; %s by %s are allowed %s %s", allowedElsewhere[action][0], name, allowedElsewhere[action][1], strings.Join(where, ", "))
-	}
-	refusal.detail = map[string]string{"rule": d.Rule, "requires": d.Requires, "action": action}
-	if repository != "" {
-		refusal.detail["repository"] = repository
 	}
 	return refusal
 }

@@ -37,7 +37,8 @@ type exchange struct {
 	call     backend.Call        // goes with the question for the login
 	claimed  string              // the user name that was sent, before anybody vouched for it
 	token    shownToken
-	refresh  token.ID // of the refresh token that was sent or issued; zero for none
+	own      *ownToken // that was sent, or for which the other token was made; nil for none
+	refresh  token.ID  // of the refresh token that was sent or issued; zero for none
 	decision rules.Decision
 	passed   bool   // nothing was left that might refuse it
 	answered bool   // by the gateway in the place of the upstream, before a rule was asked

@@ -33,7 +33,7 @@ func (x *exchange) listKind() *listing.Kind {
 		return nil
 	}
 	switch kind := x.endpoint().Kind; {
-	case kind == oci.Catalog && x.route.filtersCatalog:
+	case kind == oci.Catalog && (x.route.filtersCatalog || x.own.hides()):
 		return catalogKind
 	case kind == oci.Tags && x.route.policy.NamesTags():
 		return tagsKind
@@ -197,6 +197,9 @@ func (r *listedRegistry) position() (at listing.Position, err error) {
 // is not shown.
 func (r *listedRegistry) shown(name string) (bool, error) {
 	x, q := r.x, r.pull(name)
+	if r.kind == catalogKind && !x.own.shows(name, &x.who) {
+		return false, nil
+	}
 	if !r.alone && x.site.door.router.lookup(x.host, q.Path) != x.index {
 		return false, nil
 	}

@@ -6,6 +6,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
+	"gatehouse/backend/owntoken"
 	"gatehouse/gateway/rules"
 	"gatehouse/gateway/sockets"
 	"gatehouse/gateway/strict"
@@ -29,6 +30,12 @@ func (x *exchange) authorize() *problem {
 		return p
 	}
 	if p := answerTo(x.route.policy, req, x.who, d); p != nil {
+		if page := x.route.tokens.page(x.host); page != "" && p.tokenHelps != "" {
+			p.message = p.tokenHelps + ": make a token at " + page
+		}
+		return p
+	}
+	if p := x.checkOwnLimit(req); p != nil {
 		return p
 	}
 	return x.checkScope()
@@ -83,14 +90,16 @@ func (x *exchange) login() *problem {
 // loginByPassword finds out whose the password is.
 func (x *exchange) loginByPassword(user, password string) *problem {
 	x.claimed = user
-	if x.route.tokens.Tokens != nil && token.Is(password) { // which is no guess of anybody's password
-		return x.failLogin(errTokenAsPassword)
-	}
 	if x.ownSocket().IsTurnedAway() {
 		x.abort(errTurnedAway) // the first request on it was told why
 	}
-	x.call.Source, x.call.Remembered = x.from.addr, x.isCrowded()
-	id, err := x.route.backend.Authenticate(backend.WithCall(x.ctx, &x.call), user, password)
+	switch { // neither is a guess of anybody's password
+	case owntoken.Looks(password):
+		return x.loginByOwnToken(user, password)
+	case token.Is(password):
+		return x.failLogin(errTokenAsPassword)
+	}
+	id, err := x.route.backend.Authenticate(x.asking(user), user, password)
 	if refused := backend.Refused(err) || errors.Is(err, backend.ErrThrottled) || x.call.Remembered && err != nil; refused {
 		x.ownSocket().Refuse(!backend.Refused(err))
 	}

@@ -27,9 +27,9 @@ func (x *exchange) guardMount() *problem {
 	switch {
 	case p != nil:
 		return p
-	case allowed && !x.inScope(m.From, oci.Pull):
+	case allowed && x.own.allowsAction(m.From, oci.Pull, &x.who) && !x.inScope(m.From, oci.Pull):
 		return insufficientScope()
-	case !allowed:
+	case !allowed || !x.own.allowsAction(m.From, oci.Pull, &x.who):
 		x.mountFrom = ""
 		x.target = x.target.WithoutQuery("mount", "from")
 	}

@@ -31,6 +31,7 @@ type problem struct {
 	fault   fault.Code // where there is no cause
 
 	tokenError string // what a token lacks, in a word of RFC 6750, section 3.1; empty if it is no matter of tokens
+	tokenHelps string // what is refused, to somebody whom a token of the account would help; empty to others
 	allow      string // Allow field
 	retryAfter int    // seconds; 0 for none
 	signed     bool   // the message ends in the request's id

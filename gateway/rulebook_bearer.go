@@ -39,7 +39,9 @@ func (b *Rulebook) explainBearer(q Question, at entry) Answer {
 		}
 		return a
 	}
-	q.Who.ByToken = q.Who.LoggedIn
+	if q.Who.LoggedIn {
+		q.Who.Via = rules.Way(q.Bearer.Token.Via)
+	}
 	a = b.explainRequest(q, at)
 	a.Grace = grace
 	return a
@@ -74,7 +76,7 @@ func (b *Rulebook) endpoint(at entry) oci.Endpoint {
 // made for it.
 func (b *Rulebook) checkScope(q Question, at entry) Answer {
 	a := Answer{Verdict: rules.Allowed}
-	if q.Bearer != nil && q.Who.ByToken && !isMadeFor(q.Bearer.Token, b.endpoint(at), q.Method) {
+	if q.Bearer != nil && q.Who.LoggedIn && !isMadeFor(q.Bearer.Token, b.endpoint(at), q.Method) {
 		a.refuseToken(insufficientScope())
 	}
 	return a

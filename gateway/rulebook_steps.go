@@ -28,7 +28,7 @@ func (b *Rulebook) explainMount(q Question, at entry) Answer {
 		req.Path = source
 		return policy.Decide(req, q.Who, nil), nil
 	})
-	if d.Verdict == rules.Allowed && q.Bearer != nil && q.Who.ByToken && !q.Bearer.Token.Scopes.Allow(m.From, oci.Pull) {
+	if d.Verdict == rules.Allowed && q.Bearer != nil && q.Who.LoggedIn && !q.Bearer.Token.Scopes.Allow(m.From, oci.Pull) {
 		var a Answer
 		a.refuseToken(insufficientScope())
 		return a

@@ -132,7 +132,7 @@ func (x *exchange) loginAtPage() *problem {
 	if p := x.loginByPassword(user, password); p != nil {
 		return p
 	}
-	if x.who.ByToken {
+	if x.own != nil {
 		return tokenAtPage()
 	}
 	return nil

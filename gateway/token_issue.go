@@ -120,7 +120,10 @@ func (x *exchange) issueToken(ask tokenRequest) *problem {
 func (x *exchange) newToken(ttl time.Duration) token.Token {
 	t := token.Token{ID: token.NewID(), Issued: x.start.Unix(), Expires: x.start.Add(ttl).Unix(), Service: x.route.tokens.service(x.host)}
 	if x.who.LoggedIn {
-		t.Identity = x.who.Identity
+		t.Identity, t.Via = x.who.Identity, string(x.who.Via)
+	}
+	if x.own != nil {
+		t.Own = x.own.ID
 	}
 	return t
 }
@@ -142,11 +145,8 @@ func (x *exchange) sendToken(body []byte) {
 func tooManyScopes() *problem { return badRequest("ask for fewer repositories at once") }
 
 // grant returns those of the scopes for which the rules may let the user do something. It
-// is no error if that is less than was asked for: the request itself is told why. The rules
-// are asked as they will be by requests with the token.
+// is no error if that is less than was asked for: the request itself is told why.
 func (x *exchange) grant(asked []string) (token.Scopes, *problem) {
-	defer func(byToken bool) { x.who.ByToken = byToken }(x.who.ByToken)
-	x.who.ByToken = x.who.LoggedIn
 	list, err := token.ParseScopes(asked)
 	if err != nil {
 		return "", tooManyScopes()
@@ -154,6 +154,9 @@ func (x *exchange) grant(asked []string) (token.Scopes, *problem) {
 	for i := range list {
 		var allowed []oci.Action
 		for _, action := range list[i].Actions {
+			if !x.own.allowsAction(list[i].Repository, action, &x.who) {
+				continue
+			}
 			ok, p := x.mayEver(list[i].Repository, action)
 			if p != nil {
 				return "", p

@@ -8,6 +8,8 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
+	"gatehouse/backend/owntoken"
+	"gatehouse/gateway/rules"
 	"gatehouse/gateway/token"
 )
 
@@ -27,8 +29,10 @@ var (
 func (x *exchange) refreshToken(ask tokenRequest) (string, error) {
 	desk := &x.route.tokens
 	switch {
-	case desk.IdentityTTL <= 0 || !ask.offline || ask.grant != grantPassword || x.who.ByToken:
+	case desk.IdentityTTL <= 0 || !ask.offline || ask.grant != grantPassword || x.own != nil:
 		return "", nil
+	case desk.Own != nil:
+		return x.identityToken()
 	case !desk.accounts.Follows(x.who.Identity):
 		x.site.log.Warn("a client keeps a password, since it can have no refresh token", "id", x.id, "user", x.who.Identity.User, fault.Attr, fault.Of(errUnfollowed), "error", errUnfollowed)
 		return "", nil
@@ -40,6 +44,9 @@ func (x *exchange) refreshToken(ask tokenRequest) (string, error) {
 
 // loginByRefresh finds out who the user is by a refresh token.
 func (x *exchange) loginByRefresh(ask tokenRequest) *problem {
+	if owntoken.Looks(ask.refresh) {
+		return x.loginByIdentityToken(ask)
+	}
 	t, err := x.openRefreshToken(ask.refresh)
 	if err != nil {
 		return x.refuseRefresh(err)
@@ -50,7 +57,7 @@ func (x *exchange) loginByRefresh(ask tokenRequest) *problem {
 	id, err := x.confirm(t.Identity)
 	switch {
 	case err == nil:
-		x.who.ByToken = true
+		x.who.Via = rules.ByIdentity
 		return x.admit(id)
 	case backend.Refused(err):
 		return x.refuseRefresh(fault.With("token.refused", err))

@@ -37,10 +37,10 @@ func answerOfToken(t *testing.T, resp *http.Response) (a tokenAnswer) {
 }
 
 // refreshed asks for a token by a refresh token.
-func (g *tokenGate) refreshed(t *testing.T, refresh string, more ...string) *http.Response {
+func (tg *testGateway) refreshed(t *testing.T, refresh string, more ...string) *http.Response {
 	t.Helper()
 	body := form(append([]string{"grant_type", "refresh_token", "refresh_token", refresh, "service", "127.0.0.1", "client_id", "x"}, more...)...)
-	return g.send(t, "POST", "/v2/token", "", body, formType)
+	return tg.send(t, "POST", "/v2/token", "", body, formType)
 }
 
 func sealedWith(t *testing.T, keys *token.Keyring, p token.Purpose, tok token.Token) string {
@@ -239,15 +239,15 @@ func TestRefreshTokenIsRecorded(t *testing.T) {
 		keepsLogins(c)
 		c.Audit = audit
 		c.Metrics = m
-		c.Routes[0].Rules = append([]rules.Rule{{Name: "tokens", Repositories: []string{"robots/**"}, Actions: []string{"push"}, Require: mustRequire(t, "via token")}}, c.Routes[0].Rules...)
+		c.Routes[0].Rules = append([]rules.Rule{{Name: "tokens", Repositories: []string{"robots/**"}, Actions: []string{"push"}, Require: mustRequire(t, "via identity")}}, c.Routes[0].Rules...)
 	})
 	kept := g.login(t, "push")
 	a := answerOfToken(t, g.refreshed(t, kept, "scope", "repository:robots/a:push"))
 	if a.Scope != "repository:robots/a:push" {
-		t.Errorf("granted %q where a token may push", a.Scope)
+		t.Errorf("granted %q where an identity token may push", a.Scope)
 	}
-	if got := g.tokenFor(t, "push", "repository:robots/a:push").Scope; got != a.Scope {
-		t.Errorf("granted %q by a password, and %q by a refresh token, for what a token may", got, a.Scope)
+	if got := g.tokenFor(t, "push", "repository:robots/a:push").Scope; got != "" {
+		t.Errorf("granted %q by a password, for what an identity token may", got)
 	}
 	checkAnswer(t, "push", g.send(t, "PUT", "/v2/robots/a/manifests/1", bearer(a.Token), ""), 200, "")
 	checkAnswer(t, "bad", g.refreshed(t, "gthr_x"), 401, `Bearer .*`)
@@ -256,7 +256,7 @@ func TestRefreshTokenIsRecorded(t *testing.T) {
 	if login.Refresh == "" || login.Via != "password" || login.Token == "" {
 		t.Errorf("login: %+v", login)
 	}
-	if refreshed.Refresh != login.Refresh || refreshed.Via != "token" || refreshed.Token == login.Token || used.Token != refreshed.Token || used.Refresh != "" {
+	if refreshed.Refresh != login.Refresh || refreshed.Via != "identity" || used.Via != "identity" || refreshed.Token == login.Token || used.Token != refreshed.Token || used.Refresh != "" {
 		t.Errorf("refreshed: %+v, and then %+v", refreshed, used)
 	}
 	if bad.Refresh != "" || bad.Code != "token.malformed" || bad.Via != "" {

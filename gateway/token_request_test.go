@@ -251,7 +251,7 @@ func TestT11TokenStaysHere(t *testing.T) {
 	}
 	records := audited(t, path, 6)
 	issued, used, byPassword := records[0], records[1], records[3]
-	if issued.Token == "" || issued.Via != "password" || used.Token != issued.Token || used.Via != "token" || used.User != "push" || byPassword.Via != "password" || byPassword.Token != "" {
+	if issued.Token == "" || issued.Via != "password" || used.Token != issued.Token || used.Via != "password" || used.User != "push" || byPassword.Via != "password" || byPassword.Token != "" {
 		t.Errorf("audit: %+v", records)
 	}
 }

@@ -10,7 +10,7 @@ import (
 // checkScope refuses what the rules allow and the token that came with it was not made
 // for.
 func (x *exchange) checkScope() *problem {
-	if !x.who.ByToken {
+	if !x.bySession() {
 		return nil
 	}
 	if isMadeFor(x.token.Token, x.endpoint(), x.r.Method) {
@@ -35,9 +35,13 @@ func isMadeFor(t token.Token, e oci.Endpoint, method string) bool {
 	return action == "" || t.Scopes.Allow(e.Repository, action)
 }
 
-// inScope reports whether no token keeps the user from an action in a repository.
+// bySession reports whether the user came with a token that was made at the address for that.
+func (x *exchange) bySession() bool { return x.who.LoggedIn && x.token.opened }
+
+// inScope reports whether the scopes of a token do not keep the user from an action in a
+// repository.
 func (x *exchange) inScope(repository string, action oci.Action) bool {
-	return !x.who.ByToken || x.token.Scopes.Allow(repository, action)
+	return !x.bySession() || x.token.Scopes.Allow(repository, action)
 }
 
 // scopeAction returns the action that a token needs for a request, empty if there are no

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -55,6 +56,7 @@ type tokenDesk struct {
 	root      string   // of the registry
 	path      string   // of the endpoint
 	place     string   // behind the host, in the name of the service
+	limits    *ownLimits
 }
 
 // newTokenDesk returns the desk of the route r, one of all.
@@ -63,6 +65,7 @@ func newTokenDesk(r Route, all []Route, t *Tokens) (d tokenDesk, err error) {
 		return d, err
 	}
 	root := r.ForRules().RegistryRoot()
+	d.accounts = backend.Extend(r.Backend)
 	if t == nil || root == "" {
 		return d, nil
 	}
@@ -70,7 +73,7 @@ func newTokenDesk(r Route, all []Route, t *Tokens) (d tokenDesk, err error) {
 	if set.TTL == 0 {
 		set.TTL = defaultTokenTTL
 	}
-	d = tokenDesk{Tokens: &set, accounts: backend.Extend(r.Backend), sources: r.Backends, announced: r.Challenge == BearerChallenge, url: r.TokenURL, root: root}
+	d = tokenDesk{Tokens: &set, accounts: d.accounts, sources: r.Backends, announced: r.Challenge == BearerChallenge, url: r.TokenURL, root: root, limits: newOwnLimits()}
 	base := r.tokenBase(root)
 	d.path = base + "token"
 	if base != oci.DefaultRoot {
@@ -126,7 +129,7 @@ func (d *tokenDesk) open(p token.Purpose, text, host string, now time.Time) (tok
 // check reports why a token that could be opened is not taken at host.
 func (d *tokenDesk) check(t token.Token, host string, now time.Time) error {
 	switch {
-	case !d.isFor(t.Service, host) || !t.IsAnonymous() && !d.vouchesFor(t.Identity.Source):
+	case !d.isFor(t.Service, host) || !t.IsAnonymous() && t.Own == "" && !d.vouchesFor(t.Identity.Source):
 		return errTokenPlace
 	case d.Revoked.Covers(t):
 		return errTokenRevoked
@@ -216,10 +219,13 @@ func (x *exchange) loginByToken(text string) *problem {
 	if x.token.IsAnonymous() {
 		return unauthorized(nil)
 	}
+	if x.token.Own != "" {
+		return x.loginByOwnerOf(x.token.Token)
+	}
 	id, err := x.confirm(x.token.Identity)
 	switch {
 	case err == nil:
-		x.who.ByToken = true
+		x.who.Via = rules.Way(x.token.Via)
 		return x.admit(id)
 	case backend.Refused(err):
 		x.countToken(tokenRefused)
@@ -230,9 +236,14 @@ func (x *exchange) loginByToken(text string) *problem {
 
 // confirm asks the backend who id is by now, which a token says has logged in.
 func (x *exchange) confirm(id backend.Identity) (backend.Identity, error) {
-	x.claimed = id.User
+	return x.route.tokens.accounts.Confirm(x.asking(id.User), id)
+}
+
+// asking returns the context of a question about the user of that name.
+func (x *exchange) asking(user string) context.Context {
+	x.claimed = user
 	x.call.Source, x.call.Remembered = x.from.addr, x.isCrowded()
-	return x.route.tokens.accounts.Confirm(backend.WithCall(x.ctx, &x.call), id)
+	return backend.WithCall(x.ctx, &x.call)
 }
 
 // pingsAsStranger reports whether a client that does not log in asks whether there is a

@@ -74,6 +74,7 @@ var logins = []Entry{
 	{"login.required", "A rule needs a login, and the request brings no user name and password (401). Every login of docker, and of a browser, begins so.", "nothing, if the client logs in next"},
 	{"login.unknown_user", "No backend of the route knows the user.", "nothing, if the name is wrong. Otherwise ask `gatehouse whoami NAME`, and for a directory `gatehouse doctor --user NAME`, which looks for why the user is not found"},
 	{"login.wrong_password", "The password is wrong.", "have the user type it again, and log out first where a client has stored an old one"},
+	{"login.replaced", "Another account was made under the name of one that had logged in before.", "nothing, if that was meant: logins and tokens of the account before have ended"},
 	{"login.outdated", "The password was changed after a login that was remembered.", "nothing: the next request with the new password is let in"},
 	{"login.forgotten", "A login was remembered, and the groups that were read with it had to be forgotten for lack of memory.", "nothing: the next request logs in again; where it happens often, give gatehouse more memory, or a service account (bind_dn)"},
 	{"login.locked", "The user may not log in whatever the password.", "unlock or enable the account where it is kept; the text says what the backend told"},

@@ -23,6 +23,7 @@ var reasons = map[Code]Reason{
 	"login.wrong_password": "wrong_password",
 	"login.outdated":       "wrong_password",
 	"login.locked":         "locked",
+	"login.replaced":       "unknown_user",
 	"login.crowded":        "busy",
 	"login.connections":    "busy",
 
@@ -75,10 +76,11 @@ var reasons = map[Code]Reason{
 	"upstream.answer":      "upstream_answer",
 	"upstream.answer.late": "upstream_timeout",
 
-	"token":       "invalid_token",
-	"token.scope": "insufficient_scope",
-	"token.page":  "bad_request",
-	"token.keys":  "",
+	"token":           "invalid_token",
+	"token.scope":     "insufficient_scope",
+	"token.own.limit": "insufficient_scope",
+	"token.page":      "bad_request",
+	"token.keys":      "",
 
 	"audit": "unaudited",
 

@@ -3,8 +3,6 @@ package htpasswd
 import (
 	"maps"
 	"slices"
-
-	"gatehouse/backend"
 )
 
 // UserNames returns the names of all users of the users file, in no order.
@@ -28,7 +26,3 @@ func (b *Backend) Strangers() []string {
 	slices.Sort(names)
 	return names
 }
-
-// Follows reports whether id was let in by a line of the users file, which names the
-// account and the password.
-func (b *Backend) Follows(id backend.Identity) bool { return id.Handle != "" }

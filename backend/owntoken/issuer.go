@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
+
 	"sync"
 	"time"
 
@@ -98,7 +98,7 @@ func (i *Issuer) CheckOwner(o Owner) error {
 		return nil
 	case o.Anchor == "":
 		return ErrNoAnchor
-	case strings.HasPrefix(o.Anchor, "dn:") && !i.config.AllowDNAnchor:
+	case o.IsKnownByDN() && !i.config.AllowDNAnchor:
 		return ErrDNAnchor
 	}
 	return nil
@@ -140,9 +140,12 @@ func (i *Issuer) Create(ctx context.Context, o Order) (Token, string, error) {
 		return Token{}, "", err
 	}
 	others, err := i.live(ctx, t)
+	c := Change{At: now, By: o.By}
 	switch {
 	case err != nil:
 		return Token{}, "", err
+	case o.Kind == Identity && len(others) >= i.config.PerUser: // nobody looks after these, who logs in again and again
+		c.Revoke = []string{others[0].ID}
 	case slices.ContainsFunc(others, func(other Token) bool { return other.Name == t.Name }):
 		return Token{}, "", ErrName
 	case len(others) >= i.config.PerUser:
@@ -151,7 +154,7 @@ func (i *Issuer) Create(ctx context.Context, o Order) (Token, string, error) {
 	if err := i.checkOften(ctx, t); err != nil {
 		return Token{}, "", err
 	}
-	return i.keep(ctx, t, Change{At: now, By: o.By})
+	return i.keep(ctx, t, c)
 }
 
 // moment is now as it is kept, without a clock of this process and parts of a second.

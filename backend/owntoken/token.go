@@ -64,6 +64,10 @@ func (o Owner) Identity() backend.Identity {
 	return backend.Identity{User: o.User, Handle: o.Handle, Source: o.Backend, Anchor: o.Anchor}
 }
 
+// IsKnownByDN reports whether nothing tells the account from a later one but the name of its
+// entry.
+func (o Owner) IsKnownByDN() bool { return strings.HasPrefix(o.Anchor, "dn:") }
+
 // key is what tokens of one owner are found by. An account that is moved keeps its tokens.
 func (o Owner) key() ownerKey { return ownerKey{o.Backend, o.User, o.Group} }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/explain"
 	"gatehouse/gateway"
+	"gatehouse/gateway/rules"
 	"gatehouse/gateway/token"
 )
 
@@ -68,6 +70,7 @@ type askOptions struct {
 	list   []string // of --groups
 	token  string   // the file of one; empty for none
 	live   bool
+	way    string
 	host   string
 	source string
 }
@@ -80,6 +83,7 @@ func (o *askOptions) flags(cmd *cobra.Command, user string) {
 	flags.StringSliceVar(&o.list, "groups", nil, `the groups of the user, separated by commas; "" for none (default: those in local files)`)
 	flags.StringArrayVar(&o.who.Groups, "group", nil, "a group of the user, which may have commas in its name; may be given several times")
 	flags.BoolVar(&o.live, "live", false, "ask the backend for the user and the groups")
+	flags.StringVar(&o.way, "via", "", "how the user logs in: password, token or identity (default password)")
 	flags.StringVar(&o.host, "host", "", "the host that the request names (default the one of the route)")
 	flags.StringVar(&o.source, "from", explain.DefaultFrom, "the address of the client")
 }
@@ -169,7 +173,12 @@ func (o *askOptions) complete(cmd *cobra.Command) error {
 		return errors.New("there is nobody to have groups or a backend: name a user too")
 	case named && o.live:
 		return errors.New("with --live the backend says which groups there are: name none")
+	case o.way != "" && o.who.Name == "":
+		return errors.New("there is nobody to log in: name a user too")
+	case o.way != "" && !slices.Contains(rules.Ways, rules.Way(o.way)):
+		return fmt.Errorf("--via: %q is no way to log in: want password, token or identity", o.way)
 	}
+	o.who.Via = rules.Way(o.way)
 	o.who.Groups, o.who.GroupsKnown = append(o.who.Groups, o.list...), named
 	return nil
 }

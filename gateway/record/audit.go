@@ -19,8 +19,9 @@ type Decision struct {
 	Groups     []string     `json:"groups,omitempty"`              // of the user, those that rules of the route name
 	ExpiresIn  int64        `json:"password_expires_in,omitempty"` // seconds, where the backend says that it is soon
 	Claimed    string       `json:"claimed,omitempty"`             // the name that was sent, where nobody vouched for it
-	Via        string       `json:"via,omitempty"`                 // how the user came: with a password, or a token
+	Via        string       `json:"via,omitempty"`                 // how the user logged in, as rules have it
 	Token      string       `json:"token,omitempty"`               // ID of the token that came with the request, or was issued
+	Own        string       `json:"own_token,omitempty"`           // ID of the token of an account that was sent, here or for the token
 	Refresh    string       `json:"refresh_token,omitempty"`       // ID of the refresh token that the token was asked for with, or that was issued with it
 	Grace      bool         `json:"grace,omitempty"`               // it had expired, and finished an upload
 	Backend    string       `json:"backend,omitempty"`

@@ -34,6 +34,9 @@ func bindNames(r Requirement, route Route) (Requirement, error) {
 	}
 	return r.rename(func(p principal) (principal, error) {
 		text := p.String()
+		if name, ok := strings.CutPrefix(p.name, RobotSource+":"); ok && p.kind == userKind && name != "" {
+			return p.robot(name), nil
+		}
 		if source, name, ok := strings.Cut(p.name, ":"); ok && source != "" && slices.Contains(route.Backends, source) {
 			p.source, p.name = source, name
 		}

@@ -23,8 +23,8 @@ type Subject struct {
 	// that would have to vouch, for a question about what a login could change.
 	Identity backend.Identity
 
-	// ByToken says that who came with a token, and not with a password.
-	ByToken bool
+	// Via is how who has logged in.
+	Via Way
 
 	GroupsKnown bool
 	Groups      []string

@@ -149,8 +149,8 @@ func waysTo(r Requirement, req Request, who Subject) []string {
 		return []string{"send it from " + r.address()}
 	case voucher:
 		return []string{"log in as a user of the " + r.String()}
-	case way:
-		return []string{"log in by " + string(r)}
+	case Way:
+		return []string{"log in with " + r.Words()}
 	case principal:
 		return []string{r.wayIn(who)}
 	case not:

@@ -30,7 +30,6 @@ type (
 	anyOf     []Requirement // never empty
 	allOf     []Requirement // never empty
 	not       struct{ Requirement }
-	way       string // how somebody comes
 )
 
 // voucher is the backend of that name, which vouches for the user.
@@ -38,12 +37,6 @@ type voucher struct {
 	name string
 	at   place // where it stands in require; empty where it is none of a rule
 }
-
-// The ways in which somebody comes.
-const (
-	byPassword way = "password"
-	byToken    way = "token"
-)
 
 // principal is a user or a group by name. With a source it is one of that
 // backend alone: another backend's user of the same name is somebody else.

@@ -3,6 +3,7 @@ package rules
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gatehouse/gateway/strict"
@@ -123,13 +124,13 @@ func parseVouchers(args []word) (Requirement, error) {
 
 func parseWays(args []word) (Requirement, error) {
 	if len(args) == 0 {
-		return nil, fmt.Errorf("it does not say how somebody comes: write via %s or via %s", byPassword, byToken)
+		return nil, errors.New("it does not say how somebody logs in: write via password, via token or via identity")
 	}
 	var list []Requirement
 	for _, arg := range args {
-		w := way(arg.text)
-		if w != byPassword && w != byToken {
-			return nil, fmt.Errorf("%q is no way to log in: write %s or %s", arg.text, byPassword, byToken)
+		w := Way(arg.text)
+		if !slices.Contains(Ways, w) {
+			return nil, fmt.Errorf("%q is no way to log in: write via password, via token or via identity", arg.text)
 		}
 		list = append(list, w)
 	}

@@ -18,7 +18,7 @@ const maxDepth = 16
 //	user NAME…        one of these users
 //	group NAME…       a member of one of these groups
 //	backend NAME…     whoever one of these backends vouches for
-//	via WAY…          whoever has logged in by a password, or comes with a token
+//	via WAY…          whoever has logged in with a password, a token or an identity token
 //	ip ADDRESS…       from one of these addresses or CIDR ranges
 //	all granted       everybody, also without a login
 //	all denied        nobody

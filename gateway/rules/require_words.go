@@ -68,7 +68,7 @@ func quotedWord(text string) (w word, rest string, err error) {
 	return word{}, "", errors.New("the closing double quote is missing")
 }
 
-const knownItems = "valid-user, user NAME…, group NAME…, backend NAME…, via password|token, ip ADDRESS…, all granted, all denied, not …, or a table { any = […] }, { all = […] }, { none = […] }"
+const knownItems = "valid-user, user NAME…, group NAME…, backend NAME…, via password|token|identity, ip ADDRESS…, all granted, all denied, not …, or a table { any = […] }, { all = […] }, { none = […] }"
 
 // advice says what to write in place of words that people try, most of which
 // are Apache's.

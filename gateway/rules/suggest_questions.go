@@ -61,19 +61,21 @@ func (p *Policy) called(name principal) []Subject {
 	return list
 }
 
-// withTokens returns the people once more as they come with a token, if some rule asks how
-// they come.
+// withTokens returns the people once more as they log in without a password, if some rule asks
+// how they do.
 func (a *asker) withTokens() (list []Subject) {
 	asked := false
 	for i := range a.rules {
 		leaves(a.rules[i].require, func(leaf Requirement) {
-			_, isWay := leaf.(way)
+			_, isWay := leaf.(Way)
 			asked = asked || isWay
 		})
 	}
 	for _, who := range a.people {
-		if who.ByToken = true; asked && who.LoggedIn {
-			list = append(list, who)
+		for _, who.Via = range Ways[1:] {
+			if asked && who.LoggedIn {
+				list = append(list, who)
+			}
 		}
 	}
 	return list

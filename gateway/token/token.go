@@ -51,6 +51,13 @@ type Token struct {
 
 	// Scopes are what the token may be used for. One for [Refresh] has none.
 	Scopes Scopes
+
+	// Via is how whoever logged in for the token did that; empty for with a password.
+	Via string
+
+	// Own is the ID of the token of an account that was sent for this one, which ends with
+	// it; empty if none was.
+	Own string
 }
 
 // IsAnonymous reports whether nobody has logged in for the token.
@@ -88,7 +95,8 @@ var (
 var buffers = sync.Pool{New: func() any { return new([MaxLength]byte) }}
 
 const (
-	format    = 1 // of what is sealed
+	format    = 2 // of what is sealed
+	formerly  = 1 // without Via and Own
 	nonceSize = 12
 	tagSize   = 16
 )
@@ -163,7 +171,7 @@ func (t Token) encode() []byte {
 	}
 	b = append(b, grace)
 	id := &t.Identity
-	for _, text := range [...]string{t.Service, id.User, id.Handle, id.Source, id.Anchor, id.Changed, id.Expires, string(t.Scopes)} {
+	for _, text := range [...]string{t.Service, id.User, id.Handle, id.Source, id.Anchor, id.Changed, id.Expires, string(t.Scopes), t.Via, t.Own} {
 		b = binary.AppendUvarint(b, uint64(len(text)))
 		b = append(b, text...)
 	}
@@ -175,7 +183,7 @@ const fixedSize = 1 + len(ID{}) + 8 + 8 + 1
 
 // decode reads what encode has written. The texts of the token are parts of s.
 func decode(s string) (Token, error) {
-	if len(s) < fixedSize || s[0] != format || s[fixedSize-1] > 1 {
+	if len(s) < fixedSize || s[0] != format && s[0] != formerly || s[fixedSize-1] > 1 {
 		return Token{}, ErrMalformed
 	}
 	var id ID
@@ -185,6 +193,9 @@ func decode(s string) (Token, error) {
 		ID: id, Issued: number(times), Expires: number(times[8:]), Service: r.text(),
 		Identity: backend.Identity{User: r.text(), Handle: r.text(), Source: r.text(), Anchor: r.text(), Changed: r.text(), Expires: r.text(), OnGrace: s[fixedSize-1] == 1},
 		Scopes:   Scopes(r.text()),
+	}
+	if s[0] != formerly {
+		t.Via, t.Own = r.text(), r.text()
 	}
 	if r.short || r.rest != "" {
 		return Token{}, ErrMalformed

@@ -273,7 +273,7 @@ func TestDecodeTakesWholeTokensAlone(t *testing.T) {
 	if got, err := decode(whole); err != nil || got.Identity != sample().Identity {
 		t.Fatalf("got %+v, %v", got, err)
 	}
-	texts := []string{"", whole + "x", "\x00" + whole[1:], "\x02" + whole[1:], whole[:fixedSize-1] + "\x02" + whole[fixedSize:]}
+	texts := []string{"", whole + "x", "\x00" + whole[1:], "\x03" + whole[1:], whole[:fixedSize-1] + "\x02" + whole[fixedSize:]}
 	for i := range whole {
 		texts = append(texts, whole[:i])
 	}
@@ -281,5 +281,19 @@ func TestDecodeTakesWholeTokensAlone(t *testing.T) {
 		if got, err := decode(s); err == nil {
 			t.Errorf("%q is %+v", s, got)
 		}
+	}
+}
+
+// Tokens that were sealed before there were Via and Own count until they end.
+func TestDecodeTakesTokensOfBefore(t *testing.T) {
+	want := sample()
+	want.Via, want.Own = "", ""
+	now := string(want.encode())
+	got, err := decode("\x01" + now[1:len(now)-2])
+	if err != nil || got != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if _, err := decode("\x01" + now[1:]); err == nil {
+		t.Error("a token of before with what there was not")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"gatehouse/cmd/gatehouse/config"
+	"gatehouse/gateway/rules"
 )
 
 // checkBackend reports whether a [[backend]] can be opened at all.
@@ -24,6 +25,10 @@ func (a *Assembly) checkBackend(i int, b config.Backend) bool {
 	// A rule may say "user NAME-OF-BACKEND:alice".
 	if strings.ContainsAny(name, ": \"") || strings.ContainsFunc(name, unicode.IsControl) {
 		a.Report.Errorf(at, "the name %q has a colon, a blank or a quote in it, so that rules could not name users of this backend", name)
+		return false
+	}
+	if name == rules.RobotSource {
+		a.Report.Errorf(at, "no backend can be called %q: in rules that is the source of robots, which log in with tokens alone", name)
 		return false
 	}
 	if _, taken := a.stacks[name]; taken {

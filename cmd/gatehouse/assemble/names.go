@@ -54,6 +54,9 @@ func (a *Assembly) warnOfNames(i int, list []rules.Rule) {
 // index i. The names are those of one item of a requirement.
 func (a *Assembly) deadNames(i int, names []rules.Name) (texts []string) {
 	for j, n := range names {
+		if !n.Group && strings.HasPrefix(n.Name, rules.RobotSource+":") {
+			continue
+		}
 		source, name := a.qualified(i, n)
 		text := a.impossible(source, n, name)
 		if known, ok := a.rosterOf(i, source, n.Group); text == "" && ok && !slices.Contains(known, a.spelled(i, source, n.Group, name)) {

@@ -81,7 +81,7 @@ func (a *Assembly) checkTest(i int, t config.Test, q *explain.Inquiry) (requests
 	if err != nil {
 		a.Report.Errorf(a.testAt(i, "from"), "%v", err)
 	}
-	who := explain.Claimant{Name: t.User, Backend: t.Backend, Groups: t.Groups, GroupsKnown: true, ByToken: t.Via == "token"}
+	who := explain.Claimant{Name: t.User, Backend: t.Backend, Groups: t.Groups, GroupsKnown: true, Via: rules.Way(t.Via)}
 	return requests, q.By(who, from, t.Host), len(a.Report) == errs
 }
 

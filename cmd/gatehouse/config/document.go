@@ -241,13 +241,13 @@ type Rule struct {
 
 // Test is one [[test]]: a question about the rules, and its answer.
 type Test struct {
-	User    string   `toml:"user" free:"true"`                // who sends the request, as typed into a login, or BACKEND:NAME; not set: somebody who has not logged in
-	Groups  []string `toml:"groups" free:"true"`              // groups of the user; not set: none
-	Backend string   `toml:"backend"`                         // backend that vouches for the user, where there are several
-	Via     string   `toml:"via" oneof:"password token"`      // how the user comes; not set: by a password
-	From    string   `toml:"from"`                            // address of the client
-	Host    string   `toml:"host"`                            // host that the request names; not set: the one of the route
-	Request string   `toml:"request" free:"true"`             // "METHOD PATH", or login, catalog, or pull, push, delete or tags with a repository
-	Expect  string   `toml:"expect" oneof:"allow deny login"` // what becomes of it; login: the answer is 401
-	Rule    string   `toml:"rule" free:"true"`                // rule that decides; not set: any
+	User    string   `toml:"user" free:"true"`                    // who sends the request, as typed into a login, or BACKEND:NAME; not set: somebody who has not logged in
+	Groups  []string `toml:"groups" free:"true"`                  // groups of the user; not set: none
+	Backend string   `toml:"backend"`                             // backend that vouches for the user, where there are several
+	Via     string   `toml:"via" oneof:"password token identity"` // how the user logs in; not set: with a password
+	From    string   `toml:"from"`                                // address of the client
+	Host    string   `toml:"host"`                                // host that the request names; not set: the one of the route
+	Request string   `toml:"request" free:"true"`                 // "METHOD PATH", or login, catalog, or pull, push, delete or tags with a repository
+	Expect  string   `toml:"expect" oneof:"allow deny login"`     // what becomes of it; login: the answer is 401
+	Rule    string   `toml:"rule" free:"true"`                    // rule that decides; not set: any
 }

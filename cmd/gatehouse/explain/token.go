@@ -79,7 +79,7 @@ func (t *Token) lines() (lines [][2]string) {
 
 // With returns the claimant who comes with the token b, and so is whoever that names.
 func (c Claimant) With(b gateway.Bearer) Claimant {
-	c.Token, c.ByToken = &b, true
+	c.Token, c.Via = &b, rules.Way(b.Token.Via)
 	c.Name, c.Backend = b.Token.Identity.User, b.Token.Identity.Source
 	return c
 }
@@ -91,9 +91,14 @@ func (c Claimant) hearToken(ctx context.Context, asks bool, on routeBackend) tes
 	if c.Name == "" || c.Token.Err != nil || !slices.Contains(on.sources, c.Backend) {
 		return nobody("")
 	}
+	if own := c.Token.Token.Own; own != "" {
+		t := nobody(fmt.Sprintf("it was made for the token %s of an account, which the running gateway alone can look up: see gatehouse token show", own))
+		t.unknown = true
+		return t
+	}
 	if !asks {
 		who := c.as(c.Backend, backend.Extend(on.backend).Spelling(c.Backend))
-		who.Identity, who.ByToken = id, true
+		who.Identity, who.Via = id, c.Via
 		return testimony{subjects: []rules.Subject{who}, note: fmt.Sprintf("it is taken for granted that the account of %s is what it was: ask the backend with --live", id.User)}
 	}
 	now, err := backend.Extend(on.backend).Confirm(ctx, id)
@@ -109,7 +114,7 @@ func (c Claimant) hearToken(ctx context.Context, asks bool, on routeBackend) tes
 	}
 	t := groupsOf(ctx, on.backend, now)
 	for i := range t.subjects {
-		t.subjects[i].ByToken = true
+		t.subjects[i].Via = c.Via
 	}
 	return t
 }

@@ -22,8 +22,8 @@ type Claimant struct {
 	Groups      []string
 	GroupsKnown bool
 
-	ByToken bool            // comes with a token, and not with a password
-	Token   *gateway.Bearer // with this one, which says who it is; nil if none is given
+	Via   rules.Way       // how the claimant logs in
+	Token *gateway.Bearer // that the claimant comes with, and says who it is; nil if none is given
 }
 
 // witness tells what a gateway would find out of a claimant with a name that a
@@ -64,6 +64,9 @@ func barred(c Claimant, refusal error) testimony {
 
 // hear asks w about c, if there is anything to ask.
 func (c Claimant) hear(ctx context.Context, w witness, on routeBackend) (testimony, error) {
+	if name, ok := strings.CutPrefix(c.Name, rules.RobotSource+":"); ok && c.Backend == "" {
+		return c.asRobot(name)
+	}
 	if source, name, ok := strings.Cut(c.Name, ":"); ok && c.Backend == "" {
 		c.Backend, c.Name = source, name
 	}
@@ -81,9 +84,19 @@ func (c Claimant) hear(ctx context.Context, w witness, on routeBackend) (testimo
 	c.Name = name
 	t := w.testify(ctx, c, on)
 	for i := range t.subjects {
-		t.subjects[i].ByToken = c.ByToken && t.subjects[i].LoggedIn
+		if t.subjects[i].LoggedIn {
+			t.subjects[i].Via = c.Via
+		}
 	}
 	return t, nil
+}
+
+// asRobot is the testimony about the robot of a name: it has a token, and is in no group.
+func (c Claimant) asRobot(name string) (testimony, error) {
+	if len(c.Groups) > 0 || c.Via != "" && c.Via != rules.ByToken {
+		return testimony{}, fmt.Errorf("%s is a robot, which is in no group and comes with a token", c.Name)
+	}
+	return testimony{subjects: []rules.Subject{{LoggedIn: true, Identity: rules.RobotIdentity(name), Via: rules.ByToken, GroupsKnown: true}}}, nil
 }
 
 // hearsay takes what a claimant says for true. Names are spelled as the backend
