@@ -76,7 +76,6 @@ func (a *Assembly) cache(b backend.Backend) *backend.Cache {
 // cacheConfig returns how the cache of every backend is made.
 func cacheConfig(c *config.Document) backend.CacheConfig {
 	return backend.CacheConfig{
-		DiesWith:    diesWith(c),
 		Size:        c.Cache.Size,
 		TTL:         c.Cache.TTL.Duration,
 		GroupsTTL:   c.Cache.GroupsTTL.Duration,

@@ -96,18 +96,6 @@ func (a *Assembly) checkDiesWith(states []string) {
 	}
 }
 
-// diesWith returns the states of an account that end its tokens, none if they cannot be used,
-// which is reported.
-func diesWith(c *config.Document) (all []backend.Standing) {
-	for _, state := range c.Tokens.DiesWith {
-		all = append(all, backend.Standing(state))
-	}
-	if backend.CheckStandings(all) != nil {
-		return nil
-	}
-	return all
-}
-
 // warnOfUnfollowed names the backends whose users can have no tokens.
 func (a *Assembly) warnOfUnfollowed() {
 	someone := backend.Identity{User: "user", Handle: "handle", Anchor: "kind:value"}
