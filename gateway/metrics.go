@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"gatehouse/backend/fault"
+	"gatehouse/backend/owntoken"
 )
 
 // Metrics counts what gateways do, in a registry of its own. It outlives the
@@ -37,6 +38,7 @@ type Metrics struct {
 	backends atomic.Pointer[[]BackendInfo]
 
 	hashMemory atomic.Pointer[func() HashMemoryUse]
+	keptTokens atomic.Pointer[func() owntoken.Tally]
 }
 
 // Buckets of the histograms, in seconds. A login that is remembered takes a

@@ -87,7 +87,7 @@ func newDesc(name, help string, labels ...string) *prometheus.Desc {
 func (c collector) Describe(to chan<- *prometheus.Desc) {
 	own := []*prometheus.Desc{descConnections, descMaxConnections, descRefused, descShed, descDelayed, descSlowBodies, descUndecided, descMaxUndecided, descCrowded,
 		descUpstreams, descMaxUpstreams, descBusy, descStuck, descMemoryLimit, descAccept, descDropped, descCertificate, descDegraded, descUp, descPool}
-	for _, d := range slices.Concat(own, cacheDescs, guardDescs) {
+	for _, d := range slices.Concat(own, cacheDescs, guardDescs, keptTokenDescs) {
 		to <- d
 	}
 }
@@ -105,6 +105,9 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 	}
 	if use := c.hashMemory.Load(); use != nil {
 		collectHashMemory(to, (*use)())
+	}
+	if tally := c.keptTokens.Load(); tally != nil {
+		collectKeptTokens(to, (*tally)())
 	}
 	for _, b := range c.Backends() {
 		b.collect(to)

@@ -72,5 +72,7 @@ var tokens = []Entry{
 	{"token.page.conflict", "A user has a token of that name already, or has made as many as one may (409).", "nothing, or raise `per_user` under `[tokens]`"},
 	{"token.page.unknown", "A user wanted to rotate or revoke a token that has ended, or that somebody else owns (404).", "nothing, if it is rare"},
 	{"token.page.no_anchor", "A user can have no tokens, because nothing tells the account from a later one of the same name (403).", "let the service account of the directory read the attribute that names an entry for good; `gatehouse doctor` says which"},
+	{"token.own.ends_soon", "The token of a person or robot ends within a week. The log says so once a day.", "have its owner make another one, or `gatehouse token rotate` it, and give that to whatever uses it"},
+	{"token.own.orphaned", "The owner of a token is gone: no such account or group is there any more. The token is asleep, and ends for good after 30 days.", "give what the token is for an owner who is there: `gatehouse token create`; nothing, if nobody needs it any more"},
 	{"token.keys.malformed", "The keys for tokens cannot be used. At the start gatehouse does not run. Later the old keys stay in use.", "correct the lines that the text names: KID:BASE64, as `gatehouse token key` prints them"},
 }

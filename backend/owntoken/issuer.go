@@ -264,24 +264,6 @@ func (i *Issuer) Rotate(ctx context.Context, id string, overlap time.Duration, b
 	return i.keep(ctx, t, Change{At: now, By: by, Shorten: map[string]time.Time{old.ID: now.Add(overlap)}})
 }
 
-// Revoke ends tokens by their IDs, and returns how many of them had not ended before.
-func (i *Issuer) Revoke(ctx context.Context, by string, ids ...string) (int, error) {
-	c := Change{At: i.moment(), By: by}
-	for _, id := range ids {
-		t, err := i.store.ByID(ctx, id)
-		if err != nil {
-			return 0, fmt.Errorf("%s: %w", id, err)
-		}
-		if t.At(i.now()) == nil {
-			c.Revoke = append(c.Revoke, id)
-		}
-	}
-	if len(c.Revoke) == 0 {
-		return 0, nil
-	}
-	return len(c.Revoke), i.store.Change(ctx, c)
-}
-
 // Find returns the token whose secret is given, whether or not it has ended. Its error is
 // or wraps [ErrNone] if there is none.
 func (i *Issuer) Find(ctx context.Context, secret string) (Token, error) {

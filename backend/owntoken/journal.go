@@ -32,6 +32,8 @@ type Journal struct {
 	tokens *table
 	file   *os.File
 	size   int64 // of what is known to be whole
+	lines  int   // in that
+	counts Counts
 	broken error // why nothing can be written any more, nil if it can
 	uses   map[string]Use
 }
@@ -97,18 +99,13 @@ func (j *Journal) open() error {
 	if err := checkOwn(f); err != nil {
 		return fault.File(fmt.Errorf("%s: %w", j.path, err))
 	}
-	lines, err := j.read()
-	if err != nil {
+	if j.lines, err = j.read(); err != nil {
 		return err
 	}
 	if err := j.truncate(); err != nil {
 		return fault.File(err)
 	}
-	j.forget()
-	if lines > 1000 && lines > 2*len(j.tokens.byID) {
-		return j.compact()
-	}
-	return nil
+	return j.tidy()
 }
 
 // checkOwn reports why a file cannot keep tokens.
@@ -180,6 +177,7 @@ func (j *Journal) Change(_ context.Context, c Change) error {
 		return fmt.Errorf("%s: %w: %w", j.path, backend.ErrUnavailable, err)
 	}
 	j.tokens.do(&c)
+	j.counts.add(&c)
 	return nil
 }
 
@@ -208,6 +206,7 @@ func (j *Journal) append(c *Change) error {
 		return err
 	}
 	j.size += int64(len(line))
+	j.lines++
 	return nil
 }
 

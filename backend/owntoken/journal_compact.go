@@ -22,6 +22,25 @@ func (j *Journal) forget() {
 	}
 }
 
+// Tidy drops what has ended long ago, and replaces the file if much of it no longer counts.
+// After an error the file is what it was, or nothing more is written.
+func (j *Journal) Tidy() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.broken != nil {
+		return j.broken
+	}
+	return j.tidy()
+}
+
+func (j *Journal) tidy() error {
+	j.forget()
+	if j.lines > 1000 && j.lines > 2*len(j.tokens.byID) {
+		return j.compact()
+	}
+	return nil
+}
+
 // compact replaces the file by one that has each token once. A crash leaves the old file or
 // the new one.
 func (j *Journal) compact() error {
@@ -34,12 +53,20 @@ func (j *Journal) compact() error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return fault.File(fmt.Errorf("write %s anew: %w", j.path, err))
 	}
-	if err := errors.Join(os.Rename(f.Name(), j.path), syncFolder(filepath.Dir(j.path)), j.file.Close()); err != nil {
+	fresh, err := os.OpenFile(f.Name(), os.O_RDWR|os.O_APPEND|syscall.O_NOFOLLOW, 0)
+	if err != nil {
 		return fault.File(err)
 	}
-	j.size = size
-	j.file, err = os.OpenFile(j.path, os.O_RDWR|os.O_APPEND|syscall.O_NOFOLLOW, 0)
-	return err
+	if err := os.Rename(f.Name(), j.path); err != nil {
+		return errors.Join(fault.File(err), fresh.Close())
+	}
+	old := j.file
+	j.file, j.size, j.lines = fresh, size, len(j.tokens.byID)
+	if err := syncFolder(filepath.Dir(j.path)); err != nil {
+		j.broken = fmt.Errorf("an earlier change of the file may be lost: %w; restart gatehouse when the disk is in order", err)
+		return errors.Join(j.broken, old.Close())
+	}
+	return old.Close()
 }
 
 // writeAll writes a line for each token.

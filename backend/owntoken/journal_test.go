@@ -1,6 +1,7 @@
 package owntoken
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -269,4 +270,41 @@ func TestJournalIsCompactedAtTheStart(t *testing.T) {
 		t.Error(err)
 	}
 	create(t, i, "after")
+}
+
+// A program that runs for long does not keep what has ended long ago.
+func TestFileIsTidiedWhileItIsInUse(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.jsonl")
+	j, i := open(t, path)
+	kept, secret, err := i.Create(t.Context(), Order{Kind: Personal, Name: "kept", Owner: alice})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 501 {
+		made, _, err := i.Create(t.Context(), Order{Kind: Identity, Name: fmt.Sprint("login-", n), Owner: Owner{Backend: "corp", User: fmt.Sprint("u", n), Anchor: "entryUUID:x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := i.Revoke(t.Context(), "test", made.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	j.now = func() time.Time { return time.Now().Add(31 * 24 * time.Hour) }
+	if err := j.Tidy(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil || bytes.Count(text, []byte("\n")) != 1 {
+		t.Fatalf("%d lines are left, %v", bytes.Count(text, []byte("\n")), err)
+	}
+	if _, err := i.Revoke(t.Context(), "test", kept.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, i = open(t, path)
+	if found, err := i.Find(t.Context(), secret); err != nil || found.Revoked.IsZero() {
+		t.Errorf("what was written after that: %+v, %v", found, err)
+	}
 }

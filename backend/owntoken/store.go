@@ -45,6 +45,8 @@ type Change struct {
 	Add     []Added              `json:"add,omitempty"`
 	Shorten map[string]time.Time `json:"shorten,omitempty"` // tokens by ID, and when they end
 	Revoke  []string             `json:"revoke,omitempty"`  // tokens by ID
+	Why     string               `json:"why,omitempty"`     // they are revoked; empty for no reason
+	Orphan  map[string]time.Time `json:"orphan,omitempty"`  // tokens by ID, and since when their owner is gone; the zero time for one who is back
 	Used    map[string]Use       `json:"used,omitempty"`    // tokens by ID
 }
 
@@ -100,6 +102,11 @@ func (t *table) check(c *Change) error {
 			return errors.New("it shortens a token that there is not")
 		}
 	}
+	for id := range c.Orphan {
+		if t.byID[id] == nil {
+			return errors.New("it says who owns a token that there is not")
+		}
+	}
 	for _, id := range c.Revoke {
 		if t.byID[id] == nil {
 			return errors.New("it revokes a token that there is not")
@@ -117,6 +124,9 @@ func (t *table) do(c *Change) {
 		if e := t.byID[id]; end.Before(e.Expires) {
 			e.Expires = end
 		}
+	}
+	for id, since := range c.Orphan {
+		t.byID[id].Orphaned = since
 	}
 	t.revoke(c)
 	for id, u := range c.Used {
@@ -149,7 +159,7 @@ func (t *table) remove(e *entry) {
 func (t *table) revoke(c *Change) {
 	for _, id := range c.Revoke {
 		if e := t.byID[id]; e != nil && e.Revoked.IsZero() {
-			e.Revoked = c.At
+			e.Revoked, e.RevokedFor = c.At, c.Why
 		}
 	}
 }

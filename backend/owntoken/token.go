@@ -38,6 +38,13 @@ type Token struct {
 	// Revoked is when the token was revoked, the zero value if it was not.
 	Revoked time.Time `json:"revoked,omitzero"`
 
+	// RevokedFor is why, empty where somebody revoked it who needs no reason.
+	RevokedFor string `json:"revoked_for,omitempty"`
+
+	// Orphaned is since when its owner is known to be gone, the zero value for one who is
+	// there.
+	Orphaned time.Time `json:"orphaned,omitzero"`
+
 	// Used is when and from where the token was last used, to the hour.
 	Used     time.Time  `json:"used,omitzero"`
 	UsedFrom netip.Addr `json:"used_from,omitzero"`

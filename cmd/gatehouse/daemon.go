@@ -80,7 +80,7 @@ func (d *daemon) follow(ctx context.Context) {
 	defer watching.Wait()
 	watching.Go(func() { d.files.run(ctx) })
 	watching.Go(func() { d.watchNamesakes(ctx) })
-	watching.Go(func() { d.keepUses(ctx) })
+	watching.Go(func() { d.keepTokens(ctx) })
 	for {
 		select {
 		case <-ctx.Done():

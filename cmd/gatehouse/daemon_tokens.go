@@ -10,8 +10,9 @@ import (
 	"gatehouse/gateway"
 )
 
-// flushEvery is how often the last uses of tokens are kept.
-const flushEvery = time.Hour
+// upkeepEvery is how often the tokens are looked after: their last uses are kept, and what
+// has ended is dropped.
+const upkeepEvery = time.Hour
 
 // ownTokens are the tokens that accounts own. The process has one file of them from its
 // start to its end, whatever becomes of the configuration: while it reads the file anew, no
@@ -34,6 +35,7 @@ func (d *daemon) useOwnTokens(a *assemble.Assembly) error {
 			return fmt.Errorf("%s: %w", at, err)
 		}
 		d.own = &ownTokens{path, journal, owntoken.NewIssuer(journal, a.OwnTokens())}
+		d.metrics.SetTokens(journal.Tally)
 	case path != d.own.file():
 		return fmt.Errorf("%s: changing store_file %w", at, gateway.ErrNeedsRestart)
 	}
@@ -51,22 +53,22 @@ func (o *ownTokens) file() string {
 	return o.path
 }
 
-// keepUses keeps the last uses of tokens now and then, until ctx is done. What is noted
-// after that is kept when the file is closed.
-func (d *daemon) keepUses(ctx context.Context) {
+// keepTokens looks after the tokens now and then, until ctx is done. Uses that are noted
+// after that are kept when the file is closed.
+func (d *daemon) keepTokens(ctx context.Context) {
 	if d.own == nil {
 		return
 	}
-	due := time.NewTicker(flushEvery)
+	u := newTokenUpkeep(d)
+	u.warnOfEnds(ctx, time.Now())
+	due := time.NewTicker(upkeepEvery)
 	defer due.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-due.C:
-			if err := d.own.journal.Flush(); err != nil {
-				d.log.Error("the last uses of tokens are not kept", "error", err)
-			}
+		case now := <-due.C:
+			u.run(ctx, now)
 		}
 	}
 }
