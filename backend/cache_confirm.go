@@ -36,13 +36,29 @@ func (c *Cache) prove(ctx context.Context, p proof) (Identity, error) {
 	}
 	version := c.Version(p.id.User)
 	k := c.proofs.proof(p)
-	ask := func(ctx context.Context) (Identity, error) { return c.askProof(ctx, k, p, version) }
-	r := renewal{line{askingCheck, p.id.Source}, k, p.id.User, ask}
 	switch f := c.store.login(k, version); {
 	case f.state == refused:
 		return c.answer(ctx, CacheNegative, Identity{}, f.err)
 	case f.state == current && f.check == never:
 		return c.answer(ctx, CacheHit, f.id, nil)
+	default: // has a function of its own, since what it needs takes memory
+		return c.proveAgain(ctx, f, proofAt{p, k, version})
+	}
+}
+
+// proofAt is a proof with its key, and the version that its user had when it was shown.
+type proofAt struct {
+	proof   proof
+	key     key
+	version uint64
+}
+
+// proveAgain has the Backend asked whether a proof still counts of which f is known, now or
+// meanwhile.
+func (c *Cache) proveAgain(ctx context.Context, f finding, p proofAt) (Identity, error) {
+	ask := func(ctx context.Context) (Identity, error) { return c.askProof(ctx, p.key, p.proof, p.version) }
+	r := renewal{line{askingCheck, p.proof.id.Source}, p.key, p.proof.id.User, ask}
+	switch {
 	case f.state == current && f.check == soon:
 		c.checkMeanwhile(ctx, f.id, func(ctx context.Context) error {
 			_, err := ask(ctx)

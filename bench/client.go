@@ -46,7 +46,10 @@ func rootRequest(u credential) request {
 // newRequest puts a request together from its method and target.
 func newRequest(line string, u credential, body *blob, want answer) request {
 	head := fmt.Sprintf("%s HTTP/1.1\r\nHost: %s\r\nUser-Agent: gatehouse-bench\r\nAccept: */*\r\n", line, hostName)
-	if u != (credential{}) {
+	switch {
+	case u.Token != "":
+		head += "Authorization: Bearer " + u.Token + "\r\n"
+	case u != (credential{}):
 		head += "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(u.Name+":"+u.Password)) + "\r\n"
 	}
 	if body != nil {

@@ -17,6 +17,9 @@ const gatehouseConfig = `listen = ["{{.Listen}}"]
 socket = "{{.Home}}/admin.sock"
 {{end}}
 
+{{if .Tokens}}
+[tokens]
+{{end}}
 [tls]
 cert_file = "{{.CertFile}}"
 key_file = "{{.KeyFile}}"
@@ -32,6 +35,7 @@ path = "/v2/"
 upstream = "http://{{.Upstream}}"
 backend = "local"
 realm = "Registry Authentication"
+{{if .Tokens}}challenge = "bearer"{{end}}
 
   [[route.rule]]
   name = "pull"

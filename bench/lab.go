@@ -40,7 +40,8 @@ type lab struct {
 	roots     *x509.CertPool
 }
 
-type credential struct{ Name, Password string }
+// credential is what a user logs in with: the token, if there is one.
+type credential struct{ Name, Password, Token string }
 
 func newLab(o options) (*lab, error) {
 	dir, err := os.MkdirTemp("", "gatehouse-bench-")
@@ -64,7 +65,7 @@ func (l *lab) fill(hash string) error {
 		return fmt.Errorf("open the working folder to the servers' workers: %w", err)
 	}
 	for i := range userCount {
-		l.Users = append(l.Users, credential{fmt.Sprintf("user%d", i+1), fmt.Sprintf("password-%d", i+1)})
+		l.Users = append(l.Users, credential{Name: fmt.Sprintf("user%d", i+1), Password: fmt.Sprintf("password-%d", i+1)})
 	}
 	if err := l.writeUsers(hash); err != nil {
 		return err

@@ -121,7 +121,7 @@ type outcome struct {
 func (w load) run(ctx context.Context, l *lab, s *server) (outcome, error) {
 	requests := make([]request, w.conns)
 	for i := range requests {
-		requests[i] = w.request(l, l.Users[i%len(l.Users)])
+		requests[i] = w.request(l, s.user(l, i))
 	}
 	if w.fresh {
 		return w.measure(ctx, s, func(ctx context.Context, i int) error { return once(ctx, s, requests[i]) })
@@ -197,7 +197,7 @@ func connect(ctx context.Context, l *lab, s *server, n int) ([]*client, error) {
 				return err
 			}
 			clients[i] = c
-			return c.do(rootRequest(l.Users[i%len(l.Users)]))
+			return c.do(rootRequest(s.user(l, i)))
 		})
 	}
 	return clients, group.Wait()

@@ -35,7 +35,7 @@ func gate(t *testing.T, l *lab, spoil http.HandlerFunc) *server {
 
 func testLab() *lab {
 	b := newBlob(1<<20 + 1)
-	return &lab{Users: []credential{{"a", "b"}, {"c", "d"}}, blob: b, digest: b.digest()}
+	return &lab{Users: []credential{{Name: "a", Password: "b"}, {Name: "c", Password: "d"}}, blob: b, digest: b.digest()}
 }
 
 func TestEveryRequestGetsTheAnswerItWants(t *testing.T) {

@@ -135,7 +135,7 @@ func measureIdle(ctx context.Context, l *lab, s *server, n int, results sheet) e
 	}
 	// A connection that the server gave up meanwhile must not count as held.
 	for i, c := range clients {
-		if err := c.do(rootRequest(l.Users[i%len(l.Users)])); err != nil {
+		if err := c.do(rootRequest(s.user(l, i))); err != nil {
 			return err
 		}
 	}
@@ -146,8 +146,8 @@ func measureIdle(ctx context.Context, l *lab, s *server, n int, results sheet) e
 
 // verify sends a blob each way and compares digests.
 func verify(ctx context.Context, l *lab, s *server) error {
-	if err := once(ctx, s, verifiedPull(l, l.Users[0])); err != nil {
+	if err := once(ctx, s, verifiedPull(l, s.user(l, 0))); err != nil {
 		return err
 	}
-	return once(ctx, s, verifiedPush(l, l.Users[0]))
+	return once(ctx, s, verifiedPush(l, s.user(l, 0)))
 }

@@ -24,6 +24,7 @@ type kind struct {
 	args     []string
 	config   string // a template over site
 	silent   bool   // writes no access log and counts nothing; measured only if it is named
+	tokens   bool   // its clients send tokens in place of passwords; measured only if it is named
 }
 
 // before is another gatehouse, which is measured beside this one where -before names it.
@@ -37,6 +38,7 @@ func kinds() []kind {
 	return []kind{
 		{name: "gatehouse", version: []string{"version"}, args: []string{"serve", "--config"}, config: gatehouseConfig},
 		{name: "gatehouse-silent", version: []string{"version"}, args: []string{"serve", "--config"}, config: gatehouseConfig, silent: true},
+		{name: "gatehouse-tokens", version: []string{"version"}, args: []string{"serve", "--config"}, config: gatehouseConfig, tokens: true},
 		{name: before, version: []string{"version"}, args: []string{"serve", "--config"}, config: gatehouseConfig},
 		{name: "apache", binaries: []string{"apache2", "httpd"}, version: []string{"-v"}, args: []string{"-D", "FOREGROUND", "-f"}, config: apacheConfig},
 		{name: "nginx", binaries: []string{"nginx"}, version: []string{"-v"}, args: []string{"-e", "stderr", "-c"}, config: nginxConfig},
@@ -60,6 +62,7 @@ type site struct {
 	Port    string
 	Modules string // of Apache
 	silent  bool
+	Tokens  bool // clients send tokens
 }
 
 // AccessLog says whether requests are to be logged.
@@ -73,8 +76,9 @@ type server struct {
 	*process
 	version string
 	addr    string
-	tls     *tls.Config // nil for clear text
-	suite   string      // of ciphers, that it chose
+	tls     *tls.Config  // nil for clear text
+	users   []credential // that only this one knows; nil for those of the lab
+	suite   string       // of ciphers, that it chose
 }
 
 // absent is a server that is left out, and why.
@@ -103,7 +107,7 @@ func startField(ctx context.Context, l *lab, o options) (*field, error) {
 		return f, err
 	}
 	for _, k := range kinds() {
-		if !o.wants(k.name) || k.silent && len(o.only) == 0 || k.name == before && o.before == "" {
+		if !o.wants(k.name) || (k.silent || k.tokens) && len(o.only) == 0 || k.name == before && o.before == "" {
 			continue
 		}
 		binary, err := k.find(ctx, l, o)
@@ -176,7 +180,11 @@ func (k kind) start(ctx context.Context, l *lab, binary string) (*server, error)
 		return nil, err
 	}
 	s := &server{process: p, addr: addr, tls: l.clientTLS(), version: versionOf(ctx, binary, k.version)}
-	return s, s.await(ctx, l)
+	if err := s.await(ctx, l); err != nil || !k.tokens {
+		return s, err
+	}
+	s.users, err = fetchTokens(ctx, l, addr)
+	return s, err
 }
 
 // configure writes the configuration of a server into a folder of its own.
@@ -186,7 +194,7 @@ func (k kind) configure(l *lab) (file, addr string, err error) {
 		return "", "", err
 	}
 	_, port, _ := strings.Cut(addr, ":")
-	at := site{lab: l, Home: filepath.Join(l.Dir, k.name), Listen: addr, Port: port, Modules: apacheModules(), silent: k.silent}
+	at := site{lab: l, Home: filepath.Join(l.Dir, k.name), Listen: addr, Port: port, Modules: apacheModules(), silent: k.silent, Tokens: k.tokens}
 	t, err := template.New(k.name).Parse(k.config)
 	if err != nil {
 		return "", "", fmt.Errorf("read the template of the configuration: %w", err)
@@ -241,5 +249,5 @@ func (s *server) ping(ctx context.Context, l *lab) error {
 	}
 	defer c.close()
 	s.suite = c.suite()
-	return c.do(rootRequest(l.Users[0]))
+	return c.do(rootRequest(s.user(l, 0)))
 }

@@ -58,13 +58,17 @@ func (b *Rulebook) checkBearer(q Question, at entry) (grace bool, err error) {
 	if t.Issued == 0 {
 		return false, q.Bearer.Err
 	}
-	if err = desk.check(t, at.host, q.Bearer.At); err == nil {
-		grace, err = desk.checkAge(t, b.endpoint(at), q.Method, q.Bearer.At)
+	if err := desk.check(t, at.host, q.Bearer.At); err != nil {
+		return false, err
 	}
-	if err == nil && q.Bearer.Err != nil {
-		err = fault.With("token.refused", q.Bearer.Err)
+	grace = t.ExpiredSince(q.Bearer.At) >= 0
+	switch {
+	case grace && !desk.isInGrace(t, b.endpoint(at), q.Method, q.Bearer.At):
+		return false, errTokenExpired
+	case q.Bearer.Err != nil:
+		return false, fault.With("token.refused", q.Bearer.Err)
 	}
-	return grace, err
+	return grace, nil
 }
 
 // endpoint returns what the request at the door is for.

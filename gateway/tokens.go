@@ -139,17 +139,10 @@ func (d *tokenDesk) check(t token.Token, host string, now time.Time) error {
 	return nil
 }
 
-// checkAge reports whether t has expired and still may be used for a request, to finish an
-// upload. It fails if t has expired and may not.
-func (d *tokenDesk) checkAge(t token.Token, e oci.Endpoint, method string, now time.Time) (grace bool, err error) {
-	over := t.ExpiredSince(now)
-	switch {
-	case over < 0:
-		return false, nil
-	case over >= d.UploadGrace || !finishesUpload(t, e, method):
-		return false, errTokenExpired
-	}
-	return true, nil
+// isInGrace reports whether t, which has expired, still may be used for a request, to finish
+// an upload.
+func (d *tokenDesk) isInGrace(t token.Token, e oci.Endpoint, method string, now time.Time) bool {
+	return t.ExpiredSince(now) < d.UploadGrace && finishesUpload(t, e, method)
 }
 
 // shownToken is what a request came with.
@@ -195,9 +188,9 @@ func (x *exchange) openToken(text string) error {
 	if err != nil {
 		return err
 	}
-	grace, err := desk.checkAge(t, x.endpoint(), x.r.Method, x.start)
-	if err != nil {
-		return err
+	grace := t.ExpiredSince(x.start) >= 0
+	if grace && !desk.isInGrace(t, x.endpoint(), x.r.Method, x.start) {
+		return errTokenExpired
 	}
 	x.token = shownToken{Token: t, opened: true, grace: grace}
 	return nil

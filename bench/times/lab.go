@@ -104,7 +104,7 @@ func (l *lab) serve(ctx context.Context, s scene) (*process, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	if err := l.write("config.toml", s.config(addr, l.url, l.floor.String())); err != nil {
+	if err := l.write("config.toml", s.config(addr, l.url, l.options)); err != nil {
 		return nil, "", err
 	}
 	p, err := startProcess(ctx, addr, exec.Command(l.gatehouse, "serve", "--config", filepath.Join(l.dir, "config.toml")))

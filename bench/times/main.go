@@ -12,7 +12,8 @@
 // Logins of all reasons are asked in one order that chance has made, so that
 // whatever else the machine does falls on all of them alike. The directory is
 // OpenLDAP; where it is not installed, what needs it is left out. With -floor 0s,
-// which has gatehouse refuse at once, the differences are seen that it hides.
+// which has gatehouse refuse at once, the differences are seen that it hides. With
+// -tokens the logins are for tokens, as with challenge = "bearer".
 package main
 
 import (
@@ -33,6 +34,7 @@ type options struct {
 	floor   time.Duration
 	limit   float64
 	only    string
+	tokens  bool
 }
 
 func main() {
@@ -44,6 +46,7 @@ func main() {
 	flag.DurationVar(&o.floor, "floor", 100*time.Millisecond, "floor under [refusals]; 0s to see what it hides")
 	flag.Float64Var(&o.limit, "limit", 0.55, "AUC above which the command fails")
 	flag.StringVar(&o.only, "only", "", "the one scene to measure: file, mixed, directory or chain")
+	flag.BoolVar(&o.tokens, "tokens", false, "ask where clients fetch tokens, which is another path with the same logins")
 	flag.Parse()
 	if o.samples < 2 || o.conns < 1 || flag.NArg() > 0 {
 		fmt.Fprintln(os.Stderr, "times: want at least 2 samples, 1 connection, and no other arguments")

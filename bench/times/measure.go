@@ -62,7 +62,7 @@ func (l *lab) ask(ctx context.Context, addr string, s scene, order []question, t
 					return
 				}
 				user, password := s.reasons[order[i].reason].login(order[i].number)
-				took, err := refusal(ctx, client, addr, user, password)
+				took, err := refusal(ctx, client, l.target(addr), user, password)
 				if err != nil {
 					cancel(err)
 					return
@@ -75,9 +75,17 @@ func (l *lab) ask(ctx context.Context, addr string, s scene, order []question, t
 	return context.Cause(ctx)
 }
 
+// target returns what is asked for at a gatehouse.
+func (l *lab) target(addr string) string {
+	if l.tokens {
+		return "http://" + addr + "/v2/token?service=127.0.0.1"
+	}
+	return "http://" + addr + "/v2/"
+}
+
 // refusal returns how long it takes until a login is refused.
-func refusal(ctx context.Context, client *http.Client, addr, user, password string) (time.Duration, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/v2/", nil)
+func refusal(ctx context.Context, client *http.Client, target, user, password string) (time.Duration, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
 		return 0, err
 	}

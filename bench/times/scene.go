@@ -137,6 +137,7 @@ ppolicy_default "cn=policy,dc=corp,dc=example"
 // gatehouseConfig has every setting as it comes, but for how many logins may fail.
 const gatehouseConfig = `listen = ["@LISTEN@"]
 access_log = "off"
+@TOKENS@
 [refusals]
 floor = "@FLOOR@"
 [flood]
@@ -149,6 +150,7 @@ total_burst = 1000000
 path = "/v2/"
 upstream = "http://127.0.0.1:9"
 backend = "@BACKEND@"
+challenge = "@CHALLENGE@"
   [[route.rule]]
   name = "all"
   require = ["valid-user"]
@@ -181,12 +183,16 @@ member = [{ backend = "file" }, { backend = "corp" }]
 `
 
 // config returns the configuration of a gatehouse for s.
-func (s scene) config(listen, url, floor string) string {
+func (s scene) config(listen, url string, o options) string {
+	tokens, challenge := "", "basic"
+	if o.tokens {
+		tokens, challenge = "[tokens]", "bearer"
+	}
 	backends := map[string]string{"corp": directoryBackend, "chain": chainBackend}[s.backend]
 	name := "file"
 	if backends == "" {
 		backends, name = fileBackend, s.backend
 	}
-	return strings.NewReplacer("@LISTEN@", listen, "@FLOOR@", floor, "@BACKEND@", s.backend,
+	return strings.NewReplacer("@LISTEN@", listen, "@FLOOR@", o.floor.String(), "@TOKENS@", tokens, "@CHALLENGE@", challenge, "@BACKEND@", s.backend,
 		"@BACKENDS@", strings.NewReplacer("@NAME@", name, "@URL@", url).Replace(backends)).Replace(gatehouseConfig)
 }
