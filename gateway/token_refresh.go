@@ -3,13 +3,13 @@ package gateway
 import (
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"gatehouse/backend"
 	"gatehouse/backend/fault"
 	"gatehouse/backend/owntoken"
 	"gatehouse/gateway/rules"
+	"gatehouse/gateway/strict"
 	"gatehouse/gateway/token"
 )
 
@@ -51,7 +51,7 @@ func (x *exchange) loginByRefresh(ask tokenRequest) *problem {
 	if err != nil {
 		return x.refuseRefresh(err)
 	}
-	if ask.account != "" && !strings.EqualFold(ask.account, t.Identity.User) {
+	if ask.account != "" && !x.mayBeCalled(ask.account, t.Identity) {
 		return badRequest("the account is not that of the refresh token")
 	}
 	id, err := x.confirm(t.Identity)
@@ -63,6 +63,12 @@ func (x *exchange) loginByRefresh(ask tokenRequest) *problem {
 		return x.refuseRefresh(fault.With("token.refused", err))
 	}
 	return x.unanswered("token", err)
+}
+
+// mayBeCalled reports whether id logs in under a name, in the spelling of its backend.
+func (x *exchange) mayBeCalled(name string, id backend.Identity) bool {
+	name, err := strict.UserName(name)
+	return err == nil && x.route.tokens.accounts.Spelling(id.Source).CanonicalUser(name) == id.User
 }
 
 // openRefreshToken reads a refresh token. A time that is made shorter counts for those that

@@ -56,6 +56,7 @@ func sealedWith(t *testing.T, keys *token.Keyring, p token.Purpose, tok token.To
 func TestRefreshTokenStandsForThePassword(t *testing.T) {
 	overBoth(t, func(t *testing.T, change func(*Config)) {
 		g := newTokenGate(t, func(c *Config) { change(c); keepsLogins(c) })
+		g.accounts.spells.Store(true)
 		kept := g.login(t, "push")
 		logins := g.accounts.logins.Load()
 		one := answerOfToken(t, g.refreshed(t, kept, "scope", "repository:team/a:pull,push repository:public/a:pull"))
@@ -156,6 +157,10 @@ func TestT3RefreshTokenIsForOnePurposeAndPlace(t *testing.T) {
 	checkAnswer(t, "with the grant of a password", g.send(t, "POST", "/v2/token", "", form("grant_type", "password", "refresh_token", kept), formType), 400, "")
 	checkAnswer(t, "no token with the grant of one", g.send(t, "POST", "/v2/token", "", form("grant_type", "refresh_token"), formType), 400, "")
 	checkAnswer(t, "twice", g.refreshed(t, kept, "refresh_token", kept), 400, "")
+	checkAnswer(t, "the account in capitals, where these are another one", g.refreshed(t, kept, "account", "PUSH"), 400, "")
+	g.accounts.spells.Store(true)
+	checkAnswer(t, "the account by its domain", g.refreshed(t, kept, "account", `CORP\Push`), 200, "")
+	checkAnswer(t, "no name of an account", g.refreshed(t, kept, "account", "push\u200b"), 400, "")
 	checkAnswer(t, "another account", g.refreshed(t, kept, "account", "pull"), 400, "")
 	if n := g.accounts.logins.Load(); n != logins {
 		t.Errorf("%d logins reached the backend", n-logins)

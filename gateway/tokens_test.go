@@ -24,7 +24,23 @@ type accounts struct {
 	failure atomic.Pointer[error] // of what is asked about an account; nil for none
 	logins  atomic.Int64
 	blind   atomic.Bool // it cannot tell without a password
+	spells  atomic.Bool // it has one spelling for several names
 }
+
+// CanonicalUser spells names as a directory does, if it is to be one: in lower case, and
+// without a domain.
+func (a *accounts) CanonicalUser(name string) string {
+	if !a.spells.Load() {
+		return name
+	}
+	_, after, ok := strings.Cut(name, `\`)
+	if ok {
+		name = after
+	}
+	return strings.ToLower(name)
+}
+
+func (a *accounts) CanonicalGroup(name string) string { return name }
 
 func (a *accounts) Follows(backend.Identity) bool { return !a.blind.Load() }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -175,5 +176,34 @@ func TestCheckSaysWhatIsClosed(t *testing.T) {
 		if code != 0 || said != (tt.said != "") || !strings.Contains(diagnostics, tt.said) {
 			t.Errorf("with %q: exit code %d, said %v, want %q\n%s%s", tt.first+tt.more, code, said, tt.said, out, diagnostics)
 		}
+	}
+}
+
+// Where nobody can look at an account, docker login goes on to keep the password.
+func TestCheckWarnsOfLoginsThatKeepPasswords(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"users": "alice:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n", "config.toml": `
+[tokens]
+identity_ttl = "720h"
+state_file = "state.json"
+[[backend]]
+name = "local"
+type = "htpasswd"
+users_file = "users"
+[[backend]]
+name = "corp"
+type = "ldap"
+preset = "openldap"
+urls = ["ldaps://ldap.corp.example"]
+bind_template = "uid={user},ou=people,dc=corp,dc=example"
+user_bases = ["dc=corp,dc=example"]
+`} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, out, diagnostics := runCheck(t, "--config", filepath.Join(dir, "config.toml"))
+	if text := out + diagnostics; !strings.Contains(text, `users of the backend "corp" can have no tokens of their own, and docker login keeps their passwords`) || strings.Contains(text, `backend "local" can have`) {
+		t.Error(text)
 	}
 }

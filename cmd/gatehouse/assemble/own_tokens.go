@@ -63,12 +63,14 @@ func (a *Assembly) checkOwnTokens() {
 			a.Report.Errorf(origin.At("tokens", "self_service"), "%v", err)
 		}
 	}
+	if t.StoreFile != "" || t.IdentityTTL.Duration > 0 {
+		a.warnOfUnfollowed()
+	}
 	switch {
 	case t.StoreFile != "" && a.StorePath() == origin.File(t.StateFile, "tokens", "state_file"):
 		a.Report.Errorf(origin.At("tokens", "store_file"), "store_file and state_file are the same file, and hold different things: name another one")
 	case t.StoreFile != "":
 		a.checkPlace(origin.At("tokens", "store_file"), a.StorePath(), 0)
-		a.warnOfUnfollowed()
 	case t.SelfService != "":
 		a.Report.Errorf(origin.At("tokens", "self_service"), "self_service needs a store_file, in which the tokens are kept that people make on that page")
 	}
@@ -96,7 +98,7 @@ func (a *Assembly) checkDiesWith(states []string) {
 	}
 }
 
-// warnOfUnfollowed names the backends whose users can have no tokens.
+// warnOfUnfollowed names the backends whose users can have no tokens but those for requests.
 func (a *Assembly) warnOfUnfollowed() {
 	someone := backend.Identity{User: "user", Handle: "handle", Anchor: "kind:value"}
 	for i, table := range a.Config.Backends {
@@ -104,7 +106,7 @@ func (a *Assembly) warnOfUnfollowed() {
 		if leaf == nil || a.Config.IsComposite(table) || backend.Extend(leaf).Follows(someone) {
 			continue
 		}
-		a.Report.Warnf(a.Config.Origin.At("backend", i, "name"), "users of the backend %q can have no tokens: without a service account nobody can see what becomes of an account; set bind_dn", table.Name())
+		a.Report.Warnf(a.Config.Origin.At("backend", i, "name"), "users of the backend %q can have no tokens of their own, and docker login keeps their passwords: without a service account nobody can see what becomes of an account; set bind_dn", table.Name())
 	}
 }
 
