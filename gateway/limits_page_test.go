@@ -142,7 +142,7 @@ Not in the table are the program itself, the configuration with its files of use
 
 ## Who makes room
 
-- The gateway remembers the *standing* of networks (an address, or a /64 of IPv6): *welcome* are those from which somebody got what he asked for, *unwelcome* are those from which only refusals came, or a user who has more connections than he may. Whose standing is better goes first where there is no room for all.
+- The gateway remembers the *standing* of networks (an address, or a /64 of IPv6): *welcome* are those from which somebody got what he asked for, *unwelcome* are those from which only bad logins came, or connections that were closed to make room, and those of a user who has more connections than he may. Whose standing is better goes first where there is no room for all.
 - If a client connects and there are as many connections as there may be, another one is closed for it. Connections on which only bad logins were tried are closed first, then unwelcome ones, then those that have sent nothing.
   Then comes the connection that has been of no use for longest: nobody has logged in on it since it came, or it waits for its client. If more than half of all connections are without a login, only these are closed.
   A request that was allowed is not cut off for this. A new connection is left alone for %v, or for %v if it sends nothing, but for one whose standing is better.

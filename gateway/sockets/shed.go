@@ -41,6 +41,9 @@ func (s *Set) closeSome(meant, spared func(*Socket) bool) int {
 		longest = longest[:i]
 	}
 	for _, w := range longest {
+		if !w.vouched.Load() {
+			s.reputation.blame(w.home())
+		}
 		s.remove(w.Socket)
 		w.Conn.Close()
 	}

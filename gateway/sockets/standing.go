@@ -11,7 +11,7 @@ import (
 type standing int
 
 const (
-	unwelcome standing = iota // from there came refusals and nothing else, or a user who has too many connections
+	unwelcome standing = iota // nothing good came from there, or a user who has too many connections
 	unknown
 	welcome // somebody from there got what he asked for
 )
@@ -54,8 +54,8 @@ func (r reputation) praise(network netip.Prefix) {
 	r.good.Add(network, struct{}{})
 }
 
-// blame notes that a login from there was refused. One mistake does not count against a
-// network from which others log in.
+// blame notes that a login from there was refused, or that a connection had its time and
+// was of no use. One mistake does not count against a network from which others log in.
 func (r reputation) blame(network netip.Prefix) {
 	if !r.good.Contains(network) {
 		r.bad.Add(network, struct{}{})

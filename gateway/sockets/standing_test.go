@@ -41,6 +41,28 @@ func TestStandingOfNetworks(t *testing.T) {
 	}
 }
 
+// A connection that had its time and was of no use counts against its network, but for one
+// from which others log in.
+func TestSEC3ConnectionThatMadeRoomIsBlamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := testTerms()
+		now.Limits.Connections = 2
+		s := NewSet()
+		enterFrom(s, now, "192.0.2.2", 1)[0].Vouch()
+		for _, addr := range []string{"192.0.2.1", "192.0.2.2"} {
+			enterFrom(s, now, addr, 1)
+			time.Sleep(Tenure)
+			enterFrom(s, now, "192.0.2.3", 1)[0].Close()
+			time.Sleep(Tenure)
+		}
+		for addr, want := range map[string]standing{"192.0.2.1": unwelcome, "192.0.2.2": welcome, "192.0.2.3": unknown} {
+			if got := s.reputation.of(NetworkOf(netip.MustParseAddr(addr))); got != want {
+				t.Errorf("%s has %d, want %d", addr, got, want)
+			}
+		}
+	})
+}
+
 // Strangers cannot make the list of networks grow, nor push out those that are welcome.
 func TestSEC2RememberedNetworksAreLimited(t *testing.T) {
 	r := newReputation()
@@ -63,8 +85,10 @@ func TestSEC3UnwelcomeConnectionsKeepNobodyOut(t *testing.T) {
 		s := NewSet()
 		enterFrom(s, now, "192.0.2.1", 1)[0].Close()
 		s.reputation.blame(netip.MustParsePrefix("192.0.2.1/32"))
+		in := enterFrom(s, now, "192.0.2.1", 1)
+		time.Sleep(time.Millisecond)
+		in = append(in, enterFrom(s, now, "192.0.2.1", 2)...)
 		began := time.Now()
-		in := enterFrom(s, now, "192.0.2.1", 3)
 		if late := enterFrom(s, now, "192.0.2.1", 1); len(late) != 0 {
 			t.Error("one that is unwelcome pushed out another one")
 		}
