@@ -80,6 +80,14 @@ func TestTokenCommands(t *testing.T) {
 			t.Errorf("exit code %d\n%s", code, out)
 		}
 	}
+	for _, login := range []struct {
+		user, password string
+		status         int
+	}{{puller, ci.Secret, 200}, {"team-ci", robot.Secret, 200}, {pusher, ci.Secret, 401}, {puller, ci.Secret[:len(ci.Secret)-1] + "0", 401}} {
+		if resp, body := f.request(t, "GET", "/v2/", login.user, login.password); resp.StatusCode != login.status {
+			t.Errorf("a token of %s: %d, want %d\n%s", login.user, resp.StatusCode, login.status, body)
+		}
+	}
 	next := r.made(t, "rotate", "ci", "--overlap", "1h")
 	if next.Secret == ci.Secret || next.Name != "ci" || fmt.Sprint(next.Limits) != fmt.Sprint(ci.Limits) {
 		t.Errorf("rotated to %+v", next)
@@ -89,6 +97,9 @@ func TestTokenCommands(t *testing.T) {
 	}
 	if out, code := r.token(t, "", "revoke", ci.ID); code != 0 || !strings.Contains(out, "1 token of people and robots revoked") {
 		t.Errorf("exit code %d\n%s", code, out)
+	}
+	if resp, body := f.request(t, "GET", "/v2/", puller, ci.Secret); resp.StatusCode != 401 {
+		t.Errorf("a revoked token: %d\n%s", resp.StatusCode, body)
 	}
 	f.stop()
 	f = r.serveTokens(t, takesAll(t), texts...)

@@ -102,12 +102,14 @@ func userOwner(ctx context.Context, a *assemble.Assembly, source, user string) (
 	var found []backend.Identity
 	var refusals []error
 	for _, source := range sources {
+		if !a.Follows(source) {
+			refusals = append(refusals, fmt.Errorf("the backend %q cannot tell what becomes of an account, so that its users can have no tokens: it needs a service account (bind_dn)", source))
+			continue
+		}
 		id, err := backend.LookUp(ctx, a.Named(source), name)
 		switch {
 		case err == nil:
 			found = append(found, id)
-		case errors.Is(err, errors.ErrUnsupported):
-			refusals = append(refusals, fmt.Errorf("the backend %q cannot look anybody up without a password, so that its users can have no tokens: it needs a service account (bind_dn)", source))
 		case !backend.Refused(err):
 			return owntoken.Owner{}, err
 		default:

@@ -98,15 +98,20 @@ func (a *Assembly) checkDiesWith(states []string) {
 	}
 }
 
+// Follows reports whether the backend called name can tell without a password what becomes
+// of accounts of which it shows what names them for good.
+func (a *Assembly) Follows(name string) bool {
+	someone := backend.Identity{User: "user", Handle: "handle", Anchor: "kind:value"}
+	leaf := a.Stack(name).Leaf
+	return leaf != nil && backend.Extend(leaf).Follows(someone)
+}
+
 // warnOfUnfollowed names the backends whose users can have no tokens but those for requests.
 func (a *Assembly) warnOfUnfollowed() {
-	someone := backend.Identity{User: "user", Handle: "handle", Anchor: "kind:value"}
 	for i, table := range a.Config.Backends {
-		leaf := a.Stack(table.Name()).Leaf
-		if leaf == nil || a.Config.IsComposite(table) || backend.Extend(leaf).Follows(someone) {
-			continue
+		if a.Stack(table.Name()).Leaf != nil && !a.Config.IsComposite(table) && !a.Follows(table.Name()) {
+			a.Report.Warnf(a.Config.Origin.At("backend", i, "name"), "users of the backend %q can have no tokens of their own, and docker login keeps their passwords: without a service account nobody can see what becomes of an account; set bind_dn", table.Name())
 		}
-		a.Report.Warnf(a.Config.Origin.At("backend", i, "name"), "users of the backend %q can have no tokens of their own, and docker login keeps their passwords: without a service account nobody can see what becomes of an account; set bind_dn", table.Name())
 	}
 }
 
