@@ -52,8 +52,8 @@ func New(cfg Config) (*Gateway, error) {
 	return g, nil
 }
 
-func setDefaults(cfg *Config) {
-	t := &cfg.Timeouts
+// SetDefaults gives each field that is 0 its default.
+func (t *Timeouts) SetDefaults() {
 	for _, d := range []struct {
 		value *time.Duration
 		or    time.Duration
@@ -64,6 +64,10 @@ func setDefaults(cfg *Config) {
 	} {
 		*d.value = cmp.Or(*d.value, d.or)
 	}
+}
+
+func setDefaults(cfg *Config) {
+	cfg.Timeouts.SetDefaults()
 	cfg.Limits.SetDefaults()
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

@@ -82,7 +82,6 @@ func newAssembly(c *config.Document, before *Assembly) *Assembly {
 
 func assembleAfter(c *config.Document, before *Assembly, s Surroundings) *Assembly {
 	a := newAssembly(c, before)
-	t := c.Timeouts
 	a.Gateway = gateway.Config{
 		Listen:            c.Listen,
 		TLS:               a.certificate(),
@@ -90,20 +89,11 @@ func assembleAfter(c *config.Document, before *Assembly, s Surroundings) *Assemb
 		AccessLog:         c.AccessLog,
 		Log:               s.Log,
 		Metrics:           s.Metrics,
-		Timeouts: gateway.Timeouts{
-			Handshake:      t.Handshake.Duration,
-			Header:         t.Header.Duration,
-			Idle:           t.Idle.Duration,
-			BodyIdle:       t.BodyIdle.Duration,
-			Connect:        t.Connect.Duration,
-			Response:       t.Response.Duration,
-			UploadResponse: t.UploadResponse.Duration,
-			Drain:          c.Drain.Duration,
-		},
-		Limits:         limitsOf(c.Limits),
-		TrustedProxies: a.trustedProxies(),
-		ProxyProtocol:  c.ProxyProtocol,
-		HealthPath:     c.Health.Path,
+		Timeouts:          timeoutsOf(&c.Settings),
+		Limits:            limitsOf(c.Limits),
+		TrustedProxies:    a.trustedProxies(),
+		ProxyProtocol:     c.ProxyProtocol,
+		HealthPath:        c.Health.Path,
 	}
 	a.checkListen()
 	a.checkAudit()

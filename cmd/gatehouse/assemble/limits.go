@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"gatehouse/cmd/gatehouse/config"
+	"gatehouse/gateway"
 	"gatehouse/gateway/limits"
 	"gatehouse/gateway/strict"
 )
@@ -45,4 +46,19 @@ func (a *Assembly) trustedProxies() []netip.Prefix {
 		a.Report.Errorf(c.Origin.At("proxy_protocol"), "nobody is trusted to send the PROXY header: name the proxies in trusted_proxies")
 	}
 	return networks
+}
+
+// timeoutsOf returns what [timeouts] and drain say, as the gateway takes it.
+func timeoutsOf(c *config.Settings) gateway.Timeouts {
+	t := c.Timeouts
+	return gateway.Timeouts{
+		Handshake:      t.Handshake.Duration,
+		Header:         t.Header.Duration,
+		Idle:           t.Idle.Duration,
+		BodyIdle:       t.BodyIdle.Duration,
+		Connect:        t.Connect.Duration,
+		Response:       t.Response.Duration,
+		UploadResponse: t.UploadResponse.Duration,
+		Drain:          c.Drain.Duration,
+	}
 }
