@@ -193,6 +193,35 @@ func TestNobodyMakesTokensWithoutEnd(t *testing.T) {
 	}
 }
 
+// The oldest is the first that was made, also of those of one second and after a start.
+func TestListIsInOrder(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.jsonl")
+	j, i := open(t, path)
+	i.now = func() time.Time { return time.Now().Truncate(time.Hour) }
+	for n := range 20 {
+		create(t, i, fmt.Sprint(n))
+	}
+	check := func(when string, i *Issuer) {
+		t.Helper()
+		list, err := i.List(t.Context(), alice)
+		if err != nil || len(list) != 20 {
+			t.Fatalf("%s: %d, %v", when, len(list), err)
+		}
+		for n, one := range list {
+			if one.Name != fmt.Sprint(n) {
+				t.Errorf("%s: %s is number %d", when, one.Name, n)
+			}
+		}
+	}
+	check("at once", i)
+	if err := j.compact(); err != nil {
+		t.Fatal(err)
+	}
+	j.Close()
+	_, i = open(t, path)
+	check("after a start", i)
+}
+
 // The list is of the account, not of its name.
 func TestListIsOfOneAccount(t *testing.T) {
 	_, i := open(t, filepath.Join(t.TempDir(), "tokens.jsonl"))

@@ -65,7 +65,8 @@ type Use struct {
 // entry is a token in memory.
 type entry struct {
 	Token
-	hash Hash
+	hash   Hash
+	number uint64 // of those that were added: many are made within a second
 }
 
 // table is the tokens of a Store in memory. It needs a lock around it.
@@ -73,6 +74,7 @@ type table struct {
 	byHash  map[Hash]*entry
 	byID    map[string]*entry
 	byOwner map[ownerKey][]*entry
+	added   uint64
 }
 
 func newTable() *table {
@@ -118,7 +120,7 @@ func (t *table) check(c *Change) error {
 // do makes c count, which check has found nothing wrong with.
 func (t *table) do(c *Change) {
 	for i := range c.Add {
-		t.add(&entry{c.Add[i].Token, c.Add[i].Hash})
+		t.add(&entry{Token: c.Add[i].Token, hash: c.Add[i].Hash})
 	}
 	for id, end := range c.Shorten {
 		if e := t.byID[id]; end.Before(e.Expires) {
@@ -135,6 +137,8 @@ func (t *table) do(c *Change) {
 }
 
 func (t *table) add(e *entry) {
+	t.added++
+	e.number = t.added
 	owned := t.byOwner[e.Owner.key()]
 	if len(owned) > 0 && e.Owner == owned[0].Owner {
 		e.Owner = owned[0].Owner // which has the texts in memory once
@@ -176,10 +180,12 @@ func (t *table) all() []Token { return sorted(slices.Collect(maps.Values(t.byID)
 
 // sorted returns the tokens of entries, the oldest first.
 func sorted(entries []*entry) []Token {
+	entries = slices.SortedFunc(slices.Values(entries), func(a, b *entry) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.number, b.number))
+	})
 	tokens := make([]Token, 0, len(entries))
 	for _, e := range entries {
 		tokens = append(tokens, e.Token)
 	}
-	slices.SortFunc(tokens, func(a, b Token) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID)) })
 	return tokens
 }
