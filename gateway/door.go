@@ -20,8 +20,8 @@ type door struct {
 	proxies   strict.Networks
 	maxFields int
 
-	page        *selfservice.Page // on which users make tokens; nil if there is none
-	takesTokens []bool            // by index of the route; nil without a page
+	pagePath    string // of the page on which users make tokens; empty if there is none
+	takesTokens []bool // by index of the route
 }
 
 // entry is what the door finds out about a request.
@@ -236,7 +236,7 @@ func (d *door) findRoute(c *clientConn, e *entry) *problem {
 	if sni != "" && sni != e.host && d.router.namesHosts() && !d.proxies.Contains(c.speaker) {
 		return misdirected(sni, e.host)
 	}
-	if at, ok := d.page.Place(e.target.Path); ok {
+	if at, ok := selfservice.At(d.pagePath, e.target.Path); ok {
 		if e.index = d.pageRoute(e.host); e.index >= 0 {
 			e.pageAt = &at
 			return nil

@@ -62,7 +62,7 @@ func NewRulebook(routes []Route) (*Rulebook, error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("route %q: %w", r.Name(), err))
 		}
-		b.tokens = append(b.tokens, tokens)
+		b.tokens, b.door.takesTokens = append(b.tokens, tokens), append(b.door.takesTokens, tokens.Tokens != nil)
 		b.policies, b.backends, b.origins, b.groups = append(b.policies, policy), append(b.backends, r.Backend), append(b.origins, origins), append(b.groups, groups)
 		b.filters = append(b.filters, policy != nil && r.filtersCatalog(policy, routes))
 	}
@@ -150,6 +150,8 @@ func (b *Rulebook) Explain(q Question) Answer {
 		return answerOf(p)
 	case health:
 		return healthAnswer(q.Method)
+	case at.pageAt != nil:
+		return explainPage(q, at)
 	}
 	if b.tokens[at.index].serves(at.target.Path) {
 		return b.explainToken(q, at)
@@ -208,7 +210,11 @@ func (b *Rulebook) find(q Question) (e entry, health bool, p *problem) {
 	if isHealthCheck(r, b.HealthPath) {
 		return e, true, nil
 	}
-	return e, false, b.door.locate(r, &c, &e)
+	d := b.door
+	if b.Tokens != nil {
+		d.pagePath = b.Tokens.SelfService
+	}
+	return e, false, d.locate(r, &c, &e)
 }
 
 // healthAnswer returns what becomes of a health check.

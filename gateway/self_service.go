@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strings"
@@ -54,7 +55,7 @@ func (x *exchange) answerPage() *problem {
 	if x.pageAt == nil {
 		return nil
 	}
-	if p := x.checkPageRequest(); p != nil {
+	if p := checkPageRequest(x.r, &x.entry); p != nil {
 		return p
 	}
 	if p := x.loginAtPage(); p != nil {
@@ -67,10 +68,10 @@ func (x *exchange) answerPage() *problem {
 	if p := x.promiseAudit(); p != nil {
 		return p
 	}
-	page := x.site.door.page
+	page := x.site.page
 	a, err := page.Answer(x.ctx, selfservice.Request{
 		Place: *x.pageAt, Post: x.r.Method == http.MethodPost, Form: form, Who: x.who.Identity,
-		Host: x.askedHost(), ID: x.id, HTML: selfservice.WantsHTML(x.r.Header["Accept"]),
+		Host: askedHost(x.r, &x.entry), ID: x.id, HTML: selfservice.WantsHTML(x.r.Header["Accept"]),
 	})
 	if err != nil {
 		return pageProblem(err)
@@ -85,14 +86,14 @@ func (x *exchange) answerPage() *problem {
 
 // checkPageRequest refuses what no user has meant, before anybody logs in: a browser adds the
 // password that it remembers to what a page of another site sends.
-func (x *exchange) checkPageRequest() *problem {
-	if !x.pageAt.Has(x.r.Method) {
-		return &problem{status: http.StatusMethodNotAllowed, code: codeUnsupported, fault: "request.unsupported", allow: strings.Join(x.pageAt.Methods(), ", "), message: "there is nothing here for this method"}
+func checkPageRequest(r *http.Request, e *entry) *problem {
+	if !e.pageAt.Has(r.Method) {
+		return &problem{status: http.StatusMethodNotAllowed, code: codeUnsupported, fault: "request.unsupported", allow: strings.Join(e.pageAt.Methods(), ", "), message: "there is nothing here for this method"}
 	}
-	if x.target.HasQuery() {
+	if e.target.HasQuery() {
 		return badRequest("the page takes no parameters in its address, which others log")
 	}
-	sent := &http.Request{Method: x.r.Method, Host: x.askedHost(), Header: x.r.Header}
+	sent := &http.Request{Method: r.Method, Host: askedHost(r, e), Header: r.Header}
 	if err := new(http.CrossOriginProtection).Check(sent); err != nil {
 		return &problem{status: http.StatusForbidden, code: codeDenied, cause: errCrossSite, message: "the form was sent by a page of another site, and nothing was done: open the page for tokens itself", signed: true}
 	}
@@ -101,15 +102,7 @@ func (x *exchange) checkPageRequest() *problem {
 
 // askedHost returns the host that the client asked, with its port. Only a proxy that is
 // trusted is believed that it was another one than the request names.
-func (x *exchange) askedHost() string {
-	switch {
-	case x.from.host != "":
-		return x.from.host
-	case x.r.Host != "":
-		return x.r.Host
-	}
-	return x.host
-}
+func askedHost(r *http.Request, e *entry) string { return cmp.Or(e.from.host, r.Host, e.host) }
 
 // loginAtPage finds out who the user is, by a password. A token cannot make tokens: whoever
 // has found one would have it for ever.
@@ -197,7 +190,7 @@ func (x *exchange) sendPage(a selfservice.Answer) {
 	x.endIfUnread()
 	h := x.w.Header()
 	x.stamp(h)
-	x.site.door.page.SetHeader(h, selfservice.WantsHTML(x.r.Header["Accept"]))
+	x.site.page.SetHeader(h, selfservice.WantsHTML(x.r.Header["Accept"]))
 	if a.Location != "" {
 		h.Set("Location", a.Location)
 	}
@@ -206,7 +199,7 @@ func (x *exchange) sendPage(a selfservice.Answer) {
 
 // refusalAtPage returns the body of a refusal at the page: for a browser a page, too.
 func (x *exchange) refusalAtPage(h http.Header, p *problem) []byte {
-	page, html := x.site.door.page, selfservice.WantsHTML(x.r.Header["Accept"])
+	page, html := x.site.page, selfservice.WantsHTML(x.r.Header["Accept"])
 	page.SetHeader(h, html)
 	switch {
 	case !html:

@@ -175,7 +175,7 @@ func TestPageMakesTheTokenThatWasAskedFor(t *testing.T) {
 			t.Errorf("%+v; the upstream got %q", a.Tokens, g.up.text())
 		}
 		g.make(t, "alice", usual("name", "short"))
-		if list, _ := readPage(t, g.send(t, "GET", pagePath, basic("alice"), ""), 200); len(list.Tokens) != 2 {
+		if list, _ := readPage(t, g.send(t, "GET", pagePath, basic("alice"), ""), 200); len(list.Tokens) != 2 || list.Tokens[0].Name != "short" {
 			t.Errorf("%+v", list)
 		}
 	})
@@ -633,11 +633,39 @@ func TestPageIsRecorded(t *testing.T) {
 	codes := map[any]bool{}
 	for _, r := range g.LastRefusals(10) {
 		codes[string(r.Code)] = true
-		if len(r.Answer.Trace.Steps) > 0 {
+		if why, ok := g.Why(r.ID); !ok || len(why.Answer.Trace.Steps) > 0 {
 			t.Errorf("%s: a trace of rules that nobody asked", r.Code)
 		}
 	}
 	if !maps.Equal(codes, map[any]bool{"token.page.conflict": true, "token.page.unknown": true, "token.page.token": true, "token.page.cross_site": true}) {
 		t.Errorf("refusals that are kept: %v", codes)
+	}
+}
+
+// The rulebook foresees what the page answers.
+func TestPageIsForeseen(t *testing.T) {
+	g := newPageGate(t, nil)
+	book, err := NewRulebook(g.cfg.Routes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	book.Tokens = g.cfg.Tokens
+	for _, q := range []Question{
+		{Method: "GET", Target: pagePath}, {Method: "GET", Target: pagePath, Who: subjectOf("alice")}, {Method: "PUT", Target: pagePath}, {Method: "GET", Target: pagePath + "?a=b"},
+		{Method: "GET", Target: pagePath + "/x/revoke"}, {Method: "GET", Target: "/-/else"}, {Method: "POST", Target: pagePath, Header: http.Header{"Origin": {"https://evil.example.test"}}},
+	} {
+		q.Host = g.addr
+		authorization := ""
+		if q.Who.LoggedIn {
+			authorization = basic(q.Who.Identity.User)
+		}
+		resp := g.send(t, q.Method, q.Target, authorization, "", "Origin: "+q.Header.Get("Origin"))
+		a := book.Explain(q)
+		if a.Status != resp.StatusCode || len(a.Trace.Steps) > 0 {
+			t.Errorf("%s %s: foreseen is %+v, the answer is %d", q.Method, q.Target, a, resp.StatusCode)
+		}
+		if _, body := readPage(t, resp, resp.StatusCode); a.Message != "" && !strings.Contains(body, a.Message) {
+			t.Errorf("%s %s: foreseen is %q, the answer is %s", q.Method, q.Target, a.Message, body)
+		}
 	}
 }

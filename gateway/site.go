@@ -15,6 +15,7 @@ import (
 	"gatehouse/gateway/limits"
 	"gatehouse/gateway/record"
 	"gatehouse/gateway/rules"
+	"gatehouse/gateway/selfservice"
 	"gatehouse/gateway/signing"
 	"gatehouse/gateway/sockets"
 	"gatehouse/gateway/upstream"
@@ -39,7 +40,8 @@ type site struct {
 	timeouts Timeouts
 	limits   limits.Bounds
 	slots    *upstream.Slots
-	tokens   *Tokens // nil if there are none
+	tokens   *Tokens           // nil if there are none
+	page     *selfservice.Page // on which users make tokens; nil if there is none
 
 	proxyProtocol bool
 	auditRequired bool
@@ -82,7 +84,7 @@ func newSite(cfg Config, before *site) (*site, error) {
 		return nil, err
 	}
 	s := &site{
-		door:      door{router: router, proxies: cfg.TrustedProxies, maxFields: cfg.Limits.HeadFields, page: page},
+		door:      door{router: router, proxies: cfg.TrustedProxies, maxFields: cfg.Limits.HeadFields},
 		log:       cfg.Log,
 		timeouts:  cfg.Timeouts,
 		limits:    cfg.Limits.Bounded(),
@@ -90,6 +92,9 @@ func newSite(cfg Config, before *site) (*site, error) {
 		metrics:   cfg.Metrics,
 		tokens:    cfg.Tokens,
 		health:    cfg.HealthPath,
+	}
+	if page != nil {
+		s.page, s.door.pagePath = page, cfg.Tokens.SelfService
 	}
 	if s.slots = upstream.NewSlots(); before != nil {
 		s.slots = before.slots

@@ -18,15 +18,12 @@ const (
 	rotate = "rotate"
 )
 
-// Place returns what a path is about, and whether it is one of the page. A page that is nil
-// has no paths.
-func (p *Page) Place(path string) (Place, bool) {
-	if p == nil {
-		return Place{}, false
-	}
-	rest, ok := strings.CutPrefix(path, p.path)
-	if !ok || rest == "" {
-		return Place{}, ok
+// At returns what a path is about, and whether it is one of the page at base. No page has an
+// empty one.
+func At(base, path string) (Place, bool) {
+	rest, ok := strings.CutPrefix(path, base)
+	if !ok || rest == "" || base == "" {
+		return Place{}, ok && base != ""
 	}
 	parts := strings.Split(rest, "/")
 	if len(parts) != 3 || parts[0] != "" || parts[1] == "" || parts[2] != revoke && parts[2] != rotate {

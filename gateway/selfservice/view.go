@@ -165,7 +165,7 @@ func lasting(d time.Duration) string {
 			return fmt.Sprintf("%d %s", n, unit.name)
 		}
 	}
-	return fmt.Sprintf("%d minutes", max(1, d/time.Minute))
+	return fmt.Sprintf("%d min", max(1, d/time.Minute))
 }
 
 // shellWord returns s as a shell reads it back.
