@@ -122,13 +122,7 @@ func (x *exchange) loginAtPage() *problem {
 	if x.claimed = user; token.Is(password) || owntoken.Looks(password) {
 		return x.refuseTokenAtPage()
 	}
-	if p := x.loginByPassword(user, password); p != nil {
-		return p
-	}
-	if x.own != nil {
-		return tokenAtPage()
-	}
-	return nil
+	return x.loginByPassword(user, password)
 }
 
 // refuseTokenAtPage refuses whoever comes with a token, good or not, and counts it among the

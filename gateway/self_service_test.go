@@ -230,6 +230,27 @@ func TestPageRotatesOnceAndRevokes(t *testing.T) {
 	}
 }
 
+// What docker login keeps is listed and revoked like any other token, and not rotated: no
+// client would take what the page shows.
+func TestPageListsWhatDockerLoginKeeps(t *testing.T) {
+	g := newPageGate(t, nil)
+	kept, _, err := g.issuer.Create(t.Context(), owntoken.Order{Kind: owntoken.Identity, Name: "login", Owner: owntoken.Owner{Backend: "people", User: "alice", Anchor: "number:alice"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, _ := readPage(t, g.send(t, "GET", pagePath, basic("alice"), ""), 200); len(a.Tokens) != 1 || a.Tokens[0].Kind != "identity" {
+		t.Errorf("%+v", a)
+	}
+	page := text(t, g.send(t, "GET", pagePath, basic("alice"), "", asBrowser))
+	if !strings.Contains(page, ">docker login<") || strings.Contains(page, "/rotate") || !strings.Contains(page, kept.ID+"/revoke") {
+		t.Error(page)
+	}
+	if a, _ := readPage(t, g.post(t, "alice", pagePath+"/"+kept.ID+"/rotate", nil), 400); !strings.Contains(a.Errors[0].Message, "is not rotated") || g.count(t, "alice") != 1 {
+		t.Errorf("%+v", a)
+	}
+	readPage(t, g.post(t, "alice", pagePath+"/"+kept.ID+"/revoke", nil), 200)
+}
+
 // Nobody sees, rotates or ends what somebody else owns, not even its being there.
 func TestPageIsOfOneUser(t *testing.T) {
 	g := newPageGate(t, nil)
@@ -652,12 +673,15 @@ func TestPageIsForeseen(t *testing.T) {
 	book.Tokens = g.cfg.Tokens
 	for _, q := range []Question{
 		{Method: "GET", Target: pagePath}, {Method: "GET", Target: pagePath, Who: subjectOf("alice")}, {Method: "PUT", Target: pagePath}, {Method: "GET", Target: pagePath + "?a=b"},
-		{Method: "GET", Target: pagePath + "/x/revoke"}, {Method: "GET", Target: "/-/else"}, {Method: "POST", Target: pagePath, Header: http.Header{"Origin": {"https://evil.example.test"}}},
+		{Method: "GET", Target: pagePath, Bearer: new(Bearer)}, {Method: "GET", Target: pagePath + "/x/revoke"}, {Method: "GET", Target: "/-/else"}, {Method: "POST", Target: pagePath, Header: http.Header{"Origin": {"https://evil.example.test"}}},
 	} {
 		q.Host = g.addr
 		authorization := ""
 		if q.Who.LoggedIn {
 			authorization = basic(q.Who.Identity.User)
+		}
+		if q.Bearer != nil {
+			authorization = bearer("x")
 		}
 		resp := g.send(t, q.Method, q.Target, authorization, "", "Origin: "+q.Header.Get("Origin"))
 		a := book.Explain(q)

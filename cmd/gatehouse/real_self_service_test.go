@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -250,14 +251,34 @@ func (b *browser) isRefusedFromElsewhere(s selfService, page string) {
 	if list := s.list(b.t); len(list) != 1 || list[0].ID != id {
 		b.t.Errorf("another site has changed the tokens: %+v", list)
 	}
-	frame := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	b.isFramedNowhere(s)
+}
+
+// isFramedNowhere has a page at another port of the same machine put the page into a frame,
+// where somebody could be led to press its buttons.
+func (b *browser) isFramedNowhere(s selfService) {
+	frame := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
-		io.WriteString(w, `<iframe src="`+page+`"></iframe><p>framed</p>`)
+		io.WriteString(w, `<iframe src="http://`+s.addr+`/-/tokens"></iframe><p>framed</p>`)
 	}))
+	frame.Listener.Close()
+	var err error
+	if frame.Listener, err = net.Listen("tcp", freeAddr(b.t)); err != nil {
+		b.t.Fatal(err)
+	}
+	frame.Start()
 	defer frame.Close()
 	b.open(frame.URL, "framed")
-	if got := b.eval(`try { frames[0].document ? "readable" : "empty" } catch (e) { "closed" }`); got == "readable" {
-		b.t.Errorf("the page is in a frame of another site: %v", got)
+	var tree struct {
+		FrameTree struct {
+			ChildFrames []struct {
+				Frame struct{ URL, UnreachableURL string }
+			}
+		}
+	}
+	b.do("Page.getFrameTree", nil, &tree)
+	if in := tree.FrameTree.ChildFrames; len(in) != 1 || in[0].Frame.UnreachableURL != "http://"+s.addr+"/-/tokens" {
+		b.t.Errorf("in a frame of another page there is %+v", in)
 	}
 }
 
