@@ -9,20 +9,9 @@ import (
 // errBarred is the refusal of a user whose line says that nobody may log in by it.
 var errBarred = backend.Stand(backend.Disabled, backend.ErrLocked)
 
-// Resolve returns the Identity that the line of user makes.
-func (b *Backend) Resolve(ctx context.Context, user string) (backend.Identity, error) {
-	if ctx.Err() != nil {
-		return backend.Identity{}, gaveUp(ctx)
-	}
-	users := b.current.Load().users
-	if h := users.hash(user); h == nil {
-		return backend.Identity{}, backend.ErrUnknownUser
-	}
-	return users.identity(user), nil
-}
-
 // Revalidate looks whether the users file still has the line by which id was let in. An
-// Identity without a handle is one that was not let in by a password.
+// Identity without a handle is one that was not let in by a password: any line of its name
+// is its own.
 func (b *Backend) Revalidate(ctx context.Context, id backend.Identity) (backend.Identity, error) {
 	if ctx.Err() != nil {
 		return backend.Identity{}, gaveUp(ctx)
@@ -30,7 +19,7 @@ func (b *Backend) Revalidate(ctx context.Context, id backend.Identity) (backend.
 	users := b.current.Load().users
 	h := users.hash(id.User)
 	now := id
-	if h != nil && id.Handle != "" {
+	if h != nil {
 		now = users.identity(id.User)
 		now.Source = id.Source
 	}
@@ -39,7 +28,7 @@ func (b *Backend) Revalidate(ctx context.Context, id backend.Identity) (backend.
 		return backend.Identity{}, backend.ErrUnknownUser
 	case isLocked(h):
 		return now, errBarred
-	case now.Handle != id.Handle:
+	case id.Handle != "" && now.Handle != id.Handle:
 		return now, backend.ErrOutdated
 	}
 	return now, nil

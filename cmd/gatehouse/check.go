@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gatehouse/backend/owntoken"
 	"gatehouse/backend/shown"
 	"gatehouse/cmd/gatehouse/assemble"
 	"gatehouse/cmd/gatehouse/config"
@@ -138,6 +139,11 @@ func (o checkOptions) ask(ctx context.Context, a *assemble.Assembly) {
 // check that serve would refuse.
 func try(cfg gateway.Config) error {
 	cfg.AccessOut = io.Discard
+	if cfg.Tokens != nil && cfg.Tokens.Own == nil { // the program that serves has the file of them
+		tokens := *cfg.Tokens
+		tokens.Own = owntoken.NewIssuer(nil, owntoken.Config{})
+		cfg.Tokens = &tokens
+	}
 	g, err := gateway.New(cfg)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package main_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -54,17 +55,18 @@ func TestDockerLoginKeepsNoPassword(t *testing.T) {
 	env := tunnel(t, f.certificate, map[string]string{"registry.test": f.addr})
 	folder := t.TempDir()
 	runs := clientsOf(t, env, folder)
-	login := func() {
+	login := func() error {
 		t.Helper()
 		for _, words := range [][]string{{"docker", "logout", "registry.test"}, {"docker", "login", "-u", pusher, "-p", pusherPassword, "registry.test"}} {
 			if output, err := runs["docker"].run(alice, words); err != nil {
-				t.Fatalf("%q: %v\n%s", words, err, output)
+				return fmt.Errorf("%q: %v\n%s", words, err, output)
 			}
 		}
 		kept := keptLogin(t, filepath.Join(folder, "config.json"), "registry.test", pusher)
 		if strings.Contains(f.output.String(), kept) {
 			t.Error("the token stands in the log")
 		}
+		return nil
 	}
 	// each has every client do something, and checks whether it can.
 	each := func(what string, works bool) {
@@ -76,7 +78,9 @@ func TestDockerLoginKeepsNoPassword(t *testing.T) {
 			}
 		}
 	}
-	login()
+	if err := login(); err != nil {
+		t.Fatal(err)
+	}
 	each("push", true)
 	each("pull", true)
 
@@ -87,7 +91,9 @@ func TestDockerLoginKeepsNoPassword(t *testing.T) {
 	each("push", false)
 
 	testkit.Await(t, "a login of a later second counts", func() bool {
-		login()
+		if login() != nil {
+			return false
+		}
 		_, err := runs["docker"].last("pull")
 		return err == nil
 	})

@@ -106,7 +106,7 @@ func userOwner(ctx context.Context, a *assemble.Assembly, source, user string) (
 			refusals = append(refusals, fmt.Errorf("the backend %q cannot tell what becomes of an account, so that its users can have no tokens: it needs a service account (bind_dn)", source))
 			continue
 		}
-		id, err := backend.LookUp(ctx, a.Named(source), name)
+		id, err := accountOf(ctx, a.Named(source), source, name)
 		switch {
 		case err == nil:
 			found = append(found, id)
@@ -127,4 +127,15 @@ func userOwner(ctx context.Context, a *assemble.Assembly, source, user string) (
 		return owntoken.Owner{}, fmt.Errorf("user %q of the backend %q: %w", owner.User, owner.Backend, err)
 	}
 	return owner, nil
+}
+
+// accountOf returns who the user of a name is to a backend. One that looks nobody up by a name
+// knows all of them by that.
+func accountOf(ctx context.Context, b backend.Backend, source, name string) (backend.Identity, error) {
+	id, err := backend.LookUp(ctx, b, name)
+	if !errors.Is(err, errors.ErrUnsupported) {
+		return id, err
+	}
+	e := backend.Extend(b)
+	return e.Revalidate(ctx, backend.Identity{User: e.CanonicalUser(name), Source: source})
 }
