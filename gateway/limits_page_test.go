@@ -145,7 +145,7 @@ Not in the table are the program itself, the configuration with its files of use
 - The gateway remembers the *standing* of networks (an address, or a /64 of IPv6): *welcome* are those from which somebody got what he asked for, *unwelcome* are those from which only bad logins came, or connections that were closed to make room, and those of a user who has more connections than he may. Whose standing is better goes first where there is no room for all.
 - If a client connects and there are as many connections as there may be, another one is closed for it. Connections on which only bad logins were tried are closed first, then unwelcome ones, then those that have sent nothing.
   Then comes the connection that has been of no use for longest: nobody has logged in on it since it came, or it waits for its client. If more than half of all connections are without a login, only these are closed.
-  A request that was allowed is not cut off for this. A new connection is left alone for %v, or for %v if it sends nothing, but for one whose standing is better.
+  A request that was allowed is not cut off for this. A new connection is left alone for %v, or for %v if it sends nothing, but for one whose standing is better. Where nobody can make room yet, it waits. Of unwelcome ones the last %d wait, and others are not kept waiting by them; those before are closed.
 - If there are as many connections of HTTP/2 without a login as there may be, one of them is closed for the next one, in the same order. Each is left alone for %v. Of those that wait, the ones with the better standing go first, but every fourth turn is for the worst.
 - TLS handshakes of unwelcome connections begin one after the other, %v apart, and wait for %v at most.
 - A user who has half of all connections gets a 503 that says so on the next one, and that one is closed.
@@ -154,7 +154,7 @@ Not in the table are the program itself, the configuration with its files of use
   This ends with the next request of the connection that gets what it asks for. It does not happen to connections of trusted proxies.
 - While a request waits, a client that has moved no byte of a body for %v is cut off. If there are several, it is one of the client with most connections. A client that moves a little is not cut off for this, but may be by `+"`limits.body_rate`"+`.
 - Bodies over HTTP/2 move by 64 KiB in each round trip: net/http takes in what a window allows before there is a decision, so the window is small, and net/http cannot make it larger afterwards. Over HTTP/1.1 a body is not read before the decision.
-`, sumsTable(), sockets.Tenure, sockets.SilentTenure, sockets.GuestTenure, sockets.ShakeGap, sockets.MaxShakeWait,
+`, sumsTable(), sockets.Tenure, sockets.SilentTenure, sockets.WaitersApart, sockets.GuestTenure, sockets.ShakeGap, sockets.MaxShakeWait,
 		limits.SlotPatience, 2*sockets.MinPause, sockets.MaxPause, sockets.NarrowGap, sockets.WideGap, sockets.MaxTurn, limits.StuckAfter)
 	return b.Bytes()
 }

@@ -105,10 +105,10 @@ func (s *server) accept(l net.Listener) error {
 		switch {
 		case err == nil:
 			pause = minAcceptPause
-			if sock := s.sockets.Enter(c, s.sites.current().terms()); sock != nil {
+			s.sockets.Admit(c, s.sites.current().terms(), func(sock *sockets.Socket) {
 				s.sites.arrivals.add(sock)
 				go s.admit(sock)
-			}
+			})
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		default:

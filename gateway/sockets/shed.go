@@ -8,7 +8,8 @@ import (
 
 // closeSome closes some of the sockets that are meant, and returns how many: those first on
 // which only bad logins were tried, then those that are unwelcome, then those that have sent
-// nothing, and then those that have waited longest. Where strangers have more than half of all, only they make room.
+// nothing, and then those that have waited longest. Where strangers have more than half of
+// all, only they make room.
 // One that is spared ends the list: those behind it have more of a right to their place.
 // It is called with mu held.
 func (s *Set) closeSome(meant, spared func(*Socket) bool) int {

@@ -43,6 +43,7 @@ type Set struct {
 	guestLine   line          // of those who are to be received
 	guestLeft   chan struct{} // told when a guest has left
 	reputation  reputation    // of networks
+	apart       waiters
 
 	shed     atomic.Uint64 // to make room
 	delayed  [delayedKinds]atomic.Uint64
@@ -71,34 +72,12 @@ const Tenure = 2 * time.Second
 // handshake at once.
 const SilentTenure = 500 * time.Millisecond
 
-// roomPause is how often somebody who waits for room looks for it.
-const roomPause = 20 * time.Millisecond
-
-// Enter takes in a connection that was accepted. It returns nil for one too many,
-// which it closes, after a moment in which room might have come. Nobody else is
-// accepted meanwhile: those wait in the queue of the kernel, in their order. Those who are
-// unwelcome do not keep them waiting.
-func (s *Set) Enter(c net.Conn, now Terms) *Socket {
-	sock := &Socket{Conn: c, all: s, remote: c.RemoteAddr(), left: make(chan struct{})}
-	sock.waits.Store(time.Now().UnixNano())
-	network := now.cappedNetwork(AddrOf(c))
-	for began := time.Now(); ; time.Sleep(roomPause) {
-		switch reason := s.place(sock, network, now); {
-		case reason == placed:
-			return sock
-		case reason == refusedTotal && sock.standing != unwelcome && time.Since(began) < Tenure:
-		default:
-			s.refuse(c, reason)
-			return nil
-		}
-	}
-}
-
 // placed is what place returns where it has found room.
 const placed = -1
 
 // place takes in a connection, or returns why it cannot be.
-func (s *Set) place(sock *Socket, network netip.Prefix, now Terms) (refused int) {
+func (s *Set) place(a arrival) (refused int) {
+	sock, network, now := a.Socket, a.network, a.now
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.isCrowded(network, now.Limits) {

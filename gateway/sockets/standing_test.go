@@ -3,6 +3,7 @@ package sockets
 import (
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,8 +77,8 @@ func TestSEC2RememberedNetworksAreLimited(t *testing.T) {
 	}
 }
 
-// Whoever is unwelcome makes room at once for others, waits for nobody's place, and keeps
-// nobody waiting.
+// Whoever is unwelcome makes room at once for others, pushes out nobody who has just come, and
+// keeps nobody waiting.
 func TestSEC3UnwelcomeConnectionsKeepNobodyOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := testTerms()
@@ -89,15 +90,19 @@ func TestSEC3UnwelcomeConnectionsKeepNobodyOut(t *testing.T) {
 		time.Sleep(time.Millisecond)
 		in = append(in, enterFrom(s, now, "192.0.2.1", 2)...)
 		began := time.Now()
-		if late := enterFrom(s, now, "192.0.2.1", 1); len(late) != 0 {
-			t.Error("one that is unwelcome pushed out another one")
-		}
+		s.Admit(newClientAt("192.0.2.1"), now, func(*Socket) {
+			if time.Since(began) < SilentTenure {
+				t.Error("one that is unwelcome pushed out another one")
+			}
+		})
+		synctest.Wait()
 		if late := enterFrom(s, now, "192.0.2.2", 1); len(late) != 1 || !isClosed(in[0]) {
 			t.Errorf("%d others were let in, want 1 in place of the oldest", len(late))
 		}
 		if waited := time.Since(began); waited > 0 {
 			t.Errorf("it took %v", waited)
 		}
+		time.Sleep(Tenure)
 	})
 }
 
@@ -168,5 +173,46 @@ func TestSEC3UnwelcomeHandshakesTakeTurns(t *testing.T) {
 		if got := s.Delayed()["handshake"]; got != 2 {
 			t.Errorf("%d have waited, want 2", got)
 		}
+	})
+}
+
+// Somebody honest who has the address of those who take all the room waits for it as others
+// do, and keeps nobody waiting meanwhile. No more than some wait so, and the last who came is
+// among them.
+func TestSEC3UnwelcomeConnectionsWaitApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := testTerms()
+		now.Limits.Connections = 1
+		s := NewSet()
+		enterFrom(s, now, "192.0.2.1", 1)[0].Refuse(false)
+		s.All()[0].Close()
+		first := s.Enter(chatty{newClientAt("192.0.2.9")}, now)
+		first.Read(nil) // it has spoken, and has its tenure
+		var admitted atomic.Int64
+		conns := make([]*clientAt, WaitersApart+2)
+		began := time.Now()
+		for i := range conns {
+			conns[i] = newClientAt("192.0.2.1")
+			s.Admit(conns[i], now, func(*Socket) { admitted.Add(1) })
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("others would have waited %v", took)
+		}
+		synctest.Wait()
+		closed := 0
+		for _, c := range conns {
+			if c.closed {
+				closed++
+			}
+		}
+		if last := len(conns) - 1; admitted.Load() != 0 || closed != 2 || conns[last].closed {
+			t.Errorf("%d let in and %d turned away while there is no room, want 0 and 2; the last: %v", admitted.Load(), closed, conns[last].closed)
+		}
+		first.Close()
+		time.Sleep(2 * roomPause)
+		if admitted.Load() != 1 {
+			t.Errorf("%d let in when there was room, want 1", admitted.Load())
+		}
+		time.Sleep(2 * Tenure)
 	})
 }
