@@ -137,10 +137,27 @@ func (b *Backend) entryOf(ctx context.Context, id backend.Identity, wanted ...st
 	switch {
 	case searchErr != nil:
 		return nil, searchErr
+	case moved == nil && b.isTaken(ctx, id):
+		return nil, fmt.Errorf("%w: %w", backend.ErrReplaced, err)
 	case moved == nil:
 		return nil, err
 	}
 	return b.readAgain(ctx, moved.DN, wanted)
+}
+
+// isTaken reports whether another account has the name of id, which is there no more,
+// wherever its entry is. What is not found out is not reported: id is gone in any case.
+func (b *Backend) isTaken(ctx context.Context, id backend.Identity) bool {
+	if _, anchored := anchorFilter(id.Anchor); !anchored {
+		return false
+	}
+	l, err := b.parse(ctx, id.User)
+	if err != nil {
+		return false
+	}
+	other, err := b.resolve(ctx, l)
+	other.Source = id.Source
+	return err == nil && other.User == id.User && other.SameAs(id) == backend.Different
 }
 
 // entryBehindAlias is entryOf for a user whose entry is where no users are searched

@@ -223,3 +223,28 @@ func TestStandingIsThatByWhichMostEnds(t *testing.T) {
 		t.Errorf("the refusal says %q", got)
 	}
 }
+
+// An account that was deleted and made anew is another one, wherever its entry is by then. One
+// that is gone alone may come back from a backup.
+func TestLDAP3AccountThatWasMadeAnewIsReplaced(t *testing.T) {
+	for name, tt := range map[string]struct {
+		anew func(*ldaptest.Server)
+		want backend.Standing
+	}{
+		"not":   {func(*ldaptest.Server) {}, backend.Gone},
+		"there": {func(s *ldaptest.Server) { s.Set(person("alice", "another")) }, backend.Replaced},
+		"elsewhere": {func(s *ldaptest.Server) {
+			s.Set(person("alice", "another"))
+			s.Move(uidDN("alice"), elsewhere("alice"))
+		}, backend.Replaced},
+	} {
+		s := start(t, ldaptest.Config{})
+		b := open(t, configFor(t, s))
+		id := loggedIn(t, b)
+		s.Remove(uidDN("alice"))
+		tt.anew(s)
+		if _, err := b.Revalidate(t.Context(), id); backend.StandingOf(err) != tt.want {
+			t.Errorf("made anew %s: %q, want %q: %v", name, backend.StandingOf(err), tt.want, err)
+		}
+	}
+}

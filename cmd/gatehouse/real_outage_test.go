@@ -81,9 +81,15 @@ func lockInOpenLDAP(t *testing.T, d *failing, user string) {
 
 func disableInDomain(t *testing.T, d *failing, user string) {
 	t.Helper()
+	d.samba(t, "user", "disable", user)
+}
+
+// samba runs samba-tool on the domain.
+func (d *failing) samba(t *testing.T, args ...string) {
+	t.Helper()
 	conf := d.cmd.Args[slices.Index(d.cmd.Args, "-s")+1]
 	database := filepath.Join(filepath.Dir(filepath.Dir(conf)), "private/sam.ldb")
-	runToEnd(t, "samba-tool", "user", "disable", user, "-H", database, "-s", conf)
+	runToEnd(t, "samba-tool", append(args, "-H", database, "-s", conf)...)
 }
 
 // outageConfig is the configuration of docs/operations.md with times that a test can
