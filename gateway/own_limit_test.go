@@ -165,6 +165,11 @@ func TestOwnTokenOfDockerLogin(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	checkAnswer(t, "session of it", g.send(t, "PUT", pushTeam, bearer(a.Token), ""), 401, `Bearer .*`)
+	last := g.login(t, "push")
+	g.directory.fail(backend.ErrUnknownUser)
+	if got := said(t, g.refreshed(t, last)); !strings.Contains(got, "docker logout") {
+		t.Errorf("the account has gone: %q", got)
+	}
 }
 
 // Where a token may come from counts for what was fetched with it, too.

@@ -127,8 +127,11 @@ func (x *exchange) refuseOwn(own *ownToken, cause error) *problem {
 		return x.noAnswer("token", cause)
 	}
 	x.countToken(tokenRefused)
-	if x.bySession() || x.token.opened {
+	switch {
+	case x.token.opened:
 		return invalidToken(cause)
+	case own != nil && own.Kind == owntoken.Identity && x.refresh != (token.ID{}): // the client keeps it
+		return x.refuseRefresh(cause)
 	}
 	p := x.failLogin(cause)
 	if own != nil && p.status == http.StatusUnauthorized {

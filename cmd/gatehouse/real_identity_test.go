@@ -18,9 +18,31 @@ var keptTexts = []string{
 	"@BACKEND@", "[admin]\nsocket = \"admin.sock\"\n",
 }
 
-// keptLogin checks that what docker login has written for a host has a token and no
-// password, and returns it.
-func keptLogin(t *testing.T, file, host, user string) string {
+// dockerLogin is a way to log in with docker.
+type dockerLogin struct {
+	texts    []string                            // of serveTokens
+	password func(t *testing.T, r recipe) string // for docker login
+	auth     string                              // begins the password that docker keeps; empty for none
+	identity string                              // begins the token that docker keeps; empty for none
+	ended    string                              // what clients show when the login has ended
+}
+
+// dockerLogins are by what docker keeps: a sealed token, one in the store, or the token of an
+// account that it was given as the password. The names are short: containerd takes no longer
+// path of a socket.
+var dockerLogins = map[string]dockerLogin{
+	"sealed": {keptTexts, func(*testing.T, recipe) string { return pusherPassword }, "", "gthr_", `run "docker logout" for it, and log in again`},
+	"stored": {append([]string{"[tokens]", "[tokens]\nstore_file = \"tokens.jsonl\""}, keptTexts...),
+		func(*testing.T, recipe) string { return pusherPassword }, "", "gthi_", `run "docker logout" for it, and log in again`},
+	"own": {append([]string{"[tokens]", "[tokens]\nstore_file = \"tokens.jsonl\""}, keptTexts...),
+		func(t *testing.T, r recipe) string {
+			return r.made(t, "create", fmt.Sprintf("ci-%d", len(r.listed(t))), "--user", pusher).Secret
+		}, "gthp_", "", `the token "ci-`},
+}
+
+// kept checks that what docker login has written for a host has no password of an account,
+// and returns the secrets that it has.
+func (l dockerLogin) kept(t *testing.T, file, host, user string) string {
 	t.Helper()
 	text := readFile(t, file)
 	var config struct {
@@ -31,39 +53,45 @@ func keptLogin(t *testing.T, file, host, user string) string {
 	}
 	kept := config.Auths[host]
 	auth, err := base64.StdEncoding.DecodeString(kept.Auth)
-	if name, password, _ := strings.Cut(string(auth), ":"); err != nil || name != user || password != "" || !strings.HasPrefix(kept.IdentityToken, "gthr_") {
+	begins := func(secret, with string) bool {
+		return strings.HasPrefix(secret, with) && (secret == "") == (with == "")
+	}
+	if name, password, _ := strings.Cut(string(auth), ":"); err != nil || name != user || !begins(password, l.auth) || !begins(kept.IdentityToken, l.identity) {
 		t.Fatalf("docker login keeps %s", text)
 	}
-	return kept.IdentityToken
+	_, password, _ := strings.Cut(string(auth), ":")
+	return password + kept.IdentityToken
 }
 
-// endedLogin is what clients show of a login that has ended. Regctl asks for a token without
-// a login then, and shows what comes of that.
-func endedLogin(client string) string {
-	if client == "regctl" {
-		return "unauthorized"
-	}
-	return `run "docker logout" for it, and log in again`
+// shows reports whether a client has said that the login has ended. Regctl asks for a token
+// without a login then, and shows what comes of that.
+func (l dockerLogin) shows(client, output string) bool {
+	return client == "regctl" && strings.Contains(output, "unauthorized") || strings.Contains(strings.ReplaceAll(output, `\"`, `"`), l.ended)
 }
 
 // All clients get on with the file that docker login writes, until gatehouse revoke ends
 // what it has, or the account ends.
 func TestDockerLoginKeepsNoPassword(t *testing.T) {
 	needs(t, "docker", "dockerd", registries[0].program)
+	for name, l := range dockerLogins {
+		t.Run(name, func(t *testing.T) { l.check(t) })
+	}
+}
+
+func (l dockerLogin) check(t *testing.T) {
 	r := newRecipe(t)
-	f := r.serveTokens(t, registries[0].start(t), keptTexts...)
+	f := r.serveTokens(t, registries[0].start(t), l.texts...)
 	env := tunnel(t, f.certificate, map[string]string{"registry.test": f.addr})
 	folder := t.TempDir()
 	runs := clientsOf(t, env, folder)
 	login := func() error {
 		t.Helper()
-		for _, words := range [][]string{{"docker", "logout", "registry.test"}, {"docker", "login", "-u", pusher, "-p", pusherPassword, "registry.test"}} {
+		for _, words := range [][]string{{"docker", "logout", "registry.test"}, {"docker", "login", "-u", pusher, "-p", l.password(t, r), "registry.test"}} {
 			if output, err := runs["docker"].run(alice, words); err != nil {
 				return fmt.Errorf("%q: %v\n%s", words, err, output)
 			}
 		}
-		kept := keptLogin(t, filepath.Join(folder, "config.json"), "registry.test", pusher)
-		if strings.Contains(f.output.String(), kept) {
+		if kept := l.kept(t, filepath.Join(folder, "config.json"), "registry.test", pusher); strings.Contains(f.output.String(), kept) {
 			t.Error("the token stands in the log")
 		}
 		return nil
@@ -73,7 +101,7 @@ func TestDockerLoginKeepsNoPassword(t *testing.T) {
 		t.Helper()
 		for name, run := range runs {
 			output, err := run.last(what)
-			if shown := strings.Contains(strings.ReplaceAll(output, `\"`, `"`), endedLogin(name)); (err == nil) != works || !works && !shown {
+			if (err == nil) != works || !works && !l.shows(name, output) {
 				t.Errorf("%s of %s: %v\n%s", what, name, err, output)
 			}
 		}
