@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"gatehouse/backend/fault"
 )
 
 // A proof is what somebody can prove without a password.
@@ -98,6 +100,11 @@ func (c *Cache) askProof(ctx context.Context, k key, p proof, version uint64) (I
 	})
 }
 
+// errNotTold is the absence of an answer, and no refusal: a backend that has stopped to show
+// an attribute, or is another one by now, has not replaced its users. Whoever has the name
+// there may be somebody else.
+var errNotTold = fault.With("token.unfollowed", fmt.Errorf("the backend shows nothing, or something of another kind, by which to tell the account from another one of the name: %w", ErrUnavailable))
+
 // stands returns who the account is by now, if the proof still counts: the account stands in
 // no way that ends it, and is the same, with the same name. A login of which the backend
 // can tell nothing counts as it is.
@@ -112,6 +119,8 @@ func (p proof) stands(ctx context.Context, r Revalidator, diesWith []Standing) (
 		return Identity{}, err
 	case now.SameAs(p.id) == Different:
 		return Identity{}, ErrReplaced
+	case p.account && now.SameAs(p.id) != Same:
+		return Identity{}, errNotTold
 	case !p.account && PasswordChanged(p.id, now):
 		return Identity{}, ErrOutdated
 	}

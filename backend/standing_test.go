@@ -126,6 +126,30 @@ func TestConfirmAccountOutlivesThePasswordAlone(t *testing.T) {
 	}
 }
 
+// An anchor of another kind, or none, is no difference and no sameness: whoever has the name
+// in a backend that took the place of another one does not get the tokens, which end by that
+// no more than by any outage.
+func TestConfirmAccountNeedsTheSameAnchor(t *testing.T) {
+	for name, tt := range map[string]struct {
+		anchor string
+		fail   error
+	}{
+		"of another kind":                       {"sha256:1", nil},
+		"of another kind, with another line":    {"sha256:1", backend.ErrOutdated},
+		"of another kind, locked by a guess":    {"sha256:1", backend.Stand(backend.Locked, backend.ErrLocked)},
+		"none, as the right to read it is lost": {"", nil},
+	} {
+		r := newRegistrar(kim, "pw")
+		c := newCache(t, r, backend.CacheConfig{})
+		r.now[kim], r.refusal = with(kim, func(id *backend.Identity) { id.Anchor = tt.anchor }), tt.fail
+		for kind, ask := range map[string]func(context.Context, backend.Identity) (backend.Identity, error){"remembered": c.ConfirmAccount, "not": backend.Extend(r).ConfirmAccount} {
+			if got, err := ask(t.Context(), kim); !errors.Is(err, backend.ErrUnavailable) || backend.Refused(err) {
+				t.Errorf("%s, %s: got %+v, %v, want no answer", name, kind, got, err)
+			}
+		}
+	}
+}
+
 // What never ends by itself has no end where nobody can look at the account.
 func TestConfirmAccountNeedsAnAnswer(t *testing.T) {
 	r := newRegistrar(kim, "pw")
