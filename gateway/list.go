@@ -197,7 +197,7 @@ func (r *listedRegistry) position() (at listing.Position, err error) {
 // is not shown.
 func (r *listedRegistry) shown(name string) (bool, error) {
 	x, q := r.x, r.pull(name)
-	if r.kind == catalogKind && !x.own.shows(name, &x.who) {
+	if !r.isForOwn(name) {
 		return false, nil
 	}
 	if !r.alone && x.site.door.router.lookup(x.host, q.Path) != x.index {
@@ -210,7 +210,17 @@ func (r *listedRegistry) shown(name string) (bool, error) {
 	case p != nil:
 		return false, p
 	}
-	return d.Verdict == rules.Allowed, nil
+	// Where anybody may ask for the list, it is only now known who does.
+	return d.Verdict == rules.Allowed && r.isForOwn(name), nil
+}
+
+// isForOwn reports whether the token of an account that somebody came with lets its owner
+// see that name. Nobody has come with one before a rule asked for a login.
+func (r *listedRegistry) isForOwn(name string) bool {
+	if r.kind == catalogKind {
+		return r.x.own.allowsAction(name, oci.ListCatalog, &r.x.who)
+	}
+	return r.x.own.allowsAction(r.x.endpoint().Repository, oci.Pull, &r.x.who)
 }
 
 // pull returns the question of who pulls what has that name, which is valid.

@@ -8,6 +8,7 @@ import (
 
 	"gatehouse/backend"
 	"gatehouse/backend/owntoken"
+	"gatehouse/gateway/oci"
 	"gatehouse/gateway/rules"
 )
 
@@ -235,11 +236,41 @@ func TestLimitHidesNames(t *testing.T) {
 	own := &ownToken{limit: limit}
 	who := &rules.Subject{LoggedIn: true, Identity: accountOf("push")}
 	for name, want := range map[string]bool{"team/a": true, "team/a/b": false, "push/x": true, "pull/x": false, "team": false} {
-		if got := own.shows(name, who); got != want {
+		if got := own.allowsAction(name, oci.ListCatalog, who); got != want {
 			t.Errorf("%s is shown: %v", name, got)
 		}
 	}
-	if none := (*ownToken)(nil); none.hides() || !none.shows("x", who) || none.warning(time.Now()) != "" {
+	if none := (*ownToken)(nil); none.hides() || !none.allowsAction("x", oci.ListCatalog, who) || none.warning(time.Now()) != "" {
 		t.Error("a token that there is not hides something")
+	}
+}
+
+// A list that anybody may ask for shows a token no more than it is for, from its first name
+// on: who asks is known only when a name is for users.
+func TestOwnTokenKeepsToItsLimitsInListsForEverybody(t *testing.T) {
+	up := catalogUpstream(t, []string{"secret/x", "secret/y", "team/a"}, []string{"1.0", "prod"})
+	g := newOwnGate(t, func(c *Config) {
+		c.Routes[0].Upstream.URL = up.URL
+		c.Routes[0].Rules = []rules.Rule{
+			readRule(t, "lists", "all granted", "/v2/_catalog"),
+			readRule(t, "tags", "all granted", "/v2/secret/x/tags/list"),
+			readRule(t, "prod", "user push", "/v2/secret/x/manifests/prod"),
+			{Name: "users", Actions: []string{"pull"}, Require: mustRequire(t, "valid-user")},
+		}
+	})
+	_, inTeam := g.create(t, owntoken.Order{Name: "team", Limits: owntoken.Limits{Repositories: []string{"team/**"}}})
+	_, pulls := g.create(t, owntoken.Order{Name: "pulls", Limits: owntoken.Limits{Actions: []string{"pull"}}})
+	_, all := g.create(t, owntoken.Order{Name: "all"})
+	for _, tt := range []struct{ name, secret, path, want string }{
+		{"all", all, "/v2/_catalog", `["secret/x","secret/y","team/a"]`},
+		{"team", inTeam, "/v2/_catalog", `["team/a"]`},
+		{"for pull only", pulls, "/v2/_catalog", `[]`},
+		{"tags, all", all, "/v2/secret/x/tags/list", `["1.0","prod"]`},
+		{"tags, team", inTeam, "/v2/secret/x/tags/list", `[]`},
+	} {
+		resp := g.send(t, "GET", tt.path, basicOf("push:"+tt.secret), "")
+		if got := text(t, resp); resp.StatusCode != 200 || !strings.Contains(got, tt.want) {
+			t.Errorf("%s: %d, %s, want %s", tt.name, resp.StatusCode, got, tt.want)
+		}
 	}
 }

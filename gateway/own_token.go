@@ -266,10 +266,6 @@ func (o *ownToken) allowsAction(repository string, action oci.Action, who *rules
 // hides reports whether a list of repositories has to be filtered.
 func (o *ownToken) hides() bool { return o != nil && o.limit.Hides() }
 
-func (o *ownToken) shows(repository string, who *rules.Subject) bool {
-	return o == nil || o.limit.Shows(repository, who)
-}
-
 // warnedAhead is how long before its end a client is warned of it.
 const warnedAhead = 7 * 24 * time.Hour
 

@@ -54,11 +54,11 @@ func (l Limit) AllowsAction(repository string, action oci.Action, who *Subject) 
 	case repository == "":
 		return l.repositories == nil || action == oci.ListCatalog
 	}
-	return l.Shows(repository, who)
+	return l.isAbout(repository, who)
 }
 
-// Shows reports whether the repository is one of those that the token is for.
-func (l Limit) Shows(repository string, who *Subject) bool {
+// isAbout reports whether the repository is one of those that the token is for.
+func (l Limit) isAbout(repository string, who *Subject) bool {
 	return l.repositories == nil || anyMatches(l.repositories, repository, &fit{who, Allowed})
 }
 
