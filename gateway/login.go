@@ -89,11 +89,13 @@ func (x *exchange) login() *problem {
 
 // loginByPassword finds out whose the password is.
 func (x *exchange) loginByPassword(user, password string) *problem {
-	x.claimed = user
+	x.claim(user)
 	if x.ownSocket().IsTurnedAway() {
 		x.abort(errTurnedAway) // the first request on it was told why
 	}
-	switch { // neither is a guess of anybody's password
+	switch { // none is a guess of anybody's password
+	case isOwnSecret(user):
+		return x.refuseTokenAsUser()
 	case owntoken.Looks(password):
 		return x.loginByOwnToken(user, password)
 	case token.Is(password):

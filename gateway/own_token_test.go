@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -282,4 +284,54 @@ func TestOwnTokenFailuresAreCounted(t *testing.T) {
 		checkStatus(t, "bad", g.send(t, "GET", pullTeam, basicOf("push:gthp_x"), ""), want)
 	}
 	checkStatus(t, "good", g.send(t, "GET", pullTeam, basicOf("push:"+secret), ""), 200)
+}
+
+// A token that was typed where the user name belongs is refused as any bad one is. No backend
+// hears of it, and no record has it.
+func TestOwnTokenInPlaceOfTheUser(t *testing.T) {
+	audit, path := auditOf(t)
+	g := newOwnGate(t, func(c *Config) { c.Audit, c.Tokens.SelfService = audit, "/-/tokens" })
+	_, secret := g.create(t, owntoken.Order{})
+	session := g.session(t, basicOf("push:"+secret))
+	for _, token := range []string{secret, session.Token, "gthp_x"} {
+		for name, resp := range map[string]*http.Response{
+			"request": g.send(t, "GET", pullTeam, basicOf(token+":x"), ""),
+			"login":   g.send(t, "GET", "/v2/token?account="+token, basicOf(token+":"+secret), ""),
+			"form":    g.send(t, "POST", "/v2/token", "", form("grant_type", "password", "username", token, "password", "x"), formType),
+			"page":    g.send(t, "GET", "/-/tokens", basicOf(token+":x"), ""),
+		} {
+			if got := text(t, resp); resp.StatusCode != 401 || !strings.Contains(got, "in the place of the user name") || strings.Contains(got, secret) {
+				t.Errorf("%s: %d, %s", name, resp.StatusCode, got)
+			}
+		}
+	}
+	checkAnswer(t, "both at the page", g.send(t, "GET", "/-/tokens", basicOf(secret+":"+secret), ""), 403, "")
+	if n := g.directory.logins.Load(); n != 0 {
+		t.Errorf("the backend heard %d names", n)
+	}
+	records, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	recent := fmt.Sprintf("%+v", g.LastRefusals(100))
+	for name, log := range map[string]string{"log": g.log.String(), "access": g.access.String(), "audit": string(records), "refusals": recent} {
+		if strings.Contains(log, secret[5:]) || strings.Contains(log, session.Token[5:]) {
+			t.Errorf("the %s has a token:\n%s", name, log)
+		}
+	}
+}
+
+// A token is for the gateway alone: the service behind it gets no more than the passwords.
+func TestOwnTokenStaysHere(t *testing.T) {
+	g := newOwnGate(t, func(c *Config) { c.Routes[0].ForwardAuthorization = true })
+	_, secret := g.create(t, owntoken.Order{})
+	const public = "/v2/public/a/manifests/1"
+	for _, as := range []string{basicOf("push:" + secret), basicOf(secret + ":x"), bearer(secret)} {
+		checkStatus(t, "where anybody may pull", g.send(t, "GET", public, as, ""), 200)
+	}
+	checkStatus(t, "pull", g.send(t, "GET", pullTeam, basicOf("push:"+secret), ""), 200)
+	checkStatus(t, "by password", g.send(t, "GET", pullTeam, basic("push"), ""), 200)
+	if got := g.up.text(); strings.Count(got, "Authorization:") != 1 || !strings.Contains(got, basic("push")) {
+		t.Errorf("the upstream got %q", got)
+	}
 }

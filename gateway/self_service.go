@@ -8,11 +8,9 @@ import (
 	"time"
 
 	"gatehouse/backend/fault"
-	"gatehouse/backend/owntoken"
 	"gatehouse/gateway/oci"
 	"gatehouse/gateway/selfservice"
 	"gatehouse/gateway/strict"
-	"gatehouse/gateway/token"
 )
 
 // newPage returns the page on which users make tokens, nil if there is none.
@@ -119,7 +117,7 @@ func (x *exchange) loginAtPage() *problem {
 	if err != nil {
 		return unauthorized(fault.With("login.malformed", err))
 	}
-	if x.claimed = user; token.Is(password) || owntoken.Looks(password) {
+	if x.claim(user); isOwnSecret(password) {
 		return x.refuseTokenAtPage()
 	}
 	return x.loginByPassword(user, password)

@@ -12,7 +12,6 @@ import (
 	"gatehouse/backend/owntoken"
 	"gatehouse/gateway/oci"
 	"gatehouse/gateway/rules"
-	"gatehouse/gateway/strict"
 	"gatehouse/gateway/token"
 )
 
@@ -171,13 +170,6 @@ func invalidToken(cause error) *problem {
 	return p
 }
 
-// sentOwnToken reports whether the request came with what looks like a token of a gateway,
-// which is for nobody else.
-func (x *exchange) sentOwnToken() bool {
-	text, ok := strict.CutBearer(x.r.Header.Get("Authorization"))
-	return ok && token.Is(strings.TrimLeft(text, " "))
-}
-
 // openToken reads the token that came with the request, once.
 func (x *exchange) openToken(text string) error {
 	if x.token.opened {
@@ -234,7 +226,7 @@ func (x *exchange) confirm(id backend.Identity) (backend.Identity, error) {
 
 // asking returns the context of a question about the user of that name.
 func (x *exchange) asking(user string) context.Context {
-	x.claimed = user
+	x.claim(user)
 	x.call.Source, x.call.Remembered = x.from.addr, x.isCrowded()
 	return backend.WithCall(x.ctx, &x.call)
 }
