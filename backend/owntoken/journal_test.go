@@ -308,3 +308,54 @@ func TestFileIsTidiedWhileItIsInUse(t *testing.T) {
 		t.Errorf("what was written after that: %+v, %v", found, err)
 	}
 }
+
+// Somebody who logs in for ever takes no more room than somebody who does so often, in memory
+// and, after a start, in the file. Tokens of other kinds are kept as long as ever.
+func TestLoginsWithoutEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.jsonl")
+	j, i := open(t, path)
+	made, _ := create(t, i, "mine")
+	if _, err := i.Revoke(t.Context(), "alice", made.ID); err != nil {
+		t.Fatal(err)
+	}
+	var secrets []string
+	for n := range 3 * maxRevokedLogins {
+		_, secret, err := i.Create(t.Context(), Order{Kind: Identity, Name: fmt.Sprint("login-", n), Owner: alice})
+		if err != nil {
+			t.Fatal(err)
+		}
+		secrets = append(secrets, secret)
+	}
+	check := func(name string, j *Journal, i *Issuer) {
+		t.Helper()
+		if got, want := len(j.tokens.byID), 1+usual().PerUser+maxRevokedLogins; got != want || len(j.tokens.byHash) != want || len(j.tokens.byOwner[alice.key()]) != want {
+			t.Errorf("%s: %d tokens, want %d", name, got, want)
+		}
+		for n, secret := range secrets {
+			found, err := i.Find(t.Context(), secret)
+			switch {
+			case n >= len(secrets)-usual().PerUser && (err != nil || found.At(time.Now()) != nil):
+				t.Errorf("%s: login %d has ended: %v", name, n, err)
+			case n < len(secrets)-usual().PerUser && err == nil && found.At(time.Now()) == nil:
+				t.Errorf("%s: login %d has not ended", name, n)
+			}
+		}
+		if _, err := i.store.ByID(t.Context(), made.ID); err != nil {
+			t.Errorf("%s: the token of a person: %v", name, err)
+		}
+	}
+	check("at once", j, i)
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j, i = open(t, path)
+	check("after a start", j, i)
+	if err := j.compact(); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j, i = open(t, path)
+	check("after the file was replaced", j, i)
+}

@@ -131,8 +131,32 @@ func (t *table) do(c *Change) {
 		t.byID[id].Orphaned = since
 	}
 	t.revoke(c)
+	for i := range c.Add {
+		if c.Add[i].Kind == Identity {
+			t.forgetLogins(c.Add[i].Owner.key())
+		}
+	}
 	for id, u := range c.Used {
 		t.note(id, u)
+	}
+}
+
+// maxRevokedLogins is how many tokens of past logins of an owner can still be seen.
+const maxRevokedLogins = 50
+
+// forgetLogins drops the oldest tokens that docker login kept and that are revoked, of an
+// owner who has many of them. A program that logs in for each of its runs makes one each
+// time, and ends another. Nothing is ever done to a token that is revoked, so that no later
+// line names one that is dropped.
+func (t *table) forgetLogins(owner ownerKey) {
+	var revoked []*entry
+	for _, e := range t.byOwner[owner] { // the oldest first
+		if e.Kind == Identity && !e.Revoked.IsZero() {
+			revoked = append(revoked, e)
+		}
+	}
+	for _, e := range revoked[:max(0, len(revoked)-maxRevokedLogins)] {
+		t.remove(e)
 	}
 }
 
