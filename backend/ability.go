@@ -80,7 +80,8 @@ type Confirmer interface {
 	Confirm(ctx context.Context, id Identity) (Identity, error)
 
 	// ConfirmAccount does so for somebody who can prove that the account of id is theirs,
-	// whatever its password. id needs no more than what says which account it is.
+	// whatever its password. id needs no more than what says which account it is. There is
+	// no answer where the backend shows nothing to compare that with.
 	ConfirmAccount(ctx context.Context, id Identity) (Identity, error)
 }
 
