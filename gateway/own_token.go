@@ -90,13 +90,24 @@ func (x *exchange) admitOwner(own *ownToken, way rules.Way) *problem {
 	case err == nil:
 		x.who.Via, x.own = way, own
 		x.route.tokens.Own.Note(own.ID, owntoken.Use{At: x.start, From: x.from.addr})
-		return x.admit(id)
+		return x.admitWithLimit(id)
 	case backend.StandingOf(err) == backend.Replaced:
 		return x.revokeOwn(own, err)
 	case backend.Refused(err):
 		return x.refuseOwn(own, fmt.Errorf("%w: %w", errOwnOwner, err))
 	}
 	return x.unanswered("token", err)
+}
+
+// admitWithLimit lets in the owner of a token, with the groups if its limit depends on them.
+func (x *exchange) admitWithLimit(id backend.Identity) *problem {
+	if p := x.admit(id); p != nil || !x.own.limit.AsksGroups() {
+		return p
+	}
+	if p := x.learnGroups(); p != nil || x.missing == nil {
+		return p
+	}
+	return x.noAnswer("groups", x.missing)
 }
 
 // ownerOf returns who logs in with a token: the account that owns it, or the robot that it is

@@ -25,12 +25,17 @@ type directoryOfTokens struct {
 	*accounts
 	now     map[string]backend.Identity // by user; those that are not in it are as they were
 	refusal error                       // of whoever is asked about
+
+	anchorless bool // nothing tells whoever logs in from a later account of the name
 }
 
 func (d *directoryOfTokens) Authenticate(ctx context.Context, user, password string) (backend.Identity, error) {
 	id, err := d.accounts.Authenticate(ctx, user, password)
 	if err == nil {
 		id = accountOf(user)
+		if d.anchorless {
+			id.Anchor = ""
+		}
 		id.Changed = "pwdChangedTime:2026-01-01T00:00:00.000000000Z"
 	}
 	return id, err
@@ -44,6 +49,14 @@ func (d *directoryOfTokens) Revalidate(_ context.Context, id backend.Identity) (
 		return now, d.refusal
 	}
 	return id, d.refusal
+}
+
+// Groups fails for robots, of which a directory must not be asked.
+func (d *directoryOfTokens) Groups(ctx context.Context, id backend.Identity) ([]string, error) {
+	if id.Source == rules.RobotSource {
+		return nil, errors.New("asked for the groups of a robot")
+	}
+	return d.accounts.Groups(ctx, id)
 }
 
 func accountOf(user string) backend.Identity {

@@ -65,6 +65,11 @@ func (l Limit) isAbout(repository string, who *Subject) bool {
 // Hides reports whether a list of repositories has names that the token is not for.
 func (l Limit) Hides() bool { return l.repositories != nil }
 
+// AsksGroups reports whether it depends on the groups of the owner what the token is for.
+func (l Limit) AsksGroups() bool {
+	return slices.ContainsFunc(l.repositories, func(p Pattern) bool { return slices.Contains(p, groupSegment) })
+}
+
 // String says in words what the token is for.
 func (l Limit) String() string {
 	words := "all"
