@@ -1,6 +1,7 @@
 package backend_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -151,5 +152,95 @@ func TestConfirmWithoutACache(t *testing.T) {
 	r.set(func() { r.failure = errors.ErrUnsupported })
 	if got, err := b.Confirm(t.Context(), kim); err != nil || got != kim {
 		t.Errorf("unsupported: %+v, %v", got, err)
+	}
+}
+
+// Whoever has given up asks nothing, and whoever was refused does not have the backend asked
+// each time.
+func TestConfirmSparesTheBackend(t *testing.T) {
+	r := newRegistrar(kim, "pw")
+	c := newCache(t, r, backend.CacheConfig{})
+	confirm(t, c, kim, "")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.ConfirmAccount(ctx, kim); !errors.Is(err, backend.ErrUnavailable) || r.checks != 1 {
+		t.Errorf("given up: %v after %d checks", err, r.checks)
+	}
+	if _, err := c.Confirm(ctx, kim); !errors.Is(err, backend.ErrUnavailable) {
+		t.Errorf("given up, and remembered: %v", err)
+	}
+	r.refusal = backend.Stand(backend.Disabled, backend.ErrLocked)
+	for range 5 {
+		if _, err := c.ConfirmAccount(t.Context(), kim); !errors.Is(err, backend.ErrLocked) {
+			t.Errorf("refused: %v", err)
+		}
+	}
+	if r.checks != 2 {
+		t.Errorf("%d checks of one who is refused, want one", r.checks-1)
+	}
+}
+
+// A server that lags behind does not make a login older than it is: the change that it has
+// not heard of is no news when it has.
+func TestConfirmKeepsTheTimeOfTheLogin(t *testing.T) {
+	for name, changed := range map[string]string{"earlier": "pwdChangedTime:2025-01-01T00:00:00.000000000Z", "none": ""} {
+		r := newRegistrar(kim, "pw")
+		r.now[kim] = with(kim, func(id *backend.Identity) { id.Changed = changed })
+		if got := confirm(t, newCache(t, r, backend.CacheConfig{}), kim, ""); got != kim {
+			t.Errorf("%s: got %+v, want %+v", name, got, kim)
+		}
+	}
+}
+
+// changing is a registrar whose users have groups and versions that change.
+type changing struct {
+	*registrar
+	groups  []string
+	version uint64
+	during  func() // while it is asked about an account
+}
+
+func (b *changing) Version(string) uint64 { return b.version }
+func (b *changing) Groups(context.Context, backend.Identity) ([]string, error) {
+	return b.groups, nil
+}
+func (b *changing) Revalidate(ctx context.Context, id backend.Identity) (backend.Identity, error) {
+	if b.during != nil {
+		b.during()
+	}
+	return b.registrar.Revalidate(ctx, id)
+}
+
+// With the account its groups are read again: a token has the rights that its owner has now.
+func TestConfirmReadsTheGroupsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &changing{registrar: newRegistrar(kim, "pw"), groups: []string{"pusher"}}
+		c := newCache(t, b, backend.CacheConfig{})
+		if _, err := c.ConfirmAccount(t.Context(), kim); err != nil {
+			t.Fatal(err)
+		}
+		wantGroups(t, c, kim, "pusher")
+		b.groups = nil
+		time.Sleep(time.Minute)
+		if _, err := c.ConfirmAccount(t.Context(), kim); err != nil {
+			t.Fatal(err)
+		}
+		wantGroups(t, c, kim)
+	})
+}
+
+// What was said of an account while its file was being edited does not count when the old one
+// is put back.
+func TestConfirmBetweenTwoEqualVersionsIsNotStored(t *testing.T) {
+	b := &changing{registrar: newRegistrar(kim, "pw")}
+	c := newCache(t, b, backend.CacheConfig{})
+	b.during = func() { b.version = 1 }
+	if _, err := c.ConfirmAccount(t.Context(), kim); err != nil {
+		t.Fatal(err)
+	}
+	b.during, b.version, b.refusal = nil, 0, backend.ErrUnknownUser
+	b.now[kim] = backend.Identity{}
+	if _, err := c.ConfirmAccount(t.Context(), kim); err == nil {
+		t.Error("an answer of another version counts")
 	}
 }

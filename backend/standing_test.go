@@ -120,7 +120,7 @@ func TestConfirmAccountOutlivesThePasswordAlone(t *testing.T) {
 		c := newCache(t, r, backend.CacheConfig{})
 		r.now[owner], r.refusal = tt.now, tt.fail
 		got, err := c.ConfirmAccount(t.Context(), owner)
-		if (err != nil) != tt.ends || err == nil && got != tt.now {
+		if backend.Refused(err) != tt.ends || err == nil && got != tt.now {
 			t.Errorf("%s: got %+v, %v", name, got, err)
 		}
 	}
