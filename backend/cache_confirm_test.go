@@ -219,9 +219,10 @@ func TestConfirmReadsTheGroupsAgain(t *testing.T) {
 		if _, err := c.ConfirmAccount(t.Context(), kim); err != nil {
 			t.Fatal(err)
 		}
+		time.Sleep(50 * time.Second)
 		wantGroups(t, c, kim, "pusher")
 		b.groups = nil
-		time.Sleep(time.Minute)
+		time.Sleep(10 * time.Second)
 		if _, err := c.ConfirmAccount(t.Context(), kim); err != nil {
 			t.Fatal(err)
 		}

@@ -35,7 +35,7 @@ func (s *silentStore) ByID(ctx context.Context, id string) (owntoken.Token, erro
 }
 
 // A store without an answer, such as one that another machine has, refuses nobody: after a
-// 401, clients throw away what they keep.
+// 401, clients throw away what they keep. Nor does anybody count as one who guesses.
 func TestOwnTokenWithoutAnAnswerOfTheStore(t *testing.T) {
 	var store *silentStore
 	g := newOwnGate(t, func(c *Config) {
@@ -46,6 +46,11 @@ func TestOwnTokenWithoutAnAnswerOfTheStore(t *testing.T) {
 		t.Cleanup(func() { journal.Close() })
 		store = &silentStore{Store: journal}
 		c.Tokens.Own = owntoken.NewIssuer(store, c.Tokens.Own.Bounds())
+		flood, err := backend.NewFlood(c.Routes[0].Backend, backend.FloodConfig{PerSource: 1, SourceBurst: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Routes[0].Backend = flood
 	})
 	g.issuer = g.cfg.Tokens.Own
 	_, secret := g.create(t, owntoken.Order{})
@@ -53,12 +58,13 @@ func TestOwnTokenWithoutAnAnswerOfTheStore(t *testing.T) {
 	for _, tt := range []struct {
 		silent bool
 		want   int
-	}{{true, 503}, {false, 200}} {
+	}{{true, 503}, {true, 503}, {false, 200}} {
 		store.silent.Store(tt.silent)
 		checkStatus(t, "password", g.send(t, "GET", pullTeam, basicOf("push:"+secret), ""), tt.want)
 		checkStatus(t, "session", g.send(t, "GET", pullTeam, bearer(s.Token), ""), tt.want)
 		checkStatus(t, "what docker keeps", g.refreshed(t, kept), tt.want)
 	}
+	checkStatus(t, "the first guess", g.send(t, "GET", pullTeam, basicOf("push:gthp_x"), ""), 401)
 }
 
 // Of limits that nobody can read, nobody can tell what they let pass, at any request.
